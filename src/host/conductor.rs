@@ -1,0 +1,78 @@
+//! Who waits, and who runs: the bridge between script threads and futures.
+//!
+//! Script tasks are threads. A native function hands its future to the conductor and gets the
+//! result. On a real host that is tokio; in virtual time it is [`SimConductor`], under which
+//! exactly one task runs at a time and time moves only when all of them wait.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::sim::conductor::{SimBackground, SimConductor};
+
+/// Stack of a thread that runs script code: a script call wants about 20 KB.
+pub const SCRIPT_STACK_BYTES: usize = 256 << 20;
+
+/// The conductor of a process: one, made by `cli` or by a test.
+#[derive(Clone)]
+pub enum Conductor {
+    Real(tokio::runtime::Handle),
+    Sim(Arc<SimConductor>),
+}
+
+/// A future that goes on beside the script (the lock's heartbeat); ended when dropped.
+pub struct Background(Inner);
+
+enum Inner {
+    Real(tokio::task::JoinHandle<()>),
+    Sim(#[expect(dead_code, reason = "held for its drop")] SimBackground),
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Inner::Real(handle) = &self.0 {
+            handle.abort();
+        }
+    }
+}
+
+/// A task of [`Conductor::tasks`].
+pub type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
+
+impl Conductor {
+    /// Waits for `future` on this thread, which must be one that runs script code.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self {
+            Self::Real(handle) => handle.block_on(future),
+            Self::Sim(conductor) => conductor.block_on(future),
+        }
+    }
+
+    /// Lets `future` go on beside the script until the answer is dropped.
+    #[must_use = "the future ends when this is dropped"]
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Background {
+        Background(match self {
+            Self::Real(handle) => Inner::Real(handle.spawn(future)),
+            Self::Sim(conductor) => Inner::Sim(SimConductor::spawn(conductor, Box::pin(future))),
+        })
+    }
+
+    /// Runs `jobs` each on a thread of its own and waits for all; results in the order given.
+    /// A job that panicked answers `Err` with the panic's payload.
+    pub fn tasks<T: Send>(&self, jobs: Vec<Job<'_, T>>) -> Vec<std::thread::Result<T>> {
+        match self {
+            Self::Real(_) => std::thread::scope(|scope| {
+                let threads: Vec<_> = jobs.into_iter().map(|job| script_thread(scope, job)).collect();
+                threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            }),
+            Self::Sim(conductor) => SimConductor::tasks(conductor, jobs),
+        }
+    }
+}
+
+/// A scoped thread with the stack that script code needs.
+pub(super) fn script_thread<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    job: impl FnOnce() -> T + Send + 'scope,
+) -> std::thread::ScopedJoinHandle<'scope, T> {
+    std::thread::Builder::new().stack_size(SCRIPT_STACK_BYTES).spawn_scoped(scope, job).expect("the operating system starts a thread")
+}

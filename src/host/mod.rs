@@ -1,0 +1,202 @@
+//! The host port: everything outside the process that is not the engine.
+//!
+//! Clock, files, processes, HTTP, environment, terminal answers and randomness; with the
+//! [`Conductor`] that decides which script task runs and who waits. Two inhabitants: [`real`] and
+//! [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
+
+pub mod conductor;
+pub mod real;
+pub mod sim;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+pub use conductor::Conductor;
+
+/// What the host could not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HostError {
+    pub kind: HostErrorKind,
+    /// The action, the value in quotes and the cause: `could not read "x": permission denied`.
+    pub message: String,
+}
+
+/// The cases a caller tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostErrorKind {
+    NotFound,
+    PermissionDenied,
+    AlreadyExists,
+    /// The disk is full.
+    NoSpace,
+    /// No answer in time.
+    Timeout,
+    /// Nobody listens, the name does not resolve, the connection was lost.
+    Unreachable,
+    /// The content is not what was expected (not UTF-8, a folder instead of a file).
+    Invalid,
+    Other,
+}
+
+impl HostError {
+    /// An error of `kind`.
+    pub fn new(kind: HostErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// Shorthand of the port.
+pub type Result<T> = std::result::Result<T, HostError>;
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    File,
+    Folder,
+    Symlink,
+    /// A socket, a device, a pipe.
+    Other,
+}
+
+/// What is known of a path without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    pub kind: FileKind,
+    /// Bytes.
+    pub len: u64,
+    /// Unix permission bits.
+    pub mode: u32,
+    pub modified: DateTime<Utc>,
+}
+
+/// One name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FolderEntry {
+    pub name: String,
+    pub kind: FileKind,
+}
+
+/// A file that appears under its name only when [`FileSink::finish`] is called; dropped before, nothing is left.
+#[async_trait]
+pub trait FileSink: Send {
+    async fn write(&mut self, bytes: Bytes) -> Result<()>;
+    async fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// A host command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandRequest {
+    /// Program, then arguments; no shell.
+    pub command: Vec<String>,
+    /// Added to the environment of spc.
+    pub environment: BTreeMap<String, String>,
+    pub working_dir: Option<PathBuf>,
+    pub stdin: Option<Bytes>,
+}
+
+/// A host command's report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandEvent {
+    Stdout(Bytes),
+    Stderr(Bytes),
+    /// Always last. 128 + n if ended by signal n.
+    Exit(i64),
+}
+
+/// An HTTP request; the answer's body is read whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpRequest {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Bytes>,
+    pub timeout: Option<Duration>,
+    /// Follow redirects.
+    pub follow: bool,
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+/// One of spc's own standard streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandardStream {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+/// Everything outside the process that is not the engine.
+///
+/// File paths are absolute; checking what a script may reach is `policy`'s, before the call.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Wall-clock time.
+    fn now(&self) -> DateTime<Utc>;
+    /// A clock that only goes forward, from an arbitrary start.
+    fn monotonic(&self) -> Duration;
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+    /// Fills `buffer` with randomness fit for keys.
+    fn random(&self, buffer: &mut [u8]);
+
+    /// A variable of the process environment.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// The whole process environment (names and values that are UTF-8).
+    fn environment(&self) -> BTreeMap<String, String>;
+    /// The folder spc was started in.
+    fn current_folder(&self) -> Result<PathBuf>;
+    /// Who runs spc, for messages and the lock: `user@machine`.
+    fn identity(&self) -> String;
+
+    fn read(&self, path: &Path) -> Result<Bytes>;
+    /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file (0644 if not given).
+    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()>;
+    /// Adds to the end of a file, made if missing.
+    fn append(&self, path: &Path, content: &[u8]) -> Result<()>;
+    /// With its parents; an existing one is fine.
+    fn create_folder(&self, path: &Path) -> Result<()>;
+    /// Sorted by name.
+    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>>;
+    /// Of the path itself, a symlink not followed.
+    fn info(&self, path: &Path) -> Result<FileInfo>;
+    /// Where a symlink points, as it is written.
+    fn link_target(&self, path: &Path) -> Result<PathBuf>;
+    /// Absolute, without symlinks and `..`.
+    fn canonicalize(&self, path: &Path) -> Result<PathBuf>;
+    /// A file, or a folder with all it holds.
+    fn remove(&self, path: &Path) -> Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// The content as a stream.
+    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>>;
+    /// A new file written as a stream.
+    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>>;
+
+    /// Starts a command; dropping the stream ends the process.
+    fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>>;
+    async fn http(&self, request: &HttpRequest) -> Result<HttpResponse>;
+    /// Whether `host:port` accepts a TCP connection within `timeout`.
+    async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()>;
+    /// The process that listens on a TCP port of this machine, where it can be found: `nginx (pid 812)`.
+    fn port_owner(&self, port: u16) -> Option<String>;
+
+    /// Whether `stream` is a terminal.
+    fn is_terminal(&self, stream: StandardStream) -> bool;
+    /// Writes `question` to the terminal and reads a line; nothing at end of input.
+    async fn ask(&self, question: &str) -> Result<Option<String>>;
+    /// Reads all of standard input.
+    async fn read_stdin(&self) -> Result<Bytes>;
+}

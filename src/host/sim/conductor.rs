@@ -1,0 +1,439 @@
+//! Virtual time: one script task at a time, and a clock that moves only when all of them wait.
+//!
+//! There is one baton. Its holder runs script code or polls its own future. A task whose future is
+//! pending passes the baton to one of the ready tasks, chosen by the seed; when none is ready the
+//! clock jumps to the earliest timer. The same seed gives the same order of everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::host::conductor::{Job, script_thread};
+
+type TaskId = u64;
+
+/// The first task: the thread that made the conductor.
+const MAIN_TASK: TaskId = 0;
+
+thread_local! {
+    static CURRENT_TASK: std::cell::Cell<TaskId> = const { std::cell::Cell::new(MAIN_TASK) };
+}
+
+/// The conductor of virtual time. One per simulated run.
+pub struct SimConductor {
+    state: Mutex<State>,
+    /// The baton changed hands.
+    passed: Condvar,
+    /// Cancelled when every task waits for something that can't come: the run is interrupted instead of hanging.
+    stalled: CancellationToken,
+}
+
+struct State {
+    now: Duration,
+    timers: BTreeMap<(Duration, u64), Waker>,
+    next_timer: u64,
+    next_task: TaskId,
+    random: SplitMix64,
+    /// Tasks whose future may make progress.
+    ready: BTreeSet<TaskId>,
+    holder: TaskId,
+    background: BTreeMap<TaskId, Option<BackgroundFuture>>,
+}
+
+type BackgroundFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Handle of a background future; dropping it ends the future.
+pub struct SimBackground {
+    conductor: Arc<SimConductor>,
+    id: TaskId,
+}
+
+impl Drop for SimBackground {
+    fn drop(&mut self) {
+        // Taken out under the lock, dropped outside it: its own drop may wake or remove timers.
+        let future = {
+            let mut state = self.conductor.lock();
+            state.ready.remove(&self.id);
+            state.background.remove(&self.id)
+        };
+        drop(future);
+    }
+}
+
+struct TaskWaker {
+    conductor: Arc<SimConductor>,
+    id: TaskId,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.conductor.lock().ready.insert(self.id);
+    }
+}
+
+/// What the holder of the baton does next.
+enum Turn {
+    /// It is the asker's own turn.
+    Own,
+    /// The baton went to another task.
+    Passed,
+}
+
+impl SimConductor {
+    /// A conductor whose choices follow from `seed` alone.
+    pub fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                now: Duration::ZERO,
+                timers: BTreeMap::new(),
+                next_timer: 0,
+                next_task: MAIN_TASK + 1,
+                random: SplitMix64(seed),
+                ready: BTreeSet::new(),
+                holder: MAIN_TASK,
+                background: BTreeMap::new(),
+            }),
+            passed: Condvar::new(),
+            stalled: CancellationToken::new(),
+        })
+    }
+
+    /// Virtual time since the start.
+    pub fn now(&self) -> Duration {
+        self.lock().now
+    }
+
+    /// The next number drawn from the seed.
+    pub fn random(&self) -> u64 {
+        self.lock().random.next()
+    }
+
+    /// Cancelled when every task waits for something that can't come.
+    pub fn stalled(&self) -> &CancellationToken {
+        &self.stalled
+    }
+
+    /// A future that is ready once virtual time has advanced by `time`.
+    pub fn sleep(self: &Arc<Self>, time: Duration) -> Sleep {
+        Sleep { deadline: self.now() + time, conductor: self.clone(), timer: None }
+    }
+
+    /// Waits for `future`; other tasks run meanwhile.
+    pub fn block_on<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+        let id = CURRENT_TASK.get();
+        let waker = self.waker(id);
+        let mut future = pin!(future);
+        self.lock().ready.insert(id);
+        loop {
+            self.wait_for_turn(id);
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return value;
+            }
+        }
+    }
+
+    pub(in crate::host) fn spawn(conductor: &Arc<Self>, future: BackgroundFuture) -> SimBackground {
+        let mut state = conductor.lock();
+        let id = state.new_task();
+        state.background.insert(id, Some(future));
+        state.ready.insert(id);
+        SimBackground { conductor: conductor.clone(), id }
+    }
+
+    pub(in crate::host) fn tasks<T: Send>(conductor: &Arc<Self>, jobs: Vec<Job<'_, T>>) -> Vec<std::thread::Result<T>> {
+        let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = jobs
+                .into_iter()
+                .map(|job| {
+                    let id = {
+                        let mut state = conductor.lock();
+                        let id = state.new_task();
+                        state.ready.insert(id);
+                        id
+                    };
+                    let leave = Leave { conductor: conductor.clone(), join: join.clone() };
+                    script_thread(scope, move || {
+                        CURRENT_TASK.set(id);
+                        leave.conductor.wait_for_baton(id);
+                        job()
+                    })
+                })
+                .collect();
+            conductor.block_on(std::future::poll_fn(|context| join.poll(context)));
+            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        })
+    }
+
+    fn waker(self: &Arc<Self>, id: TaskId) -> Waker {
+        Waker::from(Arc::new(TaskWaker { conductor: self.clone(), id }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes the baton on until it is `id`'s turn.
+    fn wait_for_turn(self: &Arc<Self>, id: TaskId) {
+        if let Turn::Passed = self.pass_baton(Some(id)) {
+            self.wait_for_baton(id);
+        }
+    }
+
+    fn wait_for_baton(&self, id: TaskId) {
+        let mut state = self.lock();
+        while state.holder != id {
+            state = self.passed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Chooses who goes on. `own`: the task that asks, if it may be chosen itself.
+    fn pass_baton(self: &Arc<Self>, own: Option<TaskId>) -> Turn {
+        loop {
+            let mut state = self.lock();
+            let Some(id) = state.take_ready() else {
+                if let Some(waker) = state.advance_clock() {
+                    drop(state);
+                    waker.wake();
+                    continue;
+                }
+                drop(state);
+                assert!(!self.stalled.is_cancelled(), "every task waits for something that can't come");
+                self.stalled.cancel();
+                continue;
+            };
+            if let Some(slot) = state.background.get_mut(&id) {
+                let future = slot.take();
+                drop(state);
+                self.poll_background(id, future);
+                continue;
+            }
+            if own == Some(id) {
+                return Turn::Own;
+            }
+            state.holder = id;
+            self.passed.notify_all();
+            return Turn::Passed;
+        }
+    }
+
+    fn poll_background(self: &Arc<Self>, id: TaskId, future: Option<BackgroundFuture>) {
+        let Some(mut future) = future else { return };
+        let waker = self.waker(id);
+        let pending = future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        let finished = {
+            let mut state = self.lock();
+            match state.background.get_mut(&id) {
+                Some(slot) if pending => {
+                    *slot = Some(future);
+                    None
+                }
+                _ => {
+                    state.background.remove(&id);
+                    Some(future)
+                }
+            }
+        };
+        drop(finished);
+    }
+}
+
+impl State {
+    fn new_task(&mut self) -> TaskId {
+        let id = self.next_task;
+        self.next_task += 1;
+        id
+    }
+
+    fn take_ready(&mut self) -> Option<TaskId> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let at = self.random.below(self.ready.len());
+        let id = *self.ready.iter().nth(at)?;
+        self.ready.remove(&id);
+        Some(id)
+    }
+
+    fn advance_clock(&mut self) -> Option<Waker> {
+        let ((deadline, _), waker) = self.timers.pop_first()?;
+        self.now = self.now.max(deadline);
+        Some(waker)
+    }
+}
+
+/// The children of one `tasks` call that still run, and who waits for them.
+struct Join {
+    left: Mutex<(usize, Option<Waker>)>,
+}
+
+impl Join {
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.0 == 0 {
+            return Poll::Ready(());
+        }
+        left.1 = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Owned by a task's thread: dropped at its end, also when it panicked.
+struct Leave {
+    conductor: Arc<SimConductor>,
+    join: Arc<Join>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let waker = {
+            let mut left = self.join.left.lock().unwrap_or_else(PoisonError::into_inner);
+            left.0 -= 1;
+            if left.0 == 0 { left.1.take() } else { None }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.conductor.pass_baton(None);
+    }
+}
+
+/// A virtual sleep.
+pub struct Sleep {
+    conductor: Arc<SimConductor>,
+    deadline: Duration,
+    timer: Option<(Duration, u64)>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let conductor = self.conductor.clone();
+        let mut state = conductor.lock();
+        let replaced = self.timer.take().and_then(|timer| state.timers.remove(&timer));
+        if state.now < self.deadline {
+            let timer = (self.deadline, state.next_timer);
+            state.next_timer += 1;
+            state.timers.insert(timer, context.waker().clone());
+            self.timer = Some(timer);
+        }
+        drop(state);
+        drop(replaced);
+        if self.timer.is_some() { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let waker = self.timer.and_then(|timer| self.conductor.lock().timers.remove(&timer));
+        drop(waker);
+    }
+}
+
+/// Vigna's SplitMix64: small, and the same on every platform and version, which a seed has to be.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+        usize::try_from(self.next() % bound).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Conductor;
+
+    fn trace(seed: u64) -> Vec<String> {
+        let sim = SimConductor::new(seed);
+        let conductor = Conductor::Sim(sim.clone());
+        let seen = Mutex::new(Vec::new());
+        let job = |name: &'static str, step: u64| -> Job<'_, ()> {
+            let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
+            Box::new(move || {
+                for round in 0..5 {
+                    conductor.block_on(sim.sleep(Duration::from_millis(step)));
+                    seen.lock().unwrap().push(format!("{name} {round} at {:?}", sim.now()));
+                }
+            })
+        };
+        conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]);
+        seen.into_inner().unwrap()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_trace_a_thousand_times() {
+        let first = trace(7);
+        assert_eq!(first.len(), 15);
+        for _ in 0..1000 {
+            assert_eq!(trace(7), first);
+        }
+    }
+
+    #[test]
+    fn another_seed_gives_another_order() {
+        assert!((0..20).map(trace).collect::<BTreeSet<_>>().len() > 1);
+    }
+
+    #[test]
+    fn ten_minutes_pass_at_once() {
+        let sim = SimConductor::new(1);
+        sim.block_on(sim.sleep(Duration::from_secs(600)));
+        assert_eq!(sim.now(), Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
+        let sim = SimConductor::new(1);
+        let conductor = Conductor::Sim(sim.clone());
+        let beats = Arc::new(Mutex::new(0));
+        let background = {
+            let (sim, beats) = (sim.clone(), beats.clone());
+            conductor.spawn(async move {
+                loop {
+                    sim.sleep(Duration::from_secs(5)).await;
+                    *beats.lock().unwrap() += 1;
+                }
+            })
+        };
+        sim.block_on(sim.sleep(Duration::from_secs(21)));
+        assert_eq!(*beats.lock().unwrap(), 4);
+        drop(background);
+        sim.block_on(sim.sleep(Duration::from_secs(21)));
+        assert_eq!(*beats.lock().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_panic_in_one_task_leaves_the_others_running() {
+        let sim = SimConductor::new(1);
+        let conductor = Conductor::Sim(sim.clone());
+        let quiet: Job<'_, u32> = Box::new(|| {
+            sim.block_on(sim.sleep(Duration::from_secs(1)));
+            3
+        });
+        let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]);
+        assert!(results[0].is_err());
+        assert_eq!(*results[1].as_ref().unwrap(), 3);
+    }
+
+    #[test]
+    fn waiting_for_what_cannot_come_cancels_the_run() {
+        let sim = SimConductor::new(1);
+        sim.block_on(sim.stalled().cancelled());
+    }
+}

@@ -1,0 +1,3 @@
+//! The simulated host: virtual time, files in memory, scripted answers.
+
+pub mod conductor;

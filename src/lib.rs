@@ -1,0 +1,9 @@
+//! spc: a scripting host for stack automation over the Docker Engine.
+//!
+//! The rooms, from the top down; imports point down only:
+//!
+//! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
+//! - [`engine`]: the port to the Docker Engine API, real and simulated
+
+pub mod engine;
+pub mod host;

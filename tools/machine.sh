@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Makes a Debian machine ready for the stack: a Docker Engine that answers, and what making base images needs.
+# Safe to run again, and at the same time as itself: what is there is left alone, and every change is said.
+set -euo pipefail
+exec </dev/null
+
+export DEBIAN_FRONTEND=noninteractive
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+readonly SOCKET=/var/run/docker.sock
+readonly PID_FILES=(/var/run/docker.pid /var/run/docker/containerd/containerd.pid)
+readonly LOG=/var/log/dockerd.log
+readonly DEADLINE_SECONDS=60
+readonly LOCK=/var/lock/spc-machine.lock
+
+say() { printf 'machine: %s\n' "$*"; }
+die() {
+  printf 'machine: %s\n' "$*" >&2
+  exit 1
+}
+
+[[ $EUID -eq 0 ]] || die "must run as root, to install packages and start the engine; try: sudo make machine"
+. /etc/os-release 2>/dev/null || true
+[[ ${ID:-} == debian ]] || die "this is '${PRETTY_NAME:-unknown}', and only Debian is known here; install Docker Engine and mmdebstrap by hand"
+
+# --- Packages -------------------------------------------------------------------------------------
+
+# dpkg starts services as it installs them. dockerd is started below, containerd by dockerd: keep dpkg from it, with the
+# switch Debian has for that, unless the administrator has set it already. Where systemd runs, it starts the engine.
+hold_services() {
+  [[ -d /run/systemd/system || -e /usr/sbin/policy-rc.d ]] && return
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+}
+
+release_services() {
+  [[ -n $(trap -p EXIT) ]] || return 0
+  rm -f /usr/sbin/policy-rc.d
+  trap - EXIT
+}
+
+apt() {
+  apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+install_missing() {
+  local packages=()
+  # Asked by command, not by package: an engine from elsewhere serves as well.
+  command -v dockerd >/dev/null || packages+=(docker.io)
+  command -v iptables >/dev/null || packages+=(iptables)
+  command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+  command -v curl >/dev/null || packages+=(curl)
+  [[ -s /etc/ssl/certs/ca-certificates.crt ]] || packages+=(ca-certificates)
+  if ((${#packages[@]} == 0)); then
+    say "packages: nothing missing"
+    return
+  fi
+
+  say "packages: installing ${packages[*]}"
+  apt update || die "the package lists could not be fetched; see above"
+  hold_services
+  apt install --yes --no-install-recommends "${packages[@]}" >/dev/null || die "installing ${packages[*]} failed; see above"
+  release_services
+}
+
+# --- Engine ---------------------------------------------------------------------------------------
+
+# Over the socket itself: the `docker` on the path may be another version's client, or none.
+engine_version() {
+  local answer
+  answer=$(curl --silent --fail --max-time 5 --unix-socket "$SOCKET" http://localhost/version) || return 1
+  [[ $answer =~ \"Version\":\"([^\"]+)\",\"ApiVersion\":\"([^\"]+)\" || $answer =~ \"Version\":\"([^\"]+)\" ]] || return 1
+  printf '%s%s' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]:+ (API ${BASH_REMATCH[2]})}"
+}
+
+# Whether `pid` is a running process called `name`; a zombie is not.
+is_live() {
+  local pid=$1 name=$2 state
+  [[ $pid =~ ^[0-9]+$ && -r /proc/$pid/comm && $(<"/proc/$pid/comm") == "$name" ]] || return 1
+  state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || return 1
+  [[ -n $state && $state != Z ]]
+}
+
+# After a hard kill, dockerd and its containerd find their pid files, see a process of that number (a zombie, or whatever
+# got the number since) and refuse to start.
+remove_stale_files() {
+  local file pid name
+  for file in "${PID_FILES[@]}"; do
+    [[ -e $file ]] || continue
+    pid=$(<"$file")
+    name=$(basename "$file" .pid)
+    [[ $name == docker ]] && name=dockerd
+    is_live "$pid" "$name" && continue
+    say "engine: removing $file, no $name runs as $pid"
+    rm -f "$file"
+  done
+  # dockerd takes this socket's mere presence for a containerd that serves it.
+  if [[ -S /run/containerd/containerd.sock ]] && ! pgrep -x containerd >/dev/null; then
+    say "engine: removing /run/containerd/containerd.sock, no containerd runs"
+    rm -f /run/containerd/containerd.sock
+  fi
+}
+
+engine_failed() {
+  printf 'machine: %s\n' "$1" >&2
+  if [[ -d /run/systemd/system ]]; then
+    journalctl --no-pager --unit docker --lines 20 >&2 || true
+  elif [[ -s $LOG ]]; then
+    printf 'machine: the end of %s:\n' "$LOG" >&2
+    tail -n 20 "$LOG" >&2
+  fi
+  exit 1
+}
+
+# In a session of its own and holding none of our files, so that it outlives this script and whoever called it.
+run_dockerd() {
+  local fd
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    ((fd <= 2)) || eval "exec $fd>&-"
+  done
+  cd /
+  exec setsid nohup dockerd --host "unix://$SOCKET" >>"$LOG" 2>&1
+}
+
+start_engine() {
+  local version pid=''
+  if [[ -n ${DOCKER_HOST:-} && $DOCKER_HOST != "unix://$SOCKET" && $DOCKER_HOST != unix:///run/docker.sock ]]; then
+    say "engine: DOCKER_HOST is '$DOCKER_HOST'; that engine is not this script's to start (unset it to use unix://$SOCKET)"
+    return
+  fi
+  if version=$(engine_version); then
+    say "engine: $version answers at unix://$SOCKET"
+    return
+  fi
+
+  if [[ -d /run/systemd/system ]]; then
+    say "engine: none answers, starting docker.service"
+    systemctl start docker || engine_failed "docker.service did not start"
+  else
+    remove_stale_files
+    if [[ -e ${PID_FILES[0]} ]]; then
+      say "engine: dockerd runs as $(<"${PID_FILES[0]}"), waiting for it"
+    else
+      say "engine: none answers, starting dockerd by hand (log: $LOG)"
+      run_dockerd &
+      pid=$!
+      disown
+    fi
+  fi
+
+  local end=$((SECONDS + DEADLINE_SECONDS))
+  until version=$(engine_version); do
+    if [[ -n $pid ]] && ! kill -0 "$pid" 2>/dev/null; then
+      engine_failed "dockerd ended before it answered"
+    fi
+    ((SECONDS < end)) || engine_failed "no engine answered at unix://$SOCKET within $DEADLINE_SECONDS s"
+    sleep 0.1
+  done
+  say "engine: $version answers at unix://$SOCKET"
+}
+
+exec 9>"$LOCK"
+flock --nonblock 9 || {
+  say "another one is at work, waiting for it"
+  flock --timeout 600 9 || die "it did not finish within 10 minutes"
+}
+install_missing
+start_engine
