@@ -4,6 +4,9 @@
 //!
 //! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
+//! - [`model`]: what a stack is, what is there, and the plan between the two; pure
 
+pub mod api;
 pub mod engine;
 pub mod host;
+pub mod model;

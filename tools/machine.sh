@@ -20,6 +20,7 @@ die() {
 }
 
 [[ $EUID -eq 0 ]] || die "must run as root, to install packages and start the engine; try: sudo make machine"
+# shellcheck source=/dev/null
 . /etc/os-release 2>/dev/null || true
 [[ ${ID:-} == debian ]] || die "this is '${PRETTY_NAME:-unknown}', and only Debian is known here; install Docker Engine and mmdebstrap by hand"
 

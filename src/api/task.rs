@@ -1,0 +1,52 @@
+//! The task a native function runs in: its cancel token, and waiting that the token can end.
+
+use std::cell::RefCell;
+use std::future::Future;
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use crate::model::Failure;
+
+thread_local! {
+    static TOKEN: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
+}
+
+/// The cancel token of the task that runs on this thread; the run's own if none was entered.
+pub fn current(context: &Context) -> CancellationToken {
+    TOKEN.with_borrow(std::clone::Clone::clone).unwrap_or_else(|| context.cancel.clone())
+}
+
+/// Whether the task on this thread was told to end. For `on_progress`, which gets no context.
+pub fn is_cancelled() -> bool {
+    TOKEN.with_borrow(|token| token.as_ref().is_some_and(CancellationToken::is_cancelled))
+}
+
+/// Makes `token` the one of this thread until the answer is dropped.
+#[must_use = "the token is left when this is dropped"]
+pub fn enter(token: CancellationToken) -> Entered {
+    Entered { before: TOKEN.replace(Some(token)) }
+}
+
+/// See [`enter`].
+pub struct Entered {
+    before: Option<CancellationToken>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        TOKEN.set(self.before.take());
+    }
+}
+
+/// Waits for `future` on the conductor; [`Failure::interrupted`] as soon as the task's token is cancelled.
+pub fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let token = current(context);
+    context.conductor.block_on(async {
+        futures::select_biased! {
+            () = token.cancelled().fuse() => Err(Failure::interrupted()),
+            result = Box::pin(future).fuse() => result,
+        }
+    })
+}

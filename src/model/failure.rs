@@ -1,0 +1,199 @@
+//! The error a script and a user see: a kind, a sentence, a next step.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+/// What went wrong, by what a caller may do about it. The name is what a script compares with `error.kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A wrong argument, key, type or name in the runbook or on the command line.
+    Usage,
+    NotFound,
+    /// The name, port or address is taken, or the object's state forbids it.
+    Conflict,
+    /// A container exited, or its health check does not pass.
+    Unhealthy,
+    Timeout,
+    /// An image that is neither here nor to be pulled.
+    Image,
+    Build,
+    /// A command in a container or on the host ended with another code than 0.
+    Exec,
+    /// The engine is not there or could not do it.
+    Engine,
+    /// `spc.toml` does not allow it.
+    Policy,
+    /// Another run changes the project.
+    Lock,
+    Interrupted,
+    /// A script's own `throw` of something that is not an error map.
+    Failed,
+}
+
+impl Kind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 13] = [
+        Self::Usage,
+        Self::NotFound,
+        Self::Conflict,
+        Self::Unhealthy,
+        Self::Timeout,
+        Self::Image,
+        Self::Build,
+        Self::Exec,
+        Self::Engine,
+        Self::Policy,
+        Self::Lock,
+        Self::Interrupted,
+        Self::Failed,
+    ];
+
+    /// The word a script sees.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Unhealthy => "unhealthy",
+            Self::Timeout => "timeout",
+            Self::Image => "image",
+            Self::Build => "build",
+            Self::Exec => "exec",
+            Self::Engine => "engine",
+            Self::Policy => "policy",
+            Self::Lock => "lock",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// The exit code of a run that ended with it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Lock => 4,
+            Self::Policy => 5,
+            Self::Interrupted => 130,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Where in a description the wrong value stands: `["services", "db", "ports", "0"]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecPath {
+    pub keys: Vec<String>,
+    /// The last key itself is wrong, not its value.
+    pub on_key: bool,
+}
+
+impl fmt::Display for SpecPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.keys.join("."))
+    }
+}
+
+/// A failure in the user's words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    pub kind: Kind,
+    /// Sentence case, no full stop; values in quotes.
+    pub message: String,
+    /// The next step.
+    pub hint: Option<String>,
+    /// Fields of their own in the error map: `service`, `code`, `stderr`, `path`.
+    pub fields: BTreeMap<String, Value>,
+    /// Blocks shown below the message: a title and its lines (last log lines, probe output).
+    pub details: Vec<Detail>,
+    /// The place in the description it is about.
+    pub path: Option<Box<SpecPath>>,
+}
+
+/// A titled block of text below a message. The text is foreign: control characters are shown, not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    pub title: String,
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure of `kind`.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None }
+    }
+
+    /// A wrong argument, key, type or name.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The run was interrupted.
+    pub fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "Interrupted")
+    }
+
+    /// The same failure with a next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure with a field of the error map.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same failure with a block of text; an empty one is left out.
+    #[must_use]
+    pub fn detail(mut self, title: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !text.trim().is_empty() {
+            self.details.push(Detail { title: title.into(), text });
+        }
+        self
+    }
+
+    /// The same failure, placed in the description.
+    #[must_use]
+    pub fn at(mut self, path: SpecPath) -> Self {
+        self.path = Some(Box::new(path));
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kinds_word_leads_back_to_it() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_word(kind.word()), Some(kind));
+        }
+        assert_eq!(Kind::from_word("nonsense"), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! What a stack is, what is there, and what has to be done about the difference. Pure.
+//!
+//! - [`spec`]: the Compose-shaped description, read and typed
+//! - [`names`]: project names, object names, labels
+//! - [`hash`]: when two descriptions are the same
+//! - [`graph`]: which service waits for which
+//! - [`observed`]: what the engine has of a project
+//! - [`reconcile`]: wanted and observed → [`plan`]
+//! - [`event`], [`failure`], [`diagnostic`]: what is reported, as data
+
+pub mod diagnostic;
+pub mod event;
+pub mod failure;
+
+pub mod secret;
+pub mod size;
+
+pub mod suggest;
+pub mod time;
+
+pub use failure::{Failure, Kind};

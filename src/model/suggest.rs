@@ -1,0 +1,34 @@
+//! The nearest known word to a misspelt one.
+
+/// The candidate nearest to `word`, if one is near enough to be meant.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean "x"?`, or the list of what there is.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+    if let Some(near) = nearest(word, candidates.clone()) {
+        return Some(format!("did you mean \"{near}\"?"));
+    }
+    let mut all: Vec<&str> = candidates.into_iter().collect();
+    all.sort_unstable();
+    if all.is_empty() { None } else { Some(format!("there is: {}", all.join(", "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_the_word_and_nonsense_finds_none() {
+        assert_eq!(nearest("helthcheck", ["image", "healthcheck"]), Some("healthcheck"));
+        assert_eq!(nearest("DB", ["db", "redis"]), Some("db"));
+        assert_eq!(nearest("zebra", ["image", "ports"]), None);
+        assert_eq!(did_you_mean("zebra", ["ports", "image"]).unwrap(), "there is: image, ports");
+    }
+}

@@ -1,0 +1,121 @@
+//! Compose's durations: `"1m30s"`, `"500ms"`.
+
+use std::time::Duration;
+
+/// Reads a duration as Compose writes it: numbers with `us ms s m h`, or a bare `0`.
+///
+/// The error is a sentence that names the value.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{text}\" is not a duration; write it like \"1m30s\" or \"500ms\"");
+    let trimmed = text.trim();
+    if trimmed == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut rest = trimmed;
+    let mut seconds = 0.0_f64;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        seconds += number
+            * match &rest[..unit_end] {
+                "us" | "µs" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                _ => return Err(wrong()),
+            };
+        rest = &rest[unit_end..];
+    }
+    // Whole microseconds: "0.1s" is 100 ms, not a binary fraction of it.
+    Duration::try_from_secs_f64(seconds)
+        .map(|time| Duration::from_micros(u64::try_from((time + Duration::from_nanos(500)).as_micros()).unwrap_or(u64::MAX)))
+        .map_err(|_| wrong())
+}
+
+/// Writes a duration so that [`parse_duration`] reads it back: `1m30s`, `1.5s`, `250ms`.
+pub fn format_duration(time: Duration) -> String {
+    let micros = time.as_micros();
+    if micros == 0 {
+        return "0s".to_owned();
+    }
+    if micros < 1000 {
+        return format!("{micros}us");
+    }
+    if micros < 1_000_000 {
+        return if micros.is_multiple_of(1000) { format!("{}ms", micros / 1000) } else { format!("{micros}us") };
+    }
+    let (hours, rest) = (micros / 3_600_000_000, micros % 3_600_000_000);
+    let (minutes, rest) = (rest / 60_000_000, rest % 60_000_000);
+    let mut text = String::new();
+    if hours > 0 {
+        text.push_str(&format!("{hours}h"));
+    }
+    if minutes > 0 {
+        text.push_str(&format!("{minutes}m"));
+    }
+    if rest > 0 {
+        let fraction = format!("{:06}", rest % 1_000_000);
+        let fraction = fraction.trim_end_matches('0');
+        text.push_str(&(rest / 1_000_000).to_string());
+        if !fraction.is_empty() {
+            text.push('.');
+            text.push_str(fraction);
+        }
+        text.push('s');
+    }
+    text
+}
+
+/// An elapsed time for people: `12 ms`, `3.4 s`, `2 m 05 s`.
+pub fn elapsed(time: Duration) -> String {
+    let millis = time.as_millis();
+    if millis < 1000 {
+        format!("{millis} ms")
+    } else if millis < 60_000 {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        format!("{} m {:02} s", millis / 60_000, millis % 60_000 / 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn compose_durations_are_read() {
+        assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("0.1s"), Ok(Duration::from_millis(100)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("1h5m30s20ms"), Ok(Duration::from_millis(3_930_020)));
+        assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_no_duration_is_named() {
+        for wrong in ["", "10", "s", "1x", "-1s", "1.2.3s", "ten seconds"] {
+            assert!(parse_duration(wrong).unwrap_err().contains(&format!("\"{wrong}\"")), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_duration_reads_back(micros in 0_u64..10_000_000_000) {
+            let time = Duration::from_micros(micros);
+            prop_assert_eq!(parse_duration(&format_duration(time)), Ok(time));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*") {
+            let _ = parse_duration(&text);
+        }
+    }
+}
