@@ -11,10 +11,12 @@
 pub mod diagnostic;
 pub mod event;
 pub mod failure;
-
+pub mod graph;
+pub mod hash;
+pub mod names;
 pub mod secret;
 pub mod size;
-
+pub mod spec;
 pub mod suggest;
 pub mod time;
 

@@ -1,0 +1,76 @@
+"""`GET /api/health/`: whether the database and Redis answer, now."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Thread
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# Shorter than any health check's own timeout, so that the answer says which one it was.
+DEADLINE_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+def ask_database() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    finally:
+        # Each check has a thread of its own, and so a connection of its own.
+        connection.close()
+
+
+def ask_redis() -> None:
+    with Redis(
+        host=settings.REDIS_HOST,
+        port=settings.REDIS_PORT,
+        socket_connect_timeout=DEADLINE_SECONDS,
+        socket_timeout=DEADLINE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    ) as client:
+        client.ping()
+
+
+def answering(checks: dict[str, Callable[[], None]]) -> set[str]:
+    """The names of the checks that passed within the deadline, all asked at once.
+
+    A thread each, since name resolution and a database that is stopped in its tracks know no timeout.
+    """
+    passed: set[str] = set()
+
+    def run(name: str, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except Exception as error:  # Whatever went wrong, the answer is "disconnected".
+            logger.warning("Health: %s does not answer: %s", name, error)
+        else:
+            passed.add(name)
+
+    end = time.monotonic() + DEADLINE_SECONDS
+    threads = [Thread(target=run, args=item, daemon=True) for item in checks.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return passed.copy()
+
+
+@require_safe
+@never_cache
+def health(request: HttpRequest) -> JsonResponse:
+    passed = answering({"database": ask_database, "redis": ask_redis})
+    healthy = len(passed) == 2
+    body = {"status": "healthy" if healthy else "unhealthy"}
+    for name in ("database", "redis"):
+        body[name] = "connected" if name in passed else "disconnected"
+    return JsonResponse(body, status=200 if healthy else 503, json_dumps_params={"separators": (",", ":")})

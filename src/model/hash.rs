@@ -1,0 +1,102 @@
+//! When two descriptions make the same container.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::secret::Secrets;
+use super::spec::{Network, Project, Service, Volume};
+
+/// Hexadecimal SHA-256.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes in hexadecimal, lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hash of what a service's containers are made of, without the image's id and the secrets' values: those are compared
+/// on their own, so that a cause can tell them apart. An exposed secret counts by its name.
+pub fn service(service: &Service, project: &Project, secrets: &Secrets) -> String {
+    sha256(canonical(service, project, secrets).to_string().as_bytes())
+}
+
+/// Hash of a network's definition.
+pub fn network(network: &Network) -> String {
+    hash_of(network)
+}
+
+/// Hash of a volume's definition.
+pub fn volume(volume: &Volume) -> String {
+    hash_of(volume)
+}
+
+/// Short hashes of the parts of a service, `environment` and `labels` key by key: `image=1a2b3c4d,environment.DEBUG=…`.
+pub fn parts(service: &Service, project: &Project, secrets: &Secrets) -> String {
+    let parts: Vec<String> =
+        part_hashes(&canonical(service, project, secrets)).into_iter().map(|(key, hash)| format!("{key}={hash}")).collect();
+    parts.join(",")
+}
+
+/// The keys that differ between two [`parts`], in order; a key of `environment` as `environment KEY`.
+pub fn changed_parts(before: &str, after: &str) -> Vec<String> {
+    let read = |text: &str| -> BTreeMap<String, String> {
+        text.split(',').filter_map(|part| part.split_once('=')).map(|(key, hash)| (key.to_owned(), hash.to_owned())).collect()
+    };
+    let (before, after) = (read(before), read(after));
+    let mut keys: Vec<&String> = before.keys().chain(after.keys()).filter(|key| before.get(*key) != after.get(*key)).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter().map(|key| key.replacen('.', " ", 1)).collect()
+}
+
+fn part_hashes(canonical: &Value) -> BTreeMap<String, String> {
+    let mut parts = BTreeMap::new();
+    let Value::Object(map) = canonical else { return parts };
+    for (key, value) in map {
+        match value {
+            Value::Object(inner) if key == "environment" || key == "labels" => {
+                for (name, value) in inner {
+                    // "," and "=" separate the parts; a name holding one is still told apart by its hash.
+                    let name = name.replace([',', '='], "_");
+                    parts.insert(format!("{key}.{name}"), sha256(value.to_string().as_bytes())[..8].to_owned());
+                }
+            }
+            _ => {
+                parts.insert(key.clone(), sha256(value.to_string().as_bytes())[..8].to_owned());
+            }
+        }
+    }
+    parts
+}
+
+/// The service as JSON, with the engine's names of its networks and volumes, and secrets by name.
+fn canonical(service: &Service, project: &Project, secrets: &Secrets) -> Value {
+    let mut value = serde_json::to_value(service).unwrap_or(Value::Null);
+    if let Value::Object(map) = &mut value {
+        let networks = service.networks.keys().filter_map(|key| project.networks.get(key)).map(|network| Value::from(network.name.clone()));
+        map.insert("network_names".into(), networks.collect());
+        let volumes = service.volumes.iter().filter_map(|mount| match &mount.source {
+            super::spec::MountSource::Volume { name, .. } => project.volumes.get(name).map(|volume| Value::from(volume.name.clone())),
+            _ => None,
+        });
+        map.insert("volume_names".into(), volumes.collect());
+    }
+    without_tokens(value, secrets)
+}
+
+fn without_tokens(value: Value, secrets: &Secrets) -> Value {
+    match value {
+        Value::String(text) => Value::String(secrets.replace_tokens(&text, &|name, _| format!("{{secret {name}}}"))),
+        Value::Array(items) => items.into_iter().map(|item| without_tokens(item, secrets)).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, without_tokens(value, secrets))).collect(),
+        other => other,
+    }
+}
+
+fn hash_of(value: &impl serde::Serialize) -> String {
+    sha256(serde_json::to_string(value).unwrap_or_default().as_bytes())
+}

@@ -1,0 +1,108 @@
+//! Names of projects and their objects, and the labels they carry.
+
+use crate::model::Failure;
+
+/// Compose's own labels, so that its tools see the stack.
+pub mod compose_label {
+    pub const PROJECT: &str = "com.docker.compose.project";
+    pub const SERVICE: &str = "com.docker.compose.service";
+    pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
+    pub const ONEOFF: &str = "com.docker.compose.oneoff";
+    pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+    pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+    pub const NETWORK: &str = "com.docker.compose.network";
+    pub const VOLUME: &str = "com.docker.compose.volume";
+    pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+    pub const VERSION: &str = "com.docker.compose.version";
+}
+
+/// spc's own labels. What carries [`label::PROJECT`] is spc's to change.
+pub mod label {
+    /// Version of the labels' format: [`super::LABEL_FORMAT`].
+    pub const FORMAT: &str = "dev.spc.format";
+    pub const PROJECT: &str = "dev.spc.project";
+    pub const SERVICE: &str = "dev.spc.service";
+    /// Hash of the canonical specification: `model::hash`.
+    pub const HASH: &str = "dev.spc.hash";
+    /// Short hashes of its parts, so that a cause can name the key that changed.
+    pub const PARTS: &str = "dev.spc.parts";
+    /// `<key id>:<keyed fingerprint>` of the delivered secrets.
+    pub const SECRETS: &str = "dev.spc.secrets";
+    pub const RELEASE: &str = "dev.spc.release";
+    /// The run that made it.
+    pub const RUN: &str = "dev.spc.run";
+    /// The lock's container.
+    pub const LOCK: &str = "dev.spc.lock";
+    /// What an image was built from: digest of context, base, arguments, target.
+    pub const BUILD: &str = "dev.spc.build";
+    /// Profiles and target the project was last brought up with are read from these.
+    pub const PROFILES: &str = "dev.spc.profiles";
+}
+
+/// Version of the labels' format.
+pub const LABEL_FORMAT: &str = "1";
+
+/// Suffix of a replacement's name until it takes over.
+pub const NEW_SUFFIX: &str = ".new";
+
+/// A project name by Compose's rules from any text: lower case, letters, digits, `-` and `_`, beginning with a letter or digit.
+pub fn normalise_project(text: &str) -> String {
+    let lower: String = text.to_lowercase().chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(*c)).collect();
+    lower.trim_start_matches(['-', '_']).to_owned()
+}
+
+/// Refuses a project name that Compose would refuse.
+pub fn check_project(name: &str) -> Result<(), Failure> {
+    let normal = normalise_project(name);
+    if !name.is_empty() && normal == name {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!(
+        "\"{name}\" is not a project name: lower-case letters, digits, \"-\" and \"_\", beginning with a letter or digit"
+    ));
+    Err(if normal.is_empty() { failure } else { failure.hint(format!("\"{normal}\" would be one")) })
+}
+
+/// `<project>-<service>-<number>`.
+pub fn container(project: &str, service: &str, number: u32) -> String {
+    format!("{project}-{service}-{number}")
+}
+
+/// `<project>_<name>`: a network or volume without a `name:` of its own.
+pub fn object(project: &str, name: &str) -> String {
+    format!("{project}_{name}")
+}
+
+/// The image of a service that is built and names none.
+pub fn built_image(project: &str, service: &str) -> String {
+    format!("{project}-{service}")
+}
+
+/// The lock's container. A project name can't hold a dot, so no service's container is ever called so.
+pub fn lock_container(project: &str) -> String {
+    format!("{project}.spc-lock")
+}
+
+/// Whether a service's, network's, volume's or secret's name may be used: `[a-zA-Z0-9._-]+`.
+pub fn is_object_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_a_project_name_by_composes_rules() {
+        assert_eq!(normalise_project("My Shop (2)"), "myshop2");
+        assert_eq!(normalise_project("_spc-1"), "spc-1");
+        assert_eq!(normalise_project("통계"), "");
+    }
+
+    #[test]
+    fn a_wrong_project_name_is_refused_with_the_right_one() {
+        assert!(check_project("spc").is_ok());
+        assert_eq!(check_project("Spc").unwrap_err().hint.unwrap(), "\"spc\" would be one");
+        assert!(check_project("").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! How a service's image is built.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::is_false;
+use super::mount::host_path;
+use super::reader::Field;
+use crate::model::Failure;
+
+/// A `build:` map, or the string form (the context alone).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Build {
+    /// Absolute folder.
+    pub context: PathBuf,
+    /// Relative to the context.
+    pub dockerfile: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub no_cache: bool,
+    /// Ask the registry for a newer base even if one is here.
+    #[serde(skip_serializing_if = "is_false")]
+    pub pull: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// More names for the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+impl Build {
+    /// Reads a build; `lookup` answers for an argument without a value.
+    pub fn read(field: &Field<'_>, directory: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        if let Value::String(context) = field.value {
+            return Ok(Self::of_context(host_path(field, context, directory)?));
+        }
+        let mut map = field.map()?;
+        let context = match map.get("context") {
+            Some(context) => host_path(&context, &context.name_text()?, directory)?,
+            None => directory.to_path_buf(),
+        };
+        let build = Self {
+            dockerfile: map.read("dockerfile", Field::name_text)?.unwrap_or_else(|| "Dockerfile".into()),
+            target: map.read("target", Field::name_text)?,
+            args: map.read("args", |field| field.pairs(lookup))?.unwrap_or_default(),
+            labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            no_cache: map.read("no_cache", Field::bool)?.unwrap_or(false),
+            pull: map.read("pull", Field::bool)?.unwrap_or(false),
+            network: map.read("network", Field::name_text)?,
+            tags: map.read("tags", Field::texts)?.unwrap_or_default(),
+            context,
+        };
+        map.finish(&[
+            "additional_contexts",
+            "cache_from",
+            "cache_to",
+            "dockerfile_inline",
+            "entitlements",
+            "extra_hosts",
+            "isolation",
+            "platforms",
+            "privileged",
+            "provenance",
+            "sbom",
+            "secrets",
+            "shm_size",
+            "ssh",
+            "ulimits",
+        ])?;
+        Ok(build)
+    }
+
+    /// Everything of `context` with Compose's defaults.
+    pub fn of_context(context: PathBuf) -> Self {
+        Self {
+            context,
+            dockerfile: "Dockerfile".into(),
+            target: None,
+            args: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            no_cache: false,
+            pull: false,
+            network: None,
+            tags: Vec::new(),
+        }
+    }
+}

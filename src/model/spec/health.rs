@@ -1,0 +1,102 @@
+//! A service's health check, as described; what is left out comes from the image.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::reader::Field;
+use crate::model::Failure;
+
+/// A `healthcheck:` map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Healthcheck {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<HealthTest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_period: Option<Duration>,
+    /// Needs API 1.44; left out on an older engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_interval: Option<Duration>,
+}
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthTest {
+    /// No check, not the image's either: ready is running.
+    None,
+    /// An argument vector.
+    Command(Vec<String>),
+    /// A line for the container's shell.
+    Shell(String),
+}
+
+impl HealthTest {
+    /// Docker's form: `["CMD-SHELL", "…"]`.
+    pub fn to_engine(&self) -> Vec<String> {
+        match self {
+            Self::None => vec!["NONE".into()],
+            Self::Command(words) => std::iter::once("CMD".to_owned()).chain(words.iter().cloned()).collect(),
+            Self::Shell(line) => vec!["CMD-SHELL".into(), line.clone()],
+        }
+    }
+
+    /// From Docker's form; nothing where the image's own is meant.
+    pub fn from_engine(words: &[String]) -> Option<Self> {
+        match words.split_first()? {
+            (first, _) if first == "NONE" => Some(Self::None),
+            (first, rest) if first == "CMD" && !rest.is_empty() => Some(Self::Command(rest.to_vec())),
+            (first, rest) if first == "CMD-SHELL" && !rest.is_empty() => Some(Self::Shell(rest.join(" "))),
+            _ => None,
+        }
+    }
+
+    /// Reads `test`: a string is a shell line; a list begins with `NONE`, `CMD` or `CMD-SHELL`.
+    pub fn read(field: &Field<'_>) -> Result<Self, Failure> {
+        if let Value::String(line) = field.value {
+            return Ok(Self::Shell(line.clone()));
+        }
+        let words: Vec<String> = field.list()?.iter().map(Field::scalar).collect::<Result<_, _>>()?;
+        Self::from_engine(&words).ok_or_else(|| {
+            field
+                .fail(format!("\"{}\" has to begin with \"CMD\", \"CMD-SHELL\" or \"NONE\" and name a command", field.name()))
+                .hint("a plain string runs in the container's shell")
+        })
+    }
+}
+
+impl Healthcheck {
+    pub(super) fn read(field: &Field<'_>) -> Result<Self, Failure> {
+        let mut map = field.map()?;
+        let disable = map.read("disable", Field::bool)?.unwrap_or(false);
+        let test = map.read("test", HealthTest::read)?;
+        let health = Self {
+            test: if disable { Some(HealthTest::None) } else { test },
+            interval: map.read("interval", Field::duration)?,
+            timeout: map.read("timeout", Field::duration)?,
+            retries: map
+                .read("retries", |field| u32::try_from(field.number()?).map_err(|_| field.fail("That many retries are not possible")))?,
+            start_period: map.read("start_period", Field::duration)?,
+            start_interval: map.read("start_interval", Field::duration)?,
+        };
+        map.finish(&[])?;
+        for (name, time) in [
+            ("interval", health.interval),
+            ("timeout", health.timeout),
+            ("start_period", health.start_period),
+            ("start_interval", health.start_interval),
+        ] {
+            if time.is_some_and(|time| !time.is_zero() && time < Duration::from_millis(1)) {
+                return Err(field.fail(format!("\"{}.{name}\" is below a millisecond, which the engine refuses", field.name())));
+            }
+        }
+        Ok(health)
+    }
+}

@@ -1,0 +1,33 @@
+//! A stack as it is wanted: Compose's specification, typed and in one spelling.
+//!
+//! Short and long forms read into the same types, so that equal descriptions are equal values.
+
+pub mod build;
+pub mod health;
+pub mod mount;
+pub mod network;
+pub mod port;
+pub mod project;
+pub mod reader;
+pub mod secret;
+pub mod service;
+pub mod volume;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::Build;
+pub use health::{HealthTest, Healthcheck};
+pub use mount::{Mount, MountSource};
+pub use network::{IpamConfig, Network};
+pub use port::Port;
+pub use project::{Project, ReadOptions};
+pub use secret::{Secret, SecretMount, SecretSource};
+pub use service::{Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service, UpdateOrder};
+pub use volume::Volume;
+
+/// Whether a flag is not set: for leaving it out of the canonical form.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}

@@ -1,0 +1,182 @@
+//! Mounts of a service: named and anonymous volumes, bind mounts, tmpfs.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::is_false;
+use super::reader::Field;
+use crate::model::Failure;
+
+/// One mount of a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Mount {
+    /// Absolute, in the container.
+    pub target: String,
+    pub source: MountSource,
+    #[serde(skip_serializing_if = "is_false")]
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MountSource {
+    /// A volume of the description, by its key there. `nocopy`: the image's content is not copied in.
+    Volume { name: String, nocopy: bool },
+    /// A volume of the container's own, removed with it.
+    Anonymous,
+    /// A folder or file of the host, absolute. `create`: made as a folder if missing.
+    Bind { path: PathBuf, create: bool },
+    /// In memory; bytes at most.
+    Tmpfs { size: Option<u64> },
+}
+
+impl Mount {
+    /// Reads one item of `volumes`; relative paths are below `directory`.
+    pub(super) fn read(field: &Field<'_>, directory: &Path) -> Result<Self, Failure> {
+        let mount = match field.value {
+            Value::String(text) => Self::short(field, text, directory)?,
+            _ => Self::long(field, directory)?,
+        };
+        if mount.target.starts_with('/') {
+            Ok(mount)
+        } else {
+            Err(field.fail(format!("The target \"{}\" of a mount has to be an absolute path in the container", mount.target)))
+        }
+    }
+
+    fn short(field: &Field<'_>, text: &str, directory: &Path) -> Result<Self, Failure> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, target, options) = match parts[..] {
+            [target] if !target.is_empty() => {
+                return Ok(Self { target: target.to_owned(), source: MountSource::Anonymous, read_only: false });
+            }
+            [source, target] if !source.is_empty() && !target.is_empty() => (source, target, ""),
+            [source, target, options] if !source.is_empty() && !target.is_empty() => (source, target, options),
+            _ => {
+                return Err(field
+                    .fail(format!("\"{text}\" is not a mount"))
+                    .hint("write \"SOURCE:TARGET\", \"SOURCE:TARGET:ro\" or \"TARGET\""));
+            }
+        };
+        let (mut read_only, mut nocopy) = (false, false);
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            match option {
+                "ro" => read_only = true,
+                "rw" | "z" | "Z" => {}
+                "nocopy" => nocopy = true,
+                _ => return Err(field.fail(format!("Unknown mount option \"{option}\" in \"{text}\"")).hint("there is: ro, rw, nocopy")),
+            }
+        }
+        let source = if source.starts_with(['.', '/', '~']) {
+            MountSource::Bind { path: host_path(field, source, directory)?, create: true }
+        } else {
+            MountSource::Volume { name: source.to_owned(), nocopy }
+        };
+        Ok(Self { target: target.to_owned(), source, read_only })
+    }
+
+    fn long(field: &Field<'_>, directory: &Path) -> Result<Self, Failure> {
+        let mut map = field.map()?;
+        let kind = map.required("type")?.one_of(&["volume", "bind", "tmpfs"])?;
+        let target = map.required("target")?.name_text()?;
+        let read_only = map.read("read_only", Field::bool)?.unwrap_or(false);
+        let source = match kind.as_str() {
+            "volume" => {
+                let nocopy = map.read("volume", |field| {
+                    let mut options = field.map()?;
+                    let nocopy = options.read("nocopy", Field::bool)?;
+                    options.finish(&["subpath", "labels"])?;
+                    Ok(nocopy.unwrap_or(false))
+                })?;
+                match map.read("source", Field::name_text)? {
+                    Some(name) => MountSource::Volume { name, nocopy: nocopy.unwrap_or(false) },
+                    None => MountSource::Anonymous,
+                }
+            }
+            "bind" => {
+                let create = map.read("bind", |field| {
+                    let mut options = field.map()?;
+                    let create = options.read("create_host_path", Field::bool)?;
+                    options.finish(&["propagation", "selinux", "recursive"])?;
+                    Ok(create.unwrap_or(true))
+                })?;
+                let source = map.required("source")?;
+                MountSource::Bind { path: host_path(&source, &source.name_text()?, directory)?, create: create.unwrap_or(true) }
+            }
+            _ => {
+                let size = map.read("tmpfs", |field| {
+                    let mut options = field.map()?;
+                    let size = options
+                        .read("size", |field| crate::model::size::parse_bytes(&field.scalar()?).map_err(|message| field.fail(message)))?;
+                    options.finish(&["mode"])?;
+                    Ok(size)
+                })?;
+                MountSource::Tmpfs { size: size.flatten() }
+            }
+        };
+        map.finish(&["consistency", "image"])?;
+        Ok(Self { target, source, read_only })
+    }
+}
+
+/// A host path of a description, absolute and without `.` and `..`.
+pub(super) fn host_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathBuf, Failure> {
+    if text.starts_with('~') {
+        return Err(field
+            .fail(format!("\"~\" in \"{text}\" is not expanded"))
+            .hint("write the path in full, or relative to the project with \"./\""));
+    }
+    let mut path = PathBuf::new();
+    for component in directory.join(text).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                path.pop();
+            }
+            other => path.push(other),
+        }
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: Value) -> Result<Mount, String> {
+        Mount::read(&Field::root(&value), Path::new("/srv/프로젝트 1")).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn the_short_form_tells_volumes_binds_and_anonymous_volumes_apart() {
+        assert_eq!(read(json!("data:/var/lib")).unwrap().source, MountSource::Volume { name: "data".into(), nocopy: false });
+        assert_eq!(read(json!("./app:/app")).unwrap().source, MountSource::Bind { path: "/srv/프로젝트 1/app".into(), create: true });
+        assert_eq!(
+            read(json!("../x:/app:ro")).unwrap(),
+            Mount { target: "/app".into(), source: MountSource::Bind { path: "/srv/x".into(), create: true }, read_only: true }
+        );
+        assert_eq!(read(json!("/app/node_modules")).unwrap().source, MountSource::Anonymous);
+    }
+
+    #[test]
+    fn the_long_form_reads_into_the_same_values() {
+        assert_eq!(read(json!({"type": "volume", "source": "data", "target": "/d", "read_only": true})), read(json!("data:/d:ro")));
+        assert_eq!(read(json!({"type": "bind", "source": "./app", "target": "/app"})), read(json!("./app:/app")));
+        assert_eq!(
+            read(json!({"type": "tmpfs", "target": "/t", "tmpfs": {"size": "64m"}})).unwrap().source,
+            MountSource::Tmpfs { size: Some(64 << 20) }
+        );
+    }
+
+    #[test]
+    fn a_wrong_mount_is_named() {
+        assert!(read(json!("data:lib")).unwrap_err().contains("\"lib\""));
+        assert!(read(json!("data:/x:rx")).unwrap_err().contains("\"rx\""));
+        assert!(read(json!(":/x")).unwrap_err().contains("\":/x\""));
+        assert!(read(json!({"type": "bind", "target": "/x"})).unwrap_err().contains("\"source\""));
+    }
+}

@@ -1,0 +1,139 @@
+//! Published ports: `"8000:80"`, `"127.0.0.1:5432:5432/udp"`, or the long form.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::reader::Field;
+use crate::model::Failure;
+
+/// One published port of a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Port {
+    /// In the container.
+    pub target: u16,
+    /// On the host; the engine chooses if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<String>,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
+
+impl Port {
+    /// Docker's key of a container port: `80/tcp`.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.target, self.protocol)
+    }
+
+    /// Reads one item of `ports`; a range gives several.
+    pub(super) fn read(field: &Field<'_>) -> Result<Vec<Self>, Failure> {
+        match field.value {
+            Value::Number(_) => Ok(vec![Self {
+                target: port(field, &field.number()?.to_string())?,
+                published: None,
+                host_ip: None,
+                protocol: "tcp".into(),
+            }]),
+            Value::String(text) => Self::short(field, text),
+            _ => Self::long(field),
+        }
+    }
+
+    fn short(field: &Field<'_>, text: &str) -> Result<Vec<Self>, Failure> {
+        let wrong = || {
+            field
+                .fail(format!("\"{text}\" is not a port"))
+                .hint("write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\"")
+        };
+        let (rest, protocol) = match text.rsplit_once('/') {
+            Some((rest, protocol)) if ["tcp", "udp", "sctp"].contains(&protocol) => (rest, protocol),
+            Some(_) => return Err(wrong()),
+            None => (text, "tcp"),
+        };
+        let (rest, target) = rest.rsplit_once(':').map_or(("", rest), |(rest, target)| (rest, target));
+        let (host_ip, published) = match rest.rsplit_once(':') {
+            Some((ip, published)) => (Some(ip.trim_matches(['[', ']'])), published),
+            None => (None, rest),
+        };
+        if host_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
+            return Err(wrong());
+        }
+        let targets = range(target).ok_or_else(wrong)?;
+        let published: Vec<Option<u16>> = if published.is_empty() {
+            vec![None; targets.len()]
+        } else {
+            range(published).ok_or_else(wrong)?.into_iter().map(Some).collect()
+        };
+        if published.len() != targets.len() {
+            return Err(field.fail(format!("The two ranges of \"{text}\" have different lengths")));
+        }
+        Ok(targets
+            .into_iter()
+            .zip(published)
+            .map(|(target, published)| Self { target, published, host_ip: host_ip.map(str::to_owned), protocol: protocol.to_owned() })
+            .collect())
+    }
+
+    fn long(field: &Field<'_>) -> Result<Vec<Self>, Failure> {
+        let mut map = field.map()?;
+        let target = map.required("target")?;
+        let target = port(&target, &target.scalar()?)?;
+        let published = map.read("published", |field| port(field, &field.scalar()?))?;
+        let host_ip = map.read("host_ip", Field::name_text)?;
+        let protocol = map.read("protocol", |field| field.one_of(&["tcp", "udp", "sctp"]))?.unwrap_or_else(|| "tcp".into());
+        map.read("mode", |field| field.one_of(&["host", "ingress"]))?;
+        map.finish(&["name", "app_protocol"])?;
+        Ok(vec![Self { target, published, host_ip, protocol }])
+    }
+}
+
+fn port(field: &Field<'_>, text: &str) -> Result<u16, Failure> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|&port| port > 0)
+        .ok_or_else(|| field.fail(format!("\"{text}\" is not a port: a number from 1 to 65535")))
+}
+
+fn range(text: &str) -> Option<Vec<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    (first > 0 && first <= last).then(|| (first..=last).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: Value) -> Result<Vec<String>, String> {
+        Port::read(&Field::root(&value))
+            .map(|ports| {
+                ports
+                    .iter()
+                    .map(|p| format!("{}:{}:{}/{}", p.host_ip.as_deref().unwrap_or(""), p.published.unwrap_or(0), p.target, p.protocol))
+                    .collect()
+            })
+            .map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn every_form_of_compose_is_read() {
+        assert_eq!(read(json!("8000:80")).unwrap(), [":8000:80/tcp"]);
+        assert_eq!(read(json!("80")).unwrap(), [":0:80/tcp"]);
+        assert_eq!(read(json!(80)).unwrap(), [":0:80/tcp"]);
+        assert_eq!(read(json!("127.0.0.1:5432:5432/udp")).unwrap(), ["127.0.0.1:5432:5432/udp"]);
+        assert_eq!(read(json!("[::1]:80:80")).unwrap(), ["::1:80:80/tcp"]);
+        assert_eq!(read(json!("127.0.0.1::80")).unwrap(), ["127.0.0.1:0:80/tcp"]);
+        assert_eq!(read(json!("8000-8001:80-81")).unwrap(), [":8000:80/tcp", ":8001:81/tcp"]);
+        assert_eq!(read(json!({"target": 80, "published": "8080", "protocol": "udp"})).unwrap(), [":8080:80/udp"]);
+    }
+
+    #[test]
+    fn what_is_no_port_is_named() {
+        for wrong in ["", "a:b", "70000", "0", "80/http", "1.2.3:80:80", "8000-8002:80-81"] {
+            assert!(read(json!(wrong)).unwrap_err().contains(wrong), "{wrong}");
+        }
+    }
+}

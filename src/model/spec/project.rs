@@ -1,0 +1,214 @@
+//! A whole stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::reader::Field;
+use super::{EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume};
+use crate::model::failure::SpecPath;
+use crate::model::{Failure, graph, names, suggest};
+
+/// What reading a description needs from outside.
+pub struct ReadOptions<'a> {
+    /// Root of relative paths; absolute.
+    pub directory: &'a Path,
+    /// Variables of the process environment and `.env`.
+    pub lookup: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Reads an `env_file`; nothing if it is missing.
+pub type EnvFileReader<'a> = dyn Fn(&EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> + 'a;
+
+/// A stack as it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    pub name: String,
+    pub services: BTreeMap<String, Service>,
+    pub networks: BTreeMap<String, Network>,
+    pub volumes: BTreeMap<String, Volume>,
+    pub secrets: BTreeMap<String, Secret>,
+    /// The active profiles.
+    pub profiles: BTreeSet<String>,
+}
+
+impl Project {
+    /// Reads the map of `stack(name, description)`; `name` wins over the description's own.
+    pub fn read(name: &str, description: &Value, options: &ReadOptions<'_>) -> Result<Self, Failure> {
+        names::check_project(name)?;
+        let root = Field::root(description);
+        let mut map = root.map()?;
+        map.read("name", Field::name_text)?;
+        map.read("version", Field::scalar)?;
+        let profiles = map.read("profiles", Field::texts)?.unwrap_or_default().into_iter().collect();
+        let mut networks = read_objects(map.get("networks"), |key, field| Network::read(field, names::object(name, key)))?;
+        let volumes = read_objects(map.get("volumes"), |key, field| Volume::read(field, names::object(name, key)))?;
+        let secrets = read_objects(map.get("secrets"), |_, field| Secret::read(field, options.directory))?;
+        let services_field = map.get("services");
+        let services = read_objects(services_field.clone(), |key, field| Service::read(key, name, field, options))?;
+        map.finish(&["configs", "include", "models"])?;
+        if services.values().any(|service| service.networks.contains_key("default")) {
+            networks.entry("default".into()).or_insert_with(|| Network { name: names::object(name, "default"), ..Network::default() });
+        }
+        let project = Self { name: name.to_owned(), services, networks, volumes, secrets, profiles };
+        project.check()?;
+        Ok(project)
+    }
+
+    /// The files of every service's `env_file`.
+    pub fn env_files(&self) -> impl Iterator<Item = &EnvFile> {
+        self.services.values().flat_map(|service| &service.env_file)
+    }
+
+    /// Puts the content of `env_file` below each service's own environment; `read` answers nothing for a missing file.
+    pub fn add_env_files(&mut self, read: &EnvFileReader<'_>) -> Result<(), Failure> {
+        for service in self.services.values_mut() {
+            let mut environment = BTreeMap::new();
+            for file in &service.env_file {
+                match read(file)? {
+                    Some(content) => environment.extend(content),
+                    None if file.required => {
+                        return Err(Failure::usage(format!(
+                            "The env_file \"{}\" of the service \"{}\" is missing",
+                            file.path.display(),
+                            service.name
+                        ))
+                        .hint("make it, or write { path: …, required: false }")
+                        .at(path(&["services", &service.name, "env_file"])));
+                    }
+                    None => {}
+                }
+            }
+            environment.append(&mut service.environment);
+            service.environment = environment;
+        }
+        Ok(())
+    }
+
+    /// Whether a service is active: it has no profile, or one of the active ones.
+    pub fn is_active(&self, service: &Service) -> bool {
+        service.profiles.is_empty() || self.profiles.contains("*") || service.profiles.iter().any(|profile| self.profiles.contains(profile))
+    }
+
+    /// The service called `name`; the failure names the nearest.
+    pub fn service(&self, name: &str) -> Result<&Service, Failure> {
+        self.services.get(name).ok_or_else(|| unknown("service", name, self.services.keys()))
+    }
+
+    /// The services meant by `names` with all they need, by dependency. `None` is all active ones; a named one is active.
+    pub fn select(&self, names: Option<&[String]>) -> Result<BTreeSet<String>, Failure> {
+        let mut wanted: Vec<String> = match names {
+            Some(names) => names.iter().map(|name| self.service(name).map(|service| service.name.clone())).collect::<Result<_, _>>()?,
+            None => self.services.values().filter(|service| self.is_active(service)).map(|service| service.name.clone()).collect(),
+        };
+        let mut selected = BTreeSet::new();
+        while let Some(name) = wanted.pop() {
+            if !selected.insert(name.clone()) {
+                continue;
+            }
+            for (dependency, how) in &self.services[&name].depends_on {
+                let Some(service) = self.services.get(dependency) else { continue };
+                if self.is_active(service) || names.is_some_and(|names| names.contains(dependency)) {
+                    wanted.push(dependency.clone());
+                } else if how.required {
+                    return Err(Failure::usage(format!("The service \"{name}\" depends on \"{dependency}\", whose profile is not active"))
+                        .hint(format!("activate the profile {}", service.profiles.join(" or ")))
+                        .at(path(&["services", &name, "depends_on"])));
+                }
+            }
+        }
+        Ok(selected)
+    }
+
+    /// What can't be, seen over all of it: unknown names, cycles, an impossible `start-first`.
+    fn check(&self) -> Result<(), Failure> {
+        for (name, service) in &self.services {
+            for network in service.networks.keys() {
+                if !self.networks.contains_key(network) {
+                    return Err(unknown("network", network, self.networks.keys()).at(path(&["services", name, "networks"])));
+                }
+            }
+            for mount in &service.volumes {
+                if let MountSource::Volume { name: volume, .. } = &mount.source
+                    && !self.volumes.contains_key(volume)
+                {
+                    return Err(unknown("volume", volume, self.volumes.keys())
+                        .hint(format!("add `{volume}: #{{}}` to the volumes of the stack; a folder begins with \"./\""))
+                        .at(path(&["services", name, "volumes"])));
+                }
+            }
+            for secret in &service.secrets {
+                if !self.secrets.contains_key(&secret.source) {
+                    return Err(unknown("secret", &secret.source, self.secrets.keys()).at(path(&["services", name, "secrets"])));
+                }
+            }
+            for (dependency, how) in &service.depends_on {
+                if how.required && !self.services.contains_key(dependency) {
+                    return Err(unknown("service", dependency, self.services.keys()).at(path(&["services", name, "depends_on"])));
+                }
+            }
+            if service.update_order == UpdateOrder::StartFirst {
+                self.check_start_first(service)?;
+            }
+        }
+        if let Some(cycle) = graph::cycle(self) {
+            return Err(Failure::usage(format!("The services depend on each other in a circle: {}", cycle.join(" → ")))
+                .hint("take one depends_on out")
+                .at(path(&["services", &cycle[0], "depends_on"])));
+        }
+        Ok(())
+    }
+
+    /// Refuses what two containers at once would break.
+    fn check_start_first(&self, service: &Service) -> Result<(), Failure> {
+        let name = &service.name;
+        let obstacle = if let Some(volume) =
+            service.writable_volumes().find(|volume| !self.volumes.get(*volume).is_some_and(|volume| volume.shared))
+        {
+            Some(format!("writes to the volume \"{volume}\", which is not marked `\"x-spc-shared\": true`"))
+        } else if let Some(bind) = service.writable_binds().next() {
+            Some(format!("writes to the bind mount \"{}\"", bind.display()))
+        } else if service.ports.iter().any(|port| port.published.is_some()) {
+            Some("has a fixed host port".to_owned())
+        } else if service.networks.values().any(super::NetworkAttachment::is_static) {
+            Some("has a static address".to_owned())
+        } else {
+            None
+        };
+        match obstacle {
+            Some(obstacle) => Err(Failure::usage(format!("\"start-first\" is not possible: the service \"{name}\" {obstacle}"))
+                .hint("use \"stop-first\"")
+                .at(path(&["services", name, "deploy", "update_config", "order"]))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn path(keys: &[&str]) -> SpecPath {
+    SpecPath { keys: keys.iter().map(|&key| key.to_owned()).collect(), on_key: true }
+}
+
+/// A failure for a name that nothing has.
+pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let failure = Failure::new(crate::model::Kind::NotFound, format!("There is no {what} \"{name}\""));
+    match suggest::did_you_mean(name, known) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn read_objects<'a, T>(
+    field: Option<Field<'a>>,
+    read: impl Fn(&str, &Field<'a>) -> Result<T, Failure>,
+) -> Result<BTreeMap<String, T>, Failure> {
+    let mut objects = BTreeMap::new();
+    for (key, field) in field.map(|field| field.entries()).transpose()?.unwrap_or_default() {
+        if !names::is_object_name(&key) {
+            return Err(field.fail_key(format!("\"{key}\" can't be a name: letters, digits, \".\", \"_\" and \"-\" only")));
+        }
+        objects.insert(key.clone(), read(&key, &field)?);
+    }
+    Ok(objects)
+}

@@ -1,0 +1,230 @@
+//! Reading a Compose-shaped value, with the path of what is wrong.
+
+use serde_json::{Map, Value};
+
+use crate::model::failure::{Failure, SpecPath};
+use crate::model::{suggest, time};
+
+/// A value and where it stands.
+#[derive(Clone)]
+pub struct Field<'a> {
+    pub value: &'a Value,
+    path: Vec<String>,
+}
+
+impl<'a> Field<'a> {
+    /// The root of a description.
+    pub fn root(value: &'a Value) -> Self {
+        Self { value, path: Vec::new() }
+    }
+
+    /// A value at `path`.
+    pub fn at(value: &'a Value, path: &[&str]) -> Self {
+        Self { value, path: path.iter().map(|&key| key.to_owned()).collect() }
+    }
+
+    /// The keys that lead here, joined by dots.
+    pub fn name(&self) -> String {
+        self.path.join(".")
+    }
+
+    /// The last key.
+    pub fn key(&self) -> &str {
+        self.path.last().map_or("the description", String::as_str)
+    }
+
+    /// A failure about this value.
+    pub fn fail(&self, message: impl Into<String>) -> Failure {
+        Failure::usage(message).at(SpecPath { keys: self.path.clone(), on_key: false })
+    }
+
+    /// A failure about the last key itself.
+    pub fn fail_key(&self, message: impl Into<String>) -> Failure {
+        Failure::usage(message).at(SpecPath { keys: self.path.clone(), on_key: true })
+    }
+
+    fn wrong_type(&self, wanted: &str) -> Failure {
+        self.fail(format!("\"{}\" has to be {wanted}, but it is {}", self.name(), describe(self.value)))
+    }
+
+    fn child(&self, key: impl Into<String>, value: &'a Value) -> Self {
+        let mut path = self.path.clone();
+        path.push(key.into());
+        Self { value, path }
+    }
+
+    /// A string.
+    pub fn text(&self) -> Result<String, Failure> {
+        self.value.as_str().map(str::to_owned).ok_or_else(|| self.wrong_type("a string"))
+    }
+
+    /// A string that is not empty.
+    pub fn name_text(&self) -> Result<String, Failure> {
+        let text = self.text()?;
+        if text.trim().is_empty() { Err(self.fail(format!("\"{}\" is empty", self.name()))) } else { Ok(text) }
+    }
+
+    /// A string, number or truth value, as text: what an environment variable or label may be.
+    pub fn scalar(&self) -> Result<String, Failure> {
+        match self.value {
+            Value::String(text) => Ok(text.clone()),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Bool(value) => Ok(value.to_string()),
+            _ => Err(self.wrong_type("a string, a number or a truth value")),
+        }
+    }
+
+    /// A truth value; the words `true` and `false` too, as interpolation leaves them.
+    pub fn bool(&self) -> Result<bool, Failure> {
+        match self.value {
+            Value::Bool(value) => Ok(*value),
+            Value::String(text) if text == "true" => Ok(true),
+            Value::String(text) if text == "false" => Ok(false),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
+    /// A whole number from 0 on, or its digits.
+    pub fn number(&self) -> Result<u64, Failure> {
+        match self.value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| self.wrong_type("a whole number from 0 on"))
+    }
+
+    /// A duration such as `"1m30s"`.
+    pub fn duration(&self) -> Result<std::time::Duration, Failure> {
+        match self.value {
+            Value::String(text) => time::parse_duration(text).map_err(|message| self.fail(message)),
+            Value::Number(number) => {
+                Err(self.fail(format!("\"{}\" needs a unit", self.name())).hint(format!("write \"{number}s\" for seconds")))
+            }
+            _ => Err(self.wrong_type("a duration like \"10s\"")),
+        }
+    }
+
+    /// The items of a list.
+    pub fn list(&self) -> Result<Vec<Field<'a>>, Failure> {
+        let Value::Array(items) = self.value else { return Err(self.wrong_type("a list")) };
+        Ok(items.iter().enumerate().map(|(at, item)| self.child(at.to_string(), item)).collect())
+    }
+
+    /// One string, or a list of strings.
+    pub fn texts(&self) -> Result<Vec<String>, Failure> {
+        match self.value {
+            Value::String(text) => Ok(vec![text.clone()]),
+            Value::Array(_) => self.list()?.iter().map(Field::scalar).collect(),
+            _ => Err(self.wrong_type("a string or a list of strings")),
+        }
+    }
+
+    /// The entries of a map.
+    pub fn entries(&self) -> Result<Vec<(String, Field<'a>)>, Failure> {
+        let Value::Object(map) = self.value else { return Err(self.wrong_type("a map")) };
+        Ok(map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), self.child(key, value))).collect())
+    }
+
+    /// A map whose keys are known.
+    pub fn map(&self) -> Result<MapReader<'a>, Failure> {
+        let Value::Object(map) = self.value else { return Err(self.wrong_type("a map")) };
+        Ok(MapReader { map, field: self.clone(), known: Vec::new() })
+    }
+
+    /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a list item without `=`.
+    pub fn pairs(&self, bare: &dyn Fn(&str) -> Option<String>) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+        match self.value {
+            Value::Object(_) => self.entries()?.into_iter().map(|(key, field)| Ok((key, field.scalar()?))).collect(),
+            Value::Array(_) => {
+                let mut pairs = std::collections::BTreeMap::new();
+                for item in self.list()? {
+                    let text = item.text()?;
+                    match text.split_once('=') {
+                        Some((key, value)) => {
+                            pairs.insert(key.to_owned(), value.to_owned());
+                        }
+                        None => {
+                            if let Some(value) = bare(&text) {
+                                pairs.insert(text, value);
+                            }
+                        }
+                    }
+                }
+                Ok(pairs)
+            }
+            _ => Err(self.wrong_type("a map or a list of \"KEY=value\"")),
+        }
+    }
+
+    /// One of a few words.
+    pub fn one_of(&self, words: &[&str]) -> Result<String, Failure> {
+        let text = self.text()?;
+        if words.contains(&text.as_str()) {
+            return Ok(text);
+        }
+        let failure = self.fail(format!("\"{}\" can't be \"{text}\"", self.name()));
+        Err(match suggest::did_you_mean(&text, words.iter().copied()) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        })
+    }
+}
+
+/// A map read key by key; [`MapReader::finish`] refuses what nobody asked for.
+pub struct MapReader<'a> {
+    map: &'a Map<String, Value>,
+    field: Field<'a>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> MapReader<'a> {
+    /// The value of `key`, unless it is not set (missing or null).
+    pub fn get(&mut self, key: &'static str) -> Option<Field<'a>> {
+        self.known.push(key);
+        self.map.get(key).filter(|value| !value.is_null()).map(|value| self.field.child(key, value))
+    }
+
+    /// Like [`MapReader::get`], read by `read`.
+    pub fn read<T>(&mut self, key: &'static str, read: impl FnOnce(&Field<'a>) -> Result<T, Failure>) -> Result<Option<T>, Failure> {
+        self.get(key).map(|field| read(&field)).transpose()
+    }
+
+    /// A key that has to be there.
+    pub fn required(&mut self, key: &'static str) -> Result<Field<'a>, Failure> {
+        self.get(key).ok_or_else(|| self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key())))
+    }
+
+    /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here. Keys `x-…` are free.
+    pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
+        for (key, value) in self.map {
+            if self.known.contains(&key.as_str()) || key.starts_with("x-") || value.is_null() {
+                continue;
+            }
+            let field = self.field.child(key, value);
+            let place = if self.field.path.is_empty() { String::new() } else { format!(" in \"{}\"", self.field.name()) };
+            if unsupported.contains(&key.as_str()) {
+                return Err(field
+                    .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"))
+                    .hint("leave it out, or describe the same with the keys that are"));
+            }
+            let failure = field.fail_key(format!("Unknown key \"{key}\"{place}"));
+            return Err(match suggest::did_you_mean(key, self.known.iter().copied()) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".to_owned(),
+        Value::Bool(value) => format!("the truth value {value}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the string \"{text}\""),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    }
+}

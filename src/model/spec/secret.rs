@@ -1,0 +1,90 @@
+//! Secrets of a stack, and how a service gets them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::mount::host_path;
+use super::reader::Field;
+use crate::model::Failure;
+
+/// A top-level secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Secret {
+    pub source: SecretSource,
+}
+
+/// Where a secret's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// The content of a file, as it is.
+    File(PathBuf),
+    /// A variable of the process environment or `.env`.
+    Environment(String),
+}
+
+/// A secret as a file in a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SecretMount {
+    /// Key of the top-level secret.
+    pub source: String,
+    /// Absolute path in the container.
+    pub target: String,
+    pub uid: u32,
+    pub gid: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Folder of secrets without a `target` of their own.
+pub const SECRETS_FOLDER: &str = "/run/secrets";
+
+impl Secret {
+    pub(super) fn read(field: &Field<'_>, directory: &Path) -> Result<Self, Failure> {
+        let mut map = field.map()?;
+        let file = map.read("file", |field| host_path(field, &field.name_text()?, directory))?;
+        let environment = map.read("environment", Field::name_text)?;
+        map.read("name", Field::name_text)?;
+        map.finish(&["external", "content", "driver", "driver_opts", "labels", "template_driver"])?;
+        let source = match (file, environment) {
+            (Some(path), None) => SecretSource::File(path),
+            (None, Some(name)) => SecretSource::Environment(name),
+            _ => return Err(field.fail(format!("The secret \"{}\" needs exactly one of \"file\" and \"environment\"", field.key()))),
+        };
+        Ok(Self { source })
+    }
+}
+
+impl SecretMount {
+    pub(super) fn read(field: &Field<'_>) -> Result<Self, Failure> {
+        if let Value::String(source) = field.value {
+            return Ok(Self { source: source.clone(), target: format!("{SECRETS_FOLDER}/{source}"), uid: 0, gid: 0, mode: 0o444 });
+        }
+        let mut map = field.map()?;
+        let source = map.required("source")?.name_text()?;
+        let target = map.read("target", Field::name_text)?.unwrap_or_else(|| source.clone());
+        let id =
+            |field: &Field<'_>| u32::try_from(field.number()?).map_err(|_| field.fail(format!("\"{}\" is out of range", field.name())));
+        let mount = Self {
+            target: if target.starts_with('/') { target } else { format!("{SECRETS_FOLDER}/{target}") },
+            uid: map.read("uid", id)?.unwrap_or(0),
+            gid: map.read("gid", id)?.unwrap_or(0),
+            mode: map.read("mode", read_mode)?.unwrap_or(0o444),
+            source,
+        };
+        map.finish(&[])?;
+        Ok(mount)
+    }
+}
+
+/// A number is the bits themselves (`0o440` in Rhai, `0440` in YAML); a string is octal, as Compose writes it.
+fn read_mode(field: &Field<'_>) -> Result<u32, Failure> {
+    let wrong = || field.fail(format!("\"{}\" is not a file mode", field.name())).hint("write it in octal: \"0440\"");
+    let mode = match field.value {
+        Value::String(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| wrong())?,
+        _ => u32::try_from(field.number()?).map_err(|_| wrong())?,
+    };
+    if mode <= 0o7777 { Ok(mode) } else { Err(wrong()) }
+}

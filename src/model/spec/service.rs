@@ -1,0 +1,512 @@
+//! One service of a stack.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::mount::host_path;
+use super::project::ReadOptions;
+use super::reader::Field;
+use super::{Build, Healthcheck, Mount, MountSource, Port, SecretMount, is_false};
+use crate::model::Failure;
+
+/// A service. What is serialised is what its containers are made of: the hash is over that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Service {
+    #[serde(skip)]
+    pub name: String,
+    /// As described; a built service without one gets `<project>-<service>`.
+    pub image: String,
+    #[serde(skip)]
+    pub build: Option<Build>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// With the content of `env_file` once [`super::Project::add_env_files`] has run.
+    pub environment: BTreeMap<String, String>,
+    #[serde(skip)]
+    pub env_file: Vec<EnvFile>,
+    pub ports: Vec<Port>,
+    pub volumes: Vec<Mount>,
+    /// By the key of the top-level network.
+    pub networks: BTreeMap<String, NetworkAttachment>,
+    pub secrets: Vec<SecretMount>,
+    #[serde(skip)]
+    pub depends_on: BTreeMap<String, Dependency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    pub restart: Restart,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logging: Option<Logging>,
+    #[serde(skip)]
+    pub profiles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<bool>,
+    #[serde(skip)]
+    pub scale: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_grace_period: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub extra_hosts: Vec<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub read_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_name: Option<String>,
+    /// How a changed one is replaced.
+    #[serde(skip)]
+    pub update_order: UpdateOrder,
+    #[serde(skip)]
+    pub probe: ProbeMode,
+}
+
+/// A file of `KEY=value` lines added to the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvFile {
+    pub path: PathBuf,
+    pub required: bool,
+}
+
+/// How a service is attached to a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NetworkAttachment {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4_address: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_address: Option<Ipv6Addr>,
+}
+
+impl NetworkAttachment {
+    /// Whether an address is fixed.
+    pub fn is_static(&self) -> bool {
+        self.ipv4_address.is_some() || self.ipv6_address.is_some()
+    }
+}
+
+/// What a start waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    pub condition: Condition,
+    /// Missing or failing, it is no obstacle.
+    pub required: bool,
+}
+
+/// Compose's three conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    Started,
+    Healthy,
+    Completed,
+}
+
+impl Condition {
+    /// Compose's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Started => "service_started",
+            Self::Healthy => "service_healthy",
+            Self::Completed => "service_completed_successfully",
+        }
+    }
+}
+
+/// Docker's restart policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    #[default]
+    No,
+    Always,
+    UnlessStopped,
+    /// At most so many times; 0 is without limit.
+    OnFailure(u32),
+}
+
+/// Log driver and its options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Logging {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// `deploy.update_config.order`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UpdateOrder {
+    #[default]
+    StopFirst,
+    StartFirst,
+}
+
+/// `x-spc-probe`: who asks whether a container is ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProbeMode {
+    /// spc runs the test itself, beside the engine.
+    #[default]
+    Own,
+    /// Only the engine's verdict counts.
+    Engine,
+}
+
+/// Keys of the Compose specification that are not done here yet; refused by name.
+const UNSUPPORTED: &[&str] = &[
+    "annotations",
+    "attach",
+    "blkio_config",
+    "cap_add",
+    "cap_drop",
+    "cgroup",
+    "cgroup_parent",
+    "configs",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "credential_spec",
+    "develop",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "extends",
+    "external_links",
+    "expose",
+    "gpus",
+    "group_add",
+    "ipc",
+    "isolation",
+    "label_file",
+    "links",
+    "mac_address",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "models",
+    "network_mode",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "post_start",
+    "pre_stop",
+    "privileged",
+    "provider",
+    "pull_policy",
+    "pull_refresh_after",
+    "runtime",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "storage_opt",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "use_api_socket",
+    "userns_mode",
+    "uts",
+    "volumes_from",
+];
+
+impl Service {
+    /// Reads one entry of `services`.
+    pub(super) fn read(name: &str, project: &str, field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Self, Failure> {
+        let mut map = field.map()?;
+        let build = map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
+        let image = map.read("image", Field::name_text)?;
+        let image = match (image, &build) {
+            (Some(image), _) => image,
+            (None, Some(_)) => crate::model::names::built_image(project, name),
+            (None, None) => return Err(field.fail_key(format!("The service \"{name}\" has neither \"image\" nor \"build\""))),
+        };
+        let deploy = map.read("deploy", read_deploy)?.unwrap_or_default();
+        let scale = map.read("scale", |field| count(field))?;
+        if let (Some(scale), Some(replicas)) = (scale, deploy.replicas)
+            && scale != replicas
+        {
+            return Err(field.fail(format!("The service \"{name}\" has scale {scale} but deploy.replicas {replicas}")));
+        }
+        let service = Self {
+            name: name.to_owned(),
+            image,
+            build,
+            command: map.read("command", read_command)?,
+            entrypoint: map.read("entrypoint", read_command)?,
+            environment: map.read("environment", |field| field.pairs(options.lookup))?.unwrap_or_default(),
+            env_file: map.read("env_file", |field| read_env_files(field, options))?.unwrap_or_default(),
+            ports: map.read("ports", read_ports)?.unwrap_or_default(),
+            volumes: map
+                .read("volumes", |field| field.list()?.iter().map(|item| Mount::read(item, options.directory)).collect())?
+                .unwrap_or_default(),
+            networks: map
+                .read("networks", read_networks)?
+                .unwrap_or_else(|| BTreeMap::from([("default".to_owned(), NetworkAttachment::default())])),
+            secrets: map.read("secrets", |field| field.list()?.iter().map(SecretMount::read).collect())?.unwrap_or_default(),
+            depends_on: map.read("depends_on", read_depends_on)?.unwrap_or_default(),
+            healthcheck: map.read("healthcheck", Healthcheck::read)?,
+            restart: map.read("restart", read_restart)?.unwrap_or_default(),
+            logging: map.read("logging", read_logging)?,
+            profiles: map.read("profiles", Field::texts)?.unwrap_or_default(),
+            user: map.read("user", Field::scalar)?,
+            working_dir: map.read("working_dir", Field::name_text)?,
+            hostname: map.read("hostname", Field::name_text)?,
+            init: map.read("init", Field::bool)?,
+            scale: scale.or(deploy.replicas).unwrap_or(1),
+            stop_grace_period: map.read("stop_grace_period", Field::duration)?,
+            stop_signal: map.read("stop_signal", Field::name_text)?,
+            labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
+            read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
+            container_name: map.read("container_name", Field::name_text)?,
+            update_order: deploy.order.unwrap_or_default(),
+            probe: map
+                .read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?
+                .map_or(ProbeMode::Own, |word| if word == "engine" { ProbeMode::Engine } else { ProbeMode::Own }),
+        };
+        map.finish(UNSUPPORTED)?;
+        service.check(field)?;
+        Ok(service)
+    }
+
+    /// What can't be of this service alone, whatever else there is.
+    fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
+        let name = &self.name;
+        if let Some(key) = self.labels.keys().find(|key| key.starts_with("dev.spc.") || key.starts_with("com.docker.compose.")) {
+            return Err(field.fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself")));
+        }
+        if let Some(twice) =
+            self.volumes.iter().enumerate().find(|(at, mount)| self.volumes[..*at].iter().any(|before| before.target == mount.target))
+        {
+            return Err(field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target)));
+        }
+        if self.scale > 1 {
+            let fixed = if self.container_name.is_some() {
+                Some("a container_name")
+            } else if self.ports.iter().any(|port| port.published.is_some()) {
+                Some("a fixed host port")
+            } else if self.networks.values().any(NetworkAttachment::is_static) {
+                Some("a static address")
+            } else {
+                None
+            };
+            if let Some(fixed) = fixed {
+                return Err(field
+                    .fail(format!("The service \"{name}\" has {fixed}, so that it can't have {} containers", self.scale))
+                    .hint(format!("leave {fixed} out, or use scale 1")));
+            }
+        }
+        if self.update_order == UpdateOrder::StartFirst && self.container_name.is_some() {
+            return Err(field.fail(format!("The service \"{name}\" has a container_name, so that \"start-first\" is not possible")));
+        }
+        Ok(())
+    }
+
+    /// Whether it is never meant to run on: it exits by itself and is not started again.
+    /// A job has no restart policy, no check of its health and no ports.
+    pub fn looks_like_a_job(&self) -> bool {
+        self.restart == Restart::No && self.healthcheck.is_none() && self.ports.is_empty()
+    }
+
+    /// The named volumes it may write to.
+    pub fn writable_volumes(&self) -> impl Iterator<Item = &str> {
+        self.volumes.iter().filter(|mount| !mount.read_only).filter_map(|mount| match &mount.source {
+            MountSource::Volume { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The host paths it may write to.
+    pub fn writable_binds(&self) -> impl Iterator<Item = &std::path::Path> {
+        self.volumes.iter().filter(|mount| !mount.read_only).filter_map(|mount| match &mount.source {
+            MountSource::Bind { path, .. } => Some(path.as_path()),
+            _ => None,
+        })
+    }
+}
+
+fn count(field: &Field<'_>) -> Result<u32, Failure> {
+    u32::try_from(field.number()?)
+        .ok()
+        .filter(|&number| number <= 1000)
+        .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
+}
+
+/// A list is the argument vector; a string is split into words as a shell would, but runs in none.
+fn read_command(field: &Field<'_>) -> Result<Vec<String>, Failure> {
+    match field.value {
+        Value::String(line) => shell_words::split(line).map_err(|_| field.fail(format!("A quote in \"{line}\" is not closed"))),
+        _ => field.texts(),
+    }
+}
+
+fn read_ports(field: &Field<'_>) -> Result<Vec<Port>, Failure> {
+    let mut ports = Vec::new();
+    for item in field.list()? {
+        ports.extend(Port::read(&item)?);
+    }
+    ports.sort();
+    ports.dedup();
+    Ok(ports)
+}
+
+fn read_env_files(field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Vec<EnvFile>, Failure> {
+    let read = |field: &Field<'_>| match field.value {
+        Value::String(path) => Ok(EnvFile { path: host_path(field, path, options.directory)?, required: true }),
+        _ => {
+            let mut map = field.map()?;
+            let path = map.required("path")?;
+            let file = EnvFile {
+                path: host_path(&path, &path.name_text()?, options.directory)?,
+                required: map.read("required", Field::bool)?.unwrap_or(true),
+            };
+            map.finish(&["format"])?;
+            Ok(file)
+        }
+    };
+    match field.value {
+        Value::Array(_) => field.list()?.iter().map(read).collect(),
+        _ => Ok(vec![read(field)?]),
+    }
+}
+
+fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment>, Failure> {
+    if let Value::Array(_) = field.value {
+        return field.list()?.iter().map(|item| Ok((item.name_text()?, NetworkAttachment::default()))).collect();
+    }
+    // A network may be named with nothing about it: `{ front: () }` can't be told from a missing key, so `{ front: {} }`.
+    let mut networks = BTreeMap::new();
+    for (name, field) in field.entries()? {
+        let mut map = field.map()?;
+        let mut aliases = map.read("aliases", Field::texts)?.unwrap_or_default();
+        aliases.sort();
+        let attachment = NetworkAttachment {
+            aliases,
+            ipv4_address: map.read("ipv4_address", |field| {
+                let text = field.name_text()?;
+                text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv4 address")))
+            })?,
+            ipv6_address: map.read("ipv6_address", |field| {
+                let text = field.name_text()?;
+                text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv6 address")))
+            })?,
+        };
+        map.finish(&["driver_opts", "gw_priority", "interface_name", "link_local_ips", "mac_address", "priority"])?;
+        networks.insert(name, attachment);
+    }
+    Ok(networks)
+}
+
+fn read_depends_on(field: &Field<'_>) -> Result<BTreeMap<String, Dependency>, Failure> {
+    if let Value::Array(_) = field.value {
+        let started = Dependency { condition: Condition::Started, required: true };
+        return field.list()?.iter().map(|item| Ok((item.name_text()?, started))).collect();
+    }
+    let mut dependencies = BTreeMap::new();
+    for (name, field) in field.entries()? {
+        let mut map = field.map()?;
+        let words = [Condition::Started, Condition::Healthy, Condition::Completed];
+        let condition = match map.get("condition") {
+            Some(field) => {
+                let word = field.one_of(&words.map(Condition::word))?;
+                words.into_iter().find(|condition| condition.word() == word).unwrap_or(Condition::Started)
+            }
+            None => Condition::Started,
+        };
+        let required = map.read("required", Field::bool)?.unwrap_or(true);
+        map.finish(&["restart"])?;
+        dependencies.insert(name, Dependency { condition, required });
+    }
+    Ok(dependencies)
+}
+
+fn read_restart(field: &Field<'_>) -> Result<Restart, Failure> {
+    let text = field.scalar()?;
+    match text.as_str() {
+        // YAML readers before 1.2 take a bare `no` for false.
+        "no" | "false" => return Ok(Restart::No),
+        "always" => return Ok(Restart::Always),
+        "unless-stopped" => return Ok(Restart::UnlessStopped),
+        "on-failure" => return Ok(Restart::OnFailure(0)),
+        _ => {}
+    }
+    if let Some(times) = text.strip_prefix("on-failure:").and_then(|times| times.parse().ok()) {
+        return Ok(Restart::OnFailure(times));
+    }
+    Err(field.fail(format!("\"restart\" can't be \"{text}\"")).hint("there is: no, always, unless-stopped, on-failure, on-failure:TIMES"))
+}
+
+fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
+    let mut map = field.map()?;
+    let logging = Logging {
+        driver: map.read("driver", Field::name_text)?,
+        options: map.read("options", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+    };
+    map.finish(&[])?;
+    Ok(logging)
+}
+
+/// `{"name": "address"}` or `["name:address"]`, as Docker's `name:address`.
+fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
+    let mut hosts = Vec::new();
+    match field.value {
+        Value::Object(_) => {
+            for (name, address) in field.entries()? {
+                hosts.push(format!("{name}:{}", address.name_text()?));
+            }
+        }
+        _ => {
+            for item in field.list()? {
+                let text = item.name_text()?;
+                match text.split_once(['=', ':']) {
+                    Some((name, address)) if !name.is_empty() && !address.is_empty() => hosts.push(format!("{name}:{address}")),
+                    _ => return Err(item.fail(format!("\"{text}\" is not a host entry; write \"NAME:ADDRESS\""))),
+                }
+            }
+        }
+    }
+    hosts.sort();
+    Ok(hosts)
+}
+
+#[derive(Default)]
+struct Deploy {
+    replicas: Option<u32>,
+    order: Option<UpdateOrder>,
+}
+
+fn read_deploy(field: &Field<'_>) -> Result<Deploy, Failure> {
+    let mut map = field.map()?;
+    let replicas = map.read("replicas", count)?;
+    let order = map.read("update_config", |field| {
+        let mut map = field.map()?;
+        let order = map.read("order", |field| field.one_of(&["stop-first", "start-first"]))?;
+        map.finish(&["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio"])?;
+        Ok(order.map(|word| if word == "start-first" { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst }))
+    })?;
+    map.finish(&["mode", "endpoint_mode", "labels", "placement", "resources", "restart_policy", "rollback_config"])?;
+    Ok(Deploy { replicas, order: order.flatten() })
+}

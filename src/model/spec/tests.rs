@@ -1,0 +1,156 @@
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::Failure;
+use crate::model::hash;
+use crate::model::secret::Secrets;
+
+fn read(description: Value) -> Result<Project, Failure> {
+    let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|name| (name == "SET").then(|| "set".to_owned()) };
+    Project::read("spc", &description, &options)
+}
+
+fn message(description: Value) -> String {
+    let failure = read(description).unwrap_err();
+    let path = failure.path.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{path}: {} ({})", failure.message, failure.hint.unwrap_or_default())
+}
+
+fn service(map: Value) -> Service {
+    read(json!({"services": {"a": map}, "volumes": {"v": {}}, "networks": {"n": {}}, "secrets": {"s": {"environment": "S"}}}))
+        .unwrap()
+        .services["a"]
+        .clone()
+}
+
+#[test]
+fn short_and_long_forms_make_equal_services() {
+    let short = service(json!({
+        "image": "x", "environment": ["A=1", "SET", "UNSET"], "ports": ["80:80"], "volumes": ["v:/d"], "networks": ["n"],
+        "secrets": ["s"], "command": "run 'two words'", "healthcheck": {"test": "true"},
+    }));
+    let long = service(json!({
+        "image": "x", "environment": {"A": 1, "SET": "set"}, "ports": [{"target": 80, "published": 80}],
+        "volumes": [{"type": "volume", "source": "v", "target": "/d"}], "networks": {"n": {}},
+        "secrets": [{"source": "s", "target": "/run/secrets/s"}], "command": ["run", "two words"], "healthcheck": {"test": ["CMD-SHELL", "true"]},
+    }));
+    assert_eq!(short, long);
+}
+
+#[test]
+fn an_unknown_key_is_refused_at_its_path_with_the_nearest() {
+    assert_eq!(
+        message(json!({"services": {"db": {"image": "x", "helthcheck": {}}}})),
+        "services.db.helthcheck: Unknown key \"helthcheck\" in \"services.db\" (did you mean \"healthcheck\"?)"
+    );
+    assert_eq!(message(json!({"service": {}})), "service: Unknown key \"service\" (did you mean \"services\"?)");
+}
+
+#[test]
+fn a_key_of_compose_that_is_not_done_is_refused_by_name() {
+    assert!(
+        message(json!({"services": {"db": {"image": "x", "gpus": "all"}}}))
+            .starts_with("services.db.gpus: The Compose key \"gpus\" in \"services.db\" is not supported yet")
+    );
+}
+
+#[test]
+fn a_wrong_type_names_path_and_value() {
+    assert_eq!(
+        message(json!({"services": {"db": {"image": 5}}})),
+        "services.db.image: \"services.db.image\" has to be a string, but it is the number 5 ()"
+    );
+    assert_eq!(
+        message(json!({"services": {"db": {"image": "x", "stop_grace_period": 40}}})),
+        "services.db.stop_grace_period: \"services.db.stop_grace_period\" needs a unit (write \"40s\" for seconds)"
+    );
+}
+
+#[test]
+fn an_unknown_reference_names_the_nearest() {
+    assert_eq!(
+        message(json!({"services": {"a": {"image": "x", "depends_on": ["bd"]}, "db": {"image": "x"}}})),
+        "services.a.depends_on: There is no service \"bd\" (did you mean \"db\"?)"
+    );
+    assert!(message(json!({"services": {"a": {"image": "x", "networks": ["n"]}}})).contains("There is no network \"n\""));
+    assert!(message(json!({"services": {"a": {"image": "x", "secrets": ["n"]}}})).contains("There is no secret \"n\""));
+    assert!(message(json!({"services": {"a": {"image": "x", "volumes": ["n:/x"]}}})).contains("There is no volume \"n\""));
+}
+
+#[test]
+fn a_circle_of_dependencies_is_named_in_full() {
+    let circle = json!({"services": {
+        "a": {"image": "x", "depends_on": ["b"]}, "b": {"image": "x", "depends_on": ["c"]}, "c": {"image": "x", "depends_on": ["b"]},
+    }});
+    assert!(message(circle).contains("in a circle: b → c → b"));
+    assert!(message(json!({"services": {"a": {"image": "x", "depends_on": ["a"]}}})).contains("a → a"));
+}
+
+#[test]
+fn start_first_is_refused_where_two_at_once_would_break() {
+    let order = json!({"update_config": {"order": "start-first"}});
+    let refused = |extra: (&str, Value)| {
+        let mut map = json!({"image": "x", "deploy": order.clone()});
+        map[extra.0] = extra.1;
+        message(json!({"services": {"a": map}, "volumes": {"v": {}}, "networks": {"n": {}}}))
+    };
+    assert!(refused(("volumes", json!(["v:/d"]))).contains("writes to the volume \"v\""));
+    assert!(refused(("volumes", json!(["./d:/d"]))).contains("writes to the bind mount"));
+    assert!(refused(("ports", json!(["80:80"]))).contains("fixed host port"));
+    assert!(refused(("networks", json!({"n": {"ipv4_address": "10.0.0.2"}}))).contains("static address"));
+    assert!(refused(("container_name", json!("a"))).contains("container_name"));
+    assert!(
+        read(json!({"services": {"a": {"image": "x", "deploy": order, "volumes": ["v:/d"]}}, "volumes": {"v": {"x-spc-shared": true}}}))
+            .is_ok()
+    );
+}
+
+#[test]
+fn profiles_decide_what_is_selected_and_a_named_service_brings_what_it_needs() {
+    let mut project = read(json!({"services": {
+        "db": {"image": "x"}, "web": {"image": "x", "depends_on": ["db"]}, "proxy": {"image": "x", "profiles": ["production"], "depends_on": ["web"]}, "other": {"image": "x"},
+    }}))
+    .unwrap();
+    let names = |project: &Project, names: Option<&[&str]>| {
+        let names: Option<Vec<String>> = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        project.select(names.as_deref()).unwrap().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&project, None), "db other web");
+    assert_eq!(names(&project, Some(&["web"])), "db web");
+    assert_eq!(names(&project, Some(&["proxy"])), "db proxy web");
+    assert_eq!(names(&project, Some(&[])), "");
+    project.profiles.insert("production".into());
+    assert_eq!(names(&project, None), "db other proxy web");
+    assert_eq!(project.select(Some(&["wbe".to_owned()])).unwrap_err().hint.unwrap(), "did you mean \"web\"?");
+}
+
+#[test]
+fn a_changed_key_is_named_and_an_unchanged_description_hashes_the_same() {
+    let secrets = Secrets::new();
+    let of = |environment: Value, scale: u32| {
+        let project =
+            read(json!({"services": {"a": {"image": "x", "environment": environment, "scale": scale, "depends_on": []}}})).unwrap();
+        let service = &project.services["a"];
+        (hash::service(service, &project, &secrets), hash::parts(service, &project, &secrets))
+    };
+    let (hash, parts) = of(json!({"DEBUG": "1", "OLD": "x"}), 1);
+    assert_eq!(of(json!(["OLD=x", "DEBUG=1"]), 3), (hash.clone(), parts.clone()));
+    let (other, changed) = of(json!({"DEBUG": "2", "NEW": "x"}), 1);
+    assert_ne!(hash, other);
+    assert_eq!(hash::changed_parts(&parts, &changed), ["environment DEBUG", "environment NEW", "environment OLD"]);
+}
+
+#[test]
+fn an_exposed_secret_is_in_the_hash_by_name_only() {
+    let project = |token: &str| read(json!({"services": {"a": {"image": "x", "environment": {"PW": token}}}})).unwrap();
+    let hash_with = |nonce: u8| {
+        let secrets = Secrets::new();
+        let token = Secrets::token("db_password", [nonce; 16]);
+        secrets.add("db_password", &token, "hunter22");
+        let project = project(&token);
+        hash::service(&project.services["a"], &project, &secrets)
+    };
+    assert_eq!(hash_with(1), hash_with(2));
+}
