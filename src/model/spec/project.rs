@@ -152,10 +152,32 @@ impl Project {
                 self.check_start_first(service)?;
             }
         }
+        self.check_writers()?;
         if let Some(cycle) = graph::cycle(self) {
             return Err(Failure::usage(format!("The services depend on each other in a circle: {}", cycle.join(" → ")))
                 .hint("take one depends_on out")
                 .at(path(&["services", &cycle[0], "depends_on"])));
+        }
+        Ok(())
+    }
+
+    /// Never two containers on one writable volume, unless it is marked as shared.
+    fn check_writers(&self) -> Result<(), Failure> {
+        for (key, _) in self.volumes.iter().filter(|(_, volume)| !volume.shared) {
+            let writers: Vec<&Service> =
+                self.services.values().filter(|service| service.writable_volumes().any(|name| name == key)).collect();
+            let containers: u32 = writers.iter().map(|service| service.scale).sum();
+            if containers > 1 {
+                let names: Vec<&str> = writers.iter().map(|service| service.name.as_str()).collect();
+                return Err(Failure::usage(format!(
+                    "{containers} containers would write to the volume \"{key}\" at once: {}",
+                    names.join(", ")
+                ))
+                .hint(format!(
+                    "mark it `{key}: #{{ \"x-spc-shared\": true }}` if that is safe (never for a database), or mount it with \":ro\""
+                ))
+                .at(path(&["volumes", key])));
+            }
         }
         Ok(())
     }

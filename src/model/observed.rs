@@ -1,0 +1,236 @@
+//! What the engine has of a project: the other side of the comparison. Made by `apply::observe`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::names::NEW_SUFFIX;
+
+/// A project on the engine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// Of the project, ours and Compose's, without the lock and one-off containers.
+    pub containers: Vec<Container>,
+    pub networks: Vec<Network>,
+    pub volumes: Vec<Volume>,
+    /// Ids of every network on the engine: a container may hang on one that is gone.
+    pub network_ids: BTreeSet<String>,
+    /// Name and tag (or digest) → id, of every image on the engine.
+    pub images: BTreeMap<String, String>,
+}
+
+/// A container of the project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    pub id: String,
+    pub name: String,
+    pub service: String,
+    pub number: u32,
+    /// Carries spc's label for this project.
+    pub ours: bool,
+    pub hash: Option<String>,
+    pub parts: Option<String>,
+    /// `<key id>:<fingerprint>` of its secrets.
+    pub secrets: Option<String>,
+    pub image_id: String,
+    pub state: ContainerState,
+    pub health: Health,
+    /// Of an exited one.
+    pub exit_code: Option<i64>,
+    /// Ids of the networks it hangs on.
+    pub networks: BTreeSet<String>,
+    /// `<service>:<condition>:…`, Compose's label: for `down` without a description.
+    pub depends_on: BTreeSet<String>,
+    /// Published ports.
+    pub ports: Vec<PublishedPort>,
+    /// Seconds since the epoch.
+    pub created: i64,
+    /// The engine's own words: `Up 5 minutes (healthy)`.
+    pub status: String,
+}
+
+/// A published port as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPort {
+    pub host_ip: String,
+    pub published: u16,
+    pub target: u16,
+    pub protocol: String,
+}
+
+/// Docker's states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited,
+    Dead,
+}
+
+impl ContainerState {
+    /// Docker's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What is known of a container's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// There is no check (or the container does not run).
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+impl Health {
+    /// Docker's word; empty where there is no check.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// A network of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub id: String,
+    pub name: String,
+    pub ours: bool,
+    /// Carries Compose's label for this project.
+    pub compose: bool,
+    pub hash: Option<String>,
+    pub created: i64,
+}
+
+/// A volume of the project, or one with a name that the project wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    pub name: String,
+    pub ours: bool,
+    /// Carries Compose's label for this project.
+    pub compose: bool,
+    pub hash: Option<String>,
+}
+
+impl Container {
+    /// Whether it is a replacement that did not take over yet.
+    pub fn is_new(&self) -> bool {
+        self.name.ends_with(NEW_SUFFIX)
+    }
+
+    /// Whether it runs and, as far as is known, serves.
+    pub fn is_ready(&self) -> bool {
+        self.state == ContainerState::Running && matches!(self.health, Health::None | Health::Healthy)
+    }
+
+    /// Whether it has a process.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
+    }
+}
+
+impl Observed {
+    /// The id of the image `reference`, if it is here. A name without a tag is `latest`.
+    pub fn image_id(&self, reference: &str) -> Option<&str> {
+        self.images.get(&with_tag(reference)).map(String::as_str).or_else(|| {
+            // A reference may be an image's id itself.
+            self.images.values().find(|id| *id == reference).map(String::as_str)
+        })
+    }
+
+    /// The project's containers of `service`, by number.
+    pub fn of_service<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Container> {
+        self.containers.iter().filter(move |container| container.service == service)
+    }
+}
+
+/// `name` with `:latest` where it names neither tag nor digest.
+pub fn with_tag(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains(':') || name.contains('@') { name.to_owned() } else { format!("{name}:latest") }
+}
+
+/// What the engine's list says in words: `Up 2 minutes (healthy)` → health and the least time it has been up.
+pub fn read_status(status: &str) -> (Health, Option<i64>, Option<Duration>) {
+    // "unhealthy" holds "healthy": whole words only.
+    let health = match status.rsplit_once('(').map(|(_, rest)| rest.trim_end_matches(')')) {
+        Some("healthy") => Health::Healthy,
+        Some("unhealthy") => Health::Unhealthy,
+        Some("health: starting") => Health::Starting,
+        _ => Health::None,
+    };
+    let exit_code = status
+        .strip_prefix("Exited (")
+        .or_else(|| status.strip_prefix("Restarting ("))
+        .and_then(|rest| rest.split_once(')'))
+        .and_then(|(code, _)| code.parse().ok());
+    (health, exit_code, status.strip_prefix("Up ").and_then(least_uptime))
+}
+
+/// The least time that Docker's rounded words stand for: `Less than a second`, `5 seconds`, `About a minute`, `2 minutes`, `About an hour`, `3 hours`, `2 days`.
+fn least_uptime(text: &str) -> Option<Duration> {
+    let text = text.split(" (").next()?;
+    let seconds = match text {
+        "Less than a second" => 0,
+        "1 second" => 1,
+        "About a minute" => 60,
+        "About an hour" => 3600 - 60,
+        _ => {
+            let (number, unit) = text.split_once(' ')?;
+            let number: u64 = number.parse().ok()?;
+            number
+                * match unit {
+                    "seconds" => 1,
+                    "minutes" => 60,
+                    "hours" => 3600,
+                    "days" => 86_400,
+                    "weeks" => 604_800,
+                    "months" => 30 * 86_400,
+                    "years" => 365 * 86_400,
+                    _ => return None,
+                }
+        }
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_own_text_says_health_and_exit_code() {
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(read_status("Up 5 seconds (health: starting)"), (Health::Starting, None, secs(5)));
+        assert_eq!(read_status("Up 2 minutes (healthy)"), (Health::Healthy, None, secs(120)));
+        assert_eq!(read_status("Up 2 minutes (unhealthy)").0, Health::Unhealthy);
+        assert_eq!(read_status("Up Less than a second"), (Health::None, None, secs(0)));
+        assert_eq!(read_status("Exited (137) 3 seconds ago"), (Health::None, Some(137), None));
+        assert_eq!(read_status("Restarting (1) 2 seconds ago").1, Some(1));
+        assert_eq!(read_status("Created"), (Health::None, None, None));
+    }
+
+    #[test]
+    fn a_name_without_a_tag_means_latest() {
+        assert_eq!(with_tag("redis"), "redis:latest");
+        assert_eq!(with_tag("localhost:5000/redis"), "localhost:5000/redis:latest");
+        assert_eq!(with_tag("redis:7"), "redis:7");
+        assert_eq!(with_tag("redis@sha256:abc"), "redis@sha256:abc");
+    }
+}

@@ -1,0 +1,230 @@
+//! What has to be done, as data: steps with causes, and which waits for which.
+//!
+//! Printed by [`Plan`]'s `Display`; walked by `apply::execute`, which decides nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+/// Steps that bring the engine from what is there to what is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub project: String,
+    /// A step's id is its place here; it waits only for steps before it.
+    pub steps: Vec<Step>,
+    /// What is done when a step of that group fails, in this order.
+    pub rollbacks: BTreeMap<GroupId, Vec<Action>>,
+    /// What is found and left alone.
+    pub notes: Vec<String>,
+}
+
+/// Place of a step in [`Plan::steps`].
+pub type StepId = usize;
+
+/// The steps that replace one container belong together.
+pub type GroupId = usize;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub service: Option<String>,
+    pub action: Action,
+    /// Why: `not there`, `environment DEBUG changed`.
+    pub cause: String,
+    /// Steps that have to be done before.
+    pub after: Vec<StepId>,
+    /// Those of `after` whose failure is no obstacle (`required: false`).
+    pub tolerates: Vec<StepId>,
+    pub group: Option<GroupId>,
+    /// Done only if this holds once the steps before are done.
+    pub when: Option<When>,
+}
+
+/// A condition on what only a pull or build can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct When {
+    /// The image whose id is unknown until `known_after`.
+    pub image: String,
+    pub known_after: StepId,
+    /// The id a container has now.
+    pub current: String,
+    /// Hold if it is (true) or is not (false) that one.
+    pub same: bool,
+}
+
+/// A container by name, and by id where it is there already.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ContainerRef {
+    pub name: String,
+    pub id: Option<String>,
+}
+
+impl ContainerRef {
+    /// A container that an earlier step creates.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), id: None }
+    }
+}
+
+/// What a wait waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// Running, and its health check passes.
+    Ready,
+    /// Exited with code 0.
+    Completed,
+}
+
+/// The effects there are. What a container is made of stands in the description, by service name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    PullImage {
+        image: String,
+    },
+    /// Builds the image of a service; others that share it wait for the same step.
+    BuildImage {
+        image: String,
+        service: String,
+    },
+    CreateNetwork {
+        key: String,
+        name: String,
+    },
+    RemoveNetwork {
+        name: String,
+        id: String,
+    },
+    CreateVolume {
+        key: String,
+        name: String,
+    },
+    RemoveVolume {
+        name: String,
+    },
+    /// Makes a container of the service; `alias`: reachable under the service's name from its start.
+    /// `replaces`: the container whose anonymous volumes it takes over.
+    CreateContainer {
+        name: String,
+        number: u32,
+        alias: bool,
+        replaces: Option<ContainerRef>,
+    },
+    /// Writes its secrets into a container that was never started.
+    DeliverSecrets {
+        container: ContainerRef,
+    },
+    StartContainer {
+        container: ContainerRef,
+    },
+    Wait {
+        container: ContainerRef,
+        until: Until,
+    },
+    /// Attaches a container to its networks anew, with the service's alias.
+    Attach {
+        container: ContainerRef,
+    },
+    StopContainer {
+        container: ContainerRef,
+    },
+    RestartContainer {
+        container: ContainerRef,
+    },
+    /// `volumes`: also its anonymous volumes.
+    RemoveContainer {
+        container: ContainerRef,
+        volumes: bool,
+    },
+    RenameContainer {
+        container: ContainerRef,
+        to: String,
+    },
+}
+
+impl Action {
+    /// The verb people read: `create`.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::PullImage { .. } => "pull",
+            Self::BuildImage { .. } => "build",
+            Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => "create",
+            Self::DeliverSecrets { .. } => "deliver secrets to",
+            Self::StartContainer { .. } => "start",
+            Self::Wait { until: Until::Ready, .. } => "wait until ready",
+            Self::Wait { until: Until::Completed, .. } => "wait until completed",
+            Self::Attach { .. } => "attach",
+            Self::StopContainer { .. } => "stop",
+            Self::RestartContainer { .. } => "restart",
+            Self::RemoveNetwork { .. } | Self::RemoveVolume { .. } | Self::RemoveContainer { .. } => "remove",
+            Self::RenameContainer { .. } => "rename",
+        }
+    }
+
+    /// What it is about: `container spc-db-1`.
+    pub fn object(&self) -> String {
+        match self {
+            Self::PullImage { image } | Self::BuildImage { image, .. } => format!("image {image}"),
+            Self::CreateNetwork { name, .. } | Self::RemoveNetwork { name, .. } => format!("network {name}"),
+            Self::CreateVolume { name, .. } | Self::RemoveVolume { name } => format!("volume {name}"),
+            Self::CreateContainer { name, .. } => format!("container {name}"),
+            Self::RenameContainer { container, to } => format!("container {} to {to}", container.name),
+            Self::DeliverSecrets { container }
+            | Self::StartContainer { container }
+            | Self::Wait { container, .. }
+            | Self::Attach { container }
+            | Self::StopContainer { container }
+            | Self::RestartContainer { container }
+            | Self::RemoveContainer { container, .. } => format!("container {}", container.name),
+        }
+    }
+
+    /// Whether the engine is another after it. A wait only looks.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Wait { .. })
+    }
+}
+
+impl Plan {
+    /// Whether walking it changes anything.
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(|step| step.action.changes())
+    }
+
+    /// Adds a step and answers its id.
+    pub fn add(&mut self, step: Step) -> StepId {
+        debug_assert!(step.after.iter().all(|&before| before < self.steps.len()), "a step waits only for earlier ones");
+        self.steps.push(step);
+        self.steps.len() - 1
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line a step: number, verb and object, cause, and what it waits for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.steps.is_empty() {
+            writeln!(f, "{}: nothing to do", self.project)?;
+        }
+        for (id, step) in self.steps.iter().enumerate() {
+            write!(f, "{:>3}  {} {}", id + 1, step.action.verb(), step.action.object())?;
+            if !step.cause.is_empty() {
+                write!(f, "  ({})", step.cause)?;
+            }
+            if let Some(when) = &step.when {
+                let is = if when.same { "is unchanged" } else { "changed" };
+                write!(f, "  if image {} {is}, unknown until step {}", when.image, when.known_after + 1)?;
+            }
+            if !step.after.is_empty() {
+                let after: Vec<String> = step.after.iter().map(|before| (before + 1).to_string()).collect();
+                write!(f, "  after {}", after.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! `down`, `stop`, `start`, `restart`: verbs that need no description beyond what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::observed::{Container, ContainerState, Health, Observed};
+use super::super::plan::{Action, Plan, Step, StepId, Until};
+use super::up::reference;
+
+/// What `down` removes beyond containers and networks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DownOptions {
+    /// Also the project's volumes, the anonymous ones too.
+    pub volumes: bool,
+}
+
+/// Stops and removes the project's containers, dependents first; then its networks, and its volumes if asked.
+pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
+    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let ours: Vec<&Container> = observed.containers.iter().filter(|container| container.ours).collect();
+    let removed = stop_and_remove(&mut plan, &ours, options.volumes);
+    for network in observed.networks.iter().filter(|network| network.ours) {
+        let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
+        plan.add(step(None, action, "", removed.clone()));
+    }
+    if options.volumes {
+        for volume in observed.volumes.iter().filter(|volume| volume.ours) {
+            plan.add(step(None, Action::RemoveVolume { name: volume.name.clone() }, "", removed.clone()));
+        }
+    }
+    let foreign: Vec<&str> =
+        observed.containers.iter().filter(|container| !container.ours).map(|container| container.name.as_str()).collect();
+    if !foreign.is_empty() {
+        plan.notes.push(format!("left alone, because spc did not make them: {}", foreign.join(", ")));
+    }
+    plan
+}
+
+/// Stops and removes the containers of `services`, whatever else there is.
+pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet<String>, volumes: bool) -> Plan {
+    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let ours = chosen(observed, services);
+    stop_and_remove(&mut plan, &ours, volumes);
+    plan
+}
+
+/// Stops the running containers of `services`, dependents first.
+pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
+    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let ours = chosen(observed, services);
+    stop_all(&mut plan, &ours);
+    plan
+}
+
+/// Starts the stopped containers of `services` as they are, what they depend on first, and waits until they are ready.
+pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
+    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    start_all(
+        &mut plan,
+        &chosen(observed, services),
+        |container| !container.is_up(),
+        |container| Action::StartContainer { container: reference(container) },
+    );
+    plan
+}
+
+/// Restarts the containers of `services`, what they depend on first, and waits until they are ready.
+pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
+    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    start_all(&mut plan, &chosen(observed, services), |_| true, |container| Action::RestartContainer { container: reference(container) });
+    plan
+}
+
+fn chosen<'a>(observed: &'a Observed, services: &BTreeSet<String>) -> Vec<&'a Container> {
+    observed.containers.iter().filter(|container| container.ours && services.contains(&container.service)).collect()
+}
+
+fn step(service: Option<&str>, action: Action, cause: &str, after: Vec<StepId>) -> Step {
+    Step { service: service.map(str::to_owned), action, cause: cause.to_owned(), after, tolerates: Vec::new(), group: None, when: None }
+}
+
+/// Answers the stops by service.
+fn stop_all(plan: &mut Plan, containers: &[&Container]) -> BTreeMap<String, Vec<StepId>> {
+    let mut stops: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
+    for service in dependents_first(containers) {
+        let after: Vec<StepId> =
+            dependents(containers, &service).iter().flat_map(|dependent| stops.get(dependent).cloned().unwrap_or_default()).collect();
+        for container in containers.iter().filter(|container| container.service == service && container.is_up()) {
+            let id = plan.add(step(Some(&service), Action::StopContainer { container: reference(container) }, "", after.clone()));
+            stops.entry(service.clone()).or_default().push(id);
+        }
+    }
+    stops
+}
+
+/// Answers the removals.
+fn stop_and_remove(plan: &mut Plan, containers: &[&Container], volumes: bool) -> Vec<StepId> {
+    let stops = stop_all(plan, containers);
+    containers
+        .iter()
+        .map(|container| {
+            let after = stops.get(&container.service).cloned().unwrap_or_default();
+            plan.add(step(Some(&container.service), Action::RemoveContainer { container: reference(container), volumes }, "", after))
+        })
+        .collect()
+}
+
+fn start_all(plan: &mut Plan, containers: &[&Container], wanted: impl Fn(&Container) -> bool, action: impl Fn(&Container) -> Action) {
+    let mut ready: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
+    let mut order = dependents_first(containers);
+    order.reverse();
+    for service in order {
+        let of_service: Vec<&&Container> = containers.iter().filter(|container| container.service == service).collect();
+        let after: Vec<StepId> = of_service
+            .iter()
+            .flat_map(|container| &container.depends_on)
+            .flat_map(|needed| ready.get(needed).cloned().unwrap_or_default())
+            .collect();
+        for container in of_service {
+            if wanted(container) {
+                let started = plan.add(step(Some(&service), action(container), "", after.clone()));
+                let wait = Action::Wait { container: reference(container), until: Until::Ready };
+                ready.entry(service.clone()).or_default().push(plan.add(step(Some(&service), wait, "", vec![started])));
+            } else if container.state == ContainerState::Running && container.health == Health::Starting {
+                let wait = Action::Wait { container: reference(container), until: Until::Ready };
+                ready.entry(service.clone()).or_default().push(plan.add(step(Some(&service), wait, "", Vec::new())));
+            }
+        }
+    }
+}
+
+/// The services of `containers`, each before those it depends on.
+fn dependents_first(containers: &[&Container]) -> Vec<String> {
+    fn visit(containers: &[&Container], service: &str, seen: &mut BTreeSet<String>, order: &mut Vec<String>) {
+        if !seen.insert(service.to_owned()) {
+            return;
+        }
+        for dependent in dependents(containers, service) {
+            visit(containers, &dependent, seen, order);
+        }
+        order.push(service.to_owned());
+    }
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+    let services: BTreeSet<&str> = containers.iter().map(|container| container.service.as_str()).collect();
+    for service in services {
+        visit(containers, service, &mut seen, &mut order);
+    }
+    order
+}
+
+fn dependents(containers: &[&Container], service: &str) -> BTreeSet<String> {
+    containers.iter().filter(|container| container.depends_on.contains(service)).map(|container| container.service.clone()).collect()
+}

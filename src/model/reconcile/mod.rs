@@ -1,0 +1,10 @@
+//! Wanted and observed → plan. Pure: the same two always give the same plan.
+
+mod lifecycle;
+mod replace;
+#[cfg(test)]
+mod tests;
+mod up;
+
+pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};
+pub use up::{Wanted, up};

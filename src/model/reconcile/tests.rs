@@ -1,0 +1,424 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::model::observed::{Container, ContainerState, Health, Network, Observed, Volume};
+use crate::model::plan::Plan;
+use crate::model::secret::Secrets;
+use crate::model::spec::{Project, ReadOptions};
+use crate::model::{Failure, hash, names};
+
+fn project(description: Value) -> Project {
+    Project::read("spc", &description, &ReadOptions { directory: Path::new("/srv"), lookup: &|_| None }).unwrap()
+}
+
+/// db and redis behind a backend: the shape of the reference stack.
+fn stack() -> Value {
+    json!({
+        "services": {
+            "db": {"image": "postgres:15", "volumes": ["data:/data"], "secrets": ["pw"], "environment": {"A": "1"}},
+            "redis": {"image": "redis:7"},
+            "backend": {"image": "backend:dev", "build": "./backend", "depends_on": {"db": {"condition": "service_healthy"}, "redis": {"condition": "service_started"}}},
+        },
+        "volumes": {"data": {}},
+        "secrets": {"pw": {"environment": "PW"}},
+    })
+}
+
+/// The engine after `project` was brought up.
+fn applied(project: &Project) -> Observed {
+    let secrets = Secrets::new();
+    let network_id = |key: &str| format!("id of {key}");
+    Observed {
+        containers: project
+            .services
+            .values()
+            .flat_map(|service| (1..=service.scale).map(move |number| (service, number)))
+            .map(|(service, number)| Container {
+                id: format!("id of {}-{number}", service.name),
+                name: names::container(&project.name, &service.name, number),
+                service: service.name.clone(),
+                number,
+                ours: true,
+                hash: Some(hash::service(service, project, &secrets)),
+                parts: Some(hash::parts(service, project, &secrets)),
+                secrets: (!service.secrets.is_empty()).then(|| "key:one".to_owned()),
+                image_id: format!("id of {}", service.image),
+                state: ContainerState::Running,
+                health: Health::Healthy,
+                exit_code: None,
+                networks: service.networks.keys().map(|key| network_id(key)).collect(),
+                depends_on: service.depends_on.keys().cloned().collect(),
+                ports: Vec::new(),
+                created: 0,
+                status: String::new(),
+            })
+            .collect(),
+        networks: project
+            .networks
+            .iter()
+            .map(|(key, network)| Network {
+                id: network_id(key),
+                name: network.name.clone(),
+                ours: true,
+                compose: true,
+                hash: Some(hash::network(network)),
+                created: 0,
+            })
+            .collect(),
+        volumes: project
+            .volumes
+            .values()
+            .map(|volume| Volume { name: volume.name.clone(), ours: true, compose: true, hash: Some(hash::volume(volume)) })
+            .collect(),
+        network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
+        images: project.services.values().map(|service| (service.image.clone(), format!("id of {}", service.image))).collect(),
+    }
+}
+
+fn images_only(project: &Project) -> Observed {
+    Observed { images: applied(project).images, ..Observed::default() }
+}
+
+struct Asked {
+    names: Option<Vec<String>>,
+    fingerprint: &'static str,
+    stopped: BTreeSet<String>,
+    remove_orphans: bool,
+    adopt: bool,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { names: None, fingerprint: "key:one", stopped: BTreeSet::new(), remove_orphans: false, adopt: false }
+    }
+}
+
+fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Plan, Failure> {
+    let with_secrets = project.services.values().filter(|service| !service.secrets.is_empty());
+    up(
+        &Wanted {
+            project,
+            services: project.select(asked.names.as_deref())?,
+            secrets: &Secrets::new(),
+            fingerprints: with_secrets.map(|service| (service.name.clone(), asked.fingerprint.to_owned())).collect::<BTreeMap<_, _>>(),
+            stopped: asked.stopped,
+            remove_orphans: asked.remove_orphans,
+            adopt: asked.adopt,
+        },
+        observed,
+    )
+}
+
+fn plan(project: &Project, observed: &Observed) -> String {
+    plan_with(project, observed, Asked::default()).unwrap().to_string()
+}
+
+#[test]
+fn on_an_empty_engine_everything_is_made_and_waits_only_for_what_it_names() {
+    let project = project(stack());
+    assert_eq!(
+        plan(&project, &Observed::default()),
+        "  1  pull image postgres:15  (not there)
+  2  create network spc_default  (not there)
+  3  create volume spc_data  (not there)
+  4  create container spc-db-1  (not there)  after 1, 2, 3
+  5  deliver secrets to container spc-db-1  after 4
+  6  start container spc-db-1  after 4, 5
+  7  wait until ready container spc-db-1  after 6
+  8  pull image redis:7  (not there)
+  9  create container spc-redis-1  (not there)  after 2, 8
+ 10  start container spc-redis-1  after 9
+ 11  wait until ready container spc-redis-1  after 10
+ 12  build image backend:dev  (not there)
+ 13  create container spc-backend-1  (not there)  after 2, 12
+ 14  start container spc-backend-1  after 7, 10, 13
+ 15  wait until ready container spc-backend-1  after 14
+"
+    );
+}
+
+#[test]
+fn what_is_there_and_unchanged_is_left_alone() {
+    let project = project(stack());
+    assert_eq!(plan(&project, &applied(&project)), "spc: nothing to do\n");
+}
+
+#[test]
+fn a_changed_variable_replaces_its_container_only_and_is_named() {
+    let before = applied(&project(stack()));
+    let mut description = stack();
+    description["services"]["db"]["environment"]["A"] = json!("2");
+    let project = project(description);
+    let plan = plan_with(&project, &before, Asked::default()).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "  1  create container spc-db-1.new  (environment A changed)
+  2  stop container spc-db-1  after 1
+  3  deliver secrets to container spc-db-1.new  after 1, 2
+  4  start container spc-db-1.new  after 1, 2, 3
+  5  wait until ready container spc-db-1.new  after 4
+  6  remove container spc-db-1  after 5
+  7  rename container spc-db-1.new to spc-db-1  after 6
+"
+    );
+    let way_back: Vec<String> = plan.rollbacks[&0].iter().map(|action| format!("{} {}", action.verb(), action.object())).collect();
+    assert_eq!(way_back, ["remove container spc-db-1.new", "start container spc-db-1", "wait until ready container spc-db-1"]);
+}
+
+#[test]
+fn a_changed_image_is_told_from_a_changed_description() {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    observed.images.insert("redis:7".into(), "another id".into());
+    assert!(plan(&project, &observed).starts_with("  1  create container spc-redis-1.new  (image changed)\n"));
+}
+
+#[test]
+fn a_changed_secret_replaces_and_one_made_with_another_key_is_not_compared() {
+    let project = project(stack());
+    let observed = applied(&project);
+    let asked = |fingerprint| Asked { fingerprint, ..Asked::default() };
+    let changed = plan_with(&project, &observed, asked("key:two")).unwrap();
+    assert!(changed.to_string().starts_with("  1  create container spc-db-1.new  (a secret's value changed)\n"));
+    let other_key = plan_with(&project, &observed, asked("other:two")).unwrap();
+    assert!(!other_key.changes());
+    assert_eq!(other_key.notes, ["the secrets of spc-db-1 were not compared: their fingerprints were made with a key that is not here"]);
+}
+
+#[test]
+fn start_first_serves_beside_the_old_one_and_takes_the_alias_when_ready() {
+    let described = |value: &str| {
+        project(
+            json!({"services": {"web": {"image": "web", "environment": {"A": value}, "scale": 2, "deploy": {"update_config": {"order": "start-first"}}}}}),
+        )
+    };
+    let mut observed = applied(&described("1"));
+    observed.images.insert("web:latest".into(), "id of web".into());
+    assert_eq!(
+        plan(&described("2"), &observed),
+        "  1  create container spc-web-1.new  (environment A changed)
+  2  start container spc-web-1.new  after 1
+  3  wait until ready container spc-web-1.new  after 2
+  4  attach container spc-web-1.new  after 3
+  5  wait until ready container spc-web-1.new  after 4
+  6  stop container spc-web-1  after 5
+  7  remove container spc-web-1  after 5, 6
+  8  rename container spc-web-1.new to spc-web-1  after 7
+  9  create container spc-web-2.new  (environment A changed)  after 8
+ 10  start container spc-web-2.new  after 9
+ 11  wait until ready container spc-web-2.new  after 10
+ 12  attach container spc-web-2.new  after 11
+ 13  wait until ready container spc-web-2.new  after 12
+ 14  stop container spc-web-2  after 13
+ 15  remove container spc-web-2  after 13, 14
+ 16  rename container spc-web-2.new to spc-web-2  after 15
+"
+    );
+}
+
+fn only_redis(description: Value, change: impl Fn(&mut Container)) -> (Project, Observed) {
+    let project = project(description);
+    let mut observed = applied(&project);
+    observed.containers.iter_mut().filter(|container| container.service == "redis").for_each(change);
+    (project, observed)
+}
+
+#[test]
+fn a_stopped_container_is_started_and_one_that_still_starts_is_waited_for() {
+    let (project, observed) = only_redis(stack(), |redis| {
+        redis.state = ContainerState::Exited;
+        redis.exit_code = Some(137);
+    });
+    assert_eq!(
+        plan(&project, &observed),
+        "  1  start container spc-redis-1  (exited with code 137)\n  2  wait until ready container spc-redis-1  after 1\n"
+    );
+    let (project, observed) = only_redis(stack(), |redis| redis.health = Health::Starting);
+    let waits = plan_with(&project, &observed, Asked::default()).unwrap();
+    assert_eq!(waits.to_string(), "  1  wait until ready container spc-redis-1\n");
+    assert!(!waits.changes());
+}
+
+#[test]
+fn a_container_that_was_never_started_gets_its_secrets_again() {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    let db = observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
+    db.state = ContainerState::Created;
+    db.health = Health::None;
+    assert!(
+        plan(&project, &observed).starts_with("  1  deliver secrets to container spc-db-1  (never started)\n  2  start container spc-db-1")
+    );
+}
+
+#[test]
+fn a_job_that_exited_with_0_is_done_until_its_description_changes() {
+    let description = |command: &str| {
+        json!({"services": {
+            "migrate": {"image": "x", "command": command},
+            "web": {"image": "x", "restart": "always", "depends_on": {"migrate": {"condition": "service_completed_successfully"}}},
+        }})
+    };
+    let described = project(description("one"));
+    assert!(plan(&described, &Observed::default()).contains("wait until completed container spc-migrate-1"));
+    let mut observed = applied(&described);
+    observed.images.insert("x:latest".into(), "id of x".into());
+    let migrate = observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
+    migrate.state = ContainerState::Exited;
+    migrate.health = Health::None;
+    migrate.exit_code = Some(0);
+    assert_eq!(plan(&described, &observed), "spc: nothing to do\n");
+    assert!(plan(&project(description("two")), &observed).contains("command changed"));
+    let failed = observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
+    failed.exit_code = Some(3);
+    assert!(plan(&described, &observed).starts_with("  1  start container spc-migrate-1  (exited with code 3)\n  2  wait until completed"));
+}
+
+#[test]
+fn a_service_that_spc_stopped_is_no_finished_job() {
+    let (project, observed) = only_redis(stack(), |redis| {
+        redis.state = ContainerState::Exited;
+        redis.exit_code = Some(0);
+    });
+    assert_eq!(plan(&project, &observed), "spc: nothing to do\n");
+    let stopped = Asked { stopped: BTreeSet::from(["id of redis-1".to_owned()]), ..Asked::default() };
+    assert!(plan_with(&project, &observed, stopped).unwrap().to_string().contains("start container spc-redis-1"));
+}
+
+#[test]
+fn a_killed_replacement_goes_on_where_the_new_one_runs_and_is_undone_where_it_does_not() {
+    let described = project(stack());
+    let with_new = |state: ContainerState| {
+        let mut observed = applied(&described);
+        let db = observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
+        let mut new = db.clone();
+        db.state = ContainerState::Exited;
+        db.hash = Some("of the old description".into());
+        new.name = "spc-db-1.new".into();
+        new.id = "id of new".into();
+        new.state = state;
+        observed.containers.push(new);
+        observed
+    };
+    assert_eq!(
+        plan(&described, &with_new(ContainerState::Running)),
+        "  1  wait until ready container spc-db-1.new
+  2  remove container spc-db-1  after 1
+  3  rename container spc-db-1.new to spc-db-1  after 2
+"
+    );
+    let undone = plan(&described, &with_new(ContainerState::Created));
+    assert!(
+        undone.starts_with("  1  remove container spc-db-1.new  (left by an interrupted run)\n  2  create container spc-db-1.new"),
+        "{undone}"
+    );
+    let mut removed = with_new(ContainerState::Running);
+    removed.containers.retain(|container| container.name != "spc-db-1");
+    assert_eq!(plan(&described, &removed), "  1  rename container spc-db-1.new to spc-db-1  (left by an interrupted run)\n");
+}
+
+#[test]
+fn an_image_that_is_not_here_leaves_the_steps_behind_it_conditional() {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    observed.images.remove("redis:7");
+    assert_eq!(
+        plan(&project, &observed),
+        "  1  pull image redis:7  (not there)
+  2  create container spc-redis-1.new  (image changed)  if image redis:7 changed, unknown until step 1  after 1
+  3  stop container spc-redis-1  if image redis:7 changed, unknown until step 1  after 2
+  4  start container spc-redis-1.new  if image redis:7 changed, unknown until step 1  after 2, 3
+  5  wait until ready container spc-redis-1.new  if image redis:7 changed, unknown until step 1  after 4
+  6  remove container spc-redis-1  if image redis:7 changed, unknown until step 1  after 5
+  7  rename container spc-redis-1.new to spc-redis-1  if image redis:7 changed, unknown until step 1  after 6
+"
+    );
+}
+
+#[test]
+fn scale_adds_and_removes_the_highest_numbers() {
+    let described = |scale: u32| project(json!({"services": {"web": {"image": "web:1", "scale": scale}}}));
+    assert!(plan(&described(2), &applied(&described(1))).starts_with("  1  create container spc-web-2  (not there)\n"));
+    assert_eq!(
+        plan(&described(1), &applied(&described(2))),
+        "  1  stop container spc-web-2  (scale is 1)\n  2  remove container spc-web-2  (scale is 1)  after 1\n"
+    );
+}
+
+#[test]
+fn what_is_no_longer_described_is_reported_and_removed_only_when_asked() {
+    let mut description = stack();
+    let observed = applied(&project(stack()));
+    description["services"].as_object_mut().unwrap().remove("backend");
+    let project = project(description);
+    assert_eq!(
+        plan(&project, &observed),
+        "spc: nothing to do\nnote: spc-backend-1 belongs to no described service; --remove-orphans removes it\n"
+    );
+    let asked = Asked { remove_orphans: true, ..Asked::default() };
+    assert!(
+        plan_with(&project, &observed, asked)
+            .unwrap()
+            .to_string()
+            .starts_with("  1  stop container spc-backend-1  (no longer described)\n")
+    );
+}
+
+#[test]
+fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
+    let (project, mut observed) = only_redis(stack(), |redis| redis.ours = false);
+    for network in &mut observed.networks {
+        network.ours = false;
+    }
+    let refused = plan_with(&project, &observed, Asked::default()).unwrap_err();
+    assert_eq!(refused.message, "A project \"spc\" that spc did not make is on this engine: spc-redis-1");
+    let adopted = plan_with(&project, &observed, Asked { adopt: true, ..Asked::default() }).unwrap().to_string();
+    assert!(adopted.starts_with("  1  create container spc-redis-1.new  (adopted from Docker Compose)\n"), "{adopted}");
+}
+
+#[test]
+fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
+    let observed = applied(&project(stack()));
+    let mut description = stack();
+    description["volumes"]["data"]["driver"] = json!("other");
+    let refused = plan_with(&project(description), &observed, Asked::default()).unwrap_err();
+    assert_eq!(refused.message, "The volume \"spc_data\" was made with other settings than these");
+    let mut foreign = images_only(&project(stack()));
+    foreign.volumes.push(Volume { name: "spc_data".into(), ours: false, compose: false, hash: None });
+    let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
+    assert_eq!(refused.message, "A volume \"spc_data\" that spc did not make is on this engine");
+}
+
+#[test]
+fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
+    let observed = applied(&project(stack()));
+    let kept = down("spc", &observed, DownOptions { volumes: false }).to_string();
+    assert_eq!(
+        kept,
+        "  1  stop container spc-backend-1
+  2  stop container spc-db-1  after 1
+  3  stop container spc-redis-1  after 1
+  4  remove container spc-backend-1  after 1
+  5  remove container spc-db-1  after 2
+  6  remove container spc-redis-1  after 3
+  7  remove network spc_default  after 4, 5, 6
+"
+    );
+    assert!(down("spc", &observed, DownOptions { volumes: true }).to_string().ends_with("  8  remove volume spc_data  after 4, 5, 6\n"));
+}
+
+#[test]
+fn stop_start_and_restart_follow_the_dependencies() {
+    let services = BTreeSet::from(["backend".to_owned(), "db".to_owned()]);
+    let mut observed = applied(&project(stack()));
+    assert_eq!(stop("spc", &observed, &services).to_string(), "  1  stop container spc-backend-1\n  2  stop container spc-db-1  after 1\n");
+    assert!(restart("spc", &observed, &services).to_string().contains("restart container spc-backend-1  after 2"));
+    for container in &mut observed.containers {
+        container.state = ContainerState::Exited;
+    }
+    assert!(start("spc", &observed, &services).to_string().contains("start container spc-backend-1  after 2"));
+}

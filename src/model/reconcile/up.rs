@@ -1,0 +1,487 @@
+//! `up`: what is missing is made, what changed is replaced, what is unchanged is left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::failure::SpecPath;
+use super::super::names::{self, NEW_SUFFIX};
+use super::super::observed::{Container, ContainerState, Health, Observed};
+use super::super::plan::{Action, ContainerRef, GroupId, Plan, Step, StepId, Until, When};
+use super::super::secret::Secrets;
+use super::super::spec::{Condition, MountSource, Project, Service};
+use super::super::{Failure, Kind, hash};
+
+/// What is asked for.
+pub struct Wanted<'a> {
+    pub project: &'a Project,
+    /// The services meant, with all they need: see [`Project::select`].
+    pub services: BTreeSet<String>,
+    pub secrets: &'a Secrets,
+    /// Service → `<key id>:<fingerprint>` of the secrets that would be delivered.
+    pub fingerprints: BTreeMap<String, String>,
+    /// Ids of containers that spc stopped: an exit code 0 does not mean that their work is done.
+    pub stopped: BTreeSet<String>,
+    pub remove_orphans: bool,
+    /// Take over what Docker Compose made for a project of this name.
+    pub adopt: bool,
+}
+
+/// The plan that brings the wanted services up, ready.
+pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
+    check_foreign(wanted, observed)?;
+    let mut planner = Planner::new(wanted, observed);
+    for name in in_dependency_order(wanted.project, &wanted.services) {
+        planner.service(&wanted.project.services[&name])?;
+    }
+    planner.orphans();
+    Ok(planner.plan)
+}
+
+/// Refuses a project that Docker Compose made, unless it is to be adopted.
+fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
+    let foreign: Vec<&str> =
+        observed.containers.iter().filter(|container| !container.ours).map(|container| container.name.as_str()).collect();
+    if foreign.is_empty() || wanted.adopt {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Conflict,
+        format!("A project \"{}\" that spc did not make is on this engine: {}", wanted.project.name, foreign.join(", ")),
+    )
+    .hint("--adopt takes it over: its containers are replaced one by one, its volumes used in place; or choose another --project"))
+}
+
+/// The services of `names`, each after those it depends on.
+pub(super) fn in_dependency_order(project: &Project, names: &BTreeSet<String>) -> Vec<String> {
+    fn visit(project: &Project, name: &str, names: &BTreeSet<String>, seen: &mut BTreeSet<String>, order: &mut Vec<String>) {
+        if !names.contains(name) || !seen.insert(name.to_owned()) {
+            return;
+        }
+        for dependency in project.services[name].depends_on.keys() {
+            visit(project, dependency, names, seen, order);
+        }
+        order.push(name.to_owned());
+    }
+    let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+    for name in names {
+        visit(project, name, names, &mut seen, &mut order);
+    }
+    order
+}
+
+/// How a container compares with what is wanted.
+pub(super) enum Difference {
+    Same,
+    /// And why.
+    Changed(String),
+    /// Only the image's id is open, until that step is done.
+    Image(StepId),
+}
+
+/// The plan under construction.
+pub(super) struct Planner<'a> {
+    pub(super) wanted: &'a Wanted<'a>,
+    pub(super) observed: &'a Observed,
+    pub(super) plan: Plan,
+    images: BTreeMap<String, StepId>,
+    networks: BTreeMap<String, Option<StepId>>,
+    volumes: BTreeMap<String, Option<StepId>>,
+    /// Steps after which a service's condition holds; a service without an entry holds already.
+    started: BTreeMap<String, Vec<StepId>>,
+    ready: BTreeMap<String, Vec<StepId>>,
+    completed: BTreeMap<String, Vec<StepId>>,
+    pub(super) groups: GroupId,
+    /// Put on every step that is added.
+    pub(super) group: Option<GroupId>,
+    pub(super) when: Option<When>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(wanted: &'a Wanted<'a>, observed: &'a Observed) -> Self {
+        Self {
+            wanted,
+            observed,
+            plan: Plan { project: wanted.project.name.clone(), ..Plan::default() },
+            images: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            started: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            completed: BTreeMap::new(),
+            groups: 0,
+            group: None,
+            when: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, service: Option<&Service>, action: Action, cause: &str, after: &[StepId]) -> StepId {
+        let mut after = after.to_vec();
+        after.sort_unstable();
+        after.dedup();
+        self.plan.add(Step {
+            service: service.map(|service| service.name.clone()),
+            action,
+            cause: cause.to_owned(),
+            after,
+            tolerates: Vec::new(),
+            group: self.group,
+            when: self.when.clone(),
+        })
+    }
+
+    fn service(&mut self, service: &'a Service) -> Result<(), Failure> {
+        let mut before: Vec<StepId> = self.image(service).into_iter().collect();
+        for key in service.networks.keys() {
+            before.extend(self.network(service, key)?);
+        }
+        for mount in &service.volumes {
+            if let MountSource::Volume { name, .. } = &mount.source {
+                before.extend(self.volume(service, name)?);
+            }
+        }
+        let mut previous: Vec<StepId> = Vec::new();
+        for number in 1..=service.scale {
+            previous = self.container(service, number, &before, previous)?;
+        }
+        self.surplus(service);
+        Ok(())
+    }
+
+    /// The step that makes a missing image; services that share an image share it.
+    fn image(&mut self, service: &Service) -> Option<StepId> {
+        if self.observed.image_id(&service.image).is_some() {
+            return None;
+        }
+        if let Some(&step) = self.images.get(&service.image) {
+            return Some(step);
+        }
+        let action = match &service.build {
+            Some(_) => Action::BuildImage { image: service.image.clone(), service: service.name.clone() },
+            None => Action::PullImage { image: service.image.clone() },
+        };
+        let step = self.add(Some(service), action, "not there", &[]);
+        self.images.insert(service.image.clone(), step);
+        Some(step)
+    }
+
+    fn network(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
+        if let Some(&known) = self.networks.get(key) {
+            return Ok(known);
+        }
+        let network = &self.wanted.project.networks[key];
+        let name = &network.name;
+        let at = |failure: Failure| failure.at(SpecPath { keys: vec!["networks".into(), key.into()], on_key: true });
+        let there = self.observed.networks.iter().filter(|there| there.name == *name).min_by_key(|there| (!there.ours, there.created));
+        let step = match there {
+            Some(_) if network.external => None,
+            None if network.external => {
+                return Err(at(Failure::new(Kind::NotFound, format!("The external network \"{name}\" is not on this engine"))
+                    .hint(format!("make it with `docker network create {name}`, or leave `external` out"))));
+            }
+            Some(there) if there.ours => {
+                if there.hash.as_deref() != Some(&hash::network(network)) {
+                    return Err(at(Failure::new(
+                        Kind::Conflict,
+                        format!("The network \"{name}\" was made with other settings than these"),
+                    )
+                    .hint("a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept")));
+                }
+                None
+            }
+            Some(there) if there.compose && self.wanted.adopt => None,
+            Some(_) => {
+                return Err(at(Failure::new(Kind::Conflict, format!("A network \"{name}\" that spc did not make is on this engine"))
+                    .hint("mark it `external: true` to use it, or choose another `name`")));
+            }
+            None => {
+                let action = Action::CreateNetwork { key: key.to_owned(), name: name.clone() };
+                Some(self.add(Some(service), action, "not there", &[]))
+            }
+        };
+        self.networks.insert(key.to_owned(), step);
+        Ok(step)
+    }
+
+    fn volume(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
+        if let Some(&known) = self.volumes.get(key) {
+            return Ok(known);
+        }
+        let volume = &self.wanted.project.volumes[key];
+        let name = &volume.name;
+        let at = |failure: Failure| failure.at(SpecPath { keys: vec!["volumes".into(), key.into()], on_key: true });
+        let step = match self.observed.volumes.iter().find(|there| there.name == *name) {
+            Some(_) if volume.external => None,
+            None if volume.external => {
+                return Err(at(Failure::new(Kind::NotFound, format!("The external volume \"{name}\" is not on this engine"))
+                    .hint(format!("make it with `docker volume create {name}`, or leave `external` out"))));
+            }
+            Some(there) if there.ours => {
+                if there.hash.as_deref() != Some(&hash::volume(volume)) {
+                    return Err(at(Failure::new(Kind::Conflict, format!("The volume \"{name}\" was made with other settings than these"))
+                        .hint("a volume can't be changed without losing its data: put the settings back, or choose another `name`")));
+                }
+                None
+            }
+            Some(there) if there.compose && self.wanted.adopt => None,
+            Some(_) => {
+                return Err(at(Failure::new(Kind::Conflict, format!("A volume \"{name}\" that spc did not make is on this engine"))
+                    .hint("mark it `external: true` to use it, or choose another `name`")));
+            }
+            None => {
+                let action = Action::CreateVolume { key: key.to_owned(), name: name.clone() };
+                Some(self.add(Some(service), action, "not there", &[]))
+            }
+        };
+        self.volumes.insert(key.to_owned(), step);
+        Ok(step)
+    }
+
+    /// Container `number` of `service`. `previous`: the steps of the one before, which is replaced first.
+    fn container(&mut self, service: &'a Service, number: u32, before: &[StepId], previous: Vec<StepId>) -> Result<Vec<StepId>, Failure> {
+        let observed = self.observed;
+        let of_number = || observed.of_service(&service.name).filter(|container| container.number == number);
+        let old = of_number().find(|container| !container.is_new());
+        let new = of_number().find(|container| container.is_new());
+        match (old, new) {
+            (None, None) => {
+                self.create(service, number, before);
+                Ok(previous)
+            }
+            (Some(old), None) => self.existing(service, old, before, previous),
+            // The old one was removed, the rename did not come: it goes on from there.
+            (None, Some(new)) => {
+                let to = self.container_name(service, number);
+                let rename =
+                    self.add(Some(service), Action::RenameContainer { container: reference(new), to }, "left by an interrupted run", &[]);
+                self.existing(service, new, &[before, &[rename]].concat(), previous)
+            }
+            (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, before, previous),
+        }
+    }
+
+    pub(super) fn container_name(&self, service: &Service, number: u32) -> String {
+        service.container_name.clone().unwrap_or_else(|| names::container(&self.wanted.project.name, &service.name, number))
+    }
+
+    fn create(&mut self, service: &Service, number: u32, before: &[StepId]) {
+        let name = self.container_name(service, number);
+        let action = Action::CreateContainer { name: name.clone(), number, alias: true, replaces: None };
+        let created = self.add(Some(service), action, "not there", before);
+        self.start(service, &ContainerRef::new(name), "", &[created]);
+    }
+
+    /// Secrets, start and wait of a container that exists once `before` is done.
+    pub(super) fn start(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) {
+        let mut before = before.to_vec();
+        if !service.secrets.is_empty() {
+            before.push(self.add(Some(service), Action::DeliverSecrets { container: container.clone() }, cause, &before));
+        }
+        let (conditions, tolerated) = self.conditions(service);
+        before.extend(conditions);
+        let started = self.add(Some(service), Action::StartContainer { container: container.clone() }, cause, &before);
+        self.plan.steps[started].tolerates = tolerated;
+        self.started.entry(service.name.clone()).or_default().push(started);
+        self.wait(service, container, &[started]);
+    }
+
+    /// Waits until the container is ready or completed, whichever its dependents ask for.
+    pub(super) fn wait(&mut self, service: &Service, container: &ContainerRef, before: &[StepId]) -> StepId {
+        let job = self.is_job(service);
+        let until = if job { Until::Completed } else { Until::Ready };
+        let step = self.add(Some(service), Action::Wait { container: container.clone(), until }, "", before);
+        if job {
+            self.completed.entry(service.name.clone()).or_default().push(step);
+        }
+        self.ready.entry(service.name.clone()).or_default().push(step);
+        step
+    }
+
+    /// The steps after which the conditions of `service` hold, and those of them whose failure is no obstacle.
+    pub(super) fn conditions(&self, service: &Service) -> (Vec<StepId>, Vec<StepId>) {
+        let (mut all, mut tolerated) = (Vec::new(), Vec::new());
+        for (dependency, how) in &service.depends_on {
+            let steps = match how.condition {
+                Condition::Started => self.started.get(dependency),
+                Condition::Healthy => self.ready.get(dependency),
+                Condition::Completed => self.completed.get(dependency),
+            };
+            let steps = steps.cloned().unwrap_or_default();
+            if !how.required {
+                tolerated.extend(&steps);
+            }
+            all.extend(steps);
+        }
+        (all, tolerated)
+    }
+
+    /// Whether somebody waits for the service's end.
+    fn is_job(&self, service: &Service) -> bool {
+        self.wanted
+            .project
+            .services
+            .values()
+            .any(|other| other.depends_on.get(&service.name).is_some_and(|how| how.condition == Condition::Completed))
+    }
+
+    fn existing(
+        &mut self,
+        service: &'a Service,
+        container: &'a Container,
+        before: &[StepId],
+        previous: Vec<StepId>,
+    ) -> Result<Vec<StepId>, Failure> {
+        match self.difference(service, container) {
+            Difference::Same => {
+                self.keep(service, container, before)?;
+                Ok(previous)
+            }
+            Difference::Changed(cause) => Ok(self.replace(service, container, &cause, &[before, &previous].concat())),
+            Difference::Image(known_after) => {
+                let when = When { image: service.image.clone(), known_after, current: container.image_id.clone(), same: false };
+                self.when = Some(when.clone());
+                let last = self.replace(service, container, "image changed", &[before, &previous].concat());
+                self.when = Some(When { same: true, ..when });
+                self.keep(service, container, before)?;
+                self.when = None;
+                Ok(last)
+            }
+        }
+    }
+
+    /// Brings an unchanged container to run and be ready, where it is not.
+    pub(super) fn keep(&mut self, service: &'a Service, container: &Container, before: &[StepId]) -> Result<(), Failure> {
+        let reference = self.final_reference(service, container);
+        match container.state {
+            ContainerState::Running if self.is_job(service) => {
+                self.wait(service, &reference, before);
+            }
+            ContainerState::Running if matches!(container.health, Health::None | Health::Healthy) => {}
+            ContainerState::Running | ContainerState::Restarting => {
+                self.wait(service, &reference, before);
+            }
+            ContainerState::Created => self.start(service, &reference, "never started", before),
+            ContainerState::Exited if self.is_completed(service, container) => {}
+            ContainerState::Exited | ContainerState::Dead => {
+                let cause = container.exit_code.map_or_else(|| "does not run".to_owned(), |code| format!("exited with code {code}"));
+                self.restart_stopped(service, &reference, &cause, before);
+            }
+            ContainerState::Paused => {
+                return Err(Failure::new(Kind::Conflict, format!("The container \"{}\" is paused", container.name))
+                    .hint(format!("let it go on with `docker unpause {}`", container.name))
+                    .field("service", service.name.clone()));
+            }
+            ContainerState::Removing => {
+                return Err(Failure::new(Kind::Conflict, format!("The container \"{}\" is being removed", container.name))
+                    .hint("run it again once it is gone")
+                    .field("service", service.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a container that ran before: its secrets are in it already.
+    fn restart_stopped(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) {
+        let (conditions, tolerated) = self.conditions(service);
+        let started =
+            self.add(Some(service), Action::StartContainer { container: container.clone() }, cause, &[before, &conditions].concat());
+        self.plan.steps[started].tolerates = tolerated;
+        self.started.entry(service.name.clone()).or_default().push(started);
+        self.wait(service, container, &[started]);
+    }
+
+    /// A one-shot service whose work is done: it exited with 0, and nobody stopped it.
+    fn is_completed(&self, service: &Service, container: &Container) -> bool {
+        container.exit_code == Some(0)
+            && (self.is_job(service) || service.looks_like_a_job())
+            && !self.wanted.stopped.contains(&container.id)
+    }
+
+    /// The name it has once a pending rename is done.
+    fn final_reference(&self, service: &Service, container: &Container) -> ContainerRef {
+        let name = if container.is_new() { self.container_name(service, container.number) } else { container.name.clone() };
+        ContainerRef { name, id: Some(container.id.clone()) }
+    }
+
+    pub(super) fn difference(&mut self, service: &Service, container: &Container) -> Difference {
+        if !container.ours {
+            return Difference::Changed("adopted from Docker Compose".into());
+        }
+        if container.state == ContainerState::Dead {
+            return Difference::Changed("dead".into());
+        }
+        let project = self.wanted.project;
+        if container.hash.as_deref() != Some(&hash::service(service, project, self.wanted.secrets)) {
+            let parts = hash::parts(service, project, self.wanted.secrets);
+            let changed = hash::changed_parts(container.parts.as_deref().unwrap_or(""), &parts);
+            return Difference::Changed(if changed.is_empty() {
+                "description changed".into()
+            } else {
+                format!("{} changed", changed.join(", "))
+            });
+        }
+        if container.networks.iter().any(|id| !self.observed.network_ids.contains(id)) {
+            return Difference::Changed("its network was removed".into());
+        }
+        if let Some(wanted) = self.wanted.fingerprints.get(&service.name) {
+            let key_of = |text: &str| text.split_once(':').map(|(key, _)| key.to_owned());
+            match &container.secrets {
+                Some(there) if key_of(there) == key_of(wanted) => {
+                    if there != wanted {
+                        return Difference::Changed("a secret's value changed".into());
+                    }
+                }
+                _ => self.plan.notes.push(format!(
+                    "the secrets of {} were not compared: their fingerprints were made with a key that is not here",
+                    container.name
+                )),
+            }
+        }
+        match (self.observed.image_id(&service.image), self.images.get(&service.image)) {
+            (Some(id), _) if id == container.image_id => Difference::Same,
+            (Some(_), _) => Difference::Changed("image changed".into()),
+            (None, Some(&step)) => Difference::Image(step),
+            (None, None) => Difference::Same,
+        }
+    }
+
+    /// Containers beyond the scale.
+    fn surplus(&mut self, service: &Service) {
+        let observed = self.observed;
+        for container in observed.of_service(&service.name).filter(|container| container.number > service.scale) {
+            let cause = format!("scale is {}", service.scale);
+            self.stop_and_remove(Some(service), container, &cause);
+        }
+    }
+
+    /// Containers of services that are no longer described.
+    fn orphans(&mut self) {
+        let observed = self.observed;
+        for container in &observed.containers {
+            if self.wanted.project.services.contains_key(&container.service) || !container.ours {
+                continue;
+            }
+            if self.wanted.remove_orphans {
+                self.stop_and_remove(None, container, "no longer described");
+            } else {
+                self.plan.notes.push(format!("{} belongs to no described service; --remove-orphans removes it", container.name));
+            }
+        }
+    }
+
+    fn stop_and_remove(&mut self, service: Option<&Service>, container: &Container, cause: &str) {
+        let mut before = Vec::new();
+        if container.is_up() {
+            before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &[]));
+        }
+        self.add(service, Action::RemoveContainer { container: reference(container), volumes: false }, cause, &before);
+    }
+}
+
+/// A reference to a container that is there.
+pub(super) fn reference(container: &Container) -> ContainerRef {
+    ContainerRef { name: container.name.clone(), id: Some(container.id.clone()) }
+}
+
+/// The name of a replacement until it takes over.
+pub(super) fn new_name(name: &str) -> String {
+    format!("{name}{NEW_SUFFIX}")
+}
