@@ -7,6 +7,7 @@
 //! - [`model`]: what a stack is, what is there, and the plan between the two; pure
 
 pub mod api;
+pub mod apply;
 pub mod engine;
 pub mod host;
 pub mod model;

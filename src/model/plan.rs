@@ -13,10 +13,18 @@ pub struct Plan {
     pub project: String,
     /// A step's id is its place here; it waits only for steps before it.
     pub steps: Vec<Step>,
-    /// What is done when a step of that group fails, in this order.
-    pub rollbacks: BTreeMap<GroupId, Vec<Action>>,
+    /// The way back of each group.
+    pub rollbacks: BTreeMap<GroupId, Rollback>,
     /// What is found and left alone.
     pub notes: Vec<String>,
+}
+
+/// What is done, in this order, when a group that was begun can't be finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rollback {
+    pub actions: Vec<Action>,
+    /// Once this step is done there is no way back, and none is needed: the new container serves.
+    pub until: StepId,
 }
 
 /// Place of a step in [`Plan::steps`].

@@ -2,7 +2,7 @@
 
 use super::super::Failure;
 use super::super::observed::Container;
-use super::super::plan::{Action, ContainerRef, StepId, Until};
+use super::super::plan::{Action, ContainerRef, Rollback, StepId, Until};
 use super::super::spec::{Service, UpdateOrder};
 use super::up::{Difference, Planner, new_name, reference};
 
@@ -28,10 +28,10 @@ impl<'a> Planner<'a> {
             }
             UpdateOrder::StartFirst => self.start_beside(service, &new, created),
         };
+        self.plan.rollbacks.insert(group, Rollback { actions: rollback, until: ready });
+        let last = self.take_over(service, old, &new, &name, ready);
         self.group = None;
-        self.plan.rollbacks.insert(group, rollback);
-        // Beyond here there is no way back, and none is needed: the new one serves.
-        self.take_over(service, old, &new, &name, ready)
+        last
     }
 
     fn stop_then_start(&mut self, service: &Service, old: &Container, new: &ContainerRef, created: StepId) -> StepId {
@@ -106,8 +106,9 @@ impl<'a> Planner<'a> {
                 self.wait(service, &new, &[attached])
             }
         };
+        self.plan.rollbacks.insert(group, Rollback { actions: rollback, until: ready });
+        let last = self.take_over(service, old, &new, &name, ready);
         self.group = None;
-        self.plan.rollbacks.insert(group, rollback);
-        Ok(self.take_over(service, old, &new, &name, ready))
+        Ok(last)
     }
 }

@@ -165,7 +165,7 @@ fn a_changed_variable_replaces_its_container_only_and_is_named() {
   7  rename container spc-db-1.new to spc-db-1  after 6
 "
     );
-    let way_back: Vec<String> = plan.rollbacks[&0].iter().map(|action| format!("{} {}", action.verb(), action.object())).collect();
+    let way_back: Vec<String> = plan.rollbacks[&0].actions.iter().map(|action| format!("{} {}", action.verb(), action.object())).collect();
     assert_eq!(way_back, ["remove container spc-db-1.new", "start container spc-db-1", "wait until ready container spc-db-1"]);
 }
 

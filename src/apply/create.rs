@@ -1,0 +1,272 @@
+//! `model` → the engine's models: bodies of create calls.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::models;
+
+use crate::engine::ApiVersion;
+use crate::model::hash;
+use crate::model::names::{LABEL_FORMAT, compose_label, label};
+use crate::model::secret::Secrets;
+use crate::model::spec::secret::SECRETS_FOLDER;
+use crate::model::spec::{Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume};
+
+/// What a container is made from beyond its service.
+pub struct ContainerMaking<'a> {
+    pub project: &'a Project,
+    pub service: &'a Service,
+    pub number: u32,
+    /// Reachable under the service's name from its start.
+    pub alias: bool,
+    /// `<key id>:<fingerprint>` of its secrets.
+    pub fingerprint: Option<&'a str>,
+    /// Target → name of anonymous volumes taken over from the container it replaces.
+    pub inherited: &'a BTreeMap<String, String>,
+    pub secrets: &'a Secrets,
+    pub api: ApiVersion,
+    pub directory: &'a str,
+    pub run: &'a str,
+}
+
+/// The body of a container's create call. Secrets exposed in the environment are revealed here and nowhere else.
+pub fn container(making: &ContainerMaking<'_>) -> models::ContainerCreateBody {
+    let service = making.service;
+    let environment = service.environment.iter().map(|(key, value)| format!("{key}={}", making.secrets.reveal(value))).collect();
+    let first_network = service.networks.keys().next();
+    models::ContainerCreateBody {
+        image: Some(service.image.clone()),
+        cmd: service.command.clone(),
+        entrypoint: service.entrypoint.clone(),
+        env: Some(environment),
+        user: service.user.clone(),
+        working_dir: service.working_dir.clone(),
+        hostname: service.hostname.clone(),
+        labels: Some(labels(making)),
+        // Without `exposed_ports` a binding publishes nothing, silently.
+        exposed_ports: Some(service.ports.iter().map(crate::model::spec::Port::key).collect()),
+        healthcheck: service.healthcheck.as_ref().map(|check| healthcheck(check, making.api)),
+        stop_signal: service.stop_signal.clone(),
+        stop_timeout: service.stop_grace_period.map(whole_seconds),
+        host_config: Some(host_config(making, first_network.map(|key| making.project.networks[key].name.clone()))),
+        networking_config: first_network.map(|key| models::NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(making.project.networks[key].name.clone(), endpoint(service, key, making.alias))])),
+        }),
+        ..models::ContainerCreateBody::default()
+    }
+}
+
+/// The networks after the first, which older engines take only by `connect`: name and endpoint.
+pub fn further_networks(project: &Project, service: &Service, alias: bool) -> Vec<(String, models::EndpointSettings)> {
+    service.networks.keys().skip(1).map(|key| (project.networks[key].name.clone(), endpoint(service, key, alias))).collect()
+}
+
+/// All networks of a service: name and endpoint.
+pub fn all_networks(project: &Project, service: &Service) -> Vec<(String, models::EndpointSettings)> {
+    service.networks.keys().map(|key| (project.networks[key].name.clone(), endpoint(service, key, true))).collect()
+}
+
+fn endpoint(service: &Service, network: &str, alias: bool) -> models::EndpointSettings {
+    let attachment = &service.networks[network];
+    let mut aliases = Vec::new();
+    if alias {
+        aliases.push(service.name.clone());
+        aliases.extend(attachment.aliases.iter().cloned());
+    }
+    let ipam = attachment.is_static().then(|| models::EndpointIpamConfig {
+        ipv4_address: attachment.ipv4_address.map(|address| address.to_string()),
+        ipv6_address: attachment.ipv6_address.map(|address| address.to_string()),
+        ..models::EndpointIpamConfig::default()
+    });
+    models::EndpointSettings { aliases: Some(aliases), ipam_config: ipam, ..models::EndpointSettings::default() }
+}
+
+fn labels(making: &ContainerMaking<'_>) -> HashMap<String, String> {
+    let (project, service) = (making.project, making.service);
+    let depends_on: Vec<String> = service
+        .depends_on
+        .iter()
+        .map(|(name, how)| format!("{name}:{}:{}", how.condition.word(), how.condition == Condition::Completed))
+        .collect();
+    let spec_hash = hash::service(service, project, making.secrets);
+    let mut labels: HashMap<String, String> = service.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let own = [
+        (compose_label::PROJECT, project.name.clone()),
+        (compose_label::SERVICE, service.name.clone()),
+        (compose_label::CONTAINER_NUMBER, making.number.to_string()),
+        (compose_label::ONEOFF, "False".to_owned()),
+        (compose_label::CONFIG_HASH, spec_hash.clone()),
+        (compose_label::DEPENDS_ON, depends_on.join(",")),
+        (compose_label::WORKING_DIR, making.directory.to_owned()),
+        (label::FORMAT, LABEL_FORMAT.to_owned()),
+        (label::PROJECT, project.name.clone()),
+        (label::SERVICE, service.name.clone()),
+        (label::HASH, spec_hash),
+        (label::PARTS, hash::parts(service, project, making.secrets)),
+        (label::RUN, making.run.to_owned()),
+        (label::PROFILES, project.profiles.iter().cloned().collect::<Vec<_>>().join(",")),
+    ];
+    labels.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    if let Some(fingerprint) = making.fingerprint {
+        labels.insert(label::SECRETS.to_owned(), fingerprint.to_owned());
+    }
+    labels
+}
+
+fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models::HostConfig {
+    let service = making.service;
+    let (binds, mut mounts) = mounts(making);
+    for (target, name) in making.inherited {
+        mounts.push(volume_mount(target, Some(name.clone()), false, false));
+    }
+    if service.read_only && !service.secrets.is_empty() {
+        mounts.push(volume_mount(SECRETS_FOLDER, None, false, false));
+    }
+    models::HostConfig {
+        binds: (!binds.is_empty()).then_some(binds),
+        mounts: (!mounts.is_empty()).then_some(mounts),
+        port_bindings: (!service.ports.is_empty()).then(|| port_bindings(service)),
+        restart_policy: Some(restart_policy(service.restart)),
+        log_config: service.logging.as_ref().map(|logging| models::HostConfigLogConfig {
+            typ: logging.driver.clone(),
+            config: Some(logging.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+        }),
+        network_mode: network,
+        init: service.init,
+        extra_hosts: (!service.extra_hosts.is_empty()).then(|| service.extra_hosts.clone()),
+        readonly_rootfs: service.read_only.then_some(true),
+        ..models::HostConfig::default()
+    }
+}
+
+/// Bind mounts whose source is made if missing go as `binds`: the engine makes it for those only.
+fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
+    let (mut binds, mut mounts) = (Vec::new(), Vec::new());
+    for mount in &making.service.volumes {
+        let Mount { target, source, read_only } = mount;
+        match source {
+            MountSource::Volume { name, nocopy } => {
+                mounts.push(volume_mount(target, Some(making.project.volumes[name].name.clone()), *read_only, *nocopy));
+            }
+            // Taken over from the replaced container under its name.
+            MountSource::Anonymous if making.inherited.contains_key(target) => {}
+            MountSource::Anonymous => mounts.push(volume_mount(target, None, *read_only, false)),
+            MountSource::Bind { path, create } => {
+                let path = path.to_string_lossy().into_owned();
+                if *create && !path.contains(':') {
+                    binds.push(format!("{path}:{target}{}", if *read_only { ":ro" } else { "" }));
+                } else {
+                    mounts.push(models::Mount {
+                        typ: Some(models::MountType::BIND),
+                        source: Some(path),
+                        target: Some(target.clone()),
+                        read_only: Some(*read_only),
+                        ..models::Mount::default()
+                    });
+                }
+            }
+            MountSource::Tmpfs { size } => mounts.push(models::Mount {
+                typ: Some(models::MountType::TMPFS),
+                target: Some(target.clone()),
+                tmpfs_options: size
+                    .map(|size| models::MountTmpfsOptions { size_bytes: i64::try_from(size).ok(), ..models::MountTmpfsOptions::default() }),
+                ..models::Mount::default()
+            }),
+        }
+    }
+    (binds, mounts)
+}
+
+fn volume_mount(target: &str, source: Option<String>, read_only: bool, no_copy: bool) -> models::Mount {
+    models::Mount {
+        typ: Some(models::MountType::VOLUME),
+        source,
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        volume_options: no_copy.then(|| models::MountVolumeOptions { no_copy: Some(true), ..models::MountVolumeOptions::default() }),
+        ..models::Mount::default()
+    }
+}
+
+fn port_bindings(service: &Service) -> HashMap<String, Option<Vec<models::PortBinding>>> {
+    let mut bindings: HashMap<String, Option<Vec<models::PortBinding>>> = HashMap::new();
+    for port in &service.ports {
+        bindings
+            .entry(port.key())
+            .or_default()
+            .get_or_insert_with(Vec::new)
+            .push(models::PortBinding { host_ip: port.host_ip.clone(), host_port: port.published.map(|port| port.to_string()) });
+    }
+    bindings
+}
+
+fn restart_policy(restart: Restart) -> models::RestartPolicy {
+    use models::RestartPolicyNameEnum as Name;
+    let (name, retries) = match restart {
+        Restart::No => (Name::NO, None),
+        Restart::Always => (Name::ALWAYS, None),
+        Restart::UnlessStopped => (Name::UNLESS_STOPPED, None),
+        Restart::OnFailure(times) => (Name::ON_FAILURE, Some(i64::from(times))),
+    };
+    models::RestartPolicy { name: Some(name), maximum_retry_count: retries }
+}
+
+fn healthcheck(check: &Healthcheck, api: ApiVersion) -> models::HealthConfig {
+    let nanos = |time: Option<Duration>| time.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
+    models::HealthConfig {
+        test: check.test.as_ref().map(crate::model::spec::HealthTest::to_engine),
+        interval: nanos(check.interval),
+        timeout: nanos(check.timeout),
+        retries: check.retries.map(i64::from),
+        start_period: nanos(check.start_period),
+        start_interval: if api >= ApiVersion::START_INTERVAL { nanos(check.start_interval) } else { None },
+    }
+}
+
+fn whole_seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
+}
+
+/// The body of a network's create call.
+pub fn network(project: &str, key: &str, network: &Network) -> models::NetworkCreateRequest {
+    let pools: Vec<models::IpamConfig> = network
+        .ipam
+        .iter()
+        .map(|pool| models::IpamConfig {
+            subnet: pool.subnet.map(|net| net.to_string()),
+            gateway: pool.gateway.map(|address| address.to_string()),
+            ip_range: pool.ip_range.map(|net| net.to_string()),
+            ..models::IpamConfig::default()
+        })
+        .collect();
+    models::NetworkCreateRequest {
+        name: network.name.clone(),
+        driver: Some(network.driver.clone().unwrap_or_else(|| "bridge".into())),
+        options: (!network.driver_opts.is_empty()).then(|| network.driver_opts.clone().into_iter().collect()),
+        ipam: (!pools.is_empty()).then(|| models::Ipam { config: Some(pools), ..models::Ipam::default() }),
+        internal: Some(network.internal),
+        attachable: Some(network.attachable),
+        enable_ipv6: Some(network.enable_ipv6),
+        labels: Some(object_labels(project, compose_label::NETWORK, key, &hash::network(network), &network.labels)),
+        ..models::NetworkCreateRequest::default()
+    }
+}
+
+/// The body of a volume's create call.
+pub fn volume(project: &str, key: &str, volume: &Volume) -> models::VolumeCreateRequest {
+    models::VolumeCreateRequest {
+        name: Some(volume.name.clone()),
+        driver: volume.driver.clone(),
+        driver_opts: (!volume.driver_opts.is_empty()).then(|| volume.driver_opts.clone().into_iter().collect()),
+        labels: Some(object_labels(project, compose_label::VOLUME, key, &hash::volume(volume), &volume.labels)),
+        ..models::VolumeCreateRequest::default()
+    }
+}
+
+fn object_labels(project: &str, kind: &str, key: &str, hash: &str, described: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let mut labels: HashMap<String, String> = described.clone().into_iter().collect();
+    let own =
+        [(compose_label::PROJECT, project), (kind, key), (label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HASH, hash)];
+    labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    labels
+}

@@ -1,0 +1,144 @@
+//! Commands in containers: an exec with its input, output and end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+
+use super::Surroundings;
+use super::failures::of_engine;
+use crate::engine::{ExecInput, ExecRequest, OutputKind};
+use crate::host::{FileSink, HostError};
+use crate::model::time::format_duration;
+use crate::model::{Failure, Kind};
+
+/// More output than this has to go to a file.
+pub const LARGEST_OUTPUT: usize = 64 << 20;
+
+/// Where an exec's standard input comes from.
+pub enum Input {
+    None,
+    Bytes(Bytes),
+    Stream(BoxStream<'static, std::io::Result<Bytes>>),
+}
+
+/// A command and what goes with it.
+pub struct Exec<'a> {
+    pub container: &'a str,
+    /// For messages: the service or container.
+    pub name: &'a str,
+    pub request: ExecRequest,
+    pub input: Input,
+    /// Where standard output goes instead of the result.
+    pub output: Option<Box<dyn FileSink>>,
+    pub timeout: Option<Duration>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    pub code: i64,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub elapsed: Duration,
+}
+
+/// Runs a command to its end. A file given for the output appears only if the command ended with 0.
+pub async fn exec(around: &Surroundings, exec: Exec<'_>) -> Result<Ended, Failure> {
+    let begun = around.host.monotonic();
+    let (name, timeout) = (exec.name, exec.timeout);
+    let timer = async {
+        match timeout {
+            Some(timeout) => around.host.sleep(timeout).await,
+            None => futures::future::pending().await,
+        }
+    };
+    let mut ended = futures::select_biased! {
+        result = Box::pin(run(around, exec)).fuse() => result?,
+        () = around.cancel.cancelled().fuse() => return Err(Failure::interrupted()),
+        () = Box::pin(timer).fuse() => {
+            let waited = format_duration(timeout.unwrap_or_default());
+            return Err(Failure::new(Kind::Timeout, format!("The command in \"{name}\" did not end within {waited}"))
+                .hint("the engine can't stop a command from outside: it goes on in the container"));
+        }
+    };
+    ended.elapsed = around.host.monotonic().saturating_sub(begun);
+    Ok(ended)
+}
+
+async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure> {
+    let failed = |error| of_engine(error, &format!("run a command in \"{}\"", exec.name));
+    exec.request.stdin = !matches!(exec.input, Input::None);
+    let session = around.engine.exec_start(exec.container, &exec.request).await.map_err(failed)?;
+    let mut ended = Ended::default();
+    let mut output = session.output;
+    let feed = feed(session.input, exec.input);
+    let read = async {
+        while let Some(chunk) = output.next().await {
+            let chunk = chunk.map_err(failed)?;
+            let kept = match (chunk.kind, &mut exec.output) {
+                (OutputKind::Stdout, Some(file)) => {
+                    file.write(chunk.bytes).await.map_err(of_host)?;
+                    continue;
+                }
+                (OutputKind::Stdout, None) => &mut ended.stdout,
+                (OutputKind::Stderr, _) => &mut ended.stderr,
+            };
+            kept.extend_from_slice(&chunk.bytes);
+            if kept.len() > LARGEST_OUTPUT {
+                return Err(Failure::usage(format!("The command in \"{}\" writes more than {} MiB", exec.name, LARGEST_OUTPUT >> 20))
+                    .hint("give `stdout: fs::file(\"…\")`, which streams it to a file"));
+            }
+        }
+        Ok(())
+    };
+    // A command may end without reading all its input: the end of the output is the end.
+    let mut feed = Box::pin(feed).fuse();
+    let mut read = Box::pin(read).fuse();
+    loop {
+        futures::select_biased! {
+            result = read => {
+                result?;
+                break;
+            }
+            result = feed => result?,
+        }
+    }
+    drop(read);
+    let state = around.engine.exec_inspect(&session.id).await.map_err(failed)?;
+    ended.code = state.exit_code.unwrap_or(-1);
+    if let Some(file) = exec.output.take()
+        && ended.code == 0
+    {
+        file.finish().await.map_err(of_host)?;
+    }
+    Ok(ended)
+}
+
+async fn feed(input: Option<Box<dyn ExecInput>>, source: Input) -> Result<(), Failure> {
+    let Some(mut input) = input else { return Ok(()) };
+    let broken = |error| of_engine(error, "write to a command's standard input");
+    match source {
+        Input::None => {}
+        Input::Bytes(bytes) => {
+            if input.write(bytes).await.is_err() {
+                return Ok(());
+            }
+        }
+        Input::Stream(mut stream) => {
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk.map_err(|error| Failure::new(Kind::Failed, format!("Could not read a command's input: {error}")))?;
+                // The command closed its input: what it says about that is its own.
+                if input.write(chunk).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    input.close().await.map_err(broken)
+}
+
+fn of_host(error: HostError) -> Failure {
+    Failure::new(Kind::Failed, format!("A command's output was not written: {error}"))
+}

@@ -1,0 +1,312 @@
+//! Walks a plan: each step as soon as those it waits for are done. Decides nothing of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::Surroundings;
+use super::hub::Hub;
+use super::lock::Lock;
+use super::perform::Learnt;
+use crate::model::event::{Event, Level};
+use crate::model::plan::{Action, GroupId, Plan, Step, StepId};
+use crate::model::spec::Project;
+use crate::model::{Failure, Kind};
+
+/// A plan and what it is walked with.
+pub struct Execution<'a> {
+    pub around: &'a Surroundings,
+    /// What containers are made of; none for verbs that make nothing.
+    pub project: Option<&'a Project>,
+    pub plan: &'a Plan,
+    /// Verified before every change.
+    pub lock: Option<&'a Lock>,
+    /// Service → `<key id>:<fingerprint>` of its secrets.
+    pub fingerprints: &'a BTreeMap<String, String>,
+    /// How long a container may take to get ready; by its check's own figures if not given.
+    pub deadline: Option<Duration>,
+}
+
+/// What was found on the way, also when it failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Container id → its start, where spc's own probe passed before the engine's.
+    pub passes: BTreeMap<String, String>,
+    /// Container id → time from the begin of its start until it was ready.
+    pub ready: BTreeMap<String, Duration>,
+    /// Ids of containers that were stopped and not removed.
+    pub stopped: Vec<String>,
+    /// Steps that changed something.
+    pub changes: usize,
+}
+
+/// Beyond what its checks allow, what a rollback may take.
+const ROLLBACK_EXTRA: Duration = Duration::from_secs(120);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    /// Its condition does not hold: nothing to do, and no obstacle.
+    Skipped,
+    Failed,
+    /// Cancelled, or behind a failed one.
+    NotDone,
+}
+
+impl Execution<'_> {
+    /// Walks the plan to its end, or to where it can't go on; what was begun and can't be finished is rolled back.
+    pub async fn run(&self) -> (Findings, Result<(), Failure>) {
+        let hub = Hub::new(&self.plan.project);
+        // Subscribed before the first start: nothing is missed.
+        let waits = self.plan.steps.iter().any(|step| matches!(step.action, Action::Wait { .. }));
+        let events = if waits {
+            match hub.subscribe(self.around).await {
+                Ok(events) => Some(events),
+                Err(failure) => return (Findings::default(), Err(failure)),
+            }
+        } else {
+            None
+        };
+        let mut walk = Walk::new(self, &hub);
+        let pump = async {
+            match events {
+                Some(events) => hub.pump(self.around, events).await,
+                None => futures::future::pending().await,
+            }
+        };
+        let result = futures::select_biased! {
+            result = Box::pin(walk.run()).fuse() => result,
+            () = Box::pin(pump).fuse() => Ok(()),
+        };
+        let changes =
+            (0..self.plan.steps.len()).filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes()).count();
+        let known = walk.learnt.with(|known| known.clone());
+        (Findings { passes: known.passes, ready: known.ready, stopped: known.stopped, changes }, result)
+    }
+}
+
+struct Walk<'a> {
+    execution: &'a Execution<'a>,
+    hub: &'a Hub,
+    learnt: Learnt,
+    states: Vec<State>,
+    /// Groups of which a step was begun.
+    begun: BTreeSet<GroupId>,
+    failures: Vec<(StepId, Failure)>,
+    interrupted: bool,
+    /// Ends long steps outside begun groups at the first failure.
+    stop: CancellationToken,
+}
+
+impl<'a> Walk<'a> {
+    fn new(execution: &'a Execution<'a>, hub: &'a Hub) -> Self {
+        Self {
+            execution,
+            hub,
+            learnt: Learnt::default(),
+            states: vec![State::Waiting; execution.plan.steps.len()],
+            begun: BTreeSet::new(),
+            failures: Vec::new(),
+            interrupted: execution.around.cancel.is_cancelled(),
+            stop: execution.around.cancel.child_token(),
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), Failure> {
+        let execution = self.execution;
+        let hub = self.hub;
+        let learnt = std::mem::take(&mut self.learnt);
+        let mut running = FuturesUnordered::new();
+        loop {
+            for id in self.ready_steps(&learnt) {
+                self.states[id] = State::Running;
+                let step = &execution.plan.steps[id];
+                self.begun.extend(step.group);
+                let stop = if step.group.is_some() { execution.around.cancel.clone() } else { self.stop.clone() };
+                let learnt = &learnt;
+                running.push(async move { (id, one_step(execution, hub, learnt, id, step, &stop).await) });
+            }
+            let interrupt =
+                async { if self.interrupted { futures::future::pending().await } else { execution.around.cancel.cancelled().await } };
+            futures::select_biased! {
+                done = running.next() => match done {
+                    Some((id, Ok(()))) => self.states[id] = State::Done,
+                    Some((id, Err(failure))) => self.failed(id, failure),
+                    None => break,
+                },
+                () = Box::pin(interrupt).fuse() => self.interrupted = true,
+            }
+        }
+        drop(running);
+        self.learnt = learnt;
+        self.roll_back().await;
+        self.outcome()
+    }
+
+    fn failed(&mut self, id: StepId, failure: Failure) {
+        if failure.kind == Kind::Interrupted {
+            // It was told to stop: by Ctrl-C, or because another step failed.
+            self.states[id] = State::NotDone;
+            return;
+        }
+        self.states[id] = State::Failed;
+        // Somebody may wait for it with `required: false`: then it is no failure of the whole.
+        let tolerated = self.execution.plan.steps.iter().filter(|step| step.after.contains(&id)).all(|step| step.tolerates.contains(&id))
+            && self.execution.plan.steps.iter().any(|step| step.tolerates.contains(&id));
+        if tolerated {
+            self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
+            return;
+        }
+        self.failures.push((id, failure));
+        self.stop.cancel();
+    }
+
+    /// The steps to begin now, with those behind a failure given up.
+    fn ready_steps(&mut self, learnt: &Learnt) -> Vec<StepId> {
+        let plan = self.execution.plan;
+        let mut ready = Vec::new();
+        for (id, step) in plan.steps.iter().enumerate() {
+            if self.states[id] != State::Waiting {
+                continue;
+            }
+            let settled = |before: &StepId| match self.states[*before] {
+                State::Done | State::Skipped => Some(true),
+                State::Failed | State::NotDone => Some(step.tolerates.contains(before)),
+                State::Waiting | State::Running => None,
+            };
+            let before: Vec<Option<bool>> = step.after.iter().map(settled).collect();
+            if before.contains(&Some(false)) {
+                self.states[id] = State::NotDone;
+            } else if !before.contains(&None) {
+                if !holds(step, learnt) {
+                    self.states[id] = State::Skipped;
+                } else if self.may_begin(step) {
+                    ready.push(id);
+                } else {
+                    self.states[id] = State::NotDone;
+                }
+            }
+        }
+        ready
+    }
+
+    /// After a failure only what was begun goes on; after an interrupt only what has no way back.
+    fn may_begin(&self, step: &Step) -> bool {
+        let no_way_back =
+            |group: &GroupId| self.execution.plan.rollbacks.get(group).is_some_and(|back| self.states[back.until] == State::Done);
+        if self.interrupted {
+            step.group.as_ref().is_some_and(no_way_back)
+        } else if self.failures.is_empty() {
+            true
+        } else {
+            step.group.is_some_and(|group| self.begun.contains(&group))
+        }
+    }
+
+    /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a deadline.
+    async fn roll_back(&mut self) {
+        let plan = self.execution.plan;
+        for group in &self.begun {
+            let Some(back) = plan.rollbacks.get(group).filter(|back| self.states[back.until] != State::Done) else { continue };
+            let service = plan.steps.iter().find(|step| step.group == Some(*group)).and_then(|step| step.service.clone());
+            let name = service.clone().unwrap_or_default();
+            self.execution.around.log(Level::Warning, format!("{name}: going back to the container before"));
+            let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
+            let undo = async {
+                for action in &back.actions {
+                    self.execution.perform(self.hub, &self.learnt, service.as_deref(), action, &|_| {}).await?;
+                }
+                Ok::<(), Failure>(())
+            };
+            let result = futures::select_biased! {
+                result = Box::pin(undo).fuse() => result,
+                () = deadline.fuse() => Err(Failure::new(Kind::Timeout, format!("\"{name}\" did not come back in time"))),
+            };
+            let line = match &result {
+                Ok(()) => format!("{name}: the container before serves again"),
+                Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
+            };
+            self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
+            if let Some((_, failure)) = self.failures.first_mut() {
+                *failure = failure.clone().detail("after the failure", line);
+            }
+        }
+    }
+
+    fn outcome(&mut self) -> Result<(), Failure> {
+        let mut failures = std::mem::take(&mut self.failures).into_iter().map(|(_, failure)| failure);
+        if let Some(mut first) = failures.next() {
+            for other in failures {
+                first = first.detail("also failed", other.message);
+            }
+            return Err(first);
+        }
+        if !self.interrupted {
+            return Ok(());
+        }
+        let list = |state: State| {
+            let steps =
+                self.execution.plan.steps.iter().zip(&self.states).filter(|(step, there)| **there == state && step.action.changes());
+            steps.map(|(step, _)| format!("{} {}", step.action.verb(), step.action.object())).collect::<Vec<_>>().join("\n")
+        };
+        if self.states.iter().all(|state| matches!(state, State::Done | State::Skipped)) {
+            return Ok(());
+        }
+        Err(Failure::interrupted()
+            .hint("run it again: it goes on from here")
+            .detail("done", list(State::Done))
+            .detail("not done", list(State::NotDone)))
+    }
+}
+
+fn holds(step: &Step, learnt: &Learnt) -> bool {
+    step.when.as_ref().is_none_or(|when| {
+        let id = learnt.with(|known| known.images.get(&when.image).cloned());
+        (id.as_deref() == Some(when.current.as_str())) == when.same
+    })
+}
+
+/// Does one step and reports on it. Long ones end when `stop` is cancelled; short ones are finished.
+async fn one_step(
+    execution: &Execution<'_>,
+    hub: &Hub,
+    learnt: &Learnt,
+    id: StepId,
+    step: &Step,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let around = execution.around;
+    let begun = around.host.monotonic();
+    let (number, service, action) = (id + 1, step.service.clone(), step.action.verb().to_owned());
+    let object = step.action.object();
+    around.events.event(&Event::StepStarted {
+        step: number,
+        service: service.clone(),
+        action: action.clone(),
+        object: object.clone(),
+        cause: step.cause.clone(),
+    });
+    let told = {
+        let service = service.clone();
+        move |text: &str| around.events.event(&Event::StepProgress { step: number, service: service.clone(), text: text.to_owned() })
+    };
+    let work = execution.perform(hub, learnt, step.service.as_deref(), &step.action, &told);
+    let result = if matches!(step.action, Action::PullImage { .. } | Action::BuildImage { .. } | Action::Wait { .. }) {
+        futures::select_biased! {
+            result = Box::pin(work).fuse() => result,
+            () = stop.cancelled().fuse() => Err(Failure::interrupted()),
+        }
+    } else {
+        work.await
+    };
+    around.events.event(&match &result {
+        Ok(()) => Event::StepDone { step: number, service, action, object, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Err(failure) => Event::StepFailed { step: number, service, action, object, message: failure.message.clone() },
+    });
+    result
+}

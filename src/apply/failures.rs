@@ -1,0 +1,60 @@
+//! What the engine answered, in the user's words.
+
+use crate::engine::{EngineError, EngineErrorKind};
+use crate::model::{Failure, Kind};
+
+/// An engine's error while doing something: `doing` is what failed, as in `create the container "x"`.
+pub fn of_engine(error: EngineError, doing: &str) -> Failure {
+    let kind = match error.kind {
+        EngineErrorKind::NotFound => Kind::NotFound,
+        EngineErrorKind::Conflict => Kind::Conflict,
+        EngineErrorKind::Timeout => Kind::Timeout,
+        EngineErrorKind::Invalid => Kind::Usage,
+        _ => Kind::Engine,
+    };
+    let failure = match error.kind {
+        // These describe themselves; what was being done adds nothing.
+        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld => Failure::new(kind, error.message),
+        _ => Failure::new(kind, format!("Could not {doing}: {}", error.message.trim_end_matches('.'))),
+    };
+    match (error.hint, error.kind) {
+        (Some(hint), _) => failure.hint(hint),
+        (None, EngineErrorKind::Server) if failure.message.contains("no space left") => {
+            failure.hint("free some space: `docker system df` says what takes it")
+        }
+        _ => failure,
+    }
+}
+
+/// The host port that a start found taken, if that is what failed.
+pub fn taken_port(error: &EngineError) -> Option<u16> {
+    let text = &error.message;
+    let is_taken =
+        text.contains("port is already allocated") || text.contains("address already in use") || text.contains("ports are not available");
+    if !is_taken {
+        return None;
+    }
+    // "Bind for 0.0.0.0:8000 failed", "listen tcp4 0.0.0.0:8000: bind": the last number after a colon that is a port.
+    let words = text.split(|c: char| c.is_whitespace() || c == '(' || c == ')');
+    words.filter_map(|word| word.trim_end_matches([':', ',']).rsplit_once(':')).filter_map(|(_, port)| port.parse().ok()).next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_read_from_both_of_dockers_wordings() {
+        let by_container = EngineError::new(
+            EngineErrorKind::Server,
+            "driver failed programming external connectivity on endpoint spc-db-1 (0a1b): Bind for 0.0.0.0:5432 failed: port is already allocated",
+        );
+        let by_process = EngineError::new(
+            EngineErrorKind::Server,
+            "driver failed programming external connectivity on endpoint x (0a): Error starting userland proxy: listen tcp4 0.0.0.0:8000: bind: address already in use",
+        );
+        assert_eq!(taken_port(&by_container), Some(5432));
+        assert_eq!(taken_port(&by_process), Some(8000));
+        assert_eq!(taken_port(&EngineError::new(EngineErrorKind::Server, "no such network: a:1")), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! The engine's events, handed to whoever waits for a container.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::stream::BoxStream;
+
+use super::Surroundings;
+use super::failures::of_engine;
+use crate::engine::{EngineError, Filters, label_filter};
+use crate::model::Failure;
+use crate::model::names::compose_label;
+
+/// What happened to a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    Started,
+    Healthy,
+    Unhealthy,
+    Died {
+        exit_code: i64,
+    },
+    OutOfMemory,
+    Removed,
+    /// Events may have been missed: look again.
+    Look,
+}
+
+/// One subscription for a project, shared by all waits. Subscribed before the first start, so that nothing is missed.
+pub struct Hub {
+    waiters: Mutex<BTreeMap<String, Vec<UnboundedSender<Signal>>>>,
+    filters: Filters,
+}
+
+type Events = BoxStream<'static, Result<bollard::models::EventMessage, EngineError>>;
+
+impl Hub {
+    /// A hub for `project`.
+    pub fn new(project: &str) -> Self {
+        let mut filters = label_filter(compose_label::PROJECT, project);
+        filters.insert("type".into(), vec!["container".into()]);
+        // An exec makes three events; own probes would flood the stream.
+        filters.insert("event".into(), ["start", "die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec());
+        Self { waiters: Mutex::new(BTreeMap::new()), filters }
+    }
+
+    /// The signals of one container from now on.
+    pub fn listen(&self, container: &str) -> UnboundedReceiver<Signal> {
+        let (sender, receiver) = unbounded();
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).entry(container.to_owned()).or_default().push(sender);
+        receiver
+    }
+
+    /// Subscribes; in force once the future is ready.
+    pub async fn subscribe(&self, around: &Surroundings) -> Result<Events, Failure> {
+        around.engine.events(&self.filters, None).await.map_err(|error| of_engine(error, "listen to the engine's events"))
+    }
+
+    /// Hands events on for ever. When the stream ends (the engine restarted), subscribes again and has everybody look.
+    pub async fn pump(&self, around: &Surroundings, mut events: Events) {
+        loop {
+            while let Some(Ok(message)) = events.next().await {
+                if let Some((container, signal)) = read(&message) {
+                    self.tell(&container, &signal);
+                }
+            }
+            let mut pause = Duration::from_millis(100);
+            events = loop {
+                around.host.sleep(pause).await;
+                if let Ok(events) = self.subscribe(around).await {
+                    break events;
+                }
+                pause = (pause * 2).min(Duration::from_secs(2));
+            };
+            let all: Vec<String> = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+            for container in all {
+                self.tell(&container, &Signal::Look);
+            }
+        }
+    }
+
+    fn tell(&self, container: &str, signal: &Signal) {
+        if let Some(waiters) = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).get_mut(container) {
+            waiters.retain(|waiter| waiter.unbounded_send(signal.clone()).is_ok());
+        }
+    }
+}
+
+fn read(message: &bollard::models::EventMessage) -> Option<(String, Signal)> {
+    let actor = message.actor.as_ref()?;
+    let attribute = |name: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(name));
+    let signal = match message.action.as_deref()? {
+        "start" => Signal::Started,
+        "die" => Signal::Died { exit_code: attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1) },
+        "oom" => Signal::OutOfMemory,
+        "destroy" => Signal::Removed,
+        // Whole words: "unhealthy" holds "healthy".
+        "health_status: healthy" => Signal::Healthy,
+        "health_status: unhealthy" => Signal::Unhealthy,
+        _ => return None,
+    };
+    Some((actor.id.clone()?, signal))
+}

@@ -1,0 +1,120 @@
+//! Pulls and builds, with what they report on the way.
+
+use futures::StreamExt;
+
+use super::Surroundings;
+use super::context;
+use super::failures::of_engine;
+use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth};
+use crate::model::event::Event;
+use crate::model::names::{LABEL_FORMAT, compose_label, label};
+use crate::model::spec::Build;
+use crate::model::{Failure, Kind};
+
+/// Pulls `image`; its id.
+pub async fn pull(
+    around: &Surroundings,
+    image: &str,
+    auth: Option<&RegistryAuth>,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<String, Failure> {
+    let failed = |error: crate::engine::EngineError| {
+        let message = match error.kind {
+            EngineErrorKind::NotFound | EngineErrorKind::Denied => {
+                format!("There is no image \"{image}\" here or in its registry: {}", error.message)
+            }
+            EngineErrorKind::Failed | EngineErrorKind::Server => {
+                format!("The image \"{image}\" is not here and could not be pulled: {}", error.message)
+            }
+            _ => return of_engine(error, &format!("pull the image \"{image}\"")),
+        };
+        Failure::new(Kind::Image, message)
+            .hint("check its name and the connection to the registry; without a registry, make it from local packages (scripts/base_images.rhai) or build it")
+            .field("image", image.to_owned())
+    };
+    let mut stream = around.engine.image_pull(image, None, auth).await.map_err(failed)?;
+    let mut last = String::new();
+    while let Some(report) = stream.next().await {
+        let report = report.map_err(failed)?;
+        // One line a change of status, not one a chunk.
+        if report.layer.is_none() && report.status != last {
+            progress(&report.status);
+            last = report.status;
+        }
+    }
+    super::observe::image_id(&*around.engine, image)
+        .await?
+        .ok_or_else(|| Failure::new(Kind::Image, format!("The image \"{image}\" was pulled but is not on the engine")))
+}
+
+/// What a build makes and from what.
+pub struct Building<'a> {
+    pub image: &'a str,
+    pub build: &'a Build,
+    /// Its project and service, for labels and messages; none for an image outside a stack.
+    pub of: Option<(&'a str, &'a str)>,
+}
+
+/// Builds an image; its id.
+pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &(dyn Fn(&str) + Sync)) -> Result<String, Failure> {
+    let Building { image, build, of } = building;
+    let name = of.map_or(*image, |(_, service)| service);
+    progress("reading the build context");
+    let context = context::collect(&*around.host, build).map_err(|failure| failure.field("service", name))?;
+    for note in &context.notes {
+        around.log(crate::model::event::Level::Warning, note.clone());
+    }
+    let mut labels = build.labels.clone();
+    labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
+    labels.insert(label::BUILD.into(), context.digest.clone());
+    if let Some((project, service)) = of {
+        labels.insert(compose_label::PROJECT.into(), (*project).to_owned());
+        labels.insert(compose_label::SERVICE.into(), (*service).to_owned());
+        labels.insert(label::PROJECT.into(), (*project).to_owned());
+    }
+    let request = BuildRequest {
+        tags: std::iter::once((*image).to_owned()).chain(build.tags.iter().cloned()).collect(),
+        dockerfile: build.dockerfile.clone(),
+        target: build.target.clone(),
+        args: build.args.iter().map(|(key, value)| (key.clone(), around.secrets.reveal(value))).collect(),
+        labels,
+        no_cache: build.no_cache,
+        pull: build.pull,
+        network: build.network.clone(),
+        platform: None,
+        context_digest: context.digest.clone(),
+        context: context.stream(around.host.clone()),
+    };
+    let failed = |error: crate::engine::EngineError| match error.kind {
+        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied => of_engine(error, &format!("build the image \"{image}\"")),
+        _ => {
+            let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
+            let failure = Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}")).detail("the step's output", rest);
+            let failure = failure.field("image", (*image).to_owned()).field("service", name);
+            match error.hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+    };
+    let mut stream = around.engine.image_build(request).await.map_err(failed)?;
+    let mut id = None;
+    while let Some(event) = stream.next().await {
+        match event.map_err(failed)? {
+            BuildEvent::Step(step) => progress(&step),
+            BuildEvent::Cached(step) => progress(&format!("{step} (cached)")),
+            BuildEvent::Output(bytes) => {
+                for line in String::from_utf8_lossy(&bytes).lines() {
+                    around.events.event(&Event::Output { from: name.to_owned(), text: line.to_owned() });
+                }
+            }
+            BuildEvent::Image(image_id) => id = Some(image_id),
+        }
+    }
+    match id {
+        Some(id) => Ok(id),
+        None => super::observe::image_id(&*around.engine, image)
+            .await?
+            .ok_or_else(|| Failure::new(Kind::Build, format!("The build of \"{image}\" ended without an image"))),
+    }
+}

@@ -1,0 +1,61 @@
+//! Walks plans on an engine: observe, compare, execute; readiness, lock, run records.
+//!
+//! The verbs stand in [`verbs`]; each observes, has `model::reconcile` make a plan, and gives it to
+//! [`execute`], which decides nothing of its own.
+
+pub mod context;
+pub mod create;
+mod dockerignore;
+pub mod exec;
+pub mod execute;
+pub mod failures;
+pub mod hub;
+pub mod images;
+pub mod lock;
+pub mod logs;
+pub mod observe;
+pub mod oneoff;
+mod perform;
+pub mod readiness;
+pub mod records;
+pub mod secrets;
+pub mod verbs;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use self::lock::Lock;
+use crate::engine::Engine;
+use crate::host::{Conductor, Host};
+use crate::model::event::{Event, Level, Sink};
+use crate::model::secret::Secrets;
+
+/// What every verb works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub engine: Arc<dyn Engine>,
+    pub host: Arc<dyn Host>,
+    pub conductor: Conductor,
+    pub events: Arc<dyn Sink>,
+    pub secrets: Arc<Secrets>,
+    /// Cancelled by Ctrl-C, a sibling's failure or a timeout: nothing new is started, waits end.
+    pub cancel: CancellationToken,
+    /// Root of the project's own files (`.spc/`), absolute.
+    pub directory: PathBuf,
+    /// Process environment over `.env`: where secrets may come from.
+    pub environment: Arc<BTreeMap<String, String>>,
+    /// The run's id: `20260102T030405-1a2b3c`.
+    pub run: String,
+    /// The project's lock, where a guarded part of the script holds it already.
+    pub lock: Option<Arc<Lock>>,
+}
+
+impl Surroundings {
+    /// Tells the user something.
+    pub(crate) fn log(&self, level: Level, text: impl Into<String>) {
+        self.events.event(&Event::Log { level, text: text.into() });
+    }
+}

@@ -1,0 +1,321 @@
+//! The engine's models → `model::observed`. Four list calls, whatever the project's size.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bollard::models;
+
+use super::failures::of_engine;
+use super::records::State;
+use crate::engine::{Engine, Filters, label_filter};
+use crate::model::Failure;
+use crate::model::names::{compose_label, label};
+use crate::model::observed::{Container, ContainerState, Health, Network, Observed, PublishedPort, Volume, read_status, with_tag};
+
+/// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
+pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet<String>, state: &State) -> Result<Observed, Failure> {
+    let of_project = label_filter(compose_label::PROJECT, project);
+    let none = Filters::new();
+    let (containers, networks, volumes, images) = futures::join!(
+        engine.container_list(true, &of_project),
+        engine.network_list(&none),
+        engine.volume_list(&none),
+        engine.image_list(&none),
+    );
+    let containers = containers.map_err(|error| of_engine(error, "list the containers"))?;
+    let networks = networks.map_err(|error| of_engine(error, "list the networks"))?;
+    let volumes = volumes.map_err(|error| of_engine(error, "list the volumes"))?;
+    let images = images.map_err(|error| of_engine(error, "list the images"))?;
+    let mut observed = Observed {
+        network_ids: networks.iter().filter_map(|network| network.id.clone()).collect(),
+        networks: networks
+            .iter()
+            .filter_map(|it| network(it, project))
+            .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
+            .collect(),
+        volumes: volumes
+            .iter()
+            .map(|it| volume(it, project))
+            .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
+            .collect(),
+        images: images.iter().flat_map(image_names).collect(),
+        containers: containers.iter().filter_map(|it| container(it, project)).collect(),
+    };
+    observed.containers.sort_by(|a, b| (&a.service, a.number, &a.name).cmp(&(&b.service, b.number, &b.name)));
+    count_own_passes(engine, &mut observed, state).await;
+    Ok(observed)
+}
+
+/// While the engine still says `starting`, a pass of spc's own probe counts, if the container was not restarted since.
+async fn count_own_passes(engine: &dyn Engine, observed: &mut Observed, state: &State) {
+    let passed = observed
+        .containers
+        .iter_mut()
+        .filter(|container| container.health == Health::Starting)
+        .filter_map(|container| state.passes.get(&container.id).map(|started| (container, started)));
+    futures::future::join_all(passed.map(|(container, started)| async move {
+        // A container that is gone by now is found gone by the step that needs it.
+        if let Ok(inspect) = engine.container_inspect(&container.id).await
+            && inspect.state.and_then(|state| state.started_at).as_ref() == Some(started)
+        {
+            container.health = Health::Healthy;
+        }
+    }))
+    .await;
+}
+
+fn container(summary: &models::ContainerSummary, project: &str) -> Option<Container> {
+    let labels: BTreeMap<&str, &str> = summary.labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let text = |key: &str| labels.get(key).map(|&value| value.to_owned());
+    if labels.contains_key(label::LOCK) || labels.get(compose_label::ONEOFF).is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true")) {
+        return None;
+    }
+    let status = summary.status.clone().unwrap_or_default();
+    let (health, exit_code, _) = read_status(&status);
+    Some(Container {
+        id: summary.id.clone()?,
+        name: summary.names.iter().flatten().next()?.trim_start_matches('/').to_owned(),
+        service: text(compose_label::SERVICE)?,
+        number: labels.get(compose_label::CONTAINER_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1),
+        ours: labels.get(label::PROJECT) == Some(&project),
+        hash: text(label::HASH),
+        parts: text(label::PARTS),
+        secrets: text(label::SECRETS),
+        image_id: summary.image_id.clone().unwrap_or_default(),
+        state: container_state(summary.state),
+        health,
+        exit_code,
+        networks: summary
+            .network_settings
+            .iter()
+            .flat_map(|settings| settings.networks.iter().flatten())
+            .filter_map(|(_, endpoint)| endpoint.network_id.clone())
+            .filter(|id| !id.is_empty())
+            .collect(),
+        depends_on: text(compose_label::DEPENDS_ON)
+            .map(|text| {
+                text.split(',').filter_map(|part| part.split(':').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+            })
+            .unwrap_or_default(),
+        ports: ports(summary),
+        created: summary.created.unwrap_or(0),
+        status,
+    })
+}
+
+fn container_state(state: Option<models::ContainerSummaryStateEnum>) -> ContainerState {
+    use models::ContainerSummaryStateEnum as Docker;
+    match state {
+        Some(Docker::RUNNING) => ContainerState::Running,
+        Some(Docker::PAUSED) => ContainerState::Paused,
+        Some(Docker::RESTARTING) => ContainerState::Restarting,
+        Some(Docker::REMOVING) => ContainerState::Removing,
+        Some(Docker::EXITED) => ContainerState::Exited,
+        Some(Docker::DEAD) => ContainerState::Dead,
+        _ => ContainerState::Created,
+    }
+}
+
+fn ports(summary: &models::ContainerSummary) -> Vec<PublishedPort> {
+    let mut ports: Vec<PublishedPort> = summary
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| {
+            Some(PublishedPort {
+                host_ip: port.ip.clone().unwrap_or_default(),
+                published: port.public_port?,
+                target: port.private_port,
+                protocol: port.typ.map_or_else(|| "tcp".into(), |typ| typ.to_string()),
+            })
+        })
+        .collect();
+    ports.sort();
+    ports
+}
+
+fn network(network: &models::Network, project: &str) -> Option<Network> {
+    let labels = network.labels.as_ref();
+    let of = |key: &str| labels.and_then(|labels| labels.get(key));
+    Some(Network {
+        id: network.id.clone()?,
+        name: network.name.clone()?,
+        ours: of(label::PROJECT).is_some_and(|value| value == project),
+        compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
+        hash: of(label::HASH).cloned(),
+        created: network.created.map_or(0, |created| created.timestamp()),
+    })
+}
+
+fn volume(volume: &models::Volume, project: &str) -> Volume {
+    let of = |key: &str| volume.labels.get(key);
+    Volume {
+        name: volume.name.clone(),
+        ours: of(label::PROJECT).is_some_and(|value| value == project),
+        compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
+        hash: of(label::HASH).cloned(),
+    }
+}
+
+fn image_names(image: &models::ImageSummary) -> Vec<(String, String)> {
+    image
+        .repo_tags
+        .iter()
+        .chain(&image.repo_digests)
+        .filter(|name| !name.contains("<none>"))
+        .map(|name| (with_tag(name), image.id.clone()))
+        .collect()
+}
+
+/// A container's state as `container inspect` has it.
+pub struct Inspected {
+    pub id: String,
+    pub name: String,
+    pub state: ContainerState,
+    pub exit_code: i64,
+    pub oom_killed: bool,
+    /// The engine's own words on a start that failed.
+    pub error: String,
+    pub started_at: String,
+    pub health: Health,
+    /// Output and exit code of the engine's last check.
+    pub last_check: Option<(String, i64)>,
+    /// The effective check in Docker's form; empty where there is none.
+    pub test: Vec<String>,
+    pub interval: std::time::Duration,
+    pub timeout: std::time::Duration,
+    pub start_period: std::time::Duration,
+    pub retries: u32,
+    /// What `CMD-SHELL` runs in.
+    pub shell: Vec<String>,
+    pub user: String,
+    pub tty: bool,
+    /// Whether the engine starts it again when it exits.
+    pub restarts: bool,
+    /// Target → name of the volumes mounted.
+    pub volumes: BTreeMap<String, String>,
+    pub image_id: String,
+}
+
+/// Docker's defaults for a check that leaves them out.
+const DEFAULT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
+const DEFAULT_RETRIES: u32 = 3;
+
+/// Inspects one container.
+pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, Failure> {
+    let found =
+        engine.container_inspect(container).await.map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
+    let state = found.state.unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    let check = config.healthcheck.unwrap_or_default();
+    let health = state.health.as_ref();
+    let time = |nanos: Option<i64>, default: std::time::Duration| match nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
+        Some(nanos) if nanos > 0 => std::time::Duration::from_nanos(nanos),
+        _ => default,
+    };
+    let policy = found.host_config.and_then(|config| config.restart_policy).and_then(|policy| policy.name);
+    Ok(Inspected {
+        id: found.id.unwrap_or_default(),
+        name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        state: inspect_state(state.status),
+        exit_code: state.exit_code.unwrap_or(0),
+        oom_killed: state.oom_killed.unwrap_or(false),
+        error: state.error.unwrap_or_default(),
+        started_at: state.started_at.unwrap_or_default(),
+        health: health.and_then(|health| health.status).map_or(Health::None, health_status),
+        last_check: health
+            .and_then(|health| health.log.as_ref())
+            .and_then(|log| log.last())
+            .map(|last| (last.output.clone().unwrap_or_default(), last.exit_code.unwrap_or(0))),
+        test: check.test.unwrap_or_default(),
+        interval: time(check.interval, DEFAULT_INTERVAL),
+        timeout: time(check.timeout, DEFAULT_INTERVAL),
+        start_period: time(check.start_period, std::time::Duration::ZERO),
+        retries: check.retries.and_then(|retries| u32::try_from(retries).ok()).filter(|&retries| retries > 0).unwrap_or(DEFAULT_RETRIES),
+        shell: config.shell.unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
+        user: config.user.unwrap_or_default(),
+        tty: config.tty.unwrap_or(false),
+        restarts: policy.is_some_and(|name| !matches!(name, models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY)),
+        volumes: found
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|mount| mount.typ.as_deref() == Some("volume"))
+            .filter_map(|mount| Some((mount.destination?, mount.name?)))
+            .collect(),
+        image_id: found.image.unwrap_or_default(),
+    })
+}
+
+fn inspect_state(status: Option<models::ContainerStateStatusEnum>) -> ContainerState {
+    use models::ContainerStateStatusEnum as Docker;
+    match status {
+        Some(Docker::RUNNING) => ContainerState::Running,
+        Some(Docker::PAUSED) => ContainerState::Paused,
+        Some(Docker::RESTARTING) => ContainerState::Restarting,
+        Some(Docker::REMOVING) => ContainerState::Removing,
+        Some(Docker::EXITED) => ContainerState::Exited,
+        Some(Docker::DEAD) => ContainerState::Dead,
+        _ => ContainerState::Created,
+    }
+}
+
+fn health_status(status: models::HealthStatusEnum) -> Health {
+    match status {
+        models::HealthStatusEnum::STARTING => Health::Starting,
+        models::HealthStatusEnum::HEALTHY => Health::Healthy,
+        models::HealthStatusEnum::UNHEALTHY => Health::Unhealthy,
+        _ => Health::None,
+    }
+}
+
+/// An image's own environment, command and volumes do not matter to spc; its id does.
+pub async fn image_id(engine: &dyn Engine, image: &str) -> Result<Option<String>, Failure> {
+    match engine.image_inspect(image).await {
+        Ok(found) => Ok(found.id),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(of_engine(error, &format!("inspect the image \"{image}\""))),
+    }
+}
+
+/// Whether a volume's name is one the engine made up: 64 hexadecimal digits.
+pub fn is_anonymous(volume: &str) -> bool {
+    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The names that a project's description gives to networks and volumes.
+pub fn wanted_names(project: &crate::model::spec::Project) -> BTreeSet<String> {
+    project
+        .networks
+        .values()
+        .map(|network| network.name.clone())
+        .chain(project.volumes.values().map(|volume| volume.name.clone()))
+        .collect()
+}
+
+/// Who publishes `port` on the host, by the engine's list: a container's name.
+pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
+    let containers = engine.container_list(false, &Filters::new()).await.ok()?;
+    containers
+        .iter()
+        .find(|container| container.ports.iter().flatten().any(|published| published.public_port == Some(port)))
+        .and_then(|container| container.names.iter().flatten().next())
+        .map(|name| name.trim_start_matches('/').to_owned())
+}
+
+/// The project's one-off containers, id and name: what a killed run left of them.
+pub async fn leftovers(engine: &dyn Engine, project: &str) -> Result<Vec<(String, String)>, Failure> {
+    let list = engine
+        .container_list(true, &label_filter(label::PROJECT, project))
+        .await
+        .map_err(|error| of_engine(error, "list the containers"))?;
+    Ok(list
+        .into_iter()
+        .filter(|container| {
+            let labels = container.labels.as_ref();
+            let is =
+                |key: &str, value: &str| labels.and_then(|labels| labels.get(key)).is_some_and(|there| there.eq_ignore_ascii_case(value));
+            is(compose_label::ONEOFF, "true")
+        })
+        .filter_map(|container| Some((container.id?, container.names?.first()?.trim_start_matches('/').to_owned())))
+        .collect())
+}

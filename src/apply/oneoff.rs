@@ -1,0 +1,132 @@
+//! One-off containers: made for one command, removed afterwards.
+
+use std::collections::HashMap;
+
+use bollard::models;
+use futures::{FutureExt, StreamExt};
+
+use super::Surroundings;
+use super::create::{self, ContainerMaking};
+use super::exec::Ended;
+use super::failures::of_engine;
+use super::observe::image_id;
+use crate::engine::{LogsRequest, OutputKind};
+use crate::model::names::{LABEL_FORMAT, compose_label, label};
+use crate::model::spec::{Project, Service};
+use crate::model::{Failure, Kind, hash};
+
+/// What is run.
+pub struct OneOff<'a> {
+    pub image: &'a str,
+    /// The image's own command if empty.
+    pub command: Vec<String>,
+    /// `KEY=value`; over the service's.
+    pub environment: Vec<String>,
+    pub user: Option<String>,
+    pub working_dir: Option<String>,
+    /// The project it is labelled with, and the service whose settings it has.
+    pub project: &'a str,
+    pub service: Option<(&'a Project, &'a Service)>,
+}
+
+/// Runs a command in a container of its own and removes that, whatever happens.
+pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, Failure> {
+    if image_id(&*around.engine, one_off.image).await?.is_none() {
+        super::images::pull(around, one_off.image, None, &|_| {}).await?;
+    }
+    let mut nonce = [0; 6];
+    around.host.random(&mut nonce);
+    let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
+    let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
+    let created = around
+        .engine
+        .container_create(&name, None, body(around, one_off))
+        .await
+        .map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))?;
+    let result = futures::select_biased! {
+        result = Box::pin(to_its_end(around, one_off, &created.id)).fuse() => result,
+        () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+    };
+    let removed = around.engine.container_remove(&created.id, true, true).await;
+    let ended = result?;
+    removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
+    Ok(ended)
+}
+
+async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Result<Ended, Failure> {
+    let begun = around.host.monotonic();
+    if let Some((project, service)) = one_off.service {
+        for (network, endpoint) in create::further_networks(project, service, false) {
+            around
+                .engine
+                .network_connect(&network, id, endpoint)
+                .await
+                .map_err(|error| of_engine(error, &format!("connect to the network \"{network}\"")))?;
+        }
+        if !service.secrets.is_empty() {
+            super::secrets::deliver(around, project, service, id).await?;
+        }
+    }
+    let failed = |error| of_engine(error, "run a one-off container");
+    around.engine.container_start(id).await.map_err(failed)?;
+    let mut output = around.engine.container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() }).await.map_err(failed)?;
+    let mut ended = Ended::default();
+    while let Some(chunk) = output.next().await {
+        let chunk = chunk.map_err(failed)?;
+        let kept = if chunk.kind == OutputKind::Stdout { &mut ended.stdout } else { &mut ended.stderr };
+        kept.extend_from_slice(&chunk.bytes);
+        if kept.len() > super::exec::LARGEST_OUTPUT {
+            return Err(Failure::new(Kind::Usage, format!("The command writes more than {} MiB", super::exec::LARGEST_OUTPUT >> 20)));
+        }
+    }
+    ended.code = around.engine.container_wait(id).await.map_err(failed)?;
+    ended.elapsed = around.host.monotonic().saturating_sub(begun);
+    Ok(ended)
+}
+
+fn body(around: &Surroundings, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
+    let mut body = match one_off.service {
+        Some((project, service)) => {
+            // Not beside the service under its ports, name and check.
+            let bare = Service {
+                ports: Vec::new(),
+                healthcheck: None,
+                container_name: None,
+                restart: crate::model::spec::Restart::No,
+                ..service.clone()
+            };
+            create::container(&ContainerMaking {
+                project,
+                service: &bare,
+                number: 1,
+                alias: false,
+                fingerprint: None,
+                inherited: &std::collections::BTreeMap::new(),
+                secrets: &around.secrets,
+                api: around.engine.api_version(),
+                directory: &around.directory.to_string_lossy(),
+                run: &around.run,
+            })
+        }
+        None => models::ContainerCreateBody {
+            labels: Some(HashMap::from([
+                (compose_label::PROJECT.to_owned(), one_off.project.to_owned()),
+                (label::PROJECT.to_owned(), one_off.project.to_owned()),
+                (label::FORMAT.to_owned(), LABEL_FORMAT.to_owned()),
+                (label::RUN.to_owned(), around.run.clone()),
+            ])),
+            ..models::ContainerCreateBody::default()
+        },
+    };
+    body.image = Some(one_off.image.to_owned());
+    if !one_off.command.is_empty() {
+        body.cmd = Some(one_off.command.clone());
+    }
+    body.env.get_or_insert_default().extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
+    body.user = one_off.user.clone().or(body.user);
+    body.working_dir = one_off.working_dir.clone().or(body.working_dir);
+    body.labels.get_or_insert_default().insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
+    // A one-off has no use for the image's own check.
+    body.healthcheck = Some(models::HealthConfig { test: Some(vec!["NONE".into()]), ..models::HealthConfig::default() });
+    body
+}

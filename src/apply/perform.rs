@@ -1,0 +1,371 @@
+//! One action of a plan → the engine calls that make it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::create::{self, ContainerMaking};
+use super::execute::Execution;
+use super::failures::{of_engine, taken_port};
+use super::hub::Hub;
+use super::images::{self, Building};
+use super::observe::{inspect, is_anonymous, publisher};
+use super::readiness::{self, Waiting};
+use super::secrets;
+use crate::engine::{EngineError, StopRequest};
+use crate::model::plan::{Action, ContainerRef};
+use crate::model::spec::secret::SECRETS_FOLDER;
+use crate::model::spec::{MountSource, ProbeMode, Project, Service};
+use crate::model::{Failure, Kind};
+
+/// Docker's own time from TERM to KILL.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// What the steps learn while a plan is walked.
+#[derive(Default)]
+pub(super) struct Learnt(Mutex<Knowledge>);
+
+#[derive(Default, Clone)]
+pub(super) struct Knowledge {
+    /// Name → id of containers made or renamed in this run.
+    pub(super) containers: BTreeMap<String, String>,
+    /// Image → id of images pulled or built in this run.
+    pub(super) images: BTreeMap<String, String>,
+    /// Container name → when its start began, monotonic.
+    pub(super) begun: BTreeMap<String, Duration>,
+    /// Container id → its start, where spc's own probe passed.
+    pub(super) passes: BTreeMap<String, String>,
+    /// Container id → time from the begin of its start until it was ready.
+    pub(super) ready: BTreeMap<String, Duration>,
+    /// Ids of containers stopped.
+    pub(super) stopped: Vec<String>,
+}
+
+impl Learnt {
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Knowledge) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The id, or the name where the container was there before under it.
+    fn id(&self, container: &ContainerRef) -> String {
+        container
+            .id
+            .clone()
+            .or_else(|| self.with(|known| known.containers.get(&container.name).cloned()))
+            .unwrap_or_else(|| container.name.clone())
+    }
+}
+
+impl Execution<'_> {
+    /// Does one action. `service`: whose it is.
+    pub(super) async fn perform(
+        &self,
+        hub: &Hub,
+        learnt: &Learnt,
+        service: Option<&str>,
+        action: &Action,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), Failure> {
+        let around = self.around;
+        let engine = &*around.engine;
+        if action.changes()
+            && let Some(lock) = self.lock
+        {
+            lock.verify().await?;
+        }
+        match action {
+            Action::PullImage { image } => {
+                let id = images::pull(around, image, None, progress).await?;
+                learnt.with(|known| known.images.insert(image.clone(), id));
+            }
+            Action::BuildImage { image, service } => {
+                let (project, service) = self.described(service)?;
+                let Some(build) = &service.build else {
+                    return Err(Failure::usage(format!("The service \"{}\" is not built", service.name)));
+                };
+                let building = Building { image, build, of: Some((&project.name, &service.name)) };
+                let id = images::build(around, &building, progress).await?;
+                learnt.with(|known| known.images.insert(image.clone(), id));
+            }
+            Action::CreateNetwork { key, name } => {
+                let project = self.project()?;
+                let body = create::network(&project.name, key, &project.networks[key]);
+                match engine.network_create(body).await {
+                    Ok(_) => {}
+                    // Newer engines refuse a second one of the name: another run made it a moment ago.
+                    Err(error) if error.is_conflict() => {}
+                    Err(error) => return Err(network_failure(error, name)),
+                }
+            }
+            Action::RemoveNetwork { name, id } => match engine.network_remove(id).await {
+                Ok(()) => {}
+                Err(error) if error.is_not_found() => {}
+                Err(error) => {
+                    return Err(of_engine(error, &format!("remove the network \"{name}\""))
+                        .hint("containers that spc did not make may still be on it: `docker network inspect` names them"));
+                }
+            },
+            Action::CreateVolume { key, name } => {
+                let project = self.project()?;
+                let body = create::volume(&project.name, key, &project.volumes[key]);
+                engine.volume_create(body).await.map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
+            }
+            Action::RemoveVolume { name } => remove_volume(engine, name).await?,
+            Action::CreateContainer { name, number, alias, replaces } => {
+                let id = self.create_container(learnt, service, name, *number, *alias, replaces.as_ref()).await?;
+                learnt.with(|known| known.containers.insert(name.clone(), id));
+            }
+            Action::DeliverSecrets { container } => {
+                let (project, service) = self.described(service.unwrap_or_default())?;
+                secrets::deliver(around, project, service, &learnt.id(container)).await?;
+            }
+            Action::StartContainer { container } => {
+                learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
+                self.start(learnt, service, container).await?;
+            }
+            Action::RestartContainer { container } => {
+                learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
+                engine
+                    .container_restart(&learnt.id(container), &StopRequest::default())
+                    .await
+                    .map_err(|error| of_engine(error, &format!("restart the container \"{}\"", container.name)))?;
+            }
+            Action::Wait { container, until } => self.wait(hub, learnt, service, container, *until, progress).await?,
+            Action::Attach { container } => self.attach(learnt, service, container).await?,
+            Action::StopContainer { container } => {
+                let id = learnt.id(container);
+                match engine.container_stop(&id, &StopRequest::default()).await {
+                    Ok(_) => learnt.with(|known| known.stopped.push(id)),
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(of_engine(error, &format!("stop the container \"{}\"", container.name))),
+                }
+            }
+            Action::RemoveContainer { container, volumes } => self.remove(&learnt.id(container), &container.name, *volumes).await?,
+            Action::RenameContainer { container, to } => {
+                let id = learnt.id(container);
+                engine
+                    .container_rename(&id, to)
+                    .await
+                    .map_err(|error| of_engine(error, &format!("rename the container \"{}\" to \"{to}\"", container.name)))?;
+                learnt.with(|known| known.containers.insert(to.clone(), id));
+            }
+        }
+        Ok(())
+    }
+
+    fn project(&self) -> Result<&Project, Failure> {
+        self.project.ok_or_else(|| Failure::usage("This needs the stack's description"))
+    }
+
+    fn described(&self, service: &str) -> Result<(&Project, &Service), Failure> {
+        let project = self.project()?;
+        Ok((project, project.service(service)?))
+    }
+
+    async fn create_container(
+        &self,
+        learnt: &Learnt,
+        service: Option<&str>,
+        name: &str,
+        number: u32,
+        alias: bool,
+        replaces: Option<&ContainerRef>,
+    ) -> Result<String, Failure> {
+        let around = self.around;
+        let (project, service) = self.described(service.unwrap_or_default())?;
+        let inherited = match replaces {
+            Some(old) => self.inherited_volumes(service, &learnt.id(old)).await?,
+            None => BTreeMap::new(),
+        };
+        let body = create::container(&ContainerMaking {
+            project,
+            service,
+            number,
+            alias,
+            fingerprint: self.fingerprints.get(&service.name).map(String::as_str),
+            inherited: &inherited,
+            secrets: &around.secrets,
+            api: around.engine.api_version(),
+            directory: &around.directory.to_string_lossy(),
+            run: &around.run,
+        });
+        let created = around.engine.container_create(name, None, body).await.map_err(|error| {
+            if error.is_conflict() {
+                return Failure::new(Kind::Conflict, format!("A container \"{name}\" that spc did not make is on this engine"))
+                    .hint(format!("remove it with `docker rm {name}`, or choose another --project"))
+                    .field("service", service.name.clone());
+            }
+            if error.is_not_found() {
+                return Failure::new(
+                    Kind::Image,
+                    format!("The image \"{}\" of the service \"{}\" is not on the engine", service.image, service.name),
+                );
+            }
+            of_engine(error, &format!("create the container \"{name}\"")).field("service", service.name.clone())
+        })?;
+        for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
+            around.log(crate::model::event::Level::Warning, format!("{name}: {warning}"));
+        }
+        Ok(created.id)
+    }
+
+    /// The anonymous volumes of the container that is replaced: their data goes on with the new one.
+    async fn inherited_volumes(&self, service: &Service, old: &str) -> Result<BTreeMap<String, String>, Failure> {
+        let described =
+            |target: &str| service.volumes.iter().any(|mount| mount.target == target && !matches!(mount.source, MountSource::Anonymous));
+        let mut volumes = inspect(&*self.around.engine, old).await?.volumes;
+        volumes.retain(|target, name| is_anonymous(name) && target != SECRETS_FOLDER && !described(target));
+        Ok(volumes)
+    }
+
+    async fn start(&self, learnt: &Learnt, service: Option<&str>, container: &ContainerRef) -> Result<(), Failure> {
+        let engine = &*self.around.engine;
+        let id = learnt.id(container);
+        if let Some(project) = self.project
+            && let Some(service) = service.and_then(|name| project.services.get(name))
+            && service.networks.len() > 1
+        {
+            self.connect_missing(project, service, &id).await?;
+        }
+        match engine.container_start(&id).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.start_failure(error, &container.name).await.field("service", service.unwrap_or_default())),
+        }
+    }
+
+    /// A container may have been made and not connected before a kill: what is missing is connected before every start.
+    async fn connect_missing(&self, project: &Project, service: &Service, id: &str) -> Result<(), Failure> {
+        let engine = &*self.around.engine;
+        let found = engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect a container"))?;
+        let there = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let alias =
+            there.values().next().and_then(|endpoint| endpoint.aliases.as_ref()).is_some_and(|aliases| aliases.contains(&service.name));
+        for (network, endpoint) in create::further_networks(project, service, alias) {
+            if !there.contains_key(&network) {
+                engine
+                    .network_connect(&network, id, endpoint)
+                    .await
+                    .map_err(|error| of_engine(error, &format!("connect \"{}\" to the network \"{network}\"", service.name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_failure(&self, error: EngineError, name: &str) -> Failure {
+        let Some(port) = taken_port(&error) else {
+            return of_engine(error, &format!("start the container \"{name}\""));
+        };
+        let by = match publisher(&*self.around.engine, port).await {
+            Some(container) if container != name => Some(format!("the container \"{container}\"")),
+            _ => self.around.host.port_owner(port).map(|process| format!("the process {process}")),
+        };
+        let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+        Failure::new(Kind::Conflict, format!("The port {port} of \"{name}\" is already taken{by}"))
+            .hint("stop what holds it, or publish another port (the variables of .env set them)")
+            .field("port", u64::from(port))
+    }
+
+    async fn wait(
+        &self,
+        hub: &Hub,
+        learnt: &Learnt,
+        service: Option<&str>,
+        container: &ContainerRef,
+        until: crate::model::plan::Until,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), Failure> {
+        let id = learnt.id(container);
+        let described = service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
+        let waiting = Waiting {
+            container: &id,
+            service: service.unwrap_or(&container.name),
+            until,
+            probe: described.map_or(ProbeMode::Own, |service| service.probe),
+            may_complete: described.is_some_and(Service::looks_like_a_job),
+            deadline: self.deadline,
+        };
+        let ready = readiness::wait(self.around, hub, &waiting, progress).await?;
+        let now = self.around.host.monotonic();
+        learnt.with(|known| {
+            let elapsed = known.begun.get(&container.name).map_or(ready.elapsed, |begun| now.saturating_sub(*begun));
+            known.ready.insert(id.clone(), elapsed);
+            if let Some(started) = ready.own_pass {
+                known.passes.insert(id, started);
+            }
+        });
+        Ok(())
+    }
+
+    /// Gives a container the service's names on all its networks: aliases are fixed when it is connected.
+    async fn attach(&self, learnt: &Learnt, service: Option<&str>, container: &ContainerRef) -> Result<(), Failure> {
+        let (project, service) = self.described(service.unwrap_or_default())?;
+        let engine = &*self.around.engine;
+        let id = learnt.id(container);
+        for (network, endpoint) in create::all_networks(project, service) {
+            match engine.network_disconnect(&network, &id, false).await {
+                Ok(()) => {}
+                Err(error) if error.is_not_found() || error.message.contains("is not connected") => {}
+                Err(error) => return Err(of_engine(error, &format!("disconnect \"{}\" from the network \"{network}\"", container.name))),
+            }
+            engine
+                .network_connect(&network, &id, endpoint)
+                .await
+                .map_err(|error| of_engine(error, &format!("connect \"{}\" to the network \"{network}\"", container.name)))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a container; the volume of its secrets always, its other anonymous ones if asked.
+    async fn remove(&self, id: &str, name: &str, volumes: bool) -> Result<(), Failure> {
+        let engine = &*self.around.engine;
+        let found = match inspect(engine, id).await {
+            Ok(found) => found,
+            Err(failure) if failure.kind == Kind::NotFound => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        match engine.container_remove(&found.id, true, volumes).await {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_conflict() && error.message.contains("already in progress") => {}
+            Err(error) => return Err(of_engine(error, &format!("remove the container \"{name}\""))),
+        }
+        // The engine takes a volume that was taken over for a named one and keeps it.
+        for (target, volume) in &found.volumes {
+            if is_anonymous(volume) && (volumes || target == SECRETS_FOLDER) {
+                remove_volume(engine, volume).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The grace a stop takes at most, for the deadline of a rollback.
+    pub(super) fn grace(&self, service: Option<&str>) -> Duration {
+        service
+            .and_then(|name| self.project.and_then(|project| project.services.get(name)))
+            .and_then(|service| service.stop_grace_period)
+            .unwrap_or(DEFAULT_GRACE)
+    }
+}
+
+async fn remove_volume(engine: &dyn crate::engine::Engine, name: &str) -> Result<(), Failure> {
+    match engine.volume_remove(name, false).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => {
+            let conflict = error.is_conflict();
+            let failure = of_engine(error, &format!("remove the volume \"{name}\""));
+            Err(if conflict { failure.hint("a container still uses it: `docker ps -a --filter volume=NAME` names it") } else { failure })
+        }
+    }
+}
+
+fn network_failure(error: EngineError, name: &str) -> Failure {
+    let overlap = error.message.contains("overlaps") || error.message.contains("conflicts with network");
+    let mut failure = of_engine(error, &format!("create the network \"{name}\""));
+    if overlap {
+        failure.kind = Kind::Conflict;
+        failure = failure
+            .hint("another network has this subnet: `docker network ls` and `docker network inspect` name it; choose another `subnet`");
+    }
+    failure
+}

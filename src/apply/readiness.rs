@@ -1,0 +1,364 @@
+//! Ready means ready now: spc runs a container's own health check itself, beside the engine, and takes whichever answers first.
+
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::{FutureExt, StreamExt};
+
+use super::Surroundings;
+use super::hub::{Hub, Signal};
+use super::observe::{Inspected, inspect};
+use crate::engine::{ExecRequest, LogsRequest};
+use crate::model::observed::{ContainerState, Health};
+use crate::model::plan::Until;
+use crate::model::spec::{HealthTest, ProbeMode};
+use crate::model::time::{elapsed, format_duration};
+use crate::model::{Failure, Kind};
+
+/// First pause between own probes.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between own probes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A container without a check is ready once it has run so long: what exits at once is not ready.
+const SETTLE: Duration = Duration::from_millis(300);
+/// A container that exits so often while it is waited for will not get ready.
+const EXITS_TOLERATED: u32 = 3;
+/// Bytes of a probe's output that are kept.
+const OUTPUT_KEPT: usize = 4096;
+/// Lines of log shown with a failure.
+const LOG_LINES: u64 = 20;
+
+/// What is waited for.
+pub struct Waiting<'a> {
+    pub container: &'a str,
+    /// For messages; the container's name if it belongs to no service.
+    pub service: &'a str,
+    pub until: Until,
+    pub probe: ProbeMode,
+    /// An exit with code 0 is no failure.
+    pub may_complete: bool,
+    /// Until when; from the check's own figures if not given.
+    pub deadline: Option<Duration>,
+}
+
+/// How it got ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    pub elapsed: Duration,
+    /// spc's own probe passed before the engine said so: the container's start, for the record.
+    pub own_pass: Option<String>,
+    pub completed: bool,
+}
+
+/// How a probe ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeResult {
+    pub code: i64,
+    /// Both outputs, the last bytes of them.
+    pub output: String,
+    pub elapsed: Duration,
+}
+
+/// Waits until the container is ready (or completed), and answers at the moment it is.
+///
+/// `progress` is told where it stands whenever that changes.
+pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progress: &(dyn Fn(&str) + Sync)) -> Result<Ready, Failure> {
+    let begun = around.host.monotonic();
+    let mut wait = Wait {
+        around,
+        waiting,
+        progress,
+        begun,
+        // Listening before looking: what happens in between is heard.
+        signals: hub.listen(waiting.container),
+        exits: 0,
+        out_of_memory: false,
+        last_probe: None,
+    };
+    match wait.run().await {
+        Ok(mut ready) => {
+            ready.elapsed = around.host.monotonic().saturating_sub(begun);
+            Ok(ready)
+        }
+        Err(failure) => Err(failure.field("service", waiting.service.to_owned())),
+    }
+}
+
+struct Wait<'a> {
+    around: &'a Surroundings,
+    waiting: &'a Waiting<'a>,
+    progress: &'a (dyn Fn(&str) + Sync),
+    begun: Duration,
+    signals: UnboundedReceiver<Signal>,
+    exits: u32,
+    out_of_memory: bool,
+    last_probe: Option<ProbeResult>,
+}
+
+/// What ended one stretch of waiting.
+enum Turn {
+    Ready(Ready),
+    /// The container's situation changed: look again.
+    Look,
+}
+
+impl Wait<'_> {
+    async fn run(&mut self) -> Result<Ready, Failure> {
+        loop {
+            let seen = inspect(&*self.around.engine, self.waiting.container).await?;
+            let turn = match seen.state {
+                ContainerState::Running => self.while_running(&seen).await?,
+                ContainerState::Exited | ContainerState::Dead => self.exited(&seen).await?,
+                ContainerState::Created => {
+                    return Err(self.failure(&seen, format!("\"{}\" was created but not started", self.waiting.service)).await);
+                }
+                _ => self.until_signal(&seen).await?,
+            };
+            if let Turn::Ready(ready) = turn {
+                return Ok(ready);
+            }
+        }
+    }
+
+    async fn while_running(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+        if self.waiting.until == Until::Completed {
+            return self.until_signal(seen).await;
+        }
+        let Some(HealthTest::Command(_) | HealthTest::Shell(_)) = HealthTest::from_engine(&seen.test) else {
+            return self.settle(seen).await;
+        };
+        if seen.health == Health::Healthy {
+            return Ok(Turn::Ready(ready(None)));
+        }
+        self.probe_and_listen(seen).await
+    }
+
+    /// Without a check, ready is running; but not what exits at once.
+    async fn settle(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+        let mut settled = self.around.host.sleep(SETTLE).fuse();
+        loop {
+            futures::select_biased! {
+                signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
+                () = settled => return Ok(Turn::Ready(ready(None))),
+            }
+        }
+    }
+
+    async fn until_signal(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+        let mut deadline = self.deadline(seen);
+        loop {
+            futures::select_biased! {
+                signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
+                () = deadline => return Err(self.too_late(seen).await),
+            }
+        }
+    }
+
+    async fn probe_and_listen(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+        let around = self.around;
+        let own = self.waiting.probe == ProbeMode::Own;
+        let mut deadline = self.deadline(seen);
+        let mut pause = FIRST_PAUSE;
+        let mut resting = futures::future::Fuse::terminated();
+        // One own probe in flight; the first at once.
+        let mut probing = if own { Box::pin(probe(around, seen, None)).fuse() } else { futures::future::Fuse::terminated() };
+        (self.progress)(if own { "probing" } else { "waiting for the engine's health check" });
+        loop {
+            futures::select_biased! {
+                signal = self.signals.next() => {
+                    if signal == Some(Signal::Healthy) {
+                        return Ok(Turn::Ready(ready(None)));
+                    }
+                    if self.heard(signal, seen).await? {
+                        return Ok(Turn::Look);
+                    }
+                }
+                result = probing => match result? {
+                    Some(result) if result.code == 0 => return Ok(Turn::Ready(ready(Some(seen.started_at.clone())))),
+                    Some(result) if cannot_run(result.code) => {
+                        let message = format!("The health check of \"{}\" can't run: exit code {}", self.waiting.service, result.code);
+                        self.last_probe = Some(result);
+                        let hint = format!("its test is {}: is the program in the image?", shown(&seen.test));
+                        return Err(self.failure(seen, message).await.hint(hint));
+                    }
+                    Some(result) => {
+                        (self.progress)(&format!("probing, exit code {}", result.code));
+                        // Never sooner than twice what the last one took.
+                        resting = Box::pin(around.host.sleep(pause.max(result.elapsed * 2))).fuse();
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        self.last_probe = Some(result);
+                    }
+                    // A timed-out exec can't be stopped on the engine: no more own probes.
+                    None => (self.progress)("the probe timed out; waiting for the engine's health check"),
+                },
+                () = resting => probing = Box::pin(probe(around, seen, None)).fuse(),
+                () = deadline => return Err(self.too_late(seen).await),
+            }
+        }
+    }
+
+    /// Takes a signal; answers whether to look at the container again.
+    async fn heard(&mut self, signal: Option<Signal>, seen: &Inspected) -> Result<bool, Failure> {
+        match signal {
+            // A passing "unhealthy" before the deadline is not a failure.
+            Some(Signal::Healthy | Signal::Unhealthy) => Ok(false),
+            Some(Signal::Died { exit_code }) => {
+                self.exits += 1;
+                if seen.restarts && self.exits >= EXITS_TOLERATED && self.waiting.until == Until::Ready {
+                    return Err(self.exit_failure(seen, exit_code).await);
+                }
+                Ok(true)
+            }
+            Some(Signal::Started | Signal::Look) | None => Ok(true),
+            Some(Signal::OutOfMemory) => {
+                self.out_of_memory = true;
+                Ok(false)
+            }
+            Some(Signal::Removed) => {
+                Err(self.failure(seen, format!("The container \"{}\" was removed while it was waited for", seen.name)).await)
+            }
+        }
+    }
+
+    async fn exited(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+        let code = seen.exit_code;
+        if code == 0 && (self.waiting.until == Until::Completed || self.waiting.may_complete) {
+            return Ok(Turn::Ready(Ready { completed: true, ..ready(None) }));
+        }
+        // It may have exited before anybody listened.
+        self.exits = self.exits.max(1);
+        if seen.restarts && self.exits < EXITS_TOLERATED && self.waiting.until == Until::Ready {
+            (self.progress)(&format!("exited with code {code}, the engine starts it again"));
+            return self.until_signal(seen).await;
+        }
+        Err(self.exit_failure(seen, code).await)
+    }
+
+    async fn exit_failure(&self, seen: &Inspected, code: i64) -> Failure {
+        let times = if self.exits > 1 { format!(" {} times", self.exits) } else { String::new() };
+        let message = format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
+        self.failure(seen, message).await.field("code", code)
+    }
+
+    /// What the check itself allows, measured from the beginning of the wait.
+    fn deadline(&self, seen: &Inspected) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
+        let allowed = self.allowed(seen);
+        let used = self.around.host.monotonic().saturating_sub(self.begun);
+        self.around.host.sleep(allowed.saturating_sub(used)).fuse()
+    }
+
+    fn allowed(&self, seen: &Inspected) -> Duration {
+        const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+        match (self.waiting.deadline, self.waiting.until) {
+            (Some(deadline), _) => deadline,
+            (None, Until::Completed) => NEVER,
+            (None, Until::Ready) => seen.start_period + (seen.interval + seen.timeout) * (seen.retries + 1),
+        }
+    }
+
+    async fn too_late(&self, seen: &Inspected) -> Failure {
+        let waited = format_duration(Duration::from_millis(u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX)));
+        // The engine may know more by now than when it was looked at.
+        let now = inspect(&*self.around.engine, self.waiting.container).await;
+        let seen = now.as_ref().unwrap_or(seen);
+        let what = if self.waiting.until == Until::Completed { "has not completed" } else { "is not ready" };
+        let mut failure = self.failure(seen, format!("\"{}\" {what} after {waited}", self.waiting.service)).await;
+        failure.kind = if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
+        failure
+    }
+
+    /// A failure with what helps to understand it: probe output, exit code, out of memory, last log lines.
+    async fn failure(&self, seen: &Inspected, message: String) -> Failure {
+        let mut failure = Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
+        if seen.oom_killed || self.out_of_memory {
+            failure = failure.field("oom_killed", true).hint("it ran out of memory: give it more, or make it use less");
+        } else if !seen.error.is_empty() {
+            failure = failure.hint(seen.error.clone());
+        }
+        if let Some(probe) = &self.last_probe {
+            failure = failure
+                .field("probe_code", probe.code)
+                .detail(format!("last probe, exit code {}, after {}", probe.code, elapsed(probe.elapsed)), probe.output.clone());
+        } else if let Some((output, code)) = &seen.last_check {
+            failure =
+                failure.field("probe_code", *code).detail(format!("the engine's last health check, exit code {code}"), output.clone());
+        }
+        failure.detail("last log lines", log_tail(self.around, &seen.id, seen.tty).await)
+    }
+}
+
+fn ready(own_pass: Option<String>) -> Ready {
+    Ready { elapsed: Duration::ZERO, own_pass, completed: false }
+}
+
+/// Codes of a shell or the engine for "not found" and "not executable".
+fn cannot_run(code: i64) -> bool {
+    matches!(code, 126 | 127)
+}
+
+/// What Docker's users know a code as.
+fn meaning(code: i64) -> &'static str {
+    match code {
+        125 => " (the engine could not run it)",
+        126 => " (the command can't be executed)",
+        127 => " (the command was not found)",
+        137 => " (killed)",
+        139 => " (segmentation fault)",
+        143 => " (terminated)",
+        _ => "",
+    }
+}
+
+fn shown(test: &[String]) -> String {
+    format!("`{}`", test.iter().skip(1).map(String::as_str).collect::<Vec<_>>().join(" "))
+}
+
+/// Runs a container's effective check once (or `test`), as the engine would: same user, same shell, its timeout.
+/// Nothing if it timed out.
+pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&HealthTest>) -> Result<Option<ProbeResult>, Failure> {
+    let effective = HealthTest::from_engine(&seen.test);
+    let command = match test.or(effective.as_ref()) {
+        Some(HealthTest::Command(words)) => words.clone(),
+        Some(HealthTest::Shell(line)) => seen.shell.iter().cloned().chain([line.clone()]).collect(),
+        Some(HealthTest::None) | None => {
+            return Err(Failure::new(Kind::NotFound, format!("The container \"{}\" has no health check", seen.name))
+                .hint("describe one with `healthcheck:`, or give a `test`"));
+        }
+    };
+    let request = ExecRequest { command, user: (!seen.user.is_empty()).then(|| seen.user.clone()), ..ExecRequest::default() };
+    let begun = around.host.monotonic();
+    let run = async {
+        let mut output = Vec::new();
+        let mut session = match around.engine.exec_start(&seen.id, &request).await {
+            Ok(session) => session,
+            // The container is going: its exit will be heard.
+            Err(error) => return (None, error.message),
+        };
+        while let Some(chunk) = session.output.next().await {
+            let Ok(chunk) = chunk else { break };
+            output.extend_from_slice(&chunk.bytes);
+            if output.len() > 2 * OUTPUT_KEPT {
+                output.drain(..output.len() - OUTPUT_KEPT);
+            }
+        }
+        let code = around.engine.exec_inspect(&session.id).await.ok().and_then(|state| state.exit_code);
+        (code, String::from_utf8_lossy(&output).into_owned())
+    };
+    let (code, output) = futures::select_biased! {
+        result = Box::pin(run).fuse() => result,
+        () = around.host.sleep(seen.timeout).fuse() => return Ok(None),
+    };
+    let elapsed = around.host.monotonic().saturating_sub(begun);
+    Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))
+}
+
+/// The last lines a container wrote; empty if they can't be had.
+pub async fn log_tail(around: &Surroundings, container: &str, tty: bool) -> String {
+    let request = LogsRequest { tail: Some(LOG_LINES), tty, ..LogsRequest::default() };
+    let Ok(mut stream) = around.engine.container_logs(container, &request).await else { return String::new() };
+    let mut text = Vec::new();
+    while let Some(Ok(chunk)) = stream.next().await {
+        text.extend_from_slice(&chunk.bytes);
+    }
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}

@@ -1,0 +1,116 @@
+//! Values of secrets, and how they get into a container: as files, never in its environment.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::Surroundings;
+use super::failures::of_engine;
+use super::records::Records;
+use crate::model::spec::secret::SECRETS_FOLDER;
+use crate::model::spec::{Project, Secret, SecretSource, Service};
+use crate::model::{Failure, Kind};
+
+/// The value of a top-level secret, from its file or variable.
+pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
+    let value = match &secret.source {
+        SecretSource::File(path) => {
+            let bytes = around.host.read(path).map_err(|error| {
+                Failure::new(Kind::NotFound, format!("The secret \"{name}\" could not be read: {error}"))
+                    .hint("make the file, or change the secret's `file`")
+            })?;
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Failure::usage(format!("The secret \"{name}\" is not text: \"{}\" is not UTF-8", path.display())))?
+        }
+        SecretSource::Environment(variable) => around.environment.get(variable).cloned().ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("The secret \"{name}\" has no value: the variable \"{variable}\" is not set"))
+                .hint(format!("set {variable} in .env or in the environment"))
+        })?,
+    };
+    if around.secrets.token_of(name, &value).is_none() {
+        let mut nonce = [0; 16];
+        around.host.random(&mut nonce);
+        around.secrets.add(name, &crate::model::secret::Secrets::token(name, nonce), &value);
+    }
+    Ok(value)
+}
+
+/// What would be delivered to a service: its secret files, and secrets exposed in its environment.
+fn values_of(around: &Surroundings, project: &Project, service: &Service) -> Result<BTreeMap<String, String>, Failure> {
+    let mut values = BTreeMap::new();
+    for mount in &service.secrets {
+        values.insert(mount.source.clone(), value(around, &mount.source, &project.secrets[&mount.source])?);
+    }
+    for (key, text) in &service.environment {
+        if !around.secrets.named_in(text).is_empty() {
+            values.insert(format!("environment {key}"), around.secrets.reveal(text));
+        }
+    }
+    Ok(values)
+}
+
+/// Service → `<key id>:<fingerprint>`, for those that get a secret.
+pub fn fingerprints<'a>(
+    around: &Surroundings,
+    records: &Records<'_>,
+    project: &Project,
+    services: impl Iterator<Item = &'a Service>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut fingerprints = BTreeMap::new();
+    for service in services {
+        let values = values_of(around, project, service)?;
+        if !values.is_empty() {
+            let fingerprint = records.fingerprint(&values).map_err(|error| {
+                Failure::new(Kind::Failed, format!("The secrets of \"{}\" can't be fingerprinted: {error}", service.name))
+            })?;
+            fingerprints.insert(service.name.clone(), fingerprint);
+        }
+    }
+    Ok(fingerprints)
+}
+
+/// Writes a service's secret files into a container that was never started.
+pub async fn deliver(around: &Surroundings, project: &Project, service: &Service, container: &str) -> Result<(), Failure> {
+    let mut root = Vec::new();
+    let mut files = Vec::new();
+    for mount in &service.secrets {
+        let value = value(around, &mount.source, &project.secrets[&mount.source])?;
+        files.push((mount, value));
+    }
+    // A read-only root takes no upload: its secrets lie in a volume of the container's own.
+    let base = if service.read_only { SECRETS_FOLDER } else { "/" };
+    for (mount, value) in &files {
+        let path =
+            mount.target.strip_prefix(base).map(|path| path.trim_start_matches('/')).filter(|path| !path.is_empty()).ok_or_else(|| {
+                Failure::usage(format!(
+                    "The secret \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
+                    mount.source, service.name, mount.target
+                ))
+                .hint(format!("a read-only service has its secrets below {SECRETS_FOLDER}"))
+            })?;
+        root.push((path.to_owned(), *mount, value));
+    }
+    let archive = archive(&root)
+        .map_err(|error| Failure::new(Kind::Failed, format!("The secrets of \"{}\" could not be packed: {error}", service.name)))?;
+    around
+        .engine
+        .container_upload(container, base, archive)
+        .await
+        .map_err(|error| of_engine(error, &format!("deliver the secrets of \"{}\"", service.name)))
+}
+
+type File<'a> = (String, &'a crate::model::spec::SecretMount, &'a String);
+
+fn archive(files: &[File<'_>]) -> std::io::Result<Bytes> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, mount, value) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(value.len() as u64);
+        header.set_mode(mount.mode);
+        header.set_uid(mount.uid.into());
+        header.set_gid(mount.gid.into());
+        header.set_mtime(0);
+        tar.append_data(&mut header, path, value.as_bytes())?;
+    }
+    Ok(tar.into_inner()?.into())
+}

@@ -1,0 +1,247 @@
+//! What a stack can be told to do: observe, plan, and walk the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Surroundings;
+use super::execute::{Execution, Findings};
+use super::lock::{self, Lock};
+use super::observe::{observe, wanted_names};
+use super::records::Records;
+use super::secrets;
+use crate::model::event::{Event, Level};
+use crate::model::observed::{Container, ContainerState, Observed};
+use crate::model::plan::Plan;
+use crate::model::reconcile::{self, DownOptions, Wanted};
+use crate::model::spec::Project;
+use crate::model::{Failure, Kind};
+
+/// How long a run waits for another one to end.
+pub const DEFAULT_LOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How `up` goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpOptions {
+    /// The services meant, with what they need; all active ones if not given.
+    pub services: Option<Vec<String>>,
+    pub remove_orphans: bool,
+    pub adopt: bool,
+    /// How long a container may take to get ready.
+    pub timeout: Option<Duration>,
+}
+
+/// What a verb did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    /// Steps that changed something.
+    pub changes: usize,
+    /// The project's containers afterwards.
+    pub containers: Vec<Container>,
+    /// Container id → time until it was ready, of those that were waited for.
+    pub ready: BTreeMap<String, Duration>,
+}
+
+/// Brings the services up, ready. What is unchanged is not touched.
+pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
+    let services = project.select(options.services.as_deref())?;
+    let records = Records::new(&*around.host, &around.directory, &project.name);
+    let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
+    let names = wanted_names(project);
+    let make_plan = |observed: &Observed| {
+        let wanted = Wanted {
+            project,
+            services: services.clone(),
+            secrets: &around.secrets,
+            fingerprints: fingerprints.clone(),
+            stopped: records.state().stopped,
+            remove_orphans: options.remove_orphans,
+            adopt: options.adopt,
+        };
+        reconcile::up(&wanted, observed)
+    };
+    let work = Work {
+        around,
+        project: Some(project),
+        name: &project.name,
+        verb: "up",
+        fingerprints: &fingerprints,
+        deadline: options.timeout,
+        names: &names,
+    };
+    let mut outcome = work.run(&make_plan).await?;
+    if outcome.changes > 0 || !outcome.ready.is_empty() {
+        check_still_up(&outcome, &services, project)?;
+    }
+    outcome.containers.retain(|container| services.contains(&container.service));
+    Ok(outcome)
+}
+
+/// `up` answers only when it is true: what was brought up still runs now.
+fn check_still_up(outcome: &Outcome, services: &BTreeSet<String>, project: &Project) -> Result<(), Failure> {
+    for container in outcome.containers.iter().filter(|container| services.contains(&container.service)) {
+        let done = container.exit_code == Some(0) && container.state == ContainerState::Exited;
+        if container.state != ContainerState::Running
+            && !(done && project.services[&container.service].restart == crate::model::spec::Restart::No)
+        {
+            return Err(Failure::new(
+                Kind::Unhealthy,
+                format!("\"{}\" was ready and is {} now: {}", container.service, container.state.word(), container.status),
+            )
+            .hint("its logs say why: `spc run` the logs runbook, or `docker logs`")
+            .field("service", container.service.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Stops and removes what belongs to the project; volumes if asked.
+pub async fn down(around: &Surroundings, project: &str, options: DownOptions) -> Result<Outcome, Failure> {
+    let names = BTreeSet::new();
+    let fingerprints = BTreeMap::new();
+    let work = Work { around, project: None, name: project, verb: "down", fingerprints: &fingerprints, deadline: None, names: &names };
+    let outcome = work.run(&|observed| Ok(reconcile::down(project, observed, options))).await?;
+    for (id, name) in super::observe::leftovers(&*around.engine, project).await? {
+        around
+            .engine
+            .container_remove(&id, true, true)
+            .await
+            .map_err(|error| super::failures::of_engine(error, &format!("remove the container \"{name}\"")))?;
+    }
+    Ok(outcome)
+}
+
+/// Which lifecycle verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    Start,
+    Stop,
+    Restart,
+    Remove { volumes: bool },
+}
+
+/// Starts, stops, restarts or removes containers as they are.
+pub async fn lifecycle(
+    around: &Surroundings,
+    project: &str,
+    services: &BTreeSet<String>,
+    verb: Lifecycle,
+    timeout: Option<Duration>,
+) -> Result<Outcome, Failure> {
+    let names = BTreeSet::new();
+    let fingerprints = BTreeMap::new();
+    let word = match verb {
+        Lifecycle::Start => "start",
+        Lifecycle::Stop => "stop",
+        Lifecycle::Restart => "restart",
+        Lifecycle::Remove { .. } => "remove",
+    };
+    let work = Work { around, project: None, name: project, verb: word, fingerprints: &fingerprints, deadline: timeout, names: &names };
+    work.run(&|observed| {
+        Ok(match verb {
+            Lifecycle::Start => reconcile::start(project, observed, services),
+            Lifecycle::Stop => reconcile::stop(project, observed, services),
+            Lifecycle::Restart => reconcile::restart(project, observed, services),
+            Lifecycle::Remove { volumes } => reconcile::remove_containers(project, observed, services, volumes),
+        })
+    })
+    .await
+}
+
+/// What there is of a project.
+pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
+    let records = Records::new(&*around.host, &around.directory, project);
+    observe(&*around.engine, project, &BTreeSet::new(), &records.state()).await
+}
+
+/// One verb under way: plans without the lock; if there is something to do, locks, observes again and does it.
+struct Work<'a> {
+    around: &'a Surroundings,
+    project: Option<&'a Project>,
+    name: &'a str,
+    verb: &'static str,
+    fingerprints: &'a BTreeMap<String, String>,
+    deadline: Option<Duration>,
+    names: &'a BTreeSet<String>,
+}
+
+type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
+
+impl Work<'_> {
+    async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
+        let observed = self.observe().await?;
+        let plan = make_plan(&observed)?;
+        if plan.steps.is_empty() {
+            self.notes(&plan);
+            self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
+            return Ok(Outcome { changes: 0, containers: observed.containers, ready: BTreeMap::new() });
+        }
+        if !plan.changes() {
+            // Only waits: reading needs no lock.
+            self.notes(&plan);
+            return self.walk(&plan, None).await;
+        }
+        if let Some(held) = &self.around.lock {
+            self.notes(&plan);
+            return self.walk(&plan, Some(held)).await;
+        }
+        let lock = lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
+        let result = self.locked(make_plan, &lock).await;
+        let released = lock.release().await;
+        let outcome = result?;
+        released?;
+        Ok(outcome)
+    }
+
+    async fn locked(&self, make_plan: &MakePlan<'_>, lock: &Lock) -> Result<Outcome, Failure> {
+        let plan = make_plan(&self.observe().await?)?;
+        self.notes(&plan);
+        self.walk(&plan, Some(lock)).await
+    }
+
+    async fn observe(&self) -> Result<Observed, Failure> {
+        let records = Records::new(&*self.around.host, &self.around.directory, self.name);
+        observe(&*self.around.engine, self.name, self.names, &records.state()).await
+    }
+
+    fn notes(&self, plan: &Plan) {
+        for note in &plan.notes {
+            self.around.log(Level::Warning, note.clone());
+        }
+    }
+
+    async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
+        let execution =
+            Execution { around: self.around, project: self.project, plan, lock, fingerprints: self.fingerprints, deadline: self.deadline };
+        let (findings, result) = execution.run().await;
+        self.record(&findings);
+        result?;
+        let observed = self.observe().await?;
+        Ok(Outcome { changes: findings.changes, containers: observed.containers, ready: findings.ready })
+    }
+
+    /// Keeps what the next run needs; that it can't be kept is said and is no failure.
+    fn record(&self, findings: &Findings) {
+        let records = Records::new(&*self.around.host, &self.around.directory, self.name);
+        let kept = records.update(|state| {
+            state.passes.extend(findings.passes.clone());
+            match self.verb {
+                "stop" => state.stopped.extend(findings.stopped.iter().cloned()),
+                "down" => {
+                    state.passes.clear();
+                    state.stopped.clear();
+                }
+                _ => state.stopped.retain(|id| !findings.ready.contains_key(id)),
+            }
+        });
+        if let Err(error) = kept {
+            self.around.log(Level::Warning, format!("What this run found is not remembered: {error}"));
+        }
+    }
+}
+
+/// Holds the project's lock for several verbs: the surroundings with it.
+pub async fn locked(around: &Surroundings, project: &str) -> Result<Surroundings, Failure> {
+    let lock = lock::acquire(around, project, DEFAULT_LOCK_PATIENCE).await?;
+    Ok(Surroundings { lock: Some(Arc::new(lock)), ..around.clone() })
+}
