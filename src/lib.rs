@@ -2,12 +2,18 @@
 //!
 //! The rooms, from the top down; imports point down only:
 //!
-//! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
+//! - [`api`]: what a script sees, one file per primitive
+//! - [`apply`]: walks a plan: observe, create, readiness, lock, run records
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
+//! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
+//! - [`policy`]: what a script may do; pure
+//! - [`compose`]: Compose's own syntax: interpolation and `.env`; pure
 //! - [`model`]: what a stack is, what is there, and the plan between the two; pure
 
 pub mod api;
 pub mod apply;
+pub mod compose;
 pub mod engine;
 pub mod host;
 pub mod model;
+pub mod policy;

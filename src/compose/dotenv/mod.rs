@@ -1,0 +1,138 @@
+//! `.env` files, as Compose reads them.
+//!
+//! - `NAME=value`, also `NAME: value` and `export NAME=value`; `#` begins a comment, after a value only behind a blank.
+//! - `'…'` is taken as it stands (`\'` is a quote); `"…"` knows `\n \r \t \\ \" \$` and their like. Both may span lines.
+//! - `$VAR` and its kin are replaced in `"…"` and in bare values, from the environment first, then from the lines above.
+//! - `NAME` alone takes the environment's value, if there is one.
+//!
+//! Stricter than Compose, which loses text silently there: what follows a closing quote must be a
+//! comment, and a name must not be empty.
+
+mod statement;
+mod value;
+
+use indexmap::IndexMap;
+
+use super::Lookup;
+use super::interpolate::interpolate_marked;
+use statement::Statements;
+
+pub use value::quote;
+
+/// What a `.env` file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dotenv {
+    /// In the file's order; a name given twice has its last value, at its first place.
+    pub variables: IndexMap<String, Variable>,
+    /// Variables that values ask for without a default and that are not set.
+    pub unset: Vec<Unset>,
+}
+
+/// One variable of a `.env` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    pub value: String,
+    /// From 1.
+    pub line: usize,
+}
+
+/// A variable that a value asks for in vain. Worth a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unset {
+    pub name: String,
+    /// The line that asks for it, from 1.
+    pub line: usize,
+}
+
+/// A `.env` file that can't be read. It repeats no value: most of them are passwords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DotenvError {
+    /// From 1.
+    pub line: usize,
+    /// Characters, from 1.
+    pub column: usize,
+    /// Sentence case, no full stop. The file's name is the caller's to add.
+    pub message: String,
+    /// The mend.
+    pub hint: String,
+}
+
+/// An error at a byte of the text.
+#[derive(Debug)]
+struct Fault {
+    offset: usize,
+    message: String,
+    hint: String,
+}
+
+impl Fault {
+    fn new(offset: usize, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { offset, message: message.into(), hint: hint.into() }
+    }
+
+    fn within(self, text: &str) -> DotenvError {
+        let (line, column) = position(text, self.offset);
+        DotenvError { line, column, message: self.message, hint: self.hint }
+    }
+}
+
+/// Reads the content of a `.env` file. `lookup` is the process environment; it goes before the
+/// file's own lines where a value asks for a variable. Whether it also goes before the values read
+/// is the caller's: it does for a project's `.env`, it does not for a service's `env_file`.
+pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> {
+    let text = decode(content)?;
+    let mut dotenv = Dotenv::default();
+    let mut statements = Statements::new(text);
+    while let Some(statement) = statements.next().map_err(|fault| fault.within(text))? {
+        let line = position(text, statement.offset).0;
+        let value = match &statement.value {
+            Some(value) => evaluate(value, line, &mut dotenv, lookup).map_err(|fault| fault.within(text))?,
+            None => match lookup(statement.name) {
+                Some(value) => value,
+                None => continue,
+            },
+        };
+        dotenv.variables.insert(statement.name.to_owned(), Variable { value, line });
+    }
+    Ok(dotenv)
+}
+
+fn evaluate(value: &statement::Value<'_>, line: usize, dotenv: &mut Dotenv, lookup: Lookup<'_>) -> Result<String, Fault> {
+    let decoded = value::decode(value)?;
+    let known = |name: &str| lookup(name).or_else(|| dotenv.variables.get(name).map(|variable| variable.value.clone()));
+    let interpolated = interpolate_marked(&decoded.text, decoded.mark, &known).map_err(|error| {
+        let marks_before = decoded.text[..error.span.start].matches(decoded.mark).count();
+        let offset = decoded.marks.get(marks_before).copied().unwrap_or(value.offset);
+        Fault { offset, message: error.message, hint: error.hint }
+    })?;
+    dotenv.unset.extend(interpolated.unset.into_iter().map(|name| Unset { name, line }));
+    Ok(interpolated.text)
+}
+
+/// The text of the file without a byte order mark.
+fn decode(content: &[u8]) -> Result<&str, DotenvError> {
+    const HINT: &str = "save the file as UTF-8";
+    if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
+        return Err(Fault::new(0, "The file is written in UTF-16", HINT).within(""));
+    }
+    let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
+    let text = std::str::from_utf8(content).map_err(|error| {
+        let valid = String::from_utf8_lossy(&content[..error.valid_up_to()]);
+        Fault::new(valid.len(), "The file is not written in UTF-8", HINT).within(&valid)
+    })?;
+    match text.find('\0') {
+        Some(offset) => Err(Fault::new(offset, "A NUL byte can't stand in a variable", "remove it").within(text)),
+        None => Ok(text),
+    }
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Where a statement of a `.env` file begins and ends.
+
+use super::Fault;
+
+/// `name=value`, or a name alone.
+#[derive(Debug)]
+pub(super) struct Statement<'a> {
+    pub name: &'a str,
+    /// Byte of the file at which the name begins.
+    pub offset: usize,
+    pub value: Option<Value<'a>>,
+}
+
+/// A value as it is written, without its quotes and its comment.
+#[derive(Debug)]
+pub(super) struct Value<'a> {
+    pub quotes: Quotes,
+    pub text: &'a str,
+    /// Byte of the file at which `text` begins.
+    pub offset: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quotes {
+    None,
+    Single,
+    Double,
+}
+
+/// The statements of a file, one after the other.
+pub(super) struct Statements<'a> {
+    text: &'a str,
+    /// Bytes read.
+    at: usize,
+}
+
+impl<'a> Statements<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next statement; nothing at the end of the file.
+    pub(super) fn next(&mut self) -> Result<Option<Statement<'a>>, Fault> {
+        loop {
+            self.skip(char::is_whitespace);
+            match self.rest().chars().next() {
+                None => return Ok(None),
+                Some('#') => self.skip(|character| character != '\n'),
+                Some(_) => return self.statement().map(Some),
+            }
+        }
+    }
+
+    fn statement(&mut self) -> Result<Statement<'a>, Fault> {
+        self.skip_export();
+        let offset = self.at;
+        let name = self.name()?;
+        self.skip(is_blank);
+        let value = match self.rest().chars().next() {
+            Some('=' | ':') => {
+                self.at += 1;
+                self.skip(is_blank);
+                Some(self.value(name)?)
+            }
+            // A name alone: the line ends here.
+            _ => None,
+        };
+        Ok(Statement { name, offset, value })
+    }
+
+    /// Skips `export` where it is a prefix and not itself the name.
+    fn skip_export(&mut self) {
+        let Some(rest) = self.rest().strip_prefix("export") else { return };
+        let name = rest.trim_start_matches(is_blank);
+        if name.len() < rest.len() && !name.starts_with(['=', ':', '\n']) && !name.is_empty() {
+            self.at = self.text.len() - name.len();
+        }
+    }
+
+    fn name(&mut self) -> Result<&'a str, Fault> {
+        let start = self.at;
+        self.skip(is_name);
+        let name = &self.text[start..self.at];
+        let after = self.rest().trim_start_matches(is_blank);
+        match after.chars().next() {
+            None | Some('=' | ':' | '\n') if !name.is_empty() => Ok(name),
+            Some('=' | ':') => Err(Fault::new(start, "A variable's name is missing", "write NAME=value")),
+            found => {
+                // A line that is no assignment is most often the rest of a value that spans lines.
+                const HINT: &str = "write NAME=value, one to a line; a value that spans lines needs quotes";
+                let blank = after.len() < self.rest().len();
+                let shown = if blank { " ".to_owned() } else { found.map_or(String::new(), |found| found.escape_debug().to_string()) };
+                Err(Fault::new(self.at, format!("A variable's name can't hold \"{shown}\""), HINT))
+            }
+        }
+    }
+
+    fn value(&mut self, name: &str) -> Result<Value<'a>, Fault> {
+        let (quotes, quote) = match self.rest().chars().next() {
+            Some('\'') => (Quotes::Single, '\''),
+            Some('"') => (Quotes::Double, '"'),
+            _ => return Ok(self.bare()),
+        };
+        let opening = self.at;
+        let offset = opening + 1;
+        let Some(length) = until_quote(&self.text[offset..], quote) else {
+            let hint = format!("close it with {quote}; inside, write \\{quote} for the quote itself");
+            return Err(Fault::new(opening, format!("The quoted value of \"{name}\" is not closed"), hint));
+        };
+        self.at = offset + length + 1;
+        let value = Value { quotes, text: &self.text[offset..offset + length], offset };
+        self.skip(is_blank);
+        match self.rest().chars().next() {
+            None | Some('\n' | '#') => {
+                self.skip(|character| character != '\n');
+                Ok(value)
+            }
+            Some(_) => Err(Fault::new(
+                self.at,
+                format!("Something follows the quoted value of \"{name}\""),
+                format!("quote the whole value; inside, write \\{quote} for the quote itself"),
+            )),
+        }
+    }
+
+    /// The rest of the line, up to a comment.
+    fn bare(&mut self) -> Value<'a> {
+        let offset = self.at;
+        let line = self.rest().split('\n').next().unwrap_or_default();
+        self.at += line.len();
+        // Only a blank makes a comment: "a#b" is a value, and so is "#b" itself and, as in Compose, one behind a tab.
+        let text = line.split(" #").next().unwrap_or_default().trim_end();
+        Value { quotes: Quotes::None, text, offset }
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn skip(&mut self, skipped: impl Fn(char) -> bool) {
+        self.at = self.text.len() - self.rest().trim_start_matches(skipped).len();
+    }
+}
+
+/// Bytes before the closing quote; a backslash takes the next character's meaning away.
+fn until_quote(text: &str, quote: char) -> Option<usize> {
+    let mut characters = text.char_indices();
+    while let Some((index, character)) = characters.next() {
+        if character == quote {
+            return Some(index);
+        }
+        if character == '\\' {
+            characters.next();
+        }
+    }
+    None
+}
+
+fn is_name(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '_' | '.' | '-' | '[' | ']')
+}
+
+/// White space within a line.
+fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{a0}')
+}
