@@ -17,6 +17,8 @@ pub mod names;
 pub mod observed;
 pub mod plan;
 pub mod reconcile;
+pub mod position;
+
 pub mod secret;
 pub mod size;
 pub mod spec;

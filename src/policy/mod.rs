@@ -1,1 +1,106 @@
+//! What a script may do. Pure: what is on the disk comes in through [`Resolve`].
+//!
+//! Without a word in `spc.toml` a script works on its own project: it reads and writes the project
+//! directory, mounts what is in it, and reads the folder of its runbook. Anything further is a line
+//! under `[allow]`, and a [`Refusal`] names that line.
+//!
+//! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
+//! [`CheckedCommand`], [`CheckedMount`], [`CheckedPrivilege`].
 
+mod command;
+mod mount;
+mod path;
+mod refusal;
+pub mod settings;
+
+use std::path::{Path, PathBuf};
+
+pub use command::CheckedCommand;
+pub use mount::CheckedMount;
+pub use path::{CheckedPath, Resolution, Resolve};
+pub use refusal::Refusal;
+pub use settings::{SETTINGS_FILE, Settings, SettingsError};
+
+/// What the scripts of one project may do.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    settings: Settings,
+    /// What relative paths are relative to. Canonical, as all folders here.
+    project_directory: PathBuf,
+    /// Folders and files outside of the project directory.
+    readable: Vec<PathBuf>,
+    writable: Vec<PathBuf>,
+    mountable: Vec<PathBuf>,
+    engine_sockets: Vec<PathBuf>,
+}
+
+/// A privileged setting that `spc.toml` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckedPrivilege(());
+
+impl Policy {
+    /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the project's folder and
+    /// the settings are the default ones.
+    pub fn new(root: &Path, settings: Settings, resolve: Resolve<'_>) -> Result<Self, SettingsError> {
+        let root = path::real(&path::clean(root), resolve).unwrap_or_else(|()| path::clean(root));
+        let project_directory = match &settings.project_directory {
+            None => root.clone(),
+            Some(given) => project_directory(&root, given, resolve)?,
+        };
+        let outside = |entries: &[String]| -> Vec<PathBuf> {
+            // A root that is a symlink to nothing allows nothing.
+            entries.iter().filter_map(|entry| path::real(&path::clean(&root.join(entry)), resolve).ok()).collect()
+        };
+        let (readable, writable, mountable) = (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
+        let engine_sockets = mount::known_sockets(resolve);
+        Ok(Self { settings, project_directory, readable, writable, mountable, engine_sockets })
+    }
+
+    /// The same policy for a runbook in `folder`, which it may read.
+    #[must_use]
+    pub fn with_runbook_folder(mut self, folder: &Path, resolve: Resolve<'_>) -> Self {
+        self.readable.extend(path::real(&path::clean(folder), resolve));
+        self
+    }
+
+    /// The same policy, knowing one more socket of an engine.
+    #[must_use]
+    pub fn with_engine_socket(mut self, socket: &Path, resolve: Resolve<'_>) -> Self {
+        self.engine_sockets.extend(path::both_names(socket, resolve));
+        self
+    }
+
+    /// The root of relative paths.
+    pub fn project_directory(&self) -> &Path {
+        &self.project_directory
+    }
+
+    /// A privileged setting of a container, as it is written: `privileged: true`, `pid: host`, `cap_add: SYS_ADMIN`.
+    pub fn privileged(&self, what: &str) -> Result<CheckedPrivilege, Refusal> {
+        if self.settings.privileged {
+            return Ok(CheckedPrivilege(()));
+        }
+        Err(Refusal::new("use", what).allowed_by(PRIVILEGED))
+    }
+}
+
+/// The line that allows privileged settings and the engine's socket.
+const PRIVILEGED: &str = "privileged = true";
+
+fn project_directory(root: &Path, given: &settings::Given, resolve: Resolve<'_>) -> Result<PathBuf, SettingsError> {
+    let path = path::clean(&root.join(&given.text));
+    match resolve(&path) {
+        Resolution::Exists(real) if real.starts_with(root) => Ok(real),
+        Resolution::Exists(_) => Err(given.error(
+            format!("The project_directory \"{}\" leads out of the project", given.text),
+            format!("name a folder below that of {SETTINGS_FILE}"),
+        )),
+        Resolution::Missing | Resolution::Dangling => Err(given.error(
+            format!("The project_directory \"{}\" is not there", given.text),
+            format!("make the folder, or name one that is; it is relative to {SETTINGS_FILE}"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 
 use super::Lookup;
 use super::interpolate::interpolate_marked;
+use crate::model::position::position;
 use statement::Statements;
 
 pub use value::quote;
@@ -125,13 +126,6 @@ fn decode(content: &[u8]) -> Result<&str, DotenvError> {
         Some(offset) => Err(Fault::new(offset, "A NUL byte can't stand in a variable", "remove it").within(text)),
         None => Ok(text),
     }
-}
-
-/// Line and column of a byte, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 #[cfg(test)]

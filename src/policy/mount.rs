@@ -1,0 +1,72 @@
+//! Bind mounts, under every name they have.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::path::{self, DANGLING, Resolve, both_names, within};
+use super::settings::list_with;
+use super::{PRIVILEGED, Policy, Refusal};
+
+/// A folder or file of the host that may be mounted into a container: absolute and, as far as it exists, canonical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedMount(PathBuf);
+
+impl CheckedMount {
+    pub fn source(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Where engines listen when nobody says otherwise.
+const KNOWN_SOCKETS: [&str; 4] = ["/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock"];
+
+pub(super) fn known_sockets(resolve: Resolve<'_>) -> Vec<PathBuf> {
+    KNOWN_SOCKETS.iter().flat_map(|socket| both_names(Path::new(socket), resolve)).collect()
+}
+
+impl Policy {
+    /// The source of a bind mount. Relative ones start at the project directory.
+    pub fn bind_mount(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedMount, Refusal> {
+        let refusal = Refusal::new("mount", given.to_string_lossy());
+        let Ok(real) = self.real(given, resolve) else { return Err(refusal.because(DANGLING)) };
+        let outside = self.project(&real).is_none() && !within(&real, &self.mountable);
+        let power = self.holds_engine(given, &real).filter(|_| !self.settings.privileged);
+        let refusal = match (power, outside) {
+            (None, false) => return Ok(CheckedMount(real)),
+            (Some(power), _) => refusal.because(power).allowed_by(PRIVILEGED),
+            (None, true) => refusal.because(self.outside(given, &real)),
+        };
+        if !outside {
+            return Err(refusal);
+        }
+        Err(refusal.allowed_by(list_with("bind_mounts", &self.settings.bind_mounts, &real.to_string_lossy())))
+    }
+
+    /// A volume's driver options, which can hide a bind mount or a device.
+    pub fn volume_options(&self, driver: Option<&str>, options: &BTreeMap<String, String>, resolve: Resolve<'_>) -> Result<(), Refusal> {
+        let local = driver.is_none_or(|driver| driver.is_empty() || driver == "local");
+        let Some(device) = options.get("device").filter(|device| local && !device.is_empty()) else { return Ok(()) };
+        let kind = options.get("type").map_or("", String::as_str);
+        let binds = options.get("o").is_some_and(|flags| flags.split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind")));
+        if binds || matches!(kind, "none" | "bind") {
+            self.bind_mount(Path::new(device), resolve).map(|_| ())
+        } else if matches!(kind, "tmpfs" | "nfs" | "nfs4" | "cifs") {
+            Ok(())
+        } else {
+            self.privileged(&format!("device: {device}")).map(|_| ())
+        }
+    }
+
+    /// Why a mount would hand over the engine, and with it the host.
+    fn holds_engine(&self, given: &Path, real: &Path) -> Option<&'static str> {
+        let named = path::clean(&self.project_directory.join(given));
+        if real == Path::new("/") {
+            return Some("it is the whole host");
+        }
+        let sockets = &self.engine_sockets;
+        if sockets.iter().any(|socket| socket == real || *socket == named) {
+            return Some("it is the engine's socket");
+        }
+        sockets.iter().any(|socket| socket.starts_with(real)).then_some("it holds the engine's socket")
+    }
+}

@@ -1,0 +1,58 @@
+//! What a script may not do, and the line that would allow it.
+
+use super::settings::SETTINGS_FILE;
+use crate::model::{Failure, Kind};
+
+/// Something a script may not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message())]
+pub struct Refusal {
+    /// The action: `read`, `run the host command`.
+    pub what: String,
+    /// What it was to be done with.
+    pub value: String,
+    /// Where that isn't plain: `it is outside of the project`.
+    pub because: Option<String>,
+    /// The lines of `spc.toml` that allow it, under `[allow]`; none where nothing does.
+    pub add: Vec<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(what: &str, value: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), value: value.into(), because: None, add: Vec::new() }
+    }
+
+    pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.because = Some(reason.into());
+        self
+    }
+
+    pub(super) fn allowed_by(mut self, line: impl Into<String>) -> Self {
+        self.add.push(line.into());
+        self
+    }
+
+    /// Sentence case, no full stop.
+    pub fn message(&self) -> String {
+        let reason = self.because.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        format!("A script may not {} \"{}\"{reason}", self.what, self.value)
+    }
+
+    /// The mend; nothing where no setting allows it.
+    pub fn hint(&self) -> Option<String> {
+        if self.add.is_empty() {
+            return None;
+        }
+        Some(format!("to allow it, write {} under [allow] in {SETTINGS_FILE}", self.add.join(" and ")))
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let failure = Self::new(Kind::Policy, refusal.message());
+        match refusal.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

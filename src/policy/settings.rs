@@ -1,0 +1,330 @@
+//! `spc.toml`: the project's mark, and what its scripts may do.
+
+use std::path::{Component, Path};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::model::position::position;
+use crate::model::suggest::did_you_mean;
+
+/// The file's name.
+pub const SETTINGS_FILE: &str = "spc.toml";
+
+const KEYS: [&str; 3] = ["spc", "project_directory", "allow"];
+const ALLOW_KEYS: [&str; 5] = ["commands", "read", "write", "bind_mounts", "privileged"];
+
+/// What `spc.toml` says; the default is that of a project without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Relative to the file's folder, and below it.
+    pub project_directory: Option<Given>,
+    /// Host commands: a program, with its first arguments if any; `*` is any.
+    pub commands: Vec<String>,
+    /// Folders and files outside of the project directory; relative ones to the file's folder.
+    pub read: Vec<String>,
+    pub write: Vec<String>,
+    pub bind_mounts: Vec<String>,
+    /// Privileged containers, host namespaces, devices, capabilities, the engine's socket.
+    pub privileged: bool,
+}
+
+/// A text with its place in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub text: String,
+    /// From 1.
+    pub line: usize,
+    /// Characters, from 1.
+    pub column: usize,
+}
+
+/// A `spc.toml` that can't be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SettingsError {
+    /// From 1.
+    pub line: usize,
+    /// Characters, from 1.
+    pub column: usize,
+    /// Sentence case, no full stop.
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Given {
+    pub(super) fn error(&self, message: String, hint: String) -> SettingsError {
+        SettingsError { line: self.line, column: self.column, message, hint: Some(hint) }
+    }
+}
+
+impl Settings {
+    /// Reads the file's content.
+    pub fn parse(content: &[u8]) -> Result<Self, SettingsError> {
+        Self::parse_for(content, env!("CARGO_PKG_VERSION"))
+    }
+
+    fn parse_for(content: &[u8], running: &str) -> Result<Self, SettingsError> {
+        let text = std::str::from_utf8(content).map_err(|error| {
+            let valid = String::from_utf8_lossy(&content[..error.valid_up_to()]);
+            let (line, column) = position(&valid, valid.len());
+            let hint = Some("save the file as UTF-8".to_owned());
+            SettingsError { line, column, message: "The file is not written in UTF-8".to_owned(), hint }
+        })?;
+        // Positions count without it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let reader = Reader { text };
+        let document = DeTable::parse(text).map_err(|error| reader.syntax(&error))?;
+        reader.settings(document.get_ref(), running)
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn settings(&self, table: &DeTable<'_>, running: &str) -> Result<Settings, SettingsError> {
+        // The version first: what follows may be a later spc's.
+        if let Some((_, value)) = table.iter().find(|(key, _)| key.get_ref() == "spc") {
+            self.version(value, running)?;
+        }
+        let mut settings = Settings::default();
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "spc" => {}
+                "project_directory" => settings.project_directory = Some(self.project_directory(value)?),
+                "allow" => {
+                    let DeValue::Table(allow) = value.get_ref() else {
+                        return Err(self.wrong_type("allow", "a table", "[allow]", value));
+                    };
+                    self.allow(allow, &mut settings)?;
+                }
+                _ => return Err(self.unknown_key(key, &KEYS)),
+            }
+        }
+        Ok(settings)
+    }
+
+    fn allow(&self, table: &DeTable<'_>, settings: &mut Settings) -> Result<(), SettingsError> {
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "commands" => settings.commands = self.list("commands", "commands = [\"git\"]", value)?,
+                "read" => settings.read = self.paths("read", value)?,
+                "write" => settings.write = self.paths("write", value)?,
+                "bind_mounts" => settings.bind_mounts = self.paths("bind_mounts", value)?,
+                "privileged" => {
+                    let DeValue::Boolean(privileged) = value.get_ref() else {
+                        return Err(self.wrong_type("privileged", "true or false", "privileged = true", value));
+                    };
+                    settings.privileged = *privileged;
+                }
+                _ => return Err(self.unknown_key(key, &ALLOW_KEYS)),
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&self, value: &Spanned<DeValue<'_>>, running: &str) -> Result<(), SettingsError> {
+        const EXAMPLE: &str = "spc = \"0.1\"";
+        let DeValue::String(requirement) = value.get_ref() else {
+            return Err(self.wrong_type("spc", "a version in quotes", EXAMPLE, value));
+        };
+        let Ok(required) = semver::VersionReq::parse(requirement) else {
+            return Err(self.error(value, format!("\"{requirement}\" is no version"), format!("write {EXAMPLE}")));
+        };
+        match semver::Version::parse(running) {
+            Ok(version) if !required.matches(&version) => Err(self.error(
+                value,
+                format!("The project needs spc {requirement}, and this is spc {running}"),
+                format!("install a matching spc, or change {SETTINGS_FILE} if the project works with this one"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn project_directory(&self, value: &Spanned<DeValue<'_>>) -> Result<Given, SettingsError> {
+        let DeValue::String(directory) = value.get_ref() else {
+            return Err(self.wrong_type("project_directory", "a folder in quotes", "project_directory = \"examples/spc\"", value));
+        };
+        if directory.is_empty()
+            || Path::new(directory.as_ref()).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+        {
+            return Err(self.error(
+                value,
+                format!("The project_directory \"{directory}\" is not below the folder of {SETTINGS_FILE}"),
+                "name a folder relative to that one, without \"..\"",
+            ));
+        }
+        let (line, column) = position(self.text, value.span().start);
+        Ok(Given { text: directory.to_string(), line, column })
+    }
+
+    fn paths(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+        let paths = self.list(key, &format!("{key} = [\"/srv/data\"]"), value)?;
+        match paths.iter().position(|path| path == "~" || path.starts_with("~/")) {
+            None => Ok(paths),
+            Some(index) => {
+                let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
+                Err(self.error(place, format!("\"{}\" is not taken as the home folder", paths[index]), "write the path in full"))
+            }
+        }
+    }
+
+    /// A list of strings, none of them empty.
+    fn list(&self, key: &str, example: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+        const EXPECTED: &str = "a list of strings";
+        let DeValue::Array(items) = value.get_ref() else {
+            return Err(self.wrong_type(key, EXPECTED, example, value));
+        };
+        items
+            .iter()
+            .map(|item| match item.get_ref() {
+                DeValue::String(text) if text.trim().is_empty() => {
+                    Err(self.error(item, format!("An entry of \"{key}\" is empty"), "remove it"))
+                }
+                DeValue::String(text) => Ok(text.to_string()),
+                _ => Err(self.wrong_type(key, EXPECTED, example, item)),
+            })
+            .collect()
+    }
+
+    fn unknown_key(&self, key: &Spanned<std::borrow::Cow<'_, str>>, known: &[&'static str]) -> SettingsError {
+        let (line, column) = position(self.text, key.span().start);
+        let hint = did_you_mean(key.get_ref(), known.iter().copied());
+        SettingsError { line, column, message: format!("Unknown key \"{}\"", key.get_ref()), hint }
+    }
+
+    fn wrong_type(&self, key: &str, expected: &str, example: &str, value: &Spanned<DeValue<'_>>) -> SettingsError {
+        self.error(value, format!("\"{key}\" takes {expected}"), format!("write {example}"))
+    }
+
+    fn error(&self, value: &Spanned<DeValue<'_>>, message: String, hint: impl Into<String>) -> SettingsError {
+        let (line, column) = position(self.text, value.span().start);
+        SettingsError { line, column, message, hint: Some(hint.into()) }
+    }
+
+    fn syntax(&self, error: &toml::de::Error) -> SettingsError {
+        let offset = error.span().map_or(self.text.len(), |span| span.start).min(self.text.len());
+        let (line, column) = position(self.text, self.text.floor_char_boundary(offset));
+        let message = format!("The file is no TOML: {}", error.message().replace('`', "\""));
+        SettingsError { line, column, message, hint: None }
+    }
+}
+
+/// The line of `spc.toml` that has one entry more: `read = ["/srv/a", "/srv/b"]`.
+pub(super) fn list_with(key: &str, entries: &[String], further: &str) -> String {
+    let entries: Vec<String> = entries.iter().map(String::as_str).chain([further]).map(quoted).collect();
+    format!("{key} = [{}]", entries.join(", "))
+}
+
+/// A text as a string of TOML.
+fn quoted(text: &str) -> String {
+    let mut out = "\"".to_owned();
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            _ if character.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(character))),
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(content: &str) -> (usize, usize, String, Option<String>) {
+        let error = Settings::parse_for(content.as_bytes(), "0.1.4").expect_err(content);
+        (error.line, error.column, error.message, error.hint)
+    }
+
+    #[test]
+    fn every_key_is_read_also_with_windows_line_ends_and_a_byte_order_mark() {
+        let content = "\u{feff}spc = \"0.1\"\r\nproject_directory = \"examples/spc\"\r\n\r\n[allow]\r\n\
+            commands = [\"mmdebstrap\", \"git status\"]\r\nread = [\"/etc/ssl/certs\"]\r\nwrite = ['/srv/Übergabe 1']\r\n\
+            bind_mounts = [\"/srv/data\"]\r\nprivileged = true\r\n";
+        let expected = Settings {
+            project_directory: Some(Given { text: "examples/spc".to_owned(), line: 2, column: 21 }),
+            commands: vec!["mmdebstrap".to_owned(), "git status".to_owned()],
+            read: vec!["/etc/ssl/certs".to_owned()],
+            write: vec!["/srv/Übergabe 1".to_owned()],
+            bind_mounts: vec!["/srv/data".to_owned()],
+            privileged: true,
+        };
+        assert_eq!(Settings::parse_for(content.as_bytes(), "0.1.4"), Ok(expected));
+    }
+
+    #[test]
+    fn an_empty_file_allows_no_more_than_none() {
+        assert_eq!(Settings::parse(b""), Ok(Settings::default()));
+        assert_eq!(Settings::parse(b"[allow]\n"), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_and_its_place() {
+        let (line, column, message, hint) = fails("spc = \"0.1\"\n[allow]\n  comands = []\n");
+        assert_eq!((line, column, message.as_str()), (3, 3, "Unknown key \"comands\""));
+        assert_eq!(hint.unwrap(), "did you mean \"commands\"?");
+        let (line, column, _, hint) = fails("zebra = 1\n");
+        assert_eq!((line, column), (1, 1));
+        assert_eq!(hint.unwrap(), "there is: allow, project_directory, spc");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_an_example() {
+        let (line, column, message, hint) = fails("[allow]\nprivileged = \"yes\"\n");
+        assert_eq!((line, column, message.as_str()), (2, 14, "\"privileged\" takes true or false"));
+        assert_eq!(hint.unwrap(), "write privileged = true");
+        let (line, column, message, _) = fails("[allow]\nread = [\"/a\", 1]\n");
+        assert_eq!((line, column, message.as_str()), (2, 15, "\"read\" takes a list of strings"));
+        assert_eq!(fails("[allow]\ncommands = \"git\"\n").3.unwrap(), "write commands = [\"git\"]");
+        assert_eq!(fails("allow = true\n").2, "\"allow\" takes a table");
+        assert_eq!(fails("spc = 0.1\n").2, "\"spc\" takes a version in quotes");
+        assert_eq!(fails("project_directory = []\n").2, "\"project_directory\" takes a folder in quotes");
+        assert_eq!(fails("[allow]\ncommands = [\" \"]\n").2, "An entry of \"commands\" is empty");
+    }
+
+    #[test]
+    fn a_home_folder_is_not_guessed() {
+        let (line, column, message, hint) = fails("[allow]\nread = [\"/a\", \"~/b\"]\n");
+        assert_eq!((line, column, message.as_str()), (2, 15, "\"~/b\" is not taken as the home folder"));
+        assert_eq!(hint.unwrap(), "write the path in full");
+    }
+
+    #[test]
+    fn another_version_is_refused_before_its_unknown_keys_are() {
+        let (line, column, message, _) = fails("later = 1\nspc = \"0.2\"\n");
+        assert_eq!((line, column, message.as_str()), (2, 7, "The project needs spc 0.2, and this is spc 0.1.4"));
+        assert_eq!(fails("spc = \"newest\"\n").2, "\"newest\" is no version");
+        assert!(Settings::parse_for(b"spc = \">=0.1.2, <0.3\"\n", "0.1.4").is_ok());
+    }
+
+    #[test]
+    fn the_project_directory_lies_below_the_file() {
+        for directory in ["..", "a/../..", "/srv", ""] {
+            let (line, column, message, hint) = fails(&format!("project_directory = \"{directory}\"\n"));
+            assert_eq!((line, column), (1, 21));
+            assert_eq!(message, format!("The project_directory \"{directory}\" is not below the folder of spc.toml"));
+            assert_eq!(hint.unwrap(), "name a folder relative to that one, without \"..\"");
+        }
+    }
+
+    #[test]
+    fn broken_toml_is_named_at_its_place() {
+        let (line, column, message, _) = fails("spc = \"0.1\"\n[allow\n");
+        assert_eq!((line, column), (2, 7));
+        assert!(message.starts_with("The file is no TOML: unclosed table"), "{message}");
+        let error = Settings::parse(b"# \xe9\n").unwrap_err();
+        assert_eq!((error.line, error.column, error.message.as_str()), (1, 3, "The file is not written in UTF-8"));
+    }
+
+    #[test]
+    fn a_named_line_is_toml_itself() {
+        let line = list_with("read", &["/a".to_owned()], "/b \"c\"\\\n");
+        let settings = Settings::parse(format!("[allow]\n{line}\n").as_bytes()).unwrap();
+        assert_eq!(settings.read, ["/a", "/b \"c\"\\\n"]);
+    }
+}
