@@ -49,6 +49,7 @@ impl Conductor {
 
     /// Lets `future` go on beside the script until the answer is dropped.
     #[must_use = "the future ends when this is dropped"]
+    #[expect(clippy::disallowed_methods, reason = "the one place where something may run beside a script")]
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Background {
         Background(match self {
             Self::Real(handle) => Inner::Real(handle.spawn(future)),

@@ -6,6 +6,7 @@
 
 pub mod conductor;
 pub mod real;
+pub mod resolve;
 pub mod sim;
 
 use std::collections::BTreeMap;
@@ -185,7 +186,7 @@ pub trait Host: Send + Sync {
     /// A new file written as a stream.
     fn create(&self, path: &Path) -> Result<Box<dyn FileSink>>;
 
-    /// Starts a command; dropping the stream ends the process.
+    /// Starts a command when the stream is first polled; dropping the stream ends it and what it started.
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>>;
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse>;
     /// Whether `host:port` accepts a TCP connection within `timeout`.

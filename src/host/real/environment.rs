@@ -1,0 +1,61 @@
+//! Who runs spc, where, and with which variables.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error;
+use crate::host::Result;
+
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+pub(super) fn all() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+pub(super) fn current_folder() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|error| error::failed("find the current folder", Path::new("."), &error))
+}
+
+pub(super) fn identity() -> String {
+    let id = rustix::process::geteuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = user_name(&users, id).or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
+    let uname = rustix::system::uname();
+    format!("{}@{}", user.unwrap_or_else(|| id.to_string()), uname.nodename().to_string_lossy())
+}
+
+/// The name of a user id in the lines of `/etc/passwd`.
+fn user_name(users: &str, id: u32) -> Option<String> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_known_by_the_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n+\njosé:x:1000:1000::/home/josé:/bin/sh\n";
+        assert_eq!(user_name(users, 1000).as_deref(), Some("josé"));
+        assert_eq!(user_name(users, 7), None);
+    }
+
+    #[test]
+    fn whoever_runs_spc_has_a_name_on_a_machine() {
+        let identity = identity();
+        let (user, machine) = identity.split_once('@').unwrap();
+        assert!(!user.is_empty() && !machine.is_empty(), "{identity}");
+    }
+
+    #[test]
+    fn the_environment_holds_what_a_single_look_up_finds() {
+        assert_eq!(all().get("PATH").cloned(), variable("PATH"));
+        assert_eq!(variable("SPC_NO_SUCH_VARIABLE"), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! TCP ports, of this machine and others.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::{cause, kind};
+use crate::host::{HostError, HostErrorKind, Result};
+
+pub(super) async fn tcp_connect(address: &str, timeout: Duration) -> Result<()> {
+    let could_not = |kind, cause: &str| Err(HostError::new(kind, format!("Could not connect to \"{address}\": {cause}")));
+    if !address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        return could_not(HostErrorKind::Invalid, "an address is host:port");
+    }
+    match tokio::time::timeout(timeout, tokio::net::TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok(()),
+        // The resolver's errors have a text only.
+        Ok(Err(error)) if error.raw_os_error().is_none() => could_not(HostErrorKind::Unreachable, "the name does not resolve"),
+        Ok(Err(error)) => could_not(kind(&error), &cause(&error)),
+        Err(_) => could_not(HostErrorKind::Timeout, &format!("no answer within {timeout:?}")),
+    }
+}
+
+/// The process that listens on a port, as far as `/proc` tells: not that of another user, nor of another network namespace.
+pub(super) fn port_owner(port: u16) -> Option<String> {
+    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .flat_map(|table| listening(&table, port))
+        .collect();
+    if sockets.is_empty() {
+        return None;
+    }
+    let mut processes: Vec<u32> =
+        std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // A parent that handed the socket on has the lower number, as a rule.
+    processes.sort_unstable();
+    processes.into_iter().find_map(|id| {
+        let process = Path::new("/proc").join(id.to_string());
+        let holds = std::fs::read_dir(process.join("fd")).ok()?.flatten().any(|descriptor| {
+            std::fs::read_link(descriptor.path()).is_ok_and(|target| sockets.iter().any(|socket| target == Path::new(socket)))
+        });
+        let name = std::fs::read_to_string(process.join("comm")).ok()?;
+        holds.then(|| format!("{} (pid {id})", name.trim_end()))
+    })
+}
+
+/// The sockets that listen on `port` in a table of `/proc/net`, as links to them read.
+fn listening(table: &str, port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let local = fields.nth(1)?;
+            let state = fields.nth(1)?;
+            let inode = fields.nth(5)?;
+            let at = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+            (at == port && state == LISTEN).then(|| format!("socket:[{inode}]"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn free_port() -> u16 {
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn only_a_listening_socket_of_that_port_counts() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            \x20  0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 633 1 0 100 0 0 10 0\n\
+            \x20  1: 0100007F:1538 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 700 1 0 100 0 0 10 0\n\
+            \x20  2: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 812 1 0\n";
+        assert_eq!(listening(table, 5432), ["socket:[633]"]);
+        assert_eq!(listening(table, 80), ["socket:[812]"]);
+        assert_eq!(listening(table, 81), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_listens_is_reached_and_its_owner_named() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = std::net::TcpListener::bind(address) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            tcp_connect(&listener.local_addr().unwrap().to_string(), SECOND).await.unwrap();
+            let owner = port_owner(port).unwrap();
+            assert!(owner.ends_with(&format!(" (pid {})", std::process::id())), "{owner}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nobody_listens_is_unreachable_and_nobodys() {
+        let port = free_port();
+        let error = tcp_connect(&format!("127.0.0.1:{port}"), SECOND).await.unwrap_err();
+        assert_eq!(error.kind, HostErrorKind::Unreachable);
+        assert_eq!(error.message, format!("Could not connect to \"127.0.0.1:{port}\": connection refused: nobody listens there"));
+        assert_eq!(port_owner(port), None);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_and_a_broken_address_are_told_apart() {
+        let error = tcp_connect("no-such-host.invalid:80", SECOND * 10).await.unwrap_err();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (HostErrorKind::Unreachable, "Could not connect to \"no-such-host.invalid:80\": the name does not resolve")
+        );
+        for address in ["localhost", ":80", "localhost:http", "localhost:70000"] {
+            assert_eq!(tcp_connect(address, SECOND).await.unwrap_err().kind, HostErrorKind::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_in_time_is_a_timeout() {
+        // Nobody accepts: when the queue is full, the kernel answers no more.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        for _ in 0..10_000 {
+            if let Err(error) = tcp_connect(&address, Duration::from_millis(100)).await {
+                let message = format!("Could not connect to \"{address}\": no answer within 100ms");
+                assert_eq!(error, HostError::new(HostErrorKind::Timeout, message));
+                return;
+            }
+        }
+        panic!("the queue has no end");
+    }
+}

@@ -1,0 +1,200 @@
+//! Answers from standard input.
+//!
+//! Reading can't be taken back once it waits, so a thread waits for "there is something to read" or
+//! "the question was withdrawn", and reads only then: nobody loses what is typed after a withdrawn
+//! question, and nothing holds up the end of the process.
+
+use std::io::{self, IsTerminal, PipeReader, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use tokio::sync::oneshot;
+
+use super::error::failed;
+use crate::host::{HostError, HostErrorKind, Result, StandardStream};
+
+pub(super) fn is_terminal(stream: StandardStream) -> bool {
+    match stream {
+        StandardStream::Stdin => io::stdin().is_terminal(),
+        StandardStream::Stdout => io::stdout().is_terminal(),
+        StandardStream::Stderr => io::stderr().is_terminal(),
+    }
+}
+
+/// Bytes of one reading.
+const CHUNK: usize = 16 << 10;
+
+type Descriptor = Arc<dyn AsFd + Send + Sync>;
+
+/// A standard input.
+pub(super) struct Input {
+    descriptor: Descriptor,
+    /// Read, but not yet asked for: the lines after an answer that came through a pipe. Held while reading.
+    read_ahead: Arc<Mutex<Vec<u8>>>,
+    /// One question at a time.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    Line,
+    All,
+}
+
+impl Input {
+    pub(super) fn standard() -> Self {
+        Self::of(Arc::new(io::stdin()))
+    }
+
+    fn of(descriptor: Descriptor) -> Self {
+        Self { descriptor, read_ahead: Arc::default(), asking: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) async fn ask(&self, question: &str, terminal: &mut (impl Write + Send)) -> Result<Option<String>> {
+        let _turn = self.asking.lock().await;
+        // Without a terminal the answer may still come through a pipe.
+        let _ = terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush());
+        let line = self.read(Amount::Line).await?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&line);
+        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+
+    pub(super) async fn read_all(&self) -> Result<Bytes> {
+        let _turn = self.asking.lock().await;
+        Ok(self.read(Amount::All).await?.into())
+    }
+
+    async fn read(&self, amount: Amount) -> Result<Vec<u8>> {
+        let could_not = |error: &io::Error| failed("read", Path::new("standard input"), error);
+        let (withdrawn, asked) = io::pipe().map_err(|error| could_not(&error))?;
+        let (reply, answer) = oneshot::channel();
+        let (descriptor, read_ahead) = (self.descriptor.clone(), self.read_ahead.clone());
+        let waiter = move || {
+            let mut read_ahead = read_ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = reply.send(wait(&*descriptor, &withdrawn, &mut read_ahead, amount));
+        };
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(waiter).map_err(|error| could_not(&error))?;
+        let answer = answer.await;
+        // Closed here, or wherever this future is dropped: that withdraws the question.
+        drop(asked);
+        match answer {
+            Ok(answer) => answer.map_err(|error| could_not(&error)),
+            Err(_) => Err(HostError::new(HostErrorKind::Other, "Could not read standard input: its reader ended")),
+        }
+    }
+}
+
+/// Reads until there is enough, the input ends, or the question is withdrawn.
+fn wait(input: &dyn AsFd, withdrawn: &PipeReader, read_ahead: &mut Vec<u8>, amount: Amount) -> io::Result<Vec<u8>> {
+    let mut buffer = [0; CHUNK];
+    loop {
+        if amount == Amount::Line
+            && let Some(end) = read_ahead.iter().position(|byte| *byte == b'\n')
+        {
+            let rest = read_ahead.split_off(end + 1);
+            return Ok(std::mem::replace(read_ahead, rest));
+        }
+        let mut watched =
+            [PollFd::from_borrowed_fd(withdrawn.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
+        match poll(&mut watched, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if !watched[0].revents().is_empty() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match rustix::io::read(input, &mut buffer) {
+            Ok(0) => return Ok(std::mem::take(read_ahead)),
+            Ok(length) => read_ahead.extend_from_slice(&buffer[..length]),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    struct Terminal {
+        input: Input,
+        keyboard: io::PipeWriter,
+    }
+
+    fn terminal() -> Terminal {
+        let (input, keyboard) = io::pipe().unwrap();
+        Terminal { input: Input::of(Arc::new(input)), keyboard }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_shown_and_its_answer_is_a_line() {
+        let mut terminal = terminal();
+        terminal.keyboard.write_all("já \r\n".as_bytes()).unwrap();
+        let mut shown = Vec::new();
+        assert_eq!(terminal.input.ask("Sure? ", &mut shown).await.unwrap().as_deref(), Some("já "));
+        assert_eq!(shown, b"Sure? ");
+    }
+
+    #[tokio::test]
+    async fn answers_through_a_pipe_are_taken_one_by_one_until_its_end() {
+        let mut terminal = terminal();
+        terminal.keyboard.write_all(b"one\n\nthree").unwrap();
+        drop(terminal.keyboard);
+        let mut answers = Vec::new();
+        while let Some(answer) = terminal.input.ask("", &mut io::sink()).await.unwrap() {
+            answers.push(answer);
+        }
+        assert_eq!(answers, ["one", "", "three"]);
+    }
+
+    #[tokio::test]
+    async fn all_that_is_left_is_read_to_the_end() {
+        let mut terminal = terminal();
+        terminal.keyboard.write_all(b"answer\nrest\n\xff").unwrap();
+        drop(terminal.keyboard);
+        assert_eq!(terminal.input.ask("", &mut io::sink()).await.unwrap().as_deref(), Some("answer"));
+        assert_eq!(&terminal.input.read_all().await.unwrap()[..], b"rest\n\xff");
+    }
+
+    #[tokio::test]
+    async fn a_withdrawn_question_takes_no_answer_from_the_next_one() {
+        let mut terminal = terminal();
+        assert!(terminal.input.ask("First? ", &mut io::sink()).now_or_never().is_none());
+        terminal.keyboard.write_all(b"second\n").unwrap();
+        assert_eq!(terminal.input.ask("Second? ", &mut io::sink()).await.unwrap().as_deref(), Some("second"));
+    }
+
+    #[tokio::test]
+    async fn a_withdrawn_question_leaves_nobody_reading() {
+        let Terminal { input, mut keyboard } = terminal();
+        assert!(input.ask("?", &mut io::sink()).now_or_never().is_none());
+        // The reader is gone when nobody else holds the input any more.
+        let Input { descriptor, .. } = input;
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while Arc::strong_count(&descriptor) > 1 {
+            assert!(std::time::Instant::now() < deadline, "still reading");
+            std::thread::yield_now();
+        }
+        keyboard.write_all(b"for somebody else\n").unwrap();
+        let mut buffer = [0; 64];
+        assert_eq!(rustix::io::read(&*descriptor, &mut buffer).unwrap(), 18);
+    }
+
+    #[tokio::test]
+    async fn two_questions_at_once_are_asked_one_after_the_other() {
+        let mut terminal = terminal();
+        terminal.keyboard.write_all(b"a\nb\n").unwrap();
+        let (mut one, mut other) = (io::sink(), io::sink());
+        let (a, b) = futures::join!(terminal.input.ask("1", &mut one), terminal.input.ask("2", &mut other));
+        assert_eq!((a.unwrap().unwrap(), b.unwrap().unwrap()), ("a".to_owned(), "b".to_owned()));
+    }
+}
