@@ -30,6 +30,15 @@ pub struct State {
     pub stopped: BTreeSet<String>,
     /// The networks and volumes that were adopted from Docker Compose.
     pub adopted: BTreeSet<String>,
+    /// Numbers of containers set with `scale`.
+    pub scales: BTreeMap<String, Scale>,
+}
+
+/// A number of containers that holds as long as the description says what it said when it was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scale {
+    pub described: u32,
+    pub wanted: u32,
 }
 
 /// The key of the fingerprints, and its id.

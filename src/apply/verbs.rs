@@ -1,20 +1,23 @@
 //! What a stack can be told to do: observe, plan, and walk the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
+
+use futures::FutureExt;
 
 use super::Surroundings;
 use super::execute::{Execution, Findings};
+use super::hub::Hub;
 use super::lock::{self, Lock};
 use super::observe::{observe, wanted_names};
-use super::records::Records;
+use super::readiness::{self, Waiting};
+use super::records::{Records, Scale};
 use super::secrets;
 use crate::model::event::{Event, Level};
 use crate::model::observed::{Container, ContainerState, Observed};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Until};
 use crate::model::reconcile::{self, DownOptions, Wanted};
-use crate::model::spec::Project;
+use crate::model::spec::{Project, Service};
 use crate::model::{Failure, Kind};
 
 /// How long a run waits for another one to end.
@@ -46,6 +49,7 @@ pub struct Outcome {
 pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
     let services = project.select(options.services.as_deref())?;
     let records = Records::new(&*around.host, &around.directory, &project.name);
+    let project = &with_scales(project, &records.state().scales)?;
     let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
     let names = wanted_names(project);
     let make_plan = |observed: &Observed| {
@@ -240,8 +244,61 @@ impl Work<'_> {
     }
 }
 
-/// Holds the project's lock for several verbs: the surroundings with it.
-pub async fn locked(around: &Surroundings, project: &str) -> Result<Surroundings, Failure> {
-    let lock = lock::acquire(around, project, DEFAULT_LOCK_PATIENCE).await?;
-    Ok(Surroundings { lock: Some(Arc::new(lock)), ..around.clone() })
+/// Waits until containers of a service are ready or completed; a timeout of the caller's is an error of kind `timeout`.
+pub async fn wait(
+    around: &Surroundings,
+    project: &str,
+    service: &str,
+    described: Option<&Service>,
+    containers: &[String],
+    until: Until,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
+    let hub = Hub::new(project);
+    let events = hub.subscribe(around).await?;
+    let waits = futures::future::try_join_all(containers.iter().map(|container| {
+        let (hub, around) = (&hub, around);
+        async move {
+            let waiting = Waiting {
+                container,
+                service,
+                until,
+                probe: described.map_or_else(Default::default, |service| service.probe),
+                may_complete: described.is_some_and(Service::looks_like_a_job),
+                deadline: timeout,
+            };
+            readiness::wait(around, hub, &waiting, &|_| {}).await
+        }
+    }));
+    futures::select_biased! {
+        result = Box::pin(waits).fuse() => result.map(drop),
+        () = Box::pin(hub.pump(around, events)).fuse() => Ok(()),
+        () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+    }
+}
+
+/// Gives a service so many containers; later runs keep it until the described number changes.
+pub async fn scale(around: &Surroundings, project: &Project, service: &str, count: u32) -> Result<Outcome, Failure> {
+    let described = project.service(service)?.scale;
+    let records = Records::new(&*around.host, &around.directory, &project.name);
+    let scaled = Scale { described, wanted: count };
+    // Refused before it is kept: a fixed port allows one container only.
+    with_scales(project, &BTreeMap::from([(service.to_owned(), scaled)]))?;
+    let kept = records.update(|state| {
+        state.scales.insert(service.to_owned(), scaled);
+    });
+    kept.map_err(|error| Failure::new(Kind::Failed, format!("The scale of \"{service}\" can't be remembered: {error}")))?;
+    up(around, project, &UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() }).await
+}
+
+/// The project with the numbers of containers that were set with `scale`, where the described number is still the same.
+fn with_scales(project: &Project, scales: &BTreeMap<String, Scale>) -> Result<Project, Failure> {
+    let mut project = project.clone();
+    for (name, scale) in scales {
+        if let Some(service) = project.services.get_mut(name).filter(|service| service.scale == scale.described) {
+            service.scale = scale.wanted;
+        }
+    }
+    project.check_scales()?;
+    Ok(project)
 }

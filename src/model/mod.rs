@@ -16,8 +16,8 @@ pub mod hash;
 pub mod names;
 pub mod observed;
 pub mod plan;
-pub mod reconcile;
 pub mod position;
+pub mod reconcile;
 
 pub mod secret;
 pub mod size;

@@ -45,7 +45,8 @@ pub struct IpamConfig {
 }
 
 impl Network {
-    pub(super) fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
+    /// Reads an entry of the description; `default_name` is the engine's name if none is given.
+    pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let network = Self {
             name: map.read("name", Field::name_text)?.unwrap_or(default_name),

@@ -161,6 +161,12 @@ impl Project {
         Ok(())
     }
 
+    /// Checks the numbers of containers again, after one was changed.
+    pub fn check_scales(&self) -> Result<(), Failure> {
+        self.services.values().try_for_each(Service::check_scale)?;
+        self.check_writers()
+    }
+
     /// Never two containers on one writable volume, unless it is marked as shared.
     fn check_writers(&self) -> Result<(), Failure> {
         for (key, _) in self.volumes.iter().filter(|(_, volume)| !volume.shared) {

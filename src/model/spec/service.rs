@@ -303,26 +303,29 @@ impl Service {
         {
             return Err(field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target)));
         }
-        if self.scale > 1 {
-            let fixed = if self.container_name.is_some() {
-                Some("a container_name")
-            } else if self.ports.iter().any(|port| port.published.is_some()) {
-                Some("a fixed host port")
-            } else if self.networks.values().any(NetworkAttachment::is_static) {
-                Some("a static address")
-            } else {
-                None
-            };
-            if let Some(fixed) = fixed {
-                return Err(field
-                    .fail(format!("The service \"{name}\" has {fixed}, so that it can't have {} containers", self.scale))
-                    .hint(format!("leave {fixed} out, or use scale 1")));
-            }
-        }
+        self.check_scale().map_err(|failure| Failure { path: field.fail("").path, ..failure })?;
         if self.update_order == UpdateOrder::StartFirst && self.container_name.is_some() {
             return Err(field.fail(format!("The service \"{name}\" has a container_name, so that \"start-first\" is not possible")));
         }
         Ok(())
+    }
+
+    /// Refuses more containers than one where something of it can be there once only.
+    pub fn check_scale(&self) -> Result<(), Failure> {
+        let fixed = if self.container_name.is_some() {
+            "a container_name"
+        } else if self.ports.iter().any(|port| port.published.is_some()) {
+            "a fixed host port"
+        } else if self.networks.values().any(NetworkAttachment::is_static) {
+            "a static address"
+        } else {
+            return Ok(());
+        };
+        if self.scale <= 1 {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("The service \"{}\" has {fixed}, so that it can't have {} containers", self.name, self.scale))
+            .hint(format!("leave {fixed} out, or use scale 1")))
     }
 
     /// Whether it is never meant to run on: it exits by itself and is not started again.

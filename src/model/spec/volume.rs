@@ -28,7 +28,8 @@ pub struct Volume {
 }
 
 impl Volume {
-    pub(super) fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
+    /// Reads an entry of the description; `default_name` is the engine's name if none is given.
+    pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let volume = Self {
             name: map.read("name", Field::name_text)?.unwrap_or(default_name),
