@@ -1,0 +1,128 @@
+//! Building images: with BuildKit, and with the classic builder where the engine has no BuildKit.
+
+use std::fmt::Write as _;
+
+use bollard::Docker;
+use bollard::errors::Error as ClientError;
+use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use hyper::Request;
+
+use super::build_progress::Progress;
+use super::{DockerEngine, errors, images, wire};
+use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, Result};
+
+/// See [`crate::engine::Engine::image_build`]. Dropping the stream cancels the build.
+pub(super) async fn build(engine: &DockerEngine, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    let session = if has_buildkit(engine).await? { Some(session_id()?) } else { None };
+    let options = options(&request, session);
+    let engine = engine.clone();
+    let build = async_stream::try_stream! {
+        let client: Docker = engine.client_for(None);
+        let mut progress = Progress::default();
+        let answers = client.build_image(options, None, Some(bollard::body_try_stream(request.context)));
+        futures::pin_mut!(answers);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(report) => for event in progress.take(report) {
+                    yield event;
+                },
+                Err(ClientError::DockerStreamError { error }) => Err(progress.failure(&error))?,
+                Err(error) => Err(errors::from_client(error))?,
+            }
+        }
+        let image = progress.image().ok_or_else(|| errors::cut_off("the image was built"))?;
+        // The builder takes one tag in bollard's request, the first.
+        for tag in request.tags.iter().skip(1) {
+            images::tag(&engine, &image, tag).await?;
+        }
+        yield BuildEvent::Image(image);
+    };
+    Ok(build.boxed())
+}
+
+/// Whether there is a BuildKit: not on Windows, and not where an engine of another make has no sessions for it.
+///
+/// Asked before, because the context is a stream: it can be sent only once.
+async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
+    if engine.windows {
+        return Ok(false);
+    }
+    // Without the offer to upgrade the connection nothing begins; an engine that knows the path says "invalid".
+    match engine.wire.exchange(wire::request(Request::post("/session"), Bytes::new())?, wire::QUICK).await {
+        Err(error) if error.kind == EngineErrorKind::Unreachable => Err(error),
+        Err(error) if error.is_not_found() => Ok(false),
+        _ => Ok(true),
+    }
+}
+
+fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions {
+    BuildImageOptions {
+        dockerfile: request.dockerfile.clone(),
+        t: request.tags.first().cloned(),
+        target: request.target.clone().unwrap_or_default(),
+        buildargs: (!request.args.is_empty()).then(|| request.args.clone().into_iter().collect()),
+        labels: (!request.labels.is_empty()).then(|| request.labels.clone().into_iter().collect()),
+        nocache: request.no_cache,
+        pull: request.pull.then(|| "true".to_owned()),
+        networkmode: request.network.clone(),
+        platform: request.platform.clone().unwrap_or_default(),
+        // Of the classic builder: leave no container behind.
+        rm: true,
+        forcerm: true,
+        version: if session.is_some() { BuilderVersion::BuilderBuildKit } else { BuilderVersion::BuilderV1 },
+        session,
+        ..Default::default()
+    }
+}
+
+/// A name for the build's session that no other client of the engine has.
+fn session_id() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not begin a build session: no randomness: {error}")))?;
+    Ok(bytes.iter().fold("spc-".to_owned(), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use futures::stream;
+
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_request_reaches_the_builder() {
+        let request = BuildRequest {
+            tags: vec!["local/app:dev".into(), "local/app:latest".into()],
+            dockerfile: "docker/Dockerfile".into(),
+            target: Some("production".into()),
+            args: BTreeMap::from([("BASE".into(), "local/python".into())]),
+            labels: BTreeMap::from([("dev.spc.context".into(), "aa".into())]),
+            no_cache: true,
+            pull: true,
+            network: Some("host".into()),
+            platform: Some("linux/amd64".into()),
+            context_digest: String::new(),
+            context: stream::empty().boxed(),
+        };
+        let options = options(&request, Some("id".into()));
+        assert_eq!(options.version, BuilderVersion::BuilderBuildKit);
+        assert_eq!((options.t.as_deref(), options.dockerfile.as_str()), (Some("local/app:dev"), "docker/Dockerfile"));
+        assert_eq!((options.target.as_str(), options.platform.as_str()), ("production", "linux/amd64"));
+        assert_eq!(options.buildargs.unwrap()["BASE"], "local/python");
+        assert_eq!(options.labels.unwrap()["dev.spc.context"], "aa");
+        assert!(options.nocache);
+        assert_eq!((options.pull.as_deref(), options.networkmode.as_deref()), (Some("true"), Some("host")));
+    }
+
+    #[test]
+    fn sessions_have_names_of_their_own() {
+        assert_ne!(session_id().unwrap(), session_id().unwrap());
+    }
+}

@@ -1,0 +1,307 @@
+//! What a builder reports, as build events, and a failed build in words.
+
+use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
+use bollard::models::{BuildInfo, BuildInfoAux};
+use bytes::Bytes;
+use indexmap::IndexMap;
+
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind};
+
+/// How much of a step's output is kept for the case that it fails.
+const KEPT_BYTES: usize = 8 * 1024;
+const KEPT_LINES: usize = 20;
+
+/// BuildKit's own preparations; said only if they fail.
+const INTERNAL: &str = "[internal] ";
+/// What the classic builder puts before its steps and results.
+const CLASSIC_STEP: &str = "Step ";
+const CLASSIC_RESULT: &str = " ---> ";
+const CLASSIC_CACHED: &str = "Using cache";
+const CLASSIC_NOISE: [&str; 3] = ["Removing intermediate container ", "Successfully built ", "Successfully tagged "];
+/// BuildKit's way from its layers to the cause.
+const WRAPPERS: [&str; 4] = [
+    "failed to solve with frontend dockerfile.v0: ",
+    "failed to solve: ",
+    "failed to create LLB definition: ",
+    "rpc error: code = Unknown desc = ",
+];
+
+/// The steps seen so far. One build is told by one of two builders, never both.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// By BuildKit's digest of the step; the classic builder's only step is under its name.
+    steps: IndexMap<String, Step>,
+    image: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Step {
+    name: String,
+    begun: bool,
+    cached: bool,
+    /// Why it failed.
+    error: Option<String>,
+    /// The end of its output.
+    tail: Vec<u8>,
+}
+
+impl Progress {
+    /// The events in one report.
+    pub(super) fn take(&mut self, report: BuildInfo) -> Vec<BuildEvent> {
+        let mut events = Vec::new();
+        match report.aux {
+            Some(BuildInfoAux::BuildKit(status)) => self.take_status(status, &mut events),
+            Some(BuildInfoAux::Default(image)) => self.image = image.id.or(self.image.take()),
+            None => {}
+        }
+        if let Some(text) = report.stream {
+            self.take_classic(&text, &mut events);
+        }
+        events
+    }
+
+    /// The built image's id, once it is known.
+    pub(super) fn image(&self) -> Option<String> {
+        self.image.clone()
+    }
+
+    fn take_status(&mut self, status: StatusResponse, events: &mut Vec<BuildEvent>) {
+        for vertex in status.vertexes {
+            self.take_vertex(vertex, events);
+        }
+        for log in status.logs {
+            if let Some(step) = self.steps.get_mut(&log.vertex) {
+                step.keep(&log.msg);
+            }
+            events.push(BuildEvent::Output(log.msg.into()));
+        }
+    }
+
+    fn take_vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
+        let step = self.steps.entry(vertex.digest).or_default();
+        step.name = vertex.name;
+        if !vertex.error.is_empty() {
+            step.error = Some(vertex.error);
+        }
+        if step.name.starts_with(INTERNAL) {
+            return;
+        }
+        if vertex.cached && !step.cached {
+            step.cached = true;
+            step.begun = true;
+            events.push(BuildEvent::Cached(step.name.clone()));
+        } else if vertex.started.is_some() && !step.begun {
+            step.begun = true;
+            events.push(BuildEvent::Step(step.name.clone()));
+        }
+    }
+
+    /// The classic builder prints: `Step 2/3 : RUN make`, ` ---> Using cache`, and a step's output as it is.
+    fn take_classic(&mut self, text: &str, events: &mut Vec<BuildEvent>) {
+        if let Some((number, instruction)) = text.strip_prefix(CLASSIC_STEP).and_then(|step| step.split_once(" : ")) {
+            let name = format!("[{number}] {}", instruction.trim_end());
+            self.steps.insert(name.clone(), Step { name: name.clone(), begun: true, ..Step::default() });
+            events.push(BuildEvent::Step(name));
+        } else if let Some(result) = text.strip_prefix(CLASSIC_RESULT) {
+            if result.trim() == CLASSIC_CACHED
+                && let Some((_, step)) = self.steps.last()
+            {
+                events.push(BuildEvent::Cached(step.name.clone()));
+            }
+        } else if !text.trim().is_empty() && !CLASSIC_NOISE.iter().any(|noise| text.starts_with(noise)) {
+            if let Some((_, step)) = self.steps.last_mut() {
+                step.keep(text.as_bytes());
+            }
+            events.push(BuildEvent::Output(Bytes::copy_from_slice(text.as_bytes())));
+        }
+    }
+
+    /// The build's failure: the step, its exit code and the end of its output, as far as the builder told.
+    pub(super) fn failure(&self, message: &str) -> EngineError {
+        let message = unwrapped(message);
+        let words = match self.failed_step(message) {
+            Some(step) => step.failure(message),
+            None => format!("the build failed: {message}"),
+        };
+        EngineError::new(EngineErrorKind::Failed, words)
+    }
+
+    fn failed_step(&self, message: &str) -> Option<&Step> {
+        // Steps that were under way when another failed are "canceled".
+        let told = self.steps.values().find(|step| step.error.as_ref().is_some_and(|error| !error.contains("context canceled")));
+        // The classic builder runs one step at a time, and tells only the whole build's failure.
+        told.or_else(|| exit_code(message).and_then(|_| self.steps.last()).map(|(_, step)| step).filter(|step| step.error.is_none()))
+    }
+}
+
+impl Step {
+    fn keep(&mut self, output: &[u8]) {
+        self.tail.extend_from_slice(output);
+        let excess = self.tail.len().saturating_sub(KEPT_BYTES);
+        self.tail.drain(..excess);
+    }
+
+    fn failure(&self, message: &str) -> String {
+        let error = self.error.as_deref().map_or(message, unwrapped);
+        let mut words = match exit_code(error) {
+            Some(code) => format!("\"{}\" failed with exit code {code}", self.name),
+            None => format!("\"{}\" failed: {error}", self.name),
+        };
+        let tail = String::from_utf8_lossy(&self.tail);
+        let lines: Vec<_> = tail.trim_end().lines().collect();
+        if !lines.is_empty() {
+            words.push_str("; its last output:");
+            for line in &lines[lines.len().saturating_sub(KEPT_LINES)..] {
+                words.push_str("\n  ");
+                words.push_str(line.trim_end());
+            }
+        }
+        words
+    }
+}
+
+/// The cause without BuildKit's path to it.
+fn unwrapped(message: &str) -> &str {
+    let mut message = message.trim();
+    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| message.strip_prefix(wrapper)) {
+        message = rest;
+    }
+    message
+}
+
+/// `… did not complete successfully: exit code: 3`, `… returned a non-zero code: 3`.
+fn exit_code(error: &str) -> Option<i64> {
+    let (_, code) = error.rsplit_once("code: ")?;
+    code.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::moby::buildkit::v1::VertexLog;
+    use bollard::models::ImageId;
+
+    use super::*;
+
+    fn buildkit(vertexes: Vec<Vertex>, logs: Vec<VertexLog>) -> BuildInfo {
+        let status = StatusResponse { vertexes, logs, ..StatusResponse::default() };
+        BuildInfo { aux: Some(BuildInfoAux::BuildKit(status)), ..BuildInfo::default() }
+    }
+
+    fn vertex(name: &str) -> Vertex {
+        Vertex { digest: format!("digest of {name}"), name: name.into(), ..Vertex::default() }
+    }
+
+    fn started(name: &str) -> Vertex {
+        Vertex { started: Some(bollard_time()), ..vertex(name) }
+    }
+
+    fn failed(name: &str, error: &str) -> Vertex {
+        Vertex { error: error.into(), ..started(name) }
+    }
+
+    /// Some time; BuildKit's type for it has no public path of its own.
+    fn bollard_time<T: Default>() -> T {
+        T::default()
+    }
+
+    fn log(name: &str, text: &str) -> VertexLog {
+        VertexLog { vertex: format!("digest of {name}"), msg: text.as_bytes().to_vec(), ..VertexLog::default() }
+    }
+
+    fn classic(text: &str) -> BuildInfo {
+        BuildInfo { stream: Some(text.into()), ..BuildInfo::default() }
+    }
+
+    fn output(text: &'static str) -> BuildEvent {
+        BuildEvent::Output(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_step_is_told_once_when_it_begins_and_its_output_follows() {
+        let mut progress = Progress::default();
+        let run = "[2/3] RUN make";
+        assert_eq!(progress.take(buildkit(vec![vertex(run)], vec![])), []);
+        assert_eq!(
+            progress.take(buildkit(vec![started(run)], vec![log(run, "cc -c a.c\n")])),
+            [BuildEvent::Step(run.into()), output("cc -c a.c\n")]
+        );
+        assert_eq!(progress.take(buildkit(vec![started(run)], vec![log(run, "cc -o a\n")])), [output("cc -o a\n")]);
+    }
+
+    #[test]
+    fn a_cached_step_is_told_as_such_and_preparations_not_at_all() {
+        let mut progress = Progress::default();
+        let cached = Vertex { cached: true, ..started("[2/3] RUN make") };
+        let events = progress.take(buildkit(vec![started("[internal] load build definition"), cached.clone()], vec![]));
+        assert_eq!(events, [BuildEvent::Cached("[2/3] RUN make".into())]);
+        assert_eq!(progress.take(buildkit(vec![cached], vec![])), []);
+    }
+
+    #[test]
+    fn the_image_is_known_at_the_end() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.image(), None);
+        let aux = Some(BuildInfoAux::Default(ImageId { id: Some("sha256:aa".into()) }));
+        assert_eq!(progress.take(BuildInfo { id: Some("moby.image.id".into()), aux, ..BuildInfo::default() }), []);
+        assert_eq!(progress.image().as_deref(), Some("sha256:aa"));
+    }
+
+    #[test]
+    fn a_failed_step_is_named_with_its_exit_code_and_the_end_of_its_output() {
+        let mut progress = Progress::default();
+        let (run, other) = ("[dev 3/5] RUN pip install none", "[dev 2/5] COPY . .");
+        let lines: Vec<_> = (1..=30).map(|line| format!("line {line}\n")).collect();
+        progress.take(buildkit(vec![failed(other, "context canceled")], vec![]));
+        progress.take(buildkit(vec![started(run)], vec![log(run, &lines.concat())]));
+        let told = "process \"/bin/sh -c pip install none\" did not complete successfully: exit code: 3";
+        progress.take(buildkit(vec![failed(run, told)], vec![]));
+        let error = progress.failure(&format!("failed to solve: {told}"));
+        assert_eq!(error.kind, EngineErrorKind::Failed);
+        let expected: Vec<_> = (11..=30).map(|line| format!("\n  line {line}")).collect();
+        assert_eq!(
+            error.message,
+            format!("\"[dev 3/5] RUN pip install none\" failed with exit code 3; its last output:{}", expected.concat())
+        );
+    }
+
+    #[test]
+    fn a_failure_without_an_exit_code_keeps_the_builders_words() {
+        let mut progress = Progress::default();
+        progress.take(buildkit(vec![failed("[2/2] COPY none /", "failed to compute cache key: \"/none\" not found: not found")], vec![]));
+        assert_eq!(
+            progress.failure("failed to solve: whatever").message,
+            "\"[2/2] COPY none /\" failed: failed to compute cache key: \"/none\" not found: not found"
+        );
+    }
+
+    #[test]
+    fn a_failure_before_any_step_is_the_builds() {
+        let message = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 2: unknown instruction: RNU";
+        assert_eq!(
+            Progress::default().failure(message).message,
+            "the build failed: dockerfile parse error line 2: unknown instruction: RNU"
+        );
+    }
+
+    #[test]
+    fn the_classic_builders_lines_are_told_the_same_way() {
+        let mut progress = Progress::default();
+        let told = [
+            "Step 1/2 : FROM local/x\n",
+            " ---> 0123456789ab\n",
+            "Step 2/2 : RUN exit 3\n",
+            " ---> Running in 0123456789ab\n",
+            "about to fail\n",
+        ];
+        let events: Vec<_> = told.into_iter().flat_map(|text| progress.take(classic(text))).collect();
+        assert_eq!(
+            events,
+            [BuildEvent::Step("[1/2] FROM local/x".into()), BuildEvent::Step("[2/2] RUN exit 3".into()), output("about to fail\n")]
+        );
+        assert_eq!(
+            progress.failure("The command '/bin/sh -c exit 3' returned a non-zero code: 3").message,
+            "\"[2/2] RUN exit 3\" failed with exit code 3; its last output:\n  about to fail"
+        );
+        assert_eq!(progress.take(classic(" ---> Using cache\n")), [BuildEvent::Cached("[2/2] RUN exit 3".into())]);
+    }
+}

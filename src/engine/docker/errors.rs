@@ -1,0 +1,212 @@
+//! What went wrong, in the port's cases and the engine's words.
+
+use std::error::Error as _;
+use std::io;
+
+use bollard::errors::Error as ClientError;
+
+use super::wire::QUICK;
+use crate::engine::{EngineError, EngineErrorKind as Kind};
+
+/// An error of the client library.
+pub(super) fn from_client(error: ClientError) -> EngineError {
+    match error {
+        ClientError::DockerResponseServerError { status_code, message } => from_status(status_code, &message),
+        ClientError::DockerStreamError { error } => from_stream(&error),
+        ClientError::RequestTimeoutError => {
+            EngineError::new(Kind::Timeout, format!("the Docker Engine did not begin to answer within {} s", QUICK.as_secs()))
+        }
+        ClientError::HyperResponseError { err } => connection(&err),
+        ClientError::IOError { err } => from_io(&err),
+        ClientError::JsonDataError { message, .. } => unreadable(message),
+        ClientError::JsonSerdeError { err } => unreadable(err),
+        other => EngineError::new(Kind::Server, sentence(&other.to_string())),
+    }
+}
+
+/// An answer's status and the engine's message with it.
+pub(super) fn from_status(status: u16, message: &str) -> EngineError {
+    let kind = match status {
+        304 | 409 => Kind::Conflict,
+        401 | 403 => Kind::Denied,
+        404 => Kind::NotFound,
+        408 | 504 => Kind::Timeout,
+        400..=499 => Kind::Invalid,
+        _ => Kind::Server,
+    };
+    let message = match sentence(message) {
+        empty if empty.is_empty() => format!("the Docker Engine answered with status {status} and no message"),
+        message => message,
+    };
+    EngineError::new(kind, message)
+}
+
+/// The same answer about a network: there the engine says 403 for what the state forbids (still in use, subnet taken).
+pub(super) fn about_network(error: ClientError) -> EngineError {
+    let mut error = from_client(error);
+    if error.kind == Kind::Denied {
+        error.kind = Kind::Conflict;
+    }
+    error
+}
+
+/// An error in the middle of a pull, push, build or import: the engine gives only words.
+pub(super) fn from_stream(message: &str) -> EngineError {
+    EngineError::new(transfer_kind(message).unwrap_or(Kind::Failed), sentence(message))
+}
+
+/// An error of a pull or push as a whole. Before the first report the engine says 500, or 404, for a registry's refusal
+/// and for one that can't be reached.
+pub(super) fn about_transfer(mut error: EngineError) -> EngineError {
+    match error.kind {
+        Kind::Server => error.kind = transfer_kind(&error.message).unwrap_or(Kind::Failed),
+        Kind::NotFound => error.kind = transfer_kind(&error.message).unwrap_or(Kind::NotFound),
+        _ => {}
+    }
+    error
+}
+
+/// What a registry's words mean.
+fn transfer_kind(message: &str) -> Option<Kind> {
+    let message = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    // A registry hides from strangers whether an image exists ("pull access denied … does not exist or may require"):
+    // not found is what the user can act on.
+    if says(&["manifest unknown", "manifest for", "name unknown", "does not exist", "no such image"]) {
+        Some(Kind::NotFound)
+    } else if says(&["unauthorized", "access denied", "authentication required", "no basic auth credentials", "denied:"]) {
+        Some(Kind::Denied)
+    } else {
+        None
+    }
+}
+
+/// An error of the HTTP exchange itself.
+pub(super) fn connection(error: &hyper::Error) -> EngineError {
+    let cause = error.source();
+    match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        // The body we were sending: a build's context, an import's archive.
+        Some(cause) if error.is_user() => EngineError::new(Kind::Failed, format!("could not read what the engine was to be sent: {cause}")),
+        Some(cause) => from_io(cause),
+        None => lost(error),
+    }
+}
+
+/// An error of the socket.
+pub(super) fn from_io(error: &io::Error) -> EngineError {
+    // A stream reader wraps the exchange's error.
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<hyper::Error>()) {
+        return connection(inner);
+    }
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => EngineError::new(Kind::PermissionDenied, "no permission to open the Docker Engine's socket"),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            EngineError::new(Kind::Unreachable, "the Docker Engine is not running")
+                .with_hint("start the Docker Engine, then run the same again")
+        }
+        io::ErrorKind::TimedOut => EngineError::new(Kind::Unreachable, "the Docker Engine did not accept a connection in time"),
+        _ => lost(error),
+    }
+}
+
+fn lost(cause: impl std::fmt::Display) -> EngineError {
+    EngineError::new(Kind::Unreachable, format!("the connection to the Docker Engine was lost: {cause}"))
+}
+
+/// The connection ended where there had to be more.
+pub(super) fn cut_off(what: &str) -> EngineError {
+    EngineError::new(Kind::Unreachable, format!("the connection to the Docker Engine ended before {what}"))
+}
+
+/// The answer is not what the Engine API says it is.
+pub(super) fn unreadable(cause: impl std::fmt::Display) -> EngineError {
+    EngineError::new(Kind::Server, format!("could not read the Docker Engine's answer: {cause}"))
+}
+
+/// The engine's words without what only a log needs.
+fn sentence(message: &str) -> String {
+    let message = message.trim().trim_start_matches("Error response from daemon: ");
+    message.strip_suffix('.').filter(|rest| !rest.ends_with('.')).unwrap_or(message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status_code: u16, message: &str) -> ClientError {
+        ClientError::DockerResponseServerError { status_code, message: message.into() }
+    }
+
+    #[test]
+    fn an_answers_status_becomes_the_ports_case_with_the_engines_words() {
+        let cases = [
+            (400, Kind::Invalid),
+            (401, Kind::Denied),
+            (403, Kind::Denied),
+            (404, Kind::NotFound),
+            (405, Kind::Invalid),
+            (409, Kind::Conflict),
+            (500, Kind::Server),
+            (503, Kind::Server),
+        ];
+        for (status, kind) in cases {
+            assert_eq!(
+                from_client(answered(status, "No such container: db\n")),
+                EngineError::new(kind, "No such container: db"),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_without_words_still_says_its_status() {
+        assert_eq!(from_status(500, "").message, "the Docker Engine answered with status 500 and no message");
+    }
+
+    #[test]
+    fn messages_are_sentences_without_a_full_stop() {
+        assert_eq!(
+            from_status(409, "The name is in use. Rename it to reuse that name.").message,
+            "The name is in use. Rename it to reuse that name"
+        );
+        assert_eq!(from_status(500, "and so on...").message, "and so on...");
+    }
+
+    #[test]
+    fn a_network_in_use_is_a_conflict_although_the_engine_says_forbidden() {
+        assert!(about_network(answered(403, "network x has active endpoints")).is_conflict());
+    }
+
+    #[test]
+    fn a_registrys_refusal_is_told_from_a_registry_that_does_not_answer() {
+        let cases = [
+            (404, "pull access denied for local/none, repository does not exist or may require 'docker login'", Kind::NotFound),
+            (404, "manifest for redis:99 not found: manifest unknown: manifest unknown", Kind::NotFound),
+            (500, "Head \"https://registry.example/v2/\": unauthorized: incorrect username or password", Kind::Denied),
+            (500, "Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host", Kind::Failed),
+        ];
+        for (status, message, kind) in cases {
+            assert_eq!(about_transfer(from_client(answered(status, message))).kind, kind, "{message}");
+        }
+        let stream = from_client(ClientError::DockerStreamError { error: "denied: requested access to the resource is denied".into() });
+        assert_eq!(stream.kind, Kind::Denied);
+        assert_eq!(from_stream("unexpected EOF").kind, Kind::Failed);
+    }
+
+    #[test]
+    fn socket_errors_say_whether_the_engine_runs_or_may_not_be_opened() {
+        assert_eq!(from_client(io::Error::from(io::ErrorKind::PermissionDenied).into()).kind, Kind::PermissionDenied);
+        assert_eq!(from_client(io::Error::from(io::ErrorKind::ConnectionRefused).into()).kind, Kind::Unreachable);
+        let lost = from_client(io::Error::from(io::ErrorKind::ConnectionReset).into());
+        assert_eq!(
+            (lost.kind, lost.message.as_str()),
+            (Kind::Unreachable, "the connection to the Docker Engine was lost: connection reset")
+        );
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_a_timeout() {
+        let error = from_client(ClientError::RequestTimeoutError);
+        assert_eq!((error.kind, error.message.as_str()), (Kind::Timeout, "the Docker Engine did not begin to answer within 120 s"));
+    }
+}

@@ -1,0 +1,208 @@
+//! Bytes as they arrive, cut into what the port promises: output chunks and JSON lines.
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::stream::{BoxStream, Stream, StreamExt};
+use http_body_util::BodyDataStream;
+use hyper::Response;
+use hyper::body::Incoming;
+
+use super::errors;
+use crate::engine::{EngineError, EngineErrorKind, OutputChunk, OutputKind, OutputStream, Result};
+
+/// An answer's body.
+pub(super) fn body(response: Response<Incoming>) -> BoxStream<'static, Result<Bytes>> {
+    BodyDataStream::new(response.into_body()).map(|chunk| chunk.map_err(|error| errors::connection(&error))).boxed()
+}
+
+/// The output in `bytes`: raw where there is a terminal, else in the engine's frames.
+pub(super) fn output(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool) -> OutputStream {
+    if terminal {
+        return bytes.map(|chunk| chunk.map(|bytes| OutputChunk { kind: OutputKind::Stdout, bytes })).boxed();
+    }
+    async_stream::try_stream! {
+        let mut frames = Frames::default();
+        futures::pin_mut!(bytes);
+        while let Some(chunk) = bytes.next().await {
+            frames.push(&chunk?);
+            while let Some(chunk) = frames.next()? {
+                yield chunk;
+            }
+        }
+        frames.end()?;
+    }
+    .boxed()
+}
+
+/// Lines of JSON in `bytes`, whole, without the line's end.
+pub(super) fn lines(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static) -> BoxStream<'static, Result<Bytes>> {
+    async_stream::try_stream! {
+        let mut buffer = BytesMut::new();
+        futures::pin_mut!(bytes);
+        while let Some(chunk) = bytes.next().await {
+            let mut searched = buffer.len();
+            buffer.extend_from_slice(&chunk?);
+            while let Some(end) = buffer[searched..].iter().position(|byte| *byte == b'\n') {
+                let mut line = buffer.split_to(searched + end + 1);
+                line.truncate(searched + end);
+                searched = 0;
+                if !line.trim_ascii().is_empty() {
+                    yield line.freeze();
+                }
+            }
+        }
+    }
+    .boxed()
+}
+
+/// The same stream once its first item is there: a failure that is known at once is the call's, not the stream's.
+pub(super) async fn begun<T: Send + 'static>(mut stream: BoxStream<'static, Result<T>>) -> Result<BoxStream<'static, Result<T>>> {
+    match stream.next().await {
+        Some(first) => {
+            let first = first?;
+            Ok(futures::stream::once(std::future::ready(Ok(first))).chain(stream).boxed())
+        }
+        None => Ok(stream),
+    }
+}
+
+/// The engine's frames: a kind, three zeros, the length (big endian), then so many bytes.
+#[derive(Default)]
+struct Frames {
+    buffer: BytesMut,
+    /// The frame that has begun, and what of it is still to come.
+    open: Option<(Frame, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    Output(OutputKind),
+    /// The engine's own words: why the output ends here.
+    Error,
+}
+
+const HEADER: usize = 8;
+
+impl Frames {
+    fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next piece of output: what is there of a frame, without waiting for all of it.
+    fn next(&mut self) -> Result<Option<OutputChunk>> {
+        loop {
+            match self.open {
+                None => {
+                    let Some(header) = self.buffer.first_chunk::<HEADER>() else { return Ok(None) };
+                    let frame = match header[0] {
+                        0 | 1 => Frame::Output(OutputKind::Stdout),
+                        2 => Frame::Output(OutputKind::Stderr),
+                        3 => Frame::Error,
+                        other => return Err(errors::unreadable(format!("output of the unknown kind {other}"))),
+                    };
+                    let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
+                    self.buffer.advance(HEADER);
+                    self.open = (length > 0).then_some((frame, length));
+                }
+                Some((Frame::Error, length)) => {
+                    if self.buffer.len() < length {
+                        return Ok(None);
+                    }
+                    let words = String::from_utf8_lossy(&self.buffer[..length]).trim().to_owned();
+                    return Err(EngineError::new(EngineErrorKind::Server, words));
+                }
+                Some((Frame::Output(kind), length)) => {
+                    if self.buffer.is_empty() {
+                        return Ok(None);
+                    }
+                    let bytes = self.buffer.split_to(length.min(self.buffer.len())).freeze();
+                    let rest = length - bytes.len();
+                    self.open = (rest > 0).then_some((Frame::Output(kind), rest));
+                    return Ok(Some(OutputChunk { kind, bytes }));
+                }
+            }
+        }
+    }
+
+    /// At the end of the bytes: an error if that is inside a frame.
+    fn end(&self) -> Result<()> {
+        if self.buffer.is_empty() && self.open.is_none() { Ok(()) } else { Err(errors::cut_off("the end of the output")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+        [&[kind, 0, 0, 0], length.as_slice(), content].concat()
+    }
+
+    /// The stream of `bytes` in pieces of `size`.
+    fn pieces(bytes: &[u8], size: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+        stream::iter(bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect::<Vec<_>>())
+    }
+
+    async fn collect(stream: OutputStream) -> (Vec<u8>, Vec<u8>, Option<EngineError>) {
+        let (mut stdout, mut stderr, mut failure) = (Vec::new(), Vec::new(), None);
+        for chunk in stream.collect::<Vec<_>>().await {
+            match chunk {
+                Ok(OutputChunk { kind: OutputKind::Stdout, bytes }) => stdout.extend_from_slice(&bytes),
+                Ok(OutputChunk { kind: OutputKind::Stderr, bytes }) => stderr.extend_from_slice(&bytes),
+                Err(error) => failure = Some(error),
+            }
+        }
+        (stdout, stderr, failure)
+    }
+
+    #[tokio::test]
+    async fn frames_are_told_apart_however_the_bytes_are_cut() {
+        let bytes = [frame(1, b"out\n"), frame(2, b"err\n"), frame(1, b""), frame(1, b"\x00\x01\x02 more")].concat();
+        for size in 1..=bytes.len() {
+            assert_eq!(
+                collect(output(pieces(&bytes, size), false)).await,
+                (b"out\n\x00\x01\x02 more".to_vec(), b"err\n".to_vec(), None),
+                "{size}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_terminals_bytes_are_untouched() {
+        let bytes = b"\x01\x02prompt without a line end";
+        assert_eq!(collect(output(pieces(bytes, 1), true)).await, (bytes.to_vec(), Vec::new(), None));
+    }
+
+    #[tokio::test]
+    async fn the_engines_own_words_end_the_output() {
+        let bytes = [frame(1, b"one\n"), frame(3, b"error reading the log\n")].concat();
+        let (stdout, _, failure) = collect(output(pieces(&bytes, 5), false)).await;
+        assert_eq!((stdout.as_slice(), failure.unwrap().message.as_str()), (b"one\n".as_slice(), "error reading the log"));
+    }
+
+    #[tokio::test]
+    async fn an_end_inside_a_frame_is_a_lost_connection() {
+        let bytes = frame(1, b"complete");
+        let (stdout, _, failure) = collect(output(pieces(&bytes[..bytes.len() - 2], 64), false)).await;
+        assert_eq!((stdout.as_slice(), failure.unwrap().kind), (b"comple".as_slice(), EngineErrorKind::Unreachable));
+    }
+
+    #[tokio::test]
+    async fn lines_are_whole_however_the_bytes_are_cut() {
+        let bytes = b"{\"a\":1}\n\r\n{\"b\":2}\n{\"cut";
+        for size in 1..=bytes.len() {
+            let lines: Vec<_> = lines(pieces(bytes, size)).map(|line| line.unwrap()).collect().await;
+            assert_eq!(lines, [Bytes::from_static(b"{\"a\":1}"), Bytes::from_static(b"{\"b\":2}")], "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_fails_at_once_fails_the_call() {
+        let broken: BoxStream<'static, Result<Bytes>> = stream::iter([Err(errors::cut_off("anything"))]).boxed();
+        assert!(begun(broken).await.is_err());
+        let late: BoxStream<'static, Result<u8>> = stream::iter([Ok(1), Err(errors::cut_off("the rest"))]).boxed();
+        assert_eq!(begun(late).await.unwrap().collect::<Vec<_>>().await.len(), 2);
+    }
+}

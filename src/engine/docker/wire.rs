@@ -1,0 +1,155 @@
+//! The connection to the engine, under bollard and beside it.
+//!
+//! bollard sends its requests through [`Wire::send`]. Where the port promises more than bollard
+//! tells (a subscription in force, raw terminal output), the nouns call [`Wire::exchange`] themselves.
+//! Every request has a connection of its own, as the engine's own client does it for streams:
+//! opening one costs some 50 µs, and a kept one may have died with the engine.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::BollardRequest;
+use bollard::errors::Error as ClientError;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
+use hyper::upgrade::Upgraded;
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::address::Address;
+use super::errors;
+use crate::engine::Result;
+
+/// How long the engine may take to begin its answer to a call that should be short.
+pub(super) const QUICK: Duration = Duration::from_mins(2);
+/// For calls that last as long as what they wait for.
+pub(super) const PATIENT: Duration = Duration::from_secs(u32::MAX as u64);
+/// How long another machine may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How the engine is reached.
+pub(super) struct Wire {
+    route: Route,
+    host: HeaderValue,
+}
+
+enum Route {
+    Unix(PathBuf),
+    Tcp { host: String, port: u16 },
+    Tls { host: String, port: u16, name: ServerName<'static>, connector: TlsConnector },
+}
+
+/// What a connection is, whichever the route.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// The engine's words in an answer that is an error.
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: String,
+}
+
+impl Wire {
+    /// A wire to `address`; `tls` is the client side of TLS where the address wants it.
+    pub(super) fn new(address: &Address, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<Self> {
+        let route = match (address, tls) {
+            (Address::Unix(path), _) => Route::Unix(path.clone()),
+            (Address::Tcp { host, port, tls: true }, Some(config)) => Route::Tls {
+                host: host.clone(),
+                port: *port,
+                name: ServerName::try_from(host.clone()).map_err(io::Error::other)?,
+                connector: TlsConnector::from(config),
+            },
+            (Address::Tcp { host, port, .. }, _) => Route::Tcp { host: host.clone(), port: *port },
+        };
+        // Over a socket the header means nothing, but HTTP wants one.
+        let host = match address {
+            Address::Unix(_) => "localhost".to_owned(),
+            Address::Tcp { .. } => address.to_string().trim_start_matches("tcp://").to_owned(),
+        };
+        Ok(Self { route, host: HeaderValue::try_from(host).map_err(io::Error::other)? })
+    }
+
+    async fn open(&self) -> io::Result<Box<dyn Stream>> {
+        match &self.route {
+            Route::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Route::Tcp { host, port } => Ok(Box::new(connect_tcp(host, *port).await?)),
+            Route::Tls { host, port, name, connector } => {
+                let stream = connect_tcp(host, *port).await?;
+                Ok(Box::new(connector.connect(name.clone(), stream).await?))
+            }
+        }
+    }
+
+    /// Sends one request over a connection of its own; ready once the answer's headers are there.
+    ///
+    /// Dropping the future, or the answer before its end, closes the connection. The answer 304 is
+    /// an error here, because bollard takes it for success.
+    pub(super) async fn send(&self, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = path.parse::<Uri>()?;
+        head.headers.insert(HOST, self.host.clone());
+
+        let stream = self.open().await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Moves the bytes of this one exchange; ends with it. Its errors reach the exchange itself.
+        tokio::spawn(connection.with_upgrades());
+        let response = sender.send_request(Request::from_parts(head, body)).await?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Err(ClientError::DockerResponseServerError { status_code: 304, message: String::new() });
+        }
+        Ok(response)
+    }
+
+    /// Sends a request and gives the answer if it is a success; its headers have to come within `limit`.
+    pub(super) async fn exchange(&self, request: BollardRequest, limit: Duration) -> Result<Response<Incoming>> {
+        let Ok(answer) = within(limit, self.send(request)).await else {
+            return Err(errors::from_client(ClientError::RequestTimeoutError));
+        };
+        let response = answer.map_err(errors::from_client)?;
+        let status = response.status();
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response);
+        }
+        let body = response.into_body().collect().await.map_err(|error| errors::connection(&error))?.to_bytes();
+        let message = serde_json::from_slice(&body)
+            .map_or_else(|_| String::from_utf8_lossy(&body).trim().to_owned(), |ErrorBody { message }| message);
+        Err(errors::from_status(status.as_u16(), &message))
+    }
+
+    /// Sends a request after which the connection carries raw bytes both ways.
+    pub(super) async fn upgrade(&self, path: &str, body: Bytes) -> Result<TokioIo<Upgraded>> {
+        let head = Request::post(path).header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
+        let response = self.exchange(request(head, body)?, QUICK).await?;
+        let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
+        Ok(TokioIo::new(upgraded))
+    }
+}
+
+/// A request with a JSON body, or an empty one.
+pub(super) fn request(head: hyper::http::request::Builder, body: Bytes) -> Result<BollardRequest> {
+    head.header(CONTENT_TYPE, "application/json").body(bollard::body_full(body)).map_err(|error| errors::from_client(error.into()))
+}
+
+/// The engine's clients know no other clock than the real one: this inhabitant never runs in virtual time.
+pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> std::result::Result<T, tokio::time::error::Elapsed> {
+    #[allow(clippy::disallowed_methods, reason = "a limit on the engine's own socket, which exists in real time only")]
+    tokio::time::timeout(time, future).await
+}
+
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = within(CONNECT, TcpStream::connect((host, port))).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

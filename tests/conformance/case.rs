@@ -1,0 +1,201 @@
+//! What a case works with: an engine, an image, names that are its own, and the clean-up.
+
+use std::collections::HashMap;
+
+use bollard::models;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use spc::engine::{
+    Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, OutputChunk, OutputKind, OutputStream, StopRequest, label_filter,
+};
+
+/// Marks whatever a case makes, with the case's name.
+const LABEL: &str = "dev.spc.conformance";
+
+/// What the engine's owner provides.
+pub struct Fixture {
+    /// An image that runs [`super::commands`].
+    pub image: String,
+    /// An image of a registry that nobody can reach.
+    pub unreachable: String,
+}
+
+/// One case on one engine.
+pub struct Case<'a> {
+    pub engine: &'a dyn Engine,
+    pub fixture: &'a Fixture,
+    name: String,
+}
+
+impl<'a> Case<'a> {
+    /// Makes the case, after removing what an earlier run of it left.
+    pub async fn new(engine: &'a dyn Engine, fixture: &'a Fixture, name: &str) -> Self {
+        let case = Self { engine, fixture, name: format!("spc-{}", name.replace('_', "-")) };
+        case.clean().await;
+        case
+    }
+
+    /// Removes everything that the case made.
+    pub async fn clean(&self) {
+        let filter = label_filter(LABEL, &self.name);
+        for container in self.engine.container_list(true, &filter).await.unwrap() {
+            gone(self.engine.container_remove(&container.id.unwrap(), true, true).await);
+        }
+        for network in self.engine.network_list(&filter).await.unwrap() {
+            gone(self.engine.network_remove(&network.id.unwrap()).await);
+        }
+        for volume in self.engine.volume_list(&filter).await.unwrap() {
+            gone(self.engine.volume_remove(&volume.name, true).await);
+        }
+        for image in self.engine.image_list(&filter).await.unwrap() {
+            // An image that two names lead to can't be removed by its id, and one without a name by nothing else.
+            let mut names: Vec<_> = image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect();
+            names.push(image.id);
+            for name in names {
+                gone(self.engine.image_remove(&name, true).await);
+            }
+        }
+    }
+
+    /// A name of this case: `spc-<case>-<noun>`.
+    pub fn name(&self, noun: &str) -> String {
+        format!("{}-{noun}", self.name)
+    }
+
+    /// An image name of this case.
+    pub fn image_name(&self, tag: &str) -> String {
+        format!("{}:{tag}", self.name)
+    }
+
+    /// The label that clean-up goes by.
+    pub fn labels(&self) -> HashMap<String, String> {
+        HashMap::from([(LABEL.to_owned(), self.name.clone())])
+    }
+
+    /// The same label as a Dockerfile instruction.
+    pub fn label_instruction(&self) -> String {
+        format!("LABEL {LABEL}={}", self.name)
+    }
+
+    /// The filter that finds what the case made.
+    pub fn filter(&self) -> spc::engine::Filters {
+        label_filter(LABEL, &self.name)
+    }
+
+    /// A container of the fixture's image that runs `command`.
+    pub fn body(&self, command: &[&str]) -> models::ContainerCreateBody {
+        models::ContainerCreateBody {
+            image: Some(self.fixture.image.clone()),
+            cmd: Some(owned(command)),
+            labels: Some(self.labels()),
+            ..Default::default()
+        }
+    }
+
+    /// Creates a container under a name of the case, which it gives.
+    pub async fn created(&self, noun: &str, body: models::ContainerCreateBody) -> String {
+        let name = self.name(noun);
+        self.engine.container_create(&name, None, body).await.unwrap();
+        name
+    }
+
+    /// Creates and starts a container that runs `command`; its name.
+    pub async fn started(&self, noun: &str, command: &[&str]) -> String {
+        let name = self.created(noun, self.body(command)).await;
+        assert!(self.engine.container_start(&name).await.unwrap());
+        name
+    }
+
+    /// What an inspection says of the state.
+    pub async fn state(&self, container: &str) -> models::ContainerState {
+        self.engine.container_inspect(container).await.unwrap().state.unwrap()
+    }
+
+    pub async fn is_running(&self, container: &str) -> bool {
+        self.state(container).await.running == Some(true)
+    }
+
+    /// Runs `command` in `container`; its exit code and outputs.
+    pub async fn exec(&self, container: &str, command: &[&str]) -> Outcome {
+        let request = ExecRequest { command: owned(command), ..Default::default() };
+        let session = self.engine.exec_start(container, &request).await.unwrap();
+        self.outcome(session).await
+    }
+
+    /// Reads a session to its end.
+    pub async fn outcome(&self, session: ExecSession) -> Outcome {
+        let (stdout, stderr) = collect(session.output).await;
+        let state = self.engine.exec_inspect(&session.id).await.unwrap();
+        assert!(!state.running, "an exec runs on after the end of its output");
+        Outcome { code: state.exit_code.expect("an ended exec has an exit code"), stdout, stderr }
+    }
+}
+
+/// How an exec ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub code: i64,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Stops at once.
+pub fn at_once() -> StopRequest {
+    StopRequest { grace: Some(std::time::Duration::ZERO), signal: None }
+}
+
+pub fn owned(command: &[&str]) -> Vec<String> {
+    command.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// Both outputs, whole.
+pub async fn collect(output: OutputStream) -> (String, String) {
+    let chunks: Vec<OutputChunk> = output.try_collect().await.unwrap();
+    let of = |kind| {
+        let bytes: Vec<u8> = chunks.iter().filter(|chunk| chunk.kind == kind).flat_map(|chunk| chunk.bytes.to_vec()).collect();
+        String::from_utf8(bytes).unwrap()
+    };
+    (of(OutputKind::Stdout), of(OutputKind::Stderr))
+}
+
+/// An archive of one file.
+pub fn archive(name: &str, content: &[u8]) -> Bytes {
+    archive_of(&[(name, content)])
+}
+
+/// An archive of files.
+pub fn archive_of(files: &[(&str, &[u8])]) -> Bytes {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, *content).unwrap();
+    }
+    archive.into_inner().unwrap().into()
+}
+
+/// Bytes as a stream.
+pub fn stream_of(bytes: Bytes) -> BoxStream<'static, std::io::Result<Bytes>> {
+    futures::stream::iter([Ok(bytes)]).boxed()
+}
+
+/// The error's case; `what` must have failed.
+#[track_caller]
+pub fn kind<T>(what: Result<T, EngineError>) -> EngineErrorKind {
+    match what {
+        Ok(_) => panic!("the call succeeded"),
+        Err(error) => {
+            assert!(!error.message.is_empty() && !error.message.ends_with('.'), "a message is a sentence without a full stop: {error:?}");
+            error.kind
+        }
+    }
+}
+
+/// Asserts a removal, or that it was gone already.
+#[track_caller]
+fn gone(removed: Result<(), EngineError>) {
+    if let Err(error) = removed {
+        assert!(error.is_not_found() || error.is_conflict(), "{error:?}");
+    }
+}

@@ -1,0 +1,214 @@
+//! Containers: their life and what the list says of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models;
+use bytes::Bytes;
+use spc::engine::{EngineErrorKind as Kind, ExecRequest, LogsRequest, StopRequest, label_filter};
+
+use super::case::{Case, at_once, kind, owned};
+use super::commands::{DEAF, FAIL, HEALTHY, MISSING, SERVE, SUCCEED};
+
+pub async fn a_container_is_created_started_and_stopped_once(case: &Case<'_>) {
+    let name = case.name("one");
+    let created = case.engine.container_create(&name, None, case.body(SERVE)).await.unwrap();
+    let inspected = case.engine.container_inspect(&name).await.unwrap();
+    assert_eq!(inspected.id.as_ref(), Some(&created.id));
+    assert_eq!(inspected.name.unwrap(), format!("/{name}"));
+    assert_eq!(inspected.state.unwrap().status, Some(models::ContainerStateStatusEnum::CREATED));
+    let config = inspected.config.unwrap();
+    assert_eq!(config.cmd, Some(owned(SERVE)));
+    assert_eq!(config.labels, Some(case.labels()));
+
+    assert!(case.engine.container_start(&name).await.unwrap(), "it is started now");
+    assert!(case.is_running(&created.id).await, "it is found by its id too");
+    assert!(!case.engine.container_start(&name).await.unwrap(), "it ran already");
+
+    assert!(case.engine.container_stop(&name, &StopRequest::default()).await.unwrap(), "it is stopped now");
+    let state = case.state(&name).await;
+    assert_eq!((state.running, state.exit_code), (Some(false), Some(0)), "its handler of TERM ended it");
+    assert!(!case.engine.container_stop(&name, &StopRequest::default()).await.unwrap(), "it was stopped already");
+
+    assert!(case.engine.container_start(&name).await.unwrap(), "it can be started again");
+    case.engine.container_remove(&name, true, false).await.unwrap();
+    assert_eq!(kind(case.engine.container_inspect(&name).await), Kind::NotFound);
+}
+
+pub async fn a_container_without_its_image_is_not_created(case: &Case<'_>) {
+    let body = models::ContainerCreateBody { image: Some("spc-none/such:1".into()), ..case.body(SERVE) };
+    assert_eq!(kind(case.engine.container_create(&case.name("one"), None, body).await), Kind::NotFound);
+}
+
+pub async fn a_taken_name_is_a_conflict(case: &Case<'_>) {
+    let name = case.created("one", case.body(SERVE)).await;
+    assert_eq!(kind(case.engine.container_create(&name, None, case.body(SERVE)).await), Kind::Conflict);
+}
+
+pub async fn a_container_is_renamed_unless_the_name_is_taken(case: &Case<'_>) {
+    let (old, new, other) = (case.started("old", SERVE).await, case.name("new"), case.created("other", case.body(SERVE)).await);
+    case.engine.container_rename(&old, &new).await.unwrap();
+    assert!(case.is_running(&new).await);
+    assert_eq!(kind(case.engine.container_inspect(&old).await), Kind::NotFound);
+    assert_eq!(kind(case.engine.container_rename(&new, &other).await), Kind::Conflict);
+}
+
+pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
+    let (engine, name) = (case.engine, case.name("none"));
+    assert_eq!(kind(engine.container_inspect(&name).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_start(&name).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_stop(&name, &at_once()).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_restart(&name, &at_once()).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_kill(&name, "KILL").await), Kind::NotFound);
+    assert_eq!(kind(engine.container_rename(&name, &case.name("new")).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_remove(&name, true, true).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_wait(&name).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_logs(&name, &LogsRequest::default()).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_top(&name).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_upload(&name, "/", Bytes::new()).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_download(&name, "/").await), Kind::NotFound);
+    let request = ExecRequest { command: owned(SUCCEED), ..Default::default() };
+    assert_eq!(kind(engine.exec_start(&name, &request).await), Kind::NotFound);
+}
+
+pub async fn a_name_that_is_no_name_is_not_found(case: &Case<'_>) {
+    for name in ["", "..", "no such name", "a?all=1", "a#b"] {
+        assert_eq!(kind(case.engine.container_inspect(name).await), Kind::NotFound, "{name}");
+        assert_eq!(kind(case.engine.container_remove(name, true, true).await), Kind::NotFound, "{name}");
+    }
+}
+
+pub async fn waiting_gives_the_exit_code(case: &Case<'_>) {
+    let failed = case.started("failed", FAIL).await;
+    assert_eq!(case.engine.container_wait(&failed).await, Ok(3));
+    assert_eq!(case.engine.container_wait(&failed).await, Ok(3), "it has ended already");
+    let succeeded = case.started("succeeded", SUCCEED).await;
+    assert_eq!(case.engine.container_wait(&succeeded).await, Ok(0));
+}
+
+pub async fn killing_ends_a_container_with_128_and_the_signal(case: &Case<'_>) {
+    let name = case.started("one", DEAF).await;
+    case.engine.container_kill(&name, "KILL").await.unwrap();
+    assert_eq!(case.engine.container_wait(&name).await, Ok(137));
+    assert_eq!(kind(case.engine.container_kill(&name, "KILL").await), Kind::Conflict);
+}
+
+pub async fn a_deaf_container_is_killed_after_its_grace(case: &Case<'_>) {
+    let name = case.started("one", DEAF).await;
+    let request = StopRequest { grace: Some(Duration::from_secs(1)), signal: None };
+    assert!(case.engine.container_stop(&name, &request).await.unwrap());
+    assert_eq!(case.state(&name).await.exit_code, Some(137));
+}
+
+pub async fn restarting_runs_a_container_again(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    case.engine.container_restart(&name, &StopRequest::default()).await.unwrap();
+    assert!(case.is_running(&name).await);
+    case.engine.container_stop(&name, &at_once()).await.unwrap();
+    case.engine.container_restart(&name, &at_once()).await.unwrap();
+    assert!(case.is_running(&name).await, "one that does not run is started");
+}
+
+pub async fn a_running_container_is_removed_only_by_force(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    assert_eq!(kind(case.engine.container_remove(&name, false, false).await), Kind::Conflict);
+    assert!(case.is_running(&name).await);
+    case.engine.container_remove(&name, true, false).await.unwrap();
+    let stopped = case.created("two", case.body(SERVE)).await;
+    case.engine.container_remove(&stopped, false, false).await.unwrap();
+    assert_eq!(case.engine.container_list(true, &case.filter()).await.unwrap(), []);
+}
+
+pub async fn anonymous_volumes_go_with_their_container_if_asked(case: &Case<'_>) {
+    for volumes in [true, false] {
+        let body = models::ContainerCreateBody { volumes: Some(vec!["/data".into()]), ..case.body(SERVE) };
+        let name = case.created("one", body).await;
+        let mounts = case.engine.container_inspect(&name).await.unwrap().mounts.unwrap();
+        let volume = mounts[0].name.clone().unwrap();
+        case.engine.volume_inspect(&volume).await.unwrap();
+        case.engine.container_remove(&name, true, volumes).await.unwrap();
+        assert_eq!(case.engine.volume_inspect(&volume).await.is_err(), volumes);
+        if !volumes {
+            case.engine.volume_remove(&volume, false).await.unwrap();
+        }
+    }
+}
+
+pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
+    let (running, failed) = (case.started("running", SERVE).await, case.started("failed", FAIL).await);
+    let created = case.created("created", case.body(SERVE)).await;
+    case.engine.container_wait(&failed).await.unwrap();
+
+    let all = case.engine.container_list(true, &case.filter()).await.unwrap();
+    let told: HashMap<_, _> = all
+        .into_iter()
+        .map(|container| {
+            let name = container.names.unwrap().remove(0);
+            (name, (container.state.unwrap().to_string(), container.status.unwrap_or_default(), container.labels.unwrap()))
+        })
+        .collect();
+    let of = |name: &str| &told[&format!("/{name}")];
+    assert_eq!(told.len(), 3);
+    assert_eq!(of(&running).0, "running");
+    assert!(of(&running).1.starts_with("Up "), "{}", of(&running).1);
+    assert_eq!(of(&failed).0, "exited");
+    assert!(of(&failed).1.starts_with("Exited (3) "), "{}", of(&failed).1);
+    assert_eq!((of(&created).0.as_str(), of(&created).1.as_str()), ("created", "Created"));
+    assert_eq!(of(&created).2, case.labels());
+
+    let up = case.engine.container_list(false, &case.filter()).await.unwrap();
+    assert_eq!(up.len(), 1, "without `all` only what runs is listed");
+    let other = case.engine.container_list(true, &label_filter("dev.spc.conformance", "none")).await.unwrap();
+    assert_eq!(other, []);
+}
+
+pub async fn a_command_that_does_not_exist_fails_at_start(case: &Case<'_>) {
+    let name = case.created("one", case.body(MISSING)).await;
+    let error = case.engine.container_start(&name).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Invalid);
+    assert!(error.message.contains("no-such-command"), "{}", error.message);
+    assert!(!case.is_running(&name).await);
+}
+
+pub async fn a_host_port_is_refused_at_start_if_it_is_taken(case: &Case<'_>) {
+    let publish = || {
+        let binding = models::PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("42131".into()) };
+        models::ContainerCreateBody {
+            exposed_ports: Some(vec!["80/tcp".into()]),
+            host_config: Some(models::HostConfig {
+                port_bindings: Some(HashMap::from([("80/tcp".into(), Some(vec![binding]))])),
+                ..Default::default()
+            }),
+            ..case.body(SERVE)
+        }
+    };
+    let (first, second) = (case.created("first", publish()).await, case.created("second", publish()).await);
+    case.engine.container_start(&first).await.unwrap();
+    let error = case.engine.container_start(&second).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Server);
+    assert!(error.message.contains("port is already allocated"), "{}", error.message);
+    assert!(!case.is_running(&second).await);
+
+    let ports = case.engine.container_inspect(&first).await.unwrap().network_settings.unwrap().ports.unwrap();
+    assert_eq!(ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(), Some("42131"));
+}
+
+pub async fn a_health_check_is_kept_and_starts_as_starting(case: &Case<'_>) {
+    let test = [&["CMD"], HEALTHY].concat();
+    let check = models::HealthConfig {
+        test: Some(owned(&test)),
+        interval: Some(3_600_000_000_000),
+        timeout: Some(5_000_000_000),
+        retries: Some(5),
+        ..Default::default()
+    };
+    let name = case.created("one", models::ContainerCreateBody { healthcheck: Some(check), ..case.body(SERVE) }).await;
+    case.engine.container_start(&name).await.unwrap();
+    let inspected = case.engine.container_inspect(&name).await.unwrap();
+    let kept = inspected.config.unwrap().healthcheck.unwrap();
+    assert_eq!((kept.test, kept.interval, kept.retries), (Some(owned(&test)), Some(3_600_000_000_000), Some(5)));
+    let health = inspected.state.unwrap().health.unwrap();
+    assert_eq!(health.status, Some(models::HealthStatusEnum::STARTING));
+    let listed = case.engine.container_list(true, &case.filter()).await.unwrap();
+    assert!(listed[0].status.as_ref().unwrap().ends_with("(health: starting)"), "{:?}", listed[0].status);
+}

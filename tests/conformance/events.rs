@@ -1,0 +1,98 @@
+//! The event stream, and what the engine says of itself.
+
+use bollard::models::EventMessage;
+use futures::stream::{BoxStream, StreamExt};
+use spc::engine::{ApiVersion, EngineError, Filters};
+
+use super::case::{Case, at_once};
+use super::commands::{FAIL, SERVE, SUCCEED};
+
+type Events = BoxStream<'static, Result<EventMessage, EngineError>>;
+
+/// The case's own events of containers.
+fn filters(case: &Case<'_>) -> Filters {
+    let mut filters = case.filter();
+    filters.insert("type".into(), vec!["container".into()]);
+    filters
+}
+
+async fn next(events: &mut Events) -> EventMessage {
+    events.next().await.expect("the events go on").unwrap()
+}
+
+async fn next_action(events: &mut Events) -> String {
+    next(events).await.action.unwrap()
+}
+
+pub async fn the_engine_tells_its_version_and_its_time(case: &Case<'_>) {
+    let version = case.engine.version().await.unwrap();
+    assert_eq!(ApiVersion::parse(&version.api_version.unwrap()), Some(case.engine.api_version()));
+    let time = case.engine.info().await.unwrap().system_time.unwrap();
+    chrono::DateTime::parse_from_rfc3339(&time).unwrap();
+    assert!(case.engine.address().contains("://"));
+}
+
+pub async fn a_subscription_misses_nothing_and_tells_nothing_older(case: &Case<'_>) {
+    // Many times: what happens right after the call is what gets lost.
+    for round in 0..20 {
+        let name = case.created("one", case.body(SERVE)).await;
+        let mut events = case.engine.events(&filters(case), None).await.unwrap();
+        case.engine.container_rename(&name, &case.name("two")).await.unwrap();
+        case.engine.container_remove(&case.name("two"), true, true).await.unwrap();
+        let told = next(&mut events).await;
+        assert_eq!(told.action.as_deref(), Some("rename"), "round {round}");
+        assert_eq!(told.actor.unwrap().attributes.unwrap()["name"], case.name("two"));
+        assert_eq!(next_action(&mut events).await, "destroy", "round {round}");
+    }
+}
+
+pub async fn events_can_be_asked_for_since_a_time(case: &Case<'_>) {
+    let now = case.engine.info().await.unwrap().system_time.unwrap();
+    let now = chrono::DateTime::parse_from_rfc3339(&now).unwrap().timestamp();
+    let name = case.created("one", case.body(SERVE)).await;
+    case.engine.container_remove(&name, true, true).await.unwrap();
+    let id = case.engine.container_create(&name, None, case.body(SERVE)).await.unwrap().id;
+    let mut events = case.engine.events(&filters(case), Some(now)).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let event = next(&mut events).await;
+        seen.push(event.action.unwrap());
+        if event.actor.unwrap().id.as_ref() == Some(&id) {
+            break;
+        }
+    }
+    assert!(seen.ends_with(&["create".into(), "destroy".into(), "create".into()]), "{seen:?}");
+}
+
+pub async fn events_are_filtered_by_type_and_action(case: &Case<'_>) {
+    let mut filters = filters(case);
+    filters.insert("event".into(), vec!["start".into(), "destroy".into()]);
+    let mut events = case.engine.events(&filters, None).await.unwrap();
+    let name = case.started("one", SERVE).await;
+    case.engine.container_stop(&name, &at_once()).await.unwrap();
+    case.engine.container_remove(&name, false, true).await.unwrap();
+    assert_eq!(next_action(&mut events).await, "start");
+    assert_eq!(next_action(&mut events).await, "destroy");
+}
+
+pub async fn the_end_of_an_exec_and_of_a_container_is_told(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let mut events = case.engine.events(&filters(case), None).await.unwrap();
+    case.exec(&name, FAIL).await;
+    let mut exit = loop {
+        let event = next(&mut events).await;
+        if event.action.as_deref() == Some("exec_die") {
+            break event.actor.unwrap().attributes.unwrap();
+        }
+    };
+    assert_eq!(exit.remove("exitCode").as_deref(), Some("3"));
+
+    case.started("two", SUCCEED).await;
+    let exit = loop {
+        let event = next(&mut events).await;
+        if event.action.as_deref() == Some("die") {
+            break event.actor.unwrap().attributes.unwrap();
+        }
+    };
+    assert_eq!((exit["exitCode"].as_str(), exit["name"].as_str()), ("0", case.name("two").as_str()));
+}

@@ -1,0 +1,86 @@
+//! Processes started in a running container.
+
+use bytes::Bytes;
+use futures::stream::StreamExt;
+use spc::engine::{EngineErrorKind as Kind, ExecRequest};
+
+use super::case::{Case, Outcome, kind, owned};
+use super::commands::{ANNOUNCE, COPY, FAIL, MISSING, PROMPT, SAY, SERVE, SUCCEED, WHO};
+
+fn request(command: &[&str]) -> ExecRequest {
+    ExecRequest { command: owned(command), ..Default::default() }
+}
+
+pub async fn output_is_complete_and_the_exit_code_known_at_its_end(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let said = Outcome { code: 0, stdout: "one\ntwo\nthree\n".into(), stderr: "oops\n".into() };
+    assert_eq!(case.exec(&name, SAY).await, said);
+    // Many times: the engine notes the exit a moment after it closes the output.
+    for _ in 0..20 {
+        assert_eq!(case.exec(&name, FAIL).await, Outcome { code: 3, stdout: String::new(), stderr: String::new() });
+    }
+}
+
+pub async fn environment_user_and_folder_are_the_requests(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let request = ExecRequest {
+        environment: vec!["GREETING=good day".into()],
+        user: Some("1000".into()),
+        working_dir: Some("/tmp".into()),
+        ..request(WHO)
+    };
+    let session = case.engine.exec_start(&name, &request).await.unwrap();
+    assert!(session.input.is_none(), "input was not asked for");
+    assert_eq!(case.outcome(session).await.stdout, "good day\n/tmp\n1000\n");
+}
+
+pub async fn input_reaches_the_process_until_it_is_closed(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let mut session = case.engine.exec_start(&name, &ExecRequest { stdin: true, ..request(COPY) }).await.unwrap();
+    let mut input = session.input.take().unwrap();
+    input.write(Bytes::from_static(b"first\n")).await.unwrap();
+    input.write(Bytes::from_static(b"second")).await.unwrap();
+    input.close().await.unwrap();
+    assert_eq!(case.outcome(session).await, Outcome { code: 0, stdout: "first\nsecond".into(), stderr: String::new() });
+}
+
+pub async fn a_process_that_does_not_read_ends_all_the_same(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let session = case.engine.exec_start(&name, &ExecRequest { stdin: true, ..request(SUCCEED) }).await.unwrap();
+    assert_eq!(case.outcome(session).await.code, 0);
+}
+
+pub async fn a_terminal_has_one_raw_output(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let session = case.engine.exec_start(&name, &ExecRequest { tty: true, ..request(PROMPT) }).await.unwrap();
+    assert_eq!(case.outcome(session).await, Outcome { code: 0, stdout: "prompt>".into(), stderr: String::new() });
+}
+
+pub async fn a_command_that_does_not_exist_ends_with_126_or_127(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let outcome = case.exec(&name, MISSING).await;
+    assert!(matches!(outcome.code, 126 | 127), "{outcome:?}");
+    assert!((outcome.stdout + &outcome.stderr).contains("no-such-command"));
+}
+
+pub async fn a_container_that_does_not_run_is_a_conflict(case: &Case<'_>) {
+    let name = case.created("one", case.body(SERVE)).await;
+    assert_eq!(kind(case.engine.exec_start(&name, &request(SUCCEED)).await), Kind::Conflict);
+}
+
+pub async fn an_unknown_exec_is_not_found(case: &Case<'_>) {
+    assert_eq!(kind(case.engine.exec_inspect("0123456789abcdef").await), Kind::NotFound);
+}
+
+pub async fn dropping_a_session_does_not_end_the_process(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let mut session = case.engine.exec_start(&name, &request(ANNOUNCE)).await.unwrap();
+    let first = session.output.next().await.unwrap().unwrap();
+    assert_eq!(first.bytes.as_ref(), b"ready\n");
+    let id = session.id.clone();
+    drop(session);
+    let state = case.engine.exec_inspect(&id).await.unwrap();
+    assert_eq!((state.running, state.exit_code), (true, None));
+    let processes = case.engine.container_top(&name).await.unwrap().processes.unwrap();
+    assert!(processes.iter().flatten().any(|cell| cell.contains("echo ready")), "{processes:?}");
+}

@@ -1,0 +1,81 @@
+//! Images: import, names, removal, registries.
+
+use futures::stream::{BoxStream, TryStreamExt};
+use spc::engine::{EngineError, EngineErrorKind as Kind, Filters, TransferEvent};
+
+use super::case::{Case, archive, kind, stream_of};
+use super::commands::SERVE;
+
+/// Imports an image of one small file; its id.
+async fn imported(case: &Case<'_>, tag: &str, changes: &[&str]) -> String {
+    let mut all = vec![case.label_instruction()];
+    all.extend(changes.iter().map(|&change| change.to_owned()));
+    let tar = archive("file", case.image_name(tag).as_bytes());
+    case.engine.image_import(&case.image_name(tag), &all, stream_of(tar)).await.unwrap()
+}
+
+pub async fn an_import_has_the_changes_asked_for(case: &Case<'_>) {
+    let changes = ["ENV GREETING=\"good day\"", "CMD [\"serve\", \"--all\"]", "USER 1000", "WORKDIR /srv", "EXPOSE 8000/tcp"];
+    let id = imported(case, "one", &changes).await;
+    assert!(id.starts_with("sha256:"), "{id}");
+    let image = case.engine.image_inspect(&case.image_name("one")).await.unwrap();
+    assert_eq!(image.id.as_ref(), Some(&id));
+    assert_eq!(image.repo_tags, Some(vec![case.image_name("one")]));
+    let config = image.config.unwrap();
+    assert_eq!(config.labels, Some(case.labels()));
+    assert!(config.env.unwrap().contains(&"GREETING=good day".to_owned()));
+    assert_eq!(config.cmd, Some(vec!["serve".into(), "--all".into()]));
+    assert_eq!((config.user.as_deref(), config.working_dir.as_deref()), (Some("1000"), Some("/srv")));
+    assert_eq!(config.exposed_ports, Some(vec!["8000/tcp".into()]));
+}
+
+pub async fn a_tag_is_another_name_of_the_same_image(case: &Case<'_>) {
+    let id = imported(case, "one", &[]).await;
+    case.engine.image_tag(&case.image_name("one"), &case.image_name("two")).await.unwrap();
+    assert_eq!(case.engine.image_inspect(&case.image_name("two")).await.unwrap().id.as_ref(), Some(&id));
+    let listed = case.engine.image_list(&case.filter()).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    let mut tags = listed[0].repo_tags.clone();
+    tags.sort();
+    assert_eq!(tags, [case.image_name("one"), case.image_name("two")]);
+    let by_name = Filters::from([("reference".into(), vec![case.image_name("two")])]);
+    assert_eq!(case.engine.image_list(&by_name).await.unwrap().len(), 1);
+
+    case.engine.image_remove(&case.image_name("one"), false).await.unwrap();
+    assert_eq!(kind(case.engine.image_inspect(&case.image_name("one")).await), Kind::NotFound);
+    assert!(case.engine.image_inspect(&id).await.is_ok(), "it still has a name");
+    case.engine.image_remove(&case.image_name("two"), false).await.unwrap();
+    assert_eq!(kind(case.engine.image_inspect(&id).await), Kind::NotFound);
+}
+
+pub async fn an_image_in_use_is_removed_only_by_force(case: &Case<'_>) {
+    imported(case, "one", &[]).await;
+    let mut body = case.body(SERVE);
+    body.image = Some(case.image_name("one"));
+    case.created("one", body).await;
+    assert_eq!(kind(case.engine.image_remove(&case.image_name("one"), false).await), Kind::Conflict);
+    case.engine.image_remove(&case.image_name("one"), true).await.unwrap();
+}
+
+pub async fn an_unknown_image_is_not_found(case: &Case<'_>) {
+    let (engine, none) = (case.engine, case.image_name("none"));
+    assert_eq!(kind(engine.image_inspect(&none).await), Kind::NotFound);
+    assert_eq!(kind(engine.image_tag(&none, &case.image_name("new")).await), Kind::NotFound);
+    assert_eq!(kind(engine.image_remove(&none, true).await), Kind::NotFound);
+    assert_eq!(kind(finished(engine.image_push(&none, None).await).await), Kind::NotFound);
+    assert_eq!(kind(engine.image_inspect("").await), Kind::NotFound);
+}
+
+pub async fn an_unreachable_registry_is_told_by_pull_push_and_digest(case: &Case<'_>) {
+    let image = &case.fixture.unreachable;
+    assert_eq!(kind(finished(case.engine.image_pull(image, None, None).await).await), Kind::Failed);
+    assert_eq!(kind(case.engine.image_registry_digest(image, None).await), Kind::Failed);
+    case.engine.image_tag(&case.fixture.image, image).await.unwrap();
+    assert_eq!(kind(finished(case.engine.image_push(image, None).await).await), Kind::Failed);
+    case.engine.image_remove(image, false).await.unwrap();
+}
+
+/// A transfer read to its end.
+async fn finished(events: Result<BoxStream<'static, Result<TransferEvent, EngineError>>, EngineError>) -> Result<(), EngineError> {
+    events?.try_collect::<Vec<_>>().await.map(drop)
+}

@@ -1,0 +1,92 @@
+//! Networks: the subnets are 10.213.x.0/24.
+
+use std::collections::HashMap;
+
+use bollard::models;
+use spc::engine::EngineErrorKind as Kind;
+
+use super::case::{Case, kind};
+use super::commands::SERVE;
+
+/// A network of the case on the subnet of this number.
+pub fn request(case: &Case<'_>, noun: &str, subnet: u8) -> models::NetworkCreateRequest {
+    let pool = models::IpamConfig { subnet: Some(format!("10.213.{subnet}.0/24")), ..Default::default() };
+    models::NetworkCreateRequest {
+        name: case.name(noun),
+        driver: Some("bridge".into()),
+        labels: Some(case.labels()),
+        ipam: Some(models::Ipam { config: Some(vec![pool]), ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+/// An endpoint with an address and an alias.
+pub fn endpoint(address: &str, alias: &str) -> models::EndpointSettings {
+    models::EndpointSettings {
+        ipam_config: Some(models::EndpointIpamConfig { ipv4_address: Some(address.into()), ..Default::default() }),
+        aliases: Some(vec![alias.into()]),
+        ..Default::default()
+    }
+}
+
+pub async fn a_network_is_created_found_and_removed(case: &Case<'_>) {
+    let id = case.engine.network_create(request(case, "one", 1)).await.unwrap();
+    let network = case.engine.network_inspect(&case.name("one")).await.unwrap();
+    assert_eq!(network.id.as_ref(), Some(&id));
+    assert_eq!(network.labels, Some(case.labels()));
+    assert_eq!(network.ipam.unwrap().config.unwrap()[0].subnet.as_deref(), Some("10.213.1.0/24"));
+    let listed = case.engine.network_list(&case.filter()).await.unwrap();
+    assert_eq!(listed.iter().map(|network| network.name.clone().unwrap()).collect::<Vec<_>>(), [case.name("one")]);
+
+    case.engine.network_remove(&case.name("one")).await.unwrap();
+    assert_eq!(kind(case.engine.network_inspect(&id).await), Kind::NotFound);
+}
+
+pub async fn an_endpoint_has_its_address_and_aliases(case: &Case<'_>) {
+    let network = case.name("one");
+    case.engine.network_create(request(case, "one", 2)).await.unwrap();
+    let endpoints = HashMap::from([(network.clone(), endpoint("10.213.2.77", "first"))]);
+    let networking = models::NetworkingConfig { endpoints_config: Some(endpoints) };
+    let first = case.created("first", models::ContainerCreateBody { networking_config: Some(networking), ..case.body(SERVE) }).await;
+    let second = case.started("second", SERVE).await;
+    case.engine.container_start(&first).await.unwrap();
+    case.engine.network_connect(&network, &second, endpoint("10.213.2.78", "second")).await.unwrap();
+
+    for (container, address, alias) in [(&first, "10.213.2.77", "first"), (&second, "10.213.2.78", "second")] {
+        let settings = case.engine.container_inspect(container).await.unwrap().network_settings.unwrap();
+        let endpoint = &settings.networks.unwrap()[&network];
+        assert_eq!(endpoint.ip_address.as_deref(), Some(address), "{container}");
+        assert!(endpoint.aliases.as_ref().unwrap().contains(&alias.to_owned()), "{container}: {:?}", endpoint.aliases);
+    }
+    let members = case.engine.network_inspect(&network).await.unwrap().containers.unwrap();
+    assert_eq!(members.len(), 2);
+
+    case.engine.network_disconnect(&network, &second, false).await.unwrap();
+    let settings = case.engine.container_inspect(&second).await.unwrap().network_settings.unwrap();
+    assert!(!settings.networks.unwrap().contains_key(&network));
+}
+
+pub async fn a_network_in_use_is_not_removed(case: &Case<'_>) {
+    let network = case.name("one");
+    case.engine.network_create(request(case, "one", 3)).await.unwrap();
+    let name = case.started("one", SERVE).await;
+    case.engine.network_connect(&network, &name, models::EndpointSettings::default()).await.unwrap();
+    assert_eq!(kind(case.engine.network_remove(&network).await), Kind::Conflict);
+    case.engine.network_disconnect(&network, &name, true).await.unwrap();
+    case.engine.network_remove(&network).await.unwrap();
+}
+
+pub async fn a_taken_subnet_is_a_conflict(case: &Case<'_>) {
+    case.engine.network_create(request(case, "one", 4)).await.unwrap();
+    assert_eq!(kind(case.engine.network_create(request(case, "two", 4)).await), Kind::Conflict);
+}
+
+pub async fn an_unknown_network_is_not_found(case: &Case<'_>) {
+    let (engine, none) = (case.engine, case.name("none"));
+    // For one that does not run, the engine takes note of any name and fails at start.
+    let name = case.started("one", SERVE).await;
+    assert_eq!(kind(engine.network_inspect(&none).await), Kind::NotFound);
+    assert_eq!(kind(engine.network_remove(&none).await), Kind::NotFound);
+    assert_eq!(kind(engine.network_connect(&none, &name, models::EndpointSettings::default()).await), Kind::NotFound);
+    assert_eq!(kind(engine.network_disconnect(&none, &name, false).await), Kind::NotFound);
+}
