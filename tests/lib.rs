@@ -2,4 +2,4 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic anywhere, helpers included")]
 
 mod conformance;
-mod conformance_docker;
+mod docker;

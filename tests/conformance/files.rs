@@ -1,5 +1,6 @@
 //! Files in containers, also in those that never ran.
 
+use bollard::models;
 use bytes::Bytes;
 use futures::stream::TryStreamExt;
 use spc::engine::EngineErrorKind as Kind;
@@ -26,4 +27,11 @@ pub async fn a_path_that_does_not_exist_is_not_found(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
     assert_eq!(kind(case.engine.container_upload(&name, "/none", archive("note", b"")).await), Kind::NotFound);
     assert_eq!(kind(case.engine.container_download(&name, "/none").await), Kind::NotFound);
+}
+
+pub async fn a_read_only_container_takes_no_files(case: &Case<'_>) {
+    let host = models::HostConfig { readonly_rootfs: Some(true), ..Default::default() };
+    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    let error = case.engine.container_upload(&name, "/", archive("note", b"")).await.unwrap_err();
+    assert!(error.message.contains("read-only"), "{}", error.message);
 }

@@ -50,7 +50,11 @@ macro_rules! for_each_case {
                 timestamps_begin_each_line,
                 a_terminals_log_is_raw,
             ],
-            files: [a_file_is_uploaded_and_downloaded, a_path_that_does_not_exist_is_not_found],
+            files: [
+                a_file_is_uploaded_and_downloaded,
+                a_path_that_does_not_exist_is_not_found,
+                a_read_only_container_takes_no_files,
+            ],
             exec: [
                 output_is_complete_and_the_exit_code_known_at_its_end,
                 environment_user_and_folder_are_the_requests,
@@ -78,6 +82,7 @@ macro_rules! for_each_case {
                 an_endpoint_has_its_address_and_aliases,
                 a_network_in_use_is_not_removed,
                 a_taken_subnet_is_a_conflict,
+                a_taken_address_is_refused_at_start,
                 an_unknown_network_is_not_found,
             ],
             volumes: [

@@ -81,6 +81,21 @@ pub async fn a_taken_subnet_is_a_conflict(case: &Case<'_>) {
     assert_eq!(kind(case.engine.network_create(request(case, "two", 4)).await), Kind::Conflict);
 }
 
+pub async fn a_taken_address_is_refused_at_start(case: &Case<'_>) {
+    let network = case.name("one");
+    case.engine.network_create(request(case, "one", 5)).await.unwrap();
+    let body = || {
+        let endpoints = HashMap::from([(network.clone(), endpoint("10.213.5.77", "same"))]);
+        let networking = models::NetworkingConfig { endpoints_config: Some(endpoints) };
+        models::ContainerCreateBody { networking_config: Some(networking), ..case.body(SERVE) }
+    };
+    let (first, second) = (case.created("first", body()).await, case.created("second", body()).await);
+    case.engine.container_start(&first).await.unwrap();
+    let error = case.engine.container_start(&second).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Conflict);
+    assert!(error.message.contains("Address already in use"), "{}", error.message);
+}
+
 pub async fn an_unknown_network_is_not_found(case: &Case<'_>) {
     let (engine, none) = (case.engine, case.name("none"));
     // For one that does not run, the engine takes note of any name and fails at start.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use bollard::Docker;
 use bollard::errors::Error as ClientError;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
 
 use super::build_progress::Progress;
+use super::wire::Tether;
 use super::{DockerEngine, errors, images, wire};
 use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, Result};
 
@@ -17,9 +17,9 @@ use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, Resu
 pub(super) async fn build(engine: &DockerEngine, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
     let session = if has_buildkit(engine).await? { Some(session_id()?) } else { None };
     let options = options(&request, session);
+    let client = engine.wire.client(Some(Tether::default()))?.with_timeout(wire::PATIENT);
     let engine = engine.clone();
     let build = async_stream::try_stream! {
-        let client: Docker = engine.client_for(None);
         let mut progress = Progress::default();
         let answers = client.build_image(options, None, Some(bollard::body_try_stream(request.context)));
         futures::pin_mut!(answers);

@@ -13,6 +13,9 @@ const KEPT_LINES: usize = 20;
 
 /// BuildKit's own preparations; said only if they fail.
 const INTERNAL: &str = "[internal] ";
+const CONTEXT: &str = "copy /context /";
+/// The one of them that fails where the base image is neither here nor to be had.
+const BASE_IMAGE: &str = "[internal] load metadata for ";
 /// What the classic builder puts before its steps and results.
 const CLASSIC_STEP: &str = "Step ";
 const CLASSIC_RESULT: &str = " ---> ";
@@ -83,7 +86,7 @@ impl Progress {
         if !vertex.error.is_empty() {
             step.error = Some(vertex.error);
         }
-        if step.name.starts_with(INTERNAL) {
+        if step.name.starts_with(INTERNAL) || step.name == CONTEXT {
             return;
         }
         if vertex.cached && !step.cached {
@@ -119,11 +122,15 @@ impl Progress {
     /// The build's failure: the step, its exit code and the end of its output, as far as the builder told.
     pub(super) fn failure(&self, message: &str) -> EngineError {
         let message = unwrapped(message);
-        let words = match self.failed_step(message) {
-            Some(step) => step.failure(message),
-            None => format!("the build failed: {message}"),
+        let failed = |words: String| EngineError::new(EngineErrorKind::Failed, words);
+        let Some(step) = self.failed_step(message) else {
+            return failed(format!("the build failed: {message}"));
         };
-        EngineError::new(EngineErrorKind::Failed, words)
+        match step.name.strip_prefix(BASE_IMAGE) {
+            Some(image) => failed(format!("could not fetch the base image \"{image}\": {}", step.error.as_deref().unwrap_or(message)))
+                .with_hint("build or import it first, or check its name and the way to its registry"),
+            None => failed(step.failure(message)),
+        }
     }
 
     fn failed_step(&self, message: &str) -> Option<&Step> {
@@ -192,15 +199,15 @@ mod tests {
     }
 
     fn started(name: &str) -> Vertex {
-        Vertex { started: Some(bollard_time()), ..vertex(name) }
+        Vertex { started: Some(some_time()), ..vertex(name) }
     }
 
     fn failed(name: &str, error: &str) -> Vertex {
         Vertex { error: error.into(), ..started(name) }
     }
 
-    /// Some time; BuildKit's type for it has no public path of its own.
-    fn bollard_time<T: Default>() -> T {
+    /// BuildKit's type for a time has no public path.
+    fn some_time<T: Default>() -> T {
         T::default()
     }
 
@@ -232,7 +239,7 @@ mod tests {
     fn a_cached_step_is_told_as_such_and_preparations_not_at_all() {
         let mut progress = Progress::default();
         let cached = Vertex { cached: true, ..started("[2/3] RUN make") };
-        let events = progress.take(buildkit(vec![started("[internal] load build definition"), cached.clone()], vec![]));
+        let events = progress.take(buildkit(vec![started("[internal] load build definition"), started(CONTEXT), cached.clone()], vec![]));
         assert_eq!(events, [BuildEvent::Cached("[2/3] RUN make".into())]);
         assert_eq!(progress.take(buildkit(vec![cached], vec![])), []);
     }
@@ -272,6 +279,16 @@ mod tests {
             progress.failure("failed to solve: whatever").message,
             "\"[2/2] COPY none /\" failed: failed to compute cache key: \"/none\" not found: not found"
         );
+    }
+
+    #[test]
+    fn a_missing_base_image_is_named_with_the_way_to_mend_it() {
+        let mut progress = Progress::default();
+        let told = "failed to do request: connect: connection refused";
+        progress.take(buildkit(vec![failed("[internal] load metadata for docker.io/local/none:1", told)], vec![]));
+        let error = progress.failure(&format!("failed to solve: {told}"));
+        assert_eq!(error.message, format!("could not fetch the base image \"docker.io/local/none:1\": {told}"));
+        assert!(error.hint.is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bollard::Docker;
+use http_body_util::BodyExt;
 use hyper::header::HeaderMap;
 
 use super::address::Address;
@@ -13,7 +13,7 @@ use super::tls::TlsFiles;
 use super::wire::{self, Wire};
 use super::{DockerEngine, errors};
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, MINIMUM_API, Result};
-use crate::host::Host;
+use crate::host::{self, Host};
 
 /// Where the engine's socket is by default.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -43,17 +43,25 @@ pub struct ConnectOptions {
 impl ConnectOptions {
     /// Reads them from the process environment; the TLS files only if they are needed.
     pub fn from_host(host: &dyn Host) -> Result<Self> {
-        let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
+        Self::gather(&|name| host.variable(name), &|path| host.read(path), &host.identity())
+    }
+
+    fn gather(
+        variable: &dyn Fn(&str) -> Option<String>,
+        read: &dyn Fn(&Path) -> host::Result<bytes::Bytes>,
+        identity: &str,
+    ) -> Result<Self> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let home = variable("HOME").map(PathBuf::from);
         let docker_host = variable("DOCKER_HOST");
         let encrypted =
             variable("DOCKER_TLS_VERIFY").is_some() && docker_host.as_deref().is_some_and(|address| !address.starts_with("unix:"));
         let tls = if encrypted {
-            let folder =
-                variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| home.as_deref().map(|home| home.join(".docker"))).ok_or_else(
-                    || EngineError::new(EngineErrorKind::Invalid, "DOCKER_TLS_VERIFY is set, but neither DOCKER_CERT_PATH nor HOME is"),
-                )?;
-            Some(TlsFiles::read(host, &folder)?)
+            let default = || home.as_deref().map(|home| home.join(".docker"));
+            let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(default).ok_or_else(|| {
+                EngineError::new(EngineErrorKind::Invalid, "DOCKER_TLS_VERIFY is set, but neither DOCKER_CERT_PATH nor HOME is")
+            })?;
+            Some(TlsFiles::read(read, &folder)?)
         } else {
             None
         };
@@ -63,8 +71,8 @@ impl ConnectOptions {
             tls,
             runtime_dir: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
             home,
-            user: host.identity().split_once('@').map(|(user, _)| user.to_owned()).filter(|user| !user.is_empty()),
-            groups: host.read(Path::new("/etc/group")).ok().map(|content| String::from_utf8_lossy(&content).into_owned()),
+            user: identity.split_once('@').map(|(user, _)| user.to_owned()).filter(|user| !user.is_empty()),
+            groups: read(Path::new("/etc/group")).ok().map(|content| String::from_utf8_lossy(&content).into_owned()),
         })
     }
 
@@ -106,18 +114,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<DockerEngine> {
 }
 
 fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<DockerEngine> {
-    let transport = {
-        let wire = Arc::clone(&wire);
-        move |request| {
-            let wire = Arc::clone(&wire);
-            async move { wire.send(request).await }
-        }
-    };
-    // The address only shapes the URL, of which the wire uses the path.
-    let client =
-        Docker::connect_with_custom_transport(transport, Some("http://localhost"), wire::QUICK.as_secs(), bollard::API_DEFAULT_VERSION);
     Ok(DockerEngine {
-        client: client.map_err(errors::from_client)?,
+        client: wire.client(None)?,
         wire,
         api: greeting.api,
         windows: greeting.windows,
@@ -143,7 +141,10 @@ async fn greet(wire: &Wire) -> std::result::Result<Greeting, Failure> {
     let response = wire::within(wire::QUICK, wire.send(request)).await.map_err(|_| Failure::Silent)?;
     let response = response.map_err(Failure::from_client)?;
     if !response.status().is_success() {
-        return Err(Failure::Other(format!("it answered with status {}", response.status().as_u16())));
+        let status = response.status().as_u16();
+        let words = response.into_body().collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+        let words = words.ok().and_then(|words| words.lines().next().map(str::to_owned)).unwrap_or_default();
+        return Err(Failure::Other(format!("it answered with status {status} {}", words.trim_end_matches('.')).trim_end().to_owned()));
     }
     let header = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(Greeting { api: header(response.headers(), "api-version"), os: header(response.headers(), "ostype") })
@@ -187,7 +188,7 @@ impl Failure {
     fn from_client(error: bollard::errors::Error) -> Self {
         match error {
             bollard::errors::Error::IOError { err } => Self::Io(err.kind(), err.to_string()),
-            other => Self::Other(other.to_string()),
+            other => Self::Other(errors::root_cause(&other).to_string()),
         }
     }
 
@@ -228,10 +229,12 @@ fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineError {
     let silent = attempts.iter().any(|attempt| matches!(attempt.failure, Failure::Silent));
     let kind = if silent { EngineErrorKind::Timeout } else { EngineErrorKind::Unreachable };
     let from = options.docker_host.as_ref().map_or("", |_| ", the address in DOCKER_HOST");
-    EngineError::new(kind, format!("no Docker Engine answers at {tried}{from}")).with_hint(if options.docker_host.is_some() {
-        "start that engine, or unset DOCKER_HOST to use the one of this machine"
-    } else {
-        "start the Docker Engine (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to one that runs"
+    EngineError::new(kind, format!("no Docker Engine answers at {tried}{from}")).with_hint(match (&options.docker_host, &options.tls) {
+        (Some(_), Some(tls)) => format!("check that the engine runs, and that the certificates in \"{}\" are for it", tls.folder.display()),
+        (Some(_), None) => "start that engine, or unset DOCKER_HOST to use the one of this machine".to_owned(),
+        (None, _) => {
+            "start the Docker Engine (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to one that runs".to_owned()
+        }
     })
 }
 

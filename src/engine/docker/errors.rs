@@ -5,7 +5,6 @@ use std::io;
 
 use bollard::errors::Error as ClientError;
 
-use super::wire::QUICK;
 use crate::engine::{EngineError, EngineErrorKind as Kind};
 
 /// An error of the client library.
@@ -13,9 +12,8 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
     match error {
         ClientError::DockerResponseServerError { status_code, message } => from_status(status_code, &message),
         ClientError::DockerStreamError { error } => from_stream(&error),
-        ClientError::RequestTimeoutError => {
-            EngineError::new(Kind::Timeout, format!("the Docker Engine did not begin to answer within {} s", QUICK.as_secs()))
-        }
+        ClientError::RequestTimeoutError => EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
+            .with_hint("look at the engine's own log; it may have to be restarted"),
         ClientError::HyperResponseError { err } => connection(&err),
         ClientError::IOError { err } => from_io(&err),
         ClientError::JsonDataError { message, .. } => unreadable(message),
@@ -27,8 +25,11 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
 /// An answer's status and the engine's message with it.
 pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     let kind = match status {
-        304 | 409 => Kind::Conflict,
-        401 | 403 => Kind::Denied,
+        401 => Kind::Denied,
+        403 if message.contains("authorization denied") => Kind::Denied,
+        // "Forbidden" is the engine's word for what the state doesn't allow: a network in use, a subnet or an address taken,
+        // a file system mounted read-only.
+        304 | 403 | 409 => Kind::Conflict,
         404 => Kind::NotFound,
         408 | 504 => Kind::Timeout,
         400..=499 => Kind::Invalid,
@@ -41,15 +42,6 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     EngineError::new(kind, message)
 }
 
-/// The same answer about a network: there the engine says 403 for what the state forbids (still in use, subnet taken).
-pub(super) fn about_network(error: ClientError) -> EngineError {
-    let mut error = from_client(error);
-    if error.kind == Kind::Denied {
-        error.kind = Kind::Conflict;
-    }
-    error
-}
-
 /// An error in the middle of a pull, push, build or import: the engine gives only words.
 pub(super) fn from_stream(message: &str) -> EngineError {
     EngineError::new(transfer_kind(message).unwrap_or(Kind::Failed), sentence(message))
@@ -60,6 +52,7 @@ pub(super) fn from_stream(message: &str) -> EngineError {
 pub(super) fn about_transfer(mut error: EngineError) -> EngineError {
     match error.kind {
         Kind::Server => error.kind = transfer_kind(&error.message).unwrap_or(Kind::Failed),
+        Kind::Conflict => error.kind = transfer_kind(&error.message).unwrap_or(Kind::Denied),
         Kind::NotFound => error.kind = transfer_kind(&error.message).unwrap_or(Kind::NotFound),
         _ => {}
     }
@@ -88,8 +81,16 @@ pub(super) fn connection(error: &hyper::Error) -> EngineError {
         // The body we were sending: a build's context, an import's archive.
         Some(cause) if error.is_user() => EngineError::new(Kind::Failed, format!("could not read what the engine was to be sent: {cause}")),
         Some(cause) => from_io(cause),
-        None => lost(error),
+        None => lost(root_cause(error)),
     }
+}
+
+/// The innermost of an error's causes: what the ones around it are about.
+pub(super) fn root_cause<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error
 }
 
 /// An error of the socket.
@@ -142,7 +143,7 @@ mod tests {
         let cases = [
             (400, Kind::Invalid),
             (401, Kind::Denied),
-            (403, Kind::Denied),
+            (403, Kind::Conflict),
             (404, Kind::NotFound),
             (405, Kind::Invalid),
             (409, Kind::Conflict),
@@ -173,8 +174,9 @@ mod tests {
     }
 
     #[test]
-    fn a_network_in_use_is_a_conflict_although_the_engine_says_forbidden() {
-        assert!(about_network(answered(403, "network x has active endpoints")).is_conflict());
+    fn forbidden_is_what_the_state_does_not_allow_unless_a_plugin_decides_who_may() {
+        assert!(from_status(403, "network x has active endpoints").is_conflict());
+        assert_eq!(from_status(403, "authorization denied by plugin p: no").kind, Kind::Denied);
     }
 
     #[test]
@@ -182,6 +184,7 @@ mod tests {
         let cases = [
             (404, "pull access denied for local/none, repository does not exist or may require 'docker login'", Kind::NotFound),
             (404, "manifest for redis:99 not found: manifest unknown: manifest unknown", Kind::NotFound),
+            (403, "denied: requested access to the resource is denied", Kind::Denied),
             (500, "Head \"https://registry.example/v2/\": unauthorized: incorrect username or password", Kind::Denied),
             (500, "Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host", Kind::Failed),
         ];
@@ -207,6 +210,6 @@ mod tests {
     #[test]
     fn a_call_without_an_answer_is_a_timeout() {
         let error = from_client(ClientError::RequestTimeoutError);
-        assert_eq!((error.kind, error.message.as_str()), (Kind::Timeout, "the Docker Engine did not begin to answer within 120 s"));
+        assert_eq!((error.kind, error.message.as_str()), (Kind::Timeout, "the Docker Engine did not begin to answer in time"));
     }
 }

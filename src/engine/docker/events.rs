@@ -8,7 +8,7 @@ use hyper::Request;
 
 use super::reference::query_value;
 use super::{DockerEngine, errors, streams, wire};
-use crate::engine::{EngineError, EngineErrorKind, Filters, Result};
+use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, Result};
 
 /// Subscribes; see [`crate::engine::Engine::events`].
 ///
@@ -32,7 +32,15 @@ pub(super) async fn subscribe(
     Ok(until_lost(events.boxed()))
 }
 
+/// From this version on, questions asked at the same time share one answer to `info`, the first one's.
+const SHARED_INFO: ApiVersion = ApiVersion { major: 1, minor: 44 };
+
+/// The engine's time, not before this call began.
 async fn engine_time(engine: &DockerEngine) -> Result<DateTime<Utc>> {
+    if engine.api >= SHARED_INFO {
+        // A shared answer may be to a question from before this call; whatever answers next, is not.
+        engine.client.info().await.map_err(errors::from_client)?;
+    }
     let info = engine.client.info().await.map_err(errors::from_client)?;
     let text = info.system_time.unwrap_or_default();
     let time = DateTime::parse_from_rfc3339(&text).map_err(|_| errors::unreadable(format!("its time is \"{text}\"")))?;

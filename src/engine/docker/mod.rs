@@ -1,6 +1,6 @@
 //! The Docker Engine API over bollard.
 //!
-//! [`connect`] finds the engine. The nouns' files hold one function per call; [`wire`] is the
+//! [`connect()`] finds the engine. The nouns' files hold one function per call; `wire` is the
 //! connection below bollard, which they use directly where bollard tells too little.
 
 mod address;

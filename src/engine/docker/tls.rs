@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::engine::{EngineError, EngineErrorKind, Result};
-use crate::host::{Host, HostErrorKind};
+use crate::host::{self, HostErrorKind};
 
 /// The content of the files in `DOCKER_CERT_PATH`, PEM.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,10 +31,10 @@ impl std::fmt::Debug for TlsFiles {
 
 impl TlsFiles {
     /// Reads them from `folder`.
-    pub(super) fn read(host: &dyn Host, folder: &Path) -> Result<Self> {
+    pub(super) fn read(read: &dyn Fn(&Path) -> host::Result<Bytes>, folder: &Path) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
-            match host.read(&path) {
+            match read(&path) {
                 Ok(content) => Ok(Some(content)),
                 Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
                 Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)),

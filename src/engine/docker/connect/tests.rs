@@ -38,6 +38,39 @@ fn failure(answer: Result<DockerEngine>) -> EngineError {
     answer.err().expect("no engine to be there")
 }
 
+/// The options of an environment and of files, by user `alice`.
+fn gathered(variables: &[(&str, &str)], files: &[(&str, &'static str)]) -> Result<ConnectOptions> {
+    let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let read = |path: &Path| {
+        let file = files.iter().find(|(known, _)| Path::new(known) == path);
+        file.map(|(_, content)| (*content).into()).ok_or_else(|| host::HostError::new(host::HostErrorKind::NotFound, "no such file"))
+    };
+    ConnectOptions::gather(&variable, &read, "alice@machine")
+}
+
+#[test]
+fn the_options_are_the_environments_where_empty_counts_as_unset() {
+    let variables = [("DOCKER_HOST", ""), ("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/alice"), ("DOCKER_TLS_VERIFY", "1")];
+    let expected = ConnectOptions { runtime_dir: Some("/run/user/1000".into()), home: Some("/home/alice".into()), ..options() };
+    assert_eq!(gathered(&variables, &[("/etc/group", GROUPS)]), Ok(expected));
+}
+
+#[test]
+fn tls_files_are_read_for_tcp_only_and_a_missing_one_is_named() {
+    let tcp = [("DOCKER_HOST", "tcp://engine"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/certs")];
+    let files = [("/certs/ca.pem", "CA"), ("/certs/cert.pem", "CERT"), ("/certs/key.pem", "KEY")];
+    let tls = gathered(&tcp, &files).unwrap().tls.unwrap();
+    assert_eq!((tls.authority, tls.identity), ("CA".into(), Some(("CERT".into(), "KEY".into()))));
+    assert_eq!(gathered(&tcp, &files[..1]).unwrap().tls.unwrap().identity, None);
+
+    let error = gathered(&tcp, &files[..2]).unwrap_err();
+    assert_eq!(error.message, "DOCKER_TLS_VERIFY is set, but there is no \"/certs/key.pem\"");
+    let home = [tcp[0], tcp[1], ("HOME", "/home/alice")];
+    let error = gathered(&home, &[]).unwrap_err();
+    assert_eq!(error.message, "DOCKER_TLS_VERIFY is set, but there is no \"/home/alice/.docker/ca.pem\"");
+    assert!(gathered(&[("DOCKER_HOST", "unix:///a.sock"), tcp[1]], &[]).unwrap().tls.is_none());
+}
+
 #[test]
 fn without_docker_host_the_default_and_the_rootless_sockets_are_tried_in_order() {
     let options = ConnectOptions { runtime_dir: Some("/run/user/1000".into()), home: Some(PathBuf::from("/home/alice")), ..options() };
@@ -126,8 +159,8 @@ async fn an_engine_that_is_too_old_is_refused_with_both_versions() {
 async fn what_answers_without_being_an_engine_is_told_so() {
     let (_folder, options) = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
     assert!(failure(connect(&options).await).message.ends_with("is not a Docker Engine"));
-    let (_folder, options) = answering("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
-    assert!(failure(connect(&options).await).message.contains("it answered with status 502"));
+    let (_folder, options) = answering("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 9\r\n\r\nno proxy\n");
+    assert!(failure(connect(&options).await).message.contains("(it answered with status 502 no proxy)"));
 }
 
 #[tokio::test]

@@ -1,17 +1,23 @@
-//! The conformance suite on the Docker Engine that `DOCKER_HOST` or the default socket leads to.
+//! Tests on the Docker Engine that `DOCKER_HOST` or the default socket leads to.
+
+mod conformance;
+mod connections;
+mod relay;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use spc::engine::Engine;
 use spc::engine::docker::{ConnectOptions, DockerEngine, connect};
 use tokio::sync::OnceCell;
 
 use crate::conformance::case::stream_of;
-use crate::conformance::{Case, Fixture, for_each_case, for_each_shell_case};
+use crate::conformance::{Case, Fixture};
 
 /// A statically linked busybox, from the Debian package of that name.
 const BUSYBOX: &str = "/bin/busybox";
-const IMAGE: &str = "spc-conformance/busybox:1";
+const REPOSITORY: &str = "spc-conformance/busybox";
 /// Nobody listens on port 1.
 const UNREACHABLE: &str = "127.0.0.1:1/spc/none:1";
 /// More than any case takes.
@@ -26,32 +32,41 @@ pub async fn engine() -> DockerEngine {
     }
 }
 
-/// Runs a case and cleans up after it; a failed one leaves what it made to be looked at, until its next run.
+/// Runs a case on that engine.
 async fn run(name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
-    let engine = engine().await;
-    import_image(&engine).await;
-    let fixture = Fixture { image: IMAGE.into(), unreachable: UNREACHABLE.into() };
+    run_on(&engine().await, name, case).await;
+}
+
+/// Runs a case and cleans up after it; a failed one leaves what it made to be looked at, until its next run.
+async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
+    let fixture = Fixture { image: image(engine).await, unreachable: UNREACHABLE.into() };
     let whole = async {
-        let prepared = Case::new(&engine, &fixture, name).await;
+        let prepared = Case::new(engine, &fixture, name).await;
         case(&prepared).await;
         prepared.clean().await;
     };
     tokio::time::timeout(LIMIT, whole).await.expect("the case ends in time");
 }
 
-/// Once per run of the tests: the engine may have any older one.
-async fn import_image(engine: &DockerEngine) {
-    static IMPORTED: OnceCell<()> = OnceCell::const_new();
-    let import = || async {
+/// The image of the cases. Its tag is the digest of what is in it, so that one from an earlier run serves if it is the same.
+async fn image(engine: &DockerEngine) -> String {
+    static IMAGE: OnceCell<String> = OnceCell::const_new();
+    let make = || async {
         let busybox = std::fs::read(BUSYBOX).unwrap_or_else(|error| panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}"));
-        let changes = ["ENV PATH=/bin".to_owned(), "CMD [\"sh\"]".to_owned()];
-        engine.image_import(IMAGE, &changes, stream_of(root_file_system(&busybox))).await.unwrap();
+        let tar = root_file_system(&busybox);
+        let digest = Sha256::digest(&tar);
+        let image = format!("{REPOSITORY}:{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+        if engine.image_inspect(&image).await.is_err() {
+            let changes = ["ENV PATH=/bin".to_owned(), "CMD [\"sh\"]".to_owned()];
+            engine.image_import(&image, &changes, stream_of(tar)).await.unwrap();
+        }
+        image
     };
-    IMPORTED.get_or_init(import).await;
+    IMAGE.get_or_init(make).await.clone()
 }
 
 /// A root file system of one program under its names.
-fn root_file_system(busybox: &[u8]) -> bytes::Bytes {
+fn root_file_system(busybox: &[u8]) -> Bytes {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(busybox.len() as u64);
@@ -71,22 +86,3 @@ fn root_file_system(busybox: &[u8]) -> bytes::Bytes {
     archive.append_data(&mut folder, "tmp/", std::io::empty()).unwrap();
     archive.into_inner().unwrap().into()
 }
-
-macro_rules! tests {
-    ($($noun:ident: [$($case:ident),* $(,)?],)*) => {
-        $(mod $noun {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() {
-                    super::run(stringify!($case), async |case: &crate::conformance::Case<'_>| {
-                        crate::conformance::$noun::$case(case).await;
-                    })
-                    .await;
-                }
-            )*
-        })*
-    };
-}
-
-for_each_case!(tests);
-for_each_shell_case!(tests);
