@@ -285,9 +285,9 @@ mod tests {
     fn a_missing_base_image_is_named_with_the_way_to_mend_it() {
         let mut progress = Progress::default();
         let told = "failed to do request: connect: connection refused";
-        progress.take(buildkit(vec![failed("[internal] load metadata for docker.io/local/none:1", told)], vec![]));
+        progress.take(buildkit(vec![failed("[internal] load metadata for local/none:1", told)], vec![]));
         let error = progress.failure(&format!("failed to solve: {told}"));
-        assert_eq!(error.message, format!("could not fetch the base image \"docker.io/local/none:1\": {told}"));
+        assert_eq!(error.message, format!("could not fetch the base image \"local/none:1\": {told}"));
         assert!(error.hint.is_some());
     }
 
