@@ -2,15 +2,15 @@
 //! stopped itself, the key of the secrets' fingerprints, and a journal per run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::host::{Host, HostError, HostErrorKind};
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Level, Sink};
 use crate::model::hash::hex;
 
 const FOLDER: &str = ".spc";
@@ -28,8 +28,6 @@ pub struct State {
     pub passes: BTreeMap<String, String>,
     /// Containers that spc stopped.
     pub stopped: BTreeSet<String>,
-    /// The networks and volumes that were adopted from Docker Compose.
-    pub adopted: BTreeSet<String>,
     /// Numbers of containers set with `scale`.
     pub scales: BTreeMap<String, Scale>,
 }
@@ -52,18 +50,18 @@ struct Key {
 /// Reads and writes the records of a project.
 pub struct Records<'a> {
     host: &'a dyn Host,
-    folder: PathBuf,
+    directory: PathBuf,
     project: &'a str,
 }
 
 impl<'a> Records<'a> {
     /// The records of `project` below `directory`.
-    pub fn new(host: &'a dyn Host, directory: &std::path::Path, project: &'a str) -> Self {
-        Self { host, folder: directory.join(FOLDER), project }
+    pub fn new(host: &'a dyn Host, directory: &Path, project: &'a str) -> Self {
+        Self { host, directory: directory.to_path_buf(), project }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(self.project).join(name)
+        self.directory.join(FOLDER).join(self.project).join(name)
     }
 
     /// What is remembered; nothing if there is nothing, or it can't be read: it only spares work.
@@ -120,62 +118,91 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// `.spc/` ignores itself, so that no repository takes it in.
     fn make_folder(&self) -> Result<(), HostError> {
-        self.host.create_folder(&self.folder.join(self.project))?;
-        let ignore = self.folder.join(".gitignore");
-        if self.host.info(&ignore).is_err() {
-            self.host.write(&ignore, b"*\n", None)?;
-        }
-        Ok(())
-    }
-
-    /// A journal for `run`, kept in `.spc/<project>/runs/<run>.jsonl`; the oldest ones go.
-    pub fn journal(&self, run: &str) -> Result<PathBuf, HostError> {
-        self.make_folder()?;
-        let runs = self.path("runs");
-        self.host.create_folder(&runs)?;
-        let mut names: Vec<String> =
-            self.host.list(&runs)?.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".jsonl")).collect();
-        names.sort();
-        for name in names.iter().take(names.len().saturating_sub(RUNS_KEPT - 1)) {
-            self.host.remove(&runs.join(name))?;
-        }
-        Ok(runs.join(format!("{run}.jsonl")))
+        let folder = make_folder(self.host, &self.directory)?;
+        self.host.create_folder(&folder.join(self.project))
     }
 }
 
-/// A sink that also writes what changes the engine, and how it went, into a run's journal.
+/// Makes `.spc/`, which ignores itself, so that no repository takes it in.
+fn make_folder(host: &dyn Host, directory: &Path) -> Result<PathBuf, HostError> {
+    let folder = directory.join(FOLDER);
+    host.create_folder(&folder)?;
+    let ignore = folder.join(".gitignore");
+    if host.info(&ignore).is_err() {
+        host.write(&ignore, b"*\n", None)?;
+    }
+    Ok(folder)
+}
+
+/// The journal of `run`: `.spc/runs/<run>.jsonl`; the oldest ones go.
+fn journal(host: &dyn Host, directory: &Path, run: &str) -> Result<PathBuf, HostError> {
+    let runs = make_folder(host, directory)?.join("runs");
+    host.create_folder(&runs)?;
+    let mut names: Vec<String> = host.list(&runs)?.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".jsonl")).collect();
+    names.sort();
+    for name in names.iter().take(names.len().saturating_sub(RUNS_KEPT - 1)) {
+        host.remove(&runs.join(name))?;
+    }
+    Ok(runs.join(format!("{run}.jsonl")))
+}
+
+/// The id of a new run: its time and some randomness, so that ids sort by time and never meet.
+pub fn new_run(host: &dyn Host) -> String {
+    let mut nonce = [0; 3];
+    host.random(&mut nonce);
+    format!("{}-{}", host.now().format("%Y%m%dT%H%M%S"), hex(&nonce))
+}
+
+/// A sink that also writes what changes the engine, and how it went, into a run's journal. The journal is made at the first
+/// step: a run that changes nothing leaves nothing.
 pub struct Journal {
-    host: std::sync::Arc<dyn Host>,
-    path: PathBuf,
-    next: std::sync::Arc<dyn Sink>,
-    /// Told once that the journal can't be written.
-    broken: Mutex<bool>,
+    host: Arc<dyn Host>,
+    directory: PathBuf,
+    run: String,
+    next: Arc<dyn Sink>,
+    state: Mutex<JournalState>,
+}
+
+enum JournalState {
+    NotBegun,
+    At(PathBuf),
+    /// It can't be written; that was said.
+    Broken,
 }
 
 impl Journal {
-    /// Writes to `path` and hands every event on to `next`.
-    pub fn new(host: std::sync::Arc<dyn Host>, path: PathBuf, next: std::sync::Arc<dyn Sink>) -> Self {
-        Self { host, path, next, broken: Mutex::new(false) }
+    /// Writes below `directory` and hands every event on to `next`.
+    pub fn new(host: Arc<dyn Host>, directory: PathBuf, run: String, next: Arc<dyn Sink>) -> Self {
+        Self { host, directory, run, next, state: Mutex::new(JournalState::NotBegun) }
+    }
+
+    fn write(&self, state: &mut JournalState, event: &Event) -> Result<(), HostError> {
+        if let JournalState::NotBegun = state {
+            *state = JournalState::At(journal(&*self.host, &self.directory, &self.run)?);
+        }
+        let JournalState::At(path) = state else { return Ok(()) };
+        let mut line = serde_json::to_value(event).unwrap_or_default();
+        line["time"] = self.host.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into();
+        self.host.append(path, format!("{line}\n").as_bytes())
     }
 }
 
 impl Sink for Journal {
     fn event(&self, event: &Event) {
         self.next.event(event);
-        if matches!(event, Event::Print { .. } | Event::Output { .. } | Event::StepProgress { .. }) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = match event {
+            Event::StepStarted { .. } | Event::StepDone { .. } | Event::StepFailed { .. } => true,
+            Event::Log { .. } | Event::Waiting { .. } => matches!(*state, JournalState::At(_)),
+            _ => false,
+        };
+        if !wanted {
             return;
         }
-        let mut line = serde_json::to_value(event).unwrap_or_default();
-        line["time"] = self.host.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into();
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        if *broken {
-            return;
-        }
-        if let Err(error) = self.host.append(&self.path, format!("{line}\n").as_bytes()) {
-            *broken = true;
-            self.next.event(&Event::Log { level: crate::model::event::Level::Warning, text: format!("The run is not recorded: {error}") });
+        if let Err(error) = self.write(&mut state, event) {
+            *state = JournalState::Broken;
+            self.next.event(&Event::Log { level: Level::Warning, text: format!("The run is not recorded: {error}") });
         }
     }
 }

@@ -80,6 +80,7 @@ fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions
 /// A name for the build's session that no other client of the engine has.
 fn session_id() -> Result<String> {
     let mut bytes = [0; 16];
+    #[expect(clippy::disallowed_methods, reason = "names a session on a real engine; nothing simulated has one")]
     getrandom::fill(&mut bytes)
         .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not begin a build session: no randomness: {error}")))?;
     Ok(bytes.iter().fold("spc-".to_owned(), |mut id, byte| {

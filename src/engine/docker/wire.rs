@@ -5,6 +5,8 @@
 //! Every request has a connection of its own, as the engine's own client does it for streams:
 //! opening one costs some 50 µs, and a kept one may have died with the engine.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the connection to a real engine is this inhabitant's own")]
+
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};

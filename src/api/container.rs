@@ -1,0 +1,203 @@
+//! `container`: one container, by name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, Map};
+
+use super::context::Context;
+use super::{exec, files, logs, project, task};
+use crate::apply::failures::of_engine;
+use crate::apply::logs::Logged;
+use crate::engine::{EngineError, StopRequest};
+use crate::model::Failure;
+use crate::value::Record;
+use crate::value::json::from_json;
+
+/// A container as a script holds it, whether it is there or not.
+#[derive(Clone)]
+pub struct Container {
+    pub(super) context: Arc<Context>,
+    pub(super) name: String,
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "container {}", self.name)
+    }
+}
+
+/// What is done to a container of the project.
+enum Change<'a> {
+    Start,
+    Stop,
+    Restart,
+    Kill(&'a str),
+    Remove { volumes: bool },
+}
+
+impl Container {
+    pub(super) fn exec(&self, command: &Dynamic, options: Map) -> Result<Record, Failure> {
+        let project = project::name(&self.context)?;
+        exec::run(&self.context, &project, &self.name, &self.name, command, options)
+    }
+
+    pub(super) fn kill(&self, signal: &str) -> Result<(), Failure> {
+        self.change(&Change::Kill(signal))
+    }
+
+    fn change(&self, change: &Change<'_>) -> Result<(), Failure> {
+        let name = &self.name;
+        let verb = match change {
+            Change::Start => "start",
+            Change::Stop => "stop",
+            Change::Restart => "restart",
+            Change::Kill(_) => "send a signal to",
+            Change::Remove { .. } => "remove",
+        };
+        let failed = |error: EngineError| of_engine(error, &format!("{verb} the container \"{name}\""));
+        project::finish(&self.context, async {
+            let engine = self.context.engine().await?;
+            let found = engine.container_inspect(name).await.map_err(failed)?;
+            project::check_ours(&self.context, &format!("container \"{name}\""), found.config.and_then(|config| config.labels).as_ref())?;
+            let request = StopRequest::default();
+            match change {
+                Change::Start => engine.container_start(name).await.map(drop),
+                Change::Stop => engine.container_stop(name, &request).await.map(drop),
+                Change::Restart => engine.container_restart(name, &request).await,
+                Change::Kill(signal) => engine.container_kill(name, signal).await,
+                Change::Remove { volumes } => engine.container_remove(name, true, *volumes).await,
+            }
+            .map_err(failed)
+        })
+    }
+
+    fn inspect(&self) -> Result<Option<serde_json::Value>, Failure> {
+        task::wait(&self.context, async {
+            match self.context.engine().await?.container_inspect(&self.name).await {
+                Ok(found) => Ok(Some(serde_json::to_value(found).unwrap_or_default())),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(of_engine(error, &format!("inspect the container \"{}\"", self.name))),
+            }
+        })
+    }
+
+    fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
+        let (request, follow) = logs::request(&self.context, options)?;
+        let logged = vec![Logged { id: self.name.clone(), service: self.name.clone(), from: self.name.clone() }];
+        logs::of(&self.context, &project::name(&self.context)?, logged, request, follow)
+    }
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// The container of that name.
+    #[rhai_fn(name = "container", return_raw)]
+    pub fn container(context: NativeCallContext, name: &str) -> Raw<Container> {
+        Ok(Container { context: Context::of(&context)?, name: name.to_owned() })
+    }
+
+    /// Its name.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(container: &mut Container) -> String {
+        container.name.clone()
+    }
+
+    /// A container has no tag.
+    #[rhai_fn(get = "tag", return_raw, pure)]
+    pub fn tag(container: &mut Container) -> Raw<Dynamic> {
+        Err(Failure::usage(format!("A container has no \"tag\" (asked of {})", container.name)).into())
+    }
+
+    /// Whether it is there.
+    #[rhai_fn(return_raw, pure)]
+    pub fn exists(container: &mut Container) -> Raw<bool> {
+        Ok(container.inspect()?.is_some())
+    }
+
+    /// All the engine knows of it, as `docker inspect` shows it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn inspect(container: &mut Container) -> Raw<Dynamic> {
+        let found = container.inspect()?;
+        Ok(from_json(&found.ok_or_else(|| Failure::new(crate::model::Kind::NotFound, format!("There is no container \"{}\"", container.name)))?))
+    }
+
+    /// Start it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn start(container: &mut Container) -> Raw<()> {
+        Ok(container.change(&Change::Start)?)
+    }
+
+    /// Stop it, with its own grace.
+    #[rhai_fn(return_raw, pure)]
+    pub fn stop(container: &mut Container) -> Raw<()> {
+        Ok(container.change(&Change::Stop)?)
+    }
+
+    /// Restart it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn restart(container: &mut Container) -> Raw<()> {
+        Ok(container.change(&Change::Restart)?)
+    }
+
+    /// Send it KILL.
+    #[rhai_fn(name = "kill", return_raw, pure)]
+    pub fn kill(container: &mut Container) -> Raw<()> {
+        Ok(container.change(&Change::Kill("KILL"))?)
+    }
+
+    /// Send it a signal.
+    #[rhai_fn(name = "kill", return_raw, pure)]
+    pub fn kill_with(container: &mut Container, signal: &str) -> Raw<()> {
+        Ok(container.change(&Change::Kill(signal))?)
+    }
+
+    /// Remove it, running or not; its anonymous volumes are kept.
+    #[rhai_fn(name = "remove", return_raw, pure)]
+    pub fn remove(container: &mut Container) -> Raw<()> {
+        Ok(container.change(&Change::Remove { volumes: false })?)
+    }
+
+    /// Its log: a list of lines.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs(container: &mut Container) -> Raw<Dynamic> {
+        Ok(container.logs(Map::new())?)
+    }
+
+    /// Its log, with `follow tail since until timestamps`.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs_with(container: &mut Container, options: Map) -> Raw<Dynamic> {
+        Ok(container.logs(options)?)
+    }
+
+    /// The text of a file in it.
+    #[rhai_fn(name = "read", return_raw, pure)]
+    pub fn read(container: &mut Container, path: &str) -> Raw<String> {
+        Ok(files::read(&container.context, &container.name, path)?)
+    }
+
+    /// Write a file into it; its folder has to be there.
+    #[rhai_fn(name = "write", return_raw, pure)]
+    pub fn write(container: &mut Container, path: &str, text: &str) -> Raw<()> {
+        Ok(files::write(&container.context, &container.name, path, text)?)
+    }
+
+    /// The container as text.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(container: &mut Container) -> String {
+        container.to_string()
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Container>("container");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

@@ -1,0 +1,187 @@
+//! `exec`: a command in a container.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{Array, EvalAltResult, ImmutableString, Map};
+
+use super::container::Container;
+use super::context::Context;
+use super::fs::File;
+use super::project::{finish, surroundings};
+use super::secret;
+use super::service::Service;
+use crate::apply::exec::{Ended, Exec, Input, exec};
+use crate::engine::ExecRequest;
+use crate::model::{Failure, Kind};
+use crate::value::{Options, Record, SecretToken};
+
+/// Lines of standard error shown with a failure.
+const SHOWN_LINES: usize = 20;
+
+/// A command as a script gives it: a list is the argument vector, a string goes through the container's shell.
+pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
+    if let Some(line) = given.read_lock::<ImmutableString>() {
+        if line.trim().is_empty() {
+            return Err(Failure::usage("The command is empty"));
+        }
+        return Ok(vec!["/bin/sh".into(), "-c".into(), line.to_string()]);
+    }
+    let wrong = || Failure::usage("A command is a string, or a list of strings").hint("[\"program\", \"argument\"] runs without a shell");
+    let list = given.read_lock::<Array>().ok_or_else(wrong)?;
+    let words: Vec<String> = list
+        .iter()
+        .map(|word| {
+            let text = word.read_lock::<ImmutableString>().map(|word| word.to_string());
+            text.or_else(|| word.read_lock::<SecretToken>().map(|secret| secret.token.clone())).or_else(|| word.as_int().ok().map(|number| number.to_string())).ok_or_else(wrong)
+        })
+        .collect::<Result<_, _>>()?;
+    if words.first().is_none_or(String::is_empty) { Err(Failure::usage("The command is empty")) } else { Ok(words) }
+}
+
+/// Runs `given` in a container; `name` is what messages call it.
+pub(super) fn run(context: &Arc<Context>, project: &str, container: &str, name: &str, given: &Dynamic, options: Map) -> Result<Record, Failure> {
+    let words = command(given)?;
+    let shown = given.read_lock::<ImmutableString>().map_or_else(|| words.join(" "), |line| line.to_string());
+    if let Some(secret) = words.iter().find_map(|word| context.secrets.unexposed_in(word)) {
+        return Err(Failure::usage(format!("The secret \"{secret}\" would stand in the arguments of a command, which every process in the container can see"))
+            .hint(format!("give it in stdin or environment; if it must be there, write expose(secret(\"{secret}\"))")));
+    }
+    let mut options = Options::new(options, "options of exec");
+    let environment = options.map_of_text("environment")?.unwrap_or_default();
+    let environment: Result<Vec<String>, Failure> = environment
+        .into_iter()
+        .map(|(key, value)| Ok(format!("{key}={}", secret::exposed_in(context, &value, "the environment of a command")?)))
+        .collect();
+    let request = ExecRequest {
+        command: words.iter().map(|word| context.secrets.reveal(word)).collect(),
+        environment: environment?,
+        user: options.text("user")?,
+        working_dir: options.text("working_dir")?,
+        tty: options.bool("tty")?.unwrap_or(false),
+        privileged: options.bool("privileged")?.unwrap_or(false),
+        stdin: false,
+    };
+    if request.privileged {
+        context.policy.privileged("exec with privileged: true")?;
+    }
+    let input = match options.take("stdin") {
+        None => Input::None,
+        Some(value) => input(context, &value)?,
+    };
+    let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
+    let timeout = options.duration("timeout")?;
+    let check = options.bool("check")?.unwrap_or(true);
+    options.finish()?;
+    let output = output.map(|file| file.create(context)).transpose()?;
+    let ended = finish(context, async {
+        let around = surroundings(context, project).await?;
+        exec(&around, Exec { container, name, request, input, output, timeout }).await
+    })?;
+    if check && ended.code != 0 {
+        return Err(failed(&shown, name, &ended));
+    }
+    Ok(record(&ended))
+}
+
+fn input(context: &Context, value: &Dynamic) -> Result<Input, Failure> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(Input::Bytes(Bytes::from(context.secrets.reveal(&text))));
+    }
+    if let Some(secret) = value.read_lock::<SecretToken>() {
+        return Ok(Input::Bytes(Bytes::from(context.secrets.reveal(&secret.token))));
+    }
+    if let Some(blob) = value.read_lock::<rhai::Blob>() {
+        return Ok(Input::Bytes(Bytes::from(blob.clone())));
+    }
+    Ok(Input::Stream(file(value, "stdin")?.open(context)?))
+}
+
+fn file(value: &Dynamic, key: &str) -> Result<File, Failure> {
+    value.read_lock::<File>().map(|file| (*file).clone()).ok_or_else(|| Failure::usage(format!("\"{key}\" is a file: fs::file(\"path\")")))
+}
+
+fn failed(shown: &str, name: &str, ended: &Ended) -> Failure {
+    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let told = if stderr.trim().is_empty() { &stdout } else { &stderr };
+    let lines: Vec<&str> = told.lines().collect();
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
+    Failure::new(Kind::Exec, format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code))
+        .hint("to go on all the same, give it check: false")
+        .field("code", ended.code)
+        .field("service", name)
+        .field("stdout", stdout.as_str())
+        .field("stderr", stderr.as_str())
+        .detail("its last lines", last)
+}
+
+/// How a command ended, as scripts have it.
+pub(super) fn record(ended: &Ended) -> Record {
+    Record::new(
+        "exec result",
+        Map::from([
+            ("code".into(), ended.code.into()),
+            ("ok".into(), (ended.code == 0).into()),
+            ("stdout".into(), String::from_utf8_lossy(&ended.stdout).into_owned().into()),
+            ("stderr".into(), String::from_utf8_lossy(&ended.stderr).into_owned().into()),
+            ("elapsed_ms".into(), i64::try_from(ended.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+        ]),
+    )
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// Run a command in a service's first running container. A list is the argument vector, a string goes through its shell.
+    /// Throws `exec` unless it ends with code 0.
+    ///
+    /// ```
+    /// let waiting = service("redis").exec("redis-cli llen celery").int();
+    /// ```
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_service(service: Service, command: Dynamic) -> Raw<Record> {
+        Ok(service.exec(&command, Map::new())?)
+    }
+
+    /// The same with options: `user working_dir environment tty privileged stdin stdout timeout check`.
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_service_with(service: Service, command: Dynamic, options: Map) -> Raw<Record> {
+        Ok(service.exec(&command, options)?)
+    }
+
+    /// Run a command in a container.
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_container(container: Container, command: Dynamic) -> Raw<Record> {
+        Ok(container.exec(&command, Map::new())?)
+    }
+
+    /// Run a command in a container, with options.
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_container_with(container: Container, command: Dynamic, options: Map) -> Raw<Record> {
+        Ok(container.exec(&command, options)?)
+    }
+
+    /// Run a command in the service or container of that name, of the project at hand.
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_named(context: NativeCallContext, target: &str, command: Dynamic) -> Raw<Record> {
+        Ok(Service::at_hand(&Context::of(&context)?, target)?.exec(&command, Map::new())?)
+    }
+
+    /// The same with options.
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_named_with(context: NativeCallContext, target: &str, command: Dynamic, options: Map) -> Raw<Record> {
+        Ok(Service::at_hand(&Context::of(&context)?, target)?.exec(&command, options)?)
+    }
+}
+
+/// Registers the functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

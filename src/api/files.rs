@@ -1,0 +1,56 @@
+//! Files in containers: read and written as archives.
+
+use bytes::Bytes;
+use futures::StreamExt;
+
+use super::context::Context;
+use super::project;
+use super::task;
+use crate::apply::failures::of_engine;
+use crate::model::Failure;
+
+/// The text of the file at `path` in a container.
+pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<String, Failure> {
+    let bytes = task::wait(context, async {
+        let engine = context.engine().await?;
+        let doing = format!("read \"{path}\" in a container");
+        let mut stream = engine.container_download(container, path).await.map_err(|error| of_engine(error, &doing))?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| of_engine(error, &doing))?);
+        }
+        Ok(bytes)
+    })?;
+    let wrong = |why: &str| Failure::usage(format!("\"{path}\" in the container {why}"));
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let mut entries = archive.entries().map_err(|_| wrong("could not be read"))?;
+    let mut entry = entries.next().and_then(Result::ok).ok_or_else(|| wrong("could not be read"))?;
+    if !entry.header().entry_type().is_file() {
+        return Err(wrong("is not a file"));
+    }
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut entry, &mut text).map_err(|_| wrong("is no text (UTF-8)"))?;
+    Ok(text)
+}
+
+/// Writes a file into a container that spc made for this project; its folder has to be there.
+pub(super) fn write(context: &Context, container: &str, path: &str, text: &str) -> Result<(), Failure> {
+    let (folder, name) = path.rsplit_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(|| {
+        Failure::usage(format!("\"{path}\" is not a file's path in a container")).hint("write it in full, beginning with \"/\"")
+    })?;
+    let folder = if folder.is_empty() { "/" } else { folder };
+    let text = context.secrets.reveal(text);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o644);
+    let mut archive = tar::Builder::new(Vec::new());
+    let packed = archive.append_data(&mut header, name, text.as_bytes()).and_then(|()| archive.into_inner());
+    let packed: Bytes = packed.map_err(|error| Failure::usage(format!("\"{path}\" could not be packed: {error}")))?.into();
+    task::wait(context, async {
+        let engine = context.engine().await?;
+        let doing = format!("write \"{path}\" into a container");
+        let found = engine.container_inspect(container).await.map_err(|error| of_engine(error, &doing))?;
+        project::check_ours(context, &format!("container \"{container}\""), found.config.and_then(|config| config.labels).as_ref())?;
+        engine.container_upload(container, folder, packed).await.map_err(|error| of_engine(error, &doing))
+    })
+}

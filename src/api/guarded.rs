@@ -1,0 +1,159 @@
+//! `guarded`: holds the project's lock and an undo list while a function runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, FnPtr};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::project::{finish, surroundings};
+use super::stack::Stack;
+use super::task;
+use crate::apply::lock;
+use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
+use crate::model::Failure;
+use crate::model::event::{Event, Level};
+use crate::value::error::failure_of;
+
+/// What undoing may take, all of it.
+const UNDO_DEADLINE: Duration = Duration::from_secs(300);
+
+/// The undo list of a guarded function; `g` in `|g| …`.
+#[derive(Clone)]
+pub struct Guard {
+    entries: Arc<Mutex<Entries>>,
+}
+
+#[derive(Default)]
+struct Entries {
+    undo: Vec<(String, FnPtr)>,
+    always: Vec<(String, FnPtr)>,
+    committed: bool,
+}
+
+fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -> Result<Dynamic, Box<EvalAltResult>> {
+    let context = stack.context.clone();
+    let nested = context.held_lock(&stack.name).is_some();
+    if !nested {
+        let lock = finish(&context, async { lock::acquire(&surroundings(&context, &stack.name).await?, &stack.name, DEFAULT_LOCK_PATIENCE).await })?;
+        context.hold_lock(&stack.name, Some(Arc::new(lock)));
+    }
+    let guard = Guard { entries: Arc::new(Mutex::new(Entries::default())) };
+    let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
+    let troubles = clean_up(call, &context, label, &guard, result.is_err());
+    if !nested && let Some(lock) = context.take_lock(&stack.name) {
+        let released = finish(&context, async {
+            match Arc::into_inner(lock) {
+                Some(lock) => lock.release().await,
+                None => Ok(()),
+            }
+        });
+        if let Err(failure) = released {
+            context.events.event(&Event::Log { level: Level::Warning, text: format!("{label}: {failure}") });
+        }
+    }
+    match (result, troubles) {
+        (Ok(value), troubles) => match troubles.into_iter().next() {
+            None => Ok(value),
+            Some((what, failure)) => Err(Failure { message: format!("{label}: could not {what}: {}", failure.message), ..failure }.into()),
+        },
+        (Err(error), troubles) if troubles.is_empty() => Err(error),
+        (Err(error), troubles) => {
+            let mut failure = failure_of(&error);
+            for (what, trouble) in troubles {
+                failure = failure.detail(format!("could not {what}"), trouble.message);
+            }
+            Err(failure.into())
+        }
+    }
+}
+
+/// Undoes what was done, the last first, then does what is done always; under a token and a deadline of its own, so that an
+/// interrupt does not stop it.
+fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard: &Guard, failed: bool) -> Vec<(String, Failure)> {
+    let entries = std::mem::take(&mut *guard.entries.lock().unwrap_or_else(PoisonError::into_inner));
+    let undo = if failed && !entries.committed { entries.undo } else { Vec::new() };
+    if undo.is_empty() && entries.always.is_empty() {
+        return Vec::new();
+    }
+    let token = CancellationToken::new();
+    let _entered = task::enter(token.clone());
+    let _deadline = context.conductor.spawn({
+        let pause = context.host.sleep(UNDO_DEADLINE);
+        async move {
+            pause.fuse().await;
+            token.cancel();
+        }
+    });
+    let mut troubles = Vec::new();
+    for (what, function) in undo.into_iter().rev().chain(entries.always.into_iter().rev()) {
+        context.events.event(&Event::Log { level: Level::Info, text: format!("{label}: {what}") });
+        if let Err(error) = function.call_within_context::<Dynamic>(call, ()) {
+            troubles.push((what, failure_of(&error)));
+        }
+    }
+    troubles
+}
+
+impl Guard {
+    fn with(&self, change: impl FnOnce(&mut Entries)) {
+        change(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// Call `function` with an undo list, holding the project's lock. On an error, an interrupt or a refusal what stands in the
+    /// list is undone, the last first.
+    ///
+    /// ```
+    /// guarded(stack("shop", #{ services: #{} }), "restore", |g| {
+    ///     g.undo("drop the copy", || log::info("dropped"));
+    ///     g.commit();
+    /// });
+    /// ```
+    #[rhai_fn(name = "guarded", return_raw)]
+    pub fn guarded(context: NativeCallContext, stack: Stack, label: &str, function: FnPtr) -> Raw<Dynamic> {
+        run(&context, &stack, label, &function)
+    }
+
+    /// Undo with `function` if the guarded function fails before `commit`.
+    #[rhai_fn(name = "undo", pure)]
+    pub fn undo(guard: &mut Guard, what: &str, function: FnPtr) {
+        guard.with(|entries| entries.undo.push((what.to_owned(), function)));
+    }
+
+    /// Do `function` at the end, however it ends.
+    #[rhai_fn(name = "always", pure)]
+    pub fn always(guard: &mut Guard, what: &str, function: FnPtr) {
+        guard.with(|entries| entries.always.push((what.to_owned(), function)));
+    }
+
+    /// From here on nothing is undone.
+    #[rhai_fn(name = "commit", pure)]
+    pub fn commit(guard: &mut Guard) {
+        guard.with(|entries| entries.committed = true);
+    }
+
+    /// An undo list has no tag.
+    #[rhai_fn(get = "tag", return_raw, pure)]
+    pub fn tag(guard: &mut Guard) -> Raw<Dynamic> {
+        let _ = guard;
+        Err(Failure::usage("An undo list has no \"tag\"").into())
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Guard>("undo list");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

@@ -1,0 +1,113 @@
+//! `healthcheck`: a container's check, run now.
+
+use std::sync::Arc;
+
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, Map};
+
+use super::container::Container;
+use super::context::Context;
+use super::project::surroundings;
+use super::service::Service;
+use super::task;
+use crate::apply::observe::inspect;
+use crate::apply::readiness::{ProbeResult, probe};
+use crate::model::Failure;
+use crate::model::spec::HealthTest;
+use crate::model::spec::reader::Field;
+use crate::value::json::to_json;
+use crate::value::{Options, Record};
+
+/// Runs the effective check, or the given one, until it passes or the retries are used up.
+pub(super) fn once(context: &Arc<Context>, project: &str, container: &str, given: Map) -> Result<Record, Failure> {
+    let mut options = Options::new(given, "options of healthcheck");
+    let test = match options.take("test") {
+        Some(value) => Some(HealthTest::read(&Field::at(&to_json(&value)?, &["test"]))?),
+        None => None,
+    };
+    let interval = options.duration("interval")?.unwrap_or(std::time::Duration::from_secs(1));
+    let retries = options.count("retries")?.unwrap_or(1).max(1);
+    let timeout = options.duration("timeout")?;
+    options.finish()?;
+    task::wait(context, async {
+        let around = surroundings(context, project).await?;
+        let mut seen = inspect(&*around.engine, container).await?;
+        seen.timeout = timeout.unwrap_or(seen.timeout);
+        let mut tries = 0;
+        loop {
+            let begun = around.host.monotonic();
+            let result = probe(&around, &seen, test.as_ref()).await?.unwrap_or_else(|| ProbeResult {
+                code: -1,
+                output: format!("no answer within {}", crate::model::time::format_duration(seen.timeout)),
+                elapsed: around.host.monotonic().saturating_sub(begun),
+            });
+            tries += 1;
+            if result.code == 0 || tries >= retries {
+                return Ok(record(&result));
+            }
+            around.host.sleep(interval).await;
+        }
+    })
+}
+
+fn record(result: &ProbeResult) -> Record {
+    Record::new(
+        "health",
+        Map::from([
+            ("ok".into(), (result.code == 0).into()),
+            ("code".into(), result.code.into()),
+            ("output".into(), result.output.clone().into()),
+            ("elapsed_ms".into(), i64::try_from(result.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+        ]),
+    )
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// Run a service's effective health check now: `ok code output elapsed_ms`. Throws only where there is none.
+    ///
+    /// ```
+    /// let health = healthcheck(service("db"));
+    /// ```
+    #[rhai_fn(name = "healthcheck", return_raw)]
+    pub fn of_service(service: Service) -> Raw<Record> {
+        of_service_with(service, Map::new())
+    }
+
+    /// With options: `test interval timeout retries`.
+    #[rhai_fn(name = "healthcheck", return_raw)]
+    pub fn of_service_with(service: Service, options: Map) -> Raw<Record> {
+        let container = service.running()?;
+        Ok(once(&service.stack.context, &service.stack.name, &container.id, options)?)
+    }
+
+    /// Run a container's effective health check now.
+    #[rhai_fn(name = "healthcheck", return_raw)]
+    pub fn of_container(container: Container) -> Raw<Record> {
+        of_container_with(container, Map::new())
+    }
+
+    /// With options: `test interval timeout retries`.
+    #[rhai_fn(name = "healthcheck", return_raw)]
+    pub fn of_container_with(container: Container, options: Map) -> Raw<Record> {
+        let project = super::super::project::name(&container.context)?;
+        Ok(once(&container.context, &project, &container.name, options)?)
+    }
+
+    /// Run the check of the service of that name, of the project at hand.
+    #[rhai_fn(name = "healthcheck", return_raw)]
+    pub fn of_name(context: NativeCallContext, service: &str) -> Raw<Record> {
+        of_service(Service::at_hand(&Context::of(&context)?, service)?)
+    }
+}
+
+/// Registers the functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

@@ -1,0 +1,233 @@
+//! `image`: one image, by name and tag.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, Map};
+
+use super::context::Context;
+use super::fs::File;
+use super::project::{self, surroundings};
+use super::stack::reported;
+use super::task;
+use crate::apply::failures::of_engine;
+use crate::apply::images::{self, Building};
+use crate::apply::observe::image_id;
+use crate::host::resolve::resolve;
+use crate::model::event::Event;
+use crate::model::spec::Build;
+use crate::model::spec::reader::Field;
+use crate::model::time::format_duration;
+use crate::model::{Failure, Kind};
+use crate::value::Options;
+use crate::value::json::{from_json, map_to_json};
+
+/// An image as a script holds it, whether it is there or not.
+#[derive(Clone)]
+pub struct Image {
+    context: Arc<Context>,
+    name: String,
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "image {}", self.name)
+    }
+}
+
+impl Image {
+    fn missing(&self) -> Failure {
+        Failure::new(Kind::NotFound, format!("The image \"{}\" is not on the engine", self.name)).hint("pull it, build it or import it")
+    }
+
+    fn id(&self) -> Result<Option<String>, Failure> {
+        task::wait(&self.context, async { image_id(&*self.context.engine().await?, &self.name).await })
+    }
+
+    fn inspect(&self) -> Result<bollard::models::ImageInspect, Failure> {
+        task::wait(&self.context, async {
+            match self.context.engine().await?.image_inspect(&self.name).await {
+                Ok(found) => Ok(found),
+                Err(error) if error.is_not_found() => Err(self.missing()),
+                Err(error) => Err(of_engine(error, &format!("inspect the image \"{}\"", self.name))),
+            }
+        })
+    }
+
+    fn build(&self, given: &Map) -> Result<String, Failure> {
+        let json = map_to_json(given)?;
+        let environment = &self.context.project.environment;
+        let build = Build::read(&Field::root(&json), &self.context.project.directory, &|name| environment.get(name).cloned())?;
+        self.context.policy.read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
+        let project = project::name(&self.context)?;
+        task::wait(&self.context, async {
+            let around = surroundings(&self.context, &project).await?;
+            let told = |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
+            let building = Building { image: &self.name, build: &build, of: None };
+            reported(&around, &self.name, "build", &self.name, images::build(&around, &building, &told)).await
+        })
+    }
+
+    fn pull(&self) -> Result<String, Failure> {
+        let project = project::name(&self.context)?;
+        task::wait(&self.context, async {
+            let around = surroundings(&self.context, &project).await?;
+            let told = |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
+            reported(&around, &self.name, "pull", &self.name, images::pull(&around, &self.name, None, &told)).await
+        })
+    }
+
+    fn import(&self, file: &File, given: Map) -> Result<String, Failure> {
+        let mut options = Options::new(given, "options of import");
+        let changes = options.list_of_text("changes")?.unwrap_or_default();
+        options.finish()?;
+        let tar = file.open(&self.context)?;
+        task::wait(&self.context, async {
+            let engine = self.context.engine().await?;
+            engine.image_import(&self.name, &changes, tar).await.map_err(|error| of_engine(error, &format!("import the image \"{}\"", self.name)))
+        })
+    }
+
+    fn tag(&self, tag: &str) -> Result<(), Failure> {
+        task::wait(&self.context, async {
+            let engine = self.context.engine().await?;
+            engine.image_tag(&self.name, tag).await.map_err(|error| of_engine(error, &format!("tag the image \"{}\" as \"{tag}\"", self.name)))
+        })
+    }
+
+    fn registry_digest(&self, given: Map) -> Result<String, Failure> {
+        let mut options = Options::new(given, "options of registry_digest");
+        let timeout = options.duration("timeout")?.unwrap_or(std::time::Duration::from_secs(30));
+        options.finish()?;
+        task::wait(&self.context, async {
+            let engine = self.context.engine().await?;
+            futures::select_biased! {
+                digest = engine.image_registry_digest(&self.name, None).fuse() => {
+                    digest.map_err(|error| Failure::new(Kind::Image, format!("The registry of \"{}\" did not answer: {}", self.name, error.message)))
+                }
+                () = self.context.host.sleep(timeout).fuse() => {
+                    Err(Failure::new(Kind::Timeout, format!("The registry of \"{}\" did not answer within {}", self.name, format_duration(timeout))))
+                }
+            }
+        })
+    }
+
+    fn remove(&self) -> Result<(), Failure> {
+        let found = self.inspect()?;
+        project::check_ours(&self.context, &format!("image \"{}\"", self.name), found.config.and_then(|config| config.labels).as_ref())?;
+        task::wait(&self.context, async {
+            let engine = self.context.engine().await?;
+            engine.image_remove(&self.name, false).await.map_err(|error| of_engine(error, &format!("remove the image \"{}\"", self.name)))
+        })
+    }
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// The image of that name and tag.
+    #[rhai_fn(name = "image", return_raw)]
+    pub fn image(context: NativeCallContext, name: &str) -> Raw<Image> {
+        if name.trim().is_empty() {
+            return Err(Failure::usage("An image needs a name").into());
+        }
+        Ok(Image { context: Context::of(&context)?, name: name.to_owned() })
+    }
+
+    /// Its name as it was asked for.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(image: &mut Image) -> String {
+        image.name.clone()
+    }
+
+    /// Whether it is on the engine.
+    #[rhai_fn(return_raw, pure)]
+    pub fn exists(image: &mut Image) -> Raw<bool> {
+        Ok(image.id()?.is_some())
+    }
+
+    /// Its id, `sha256:…`.
+    #[rhai_fn(get = "id", return_raw, pure)]
+    pub fn id(image: &mut Image) -> Raw<String> {
+        Ok(image.id()?.ok_or_else(|| image.missing())?)
+    }
+
+    /// The digest it was pulled or pushed by; `()` for one that was only built.
+    #[rhai_fn(get = "digest", return_raw, pure)]
+    pub fn digest(image: &mut Image) -> Raw<Dynamic> {
+        Ok(image.inspect()?.repo_digests.unwrap_or_default().into_iter().next().map_or(Dynamic::UNIT, Dynamic::from))
+    }
+
+    /// All the engine knows of it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn inspect(image: &mut Image) -> Raw<Dynamic> {
+        Ok(from_json(&serde_json::to_value(image.inspect()?).unwrap_or_default()))
+    }
+
+    /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull network`. Its id.
+    #[rhai_fn(name = "build", return_raw, pure)]
+    pub fn build(image: &mut Image, options: Map) -> Raw<String> {
+        Ok(image.build(&options)?)
+    }
+
+    /// Pull it from its registry. Its id.
+    #[rhai_fn(name = "pull", return_raw, pure)]
+    pub fn pull(image: &mut Image) -> Raw<String> {
+        Ok(image.pull()?)
+    }
+
+    /// Make it from the tar archive of a root file system. Its id.
+    #[rhai_fn(name = "import", return_raw, pure)]
+    pub fn import(image: &mut Image, archive: File) -> Raw<String> {
+        Ok(image.import(&archive, Map::new())?)
+    }
+
+    /// Make it from an archive, with Dockerfile instructions in `changes`.
+    #[rhai_fn(name = "import", return_raw, pure)]
+    pub fn import_with(image: &mut Image, archive: File, options: Map) -> Raw<String> {
+        Ok(image.import(&archive, options)?)
+    }
+
+    /// Give it another name.
+    #[rhai_fn(name = "tag", return_raw, pure)]
+    pub fn tag(image: &mut Image, tag: &str) -> Raw<()> {
+        Ok(image.tag(tag)?)
+    }
+
+    /// Ask its registry for the digest, without pulling; `timeout` (30 s).
+    #[rhai_fn(name = "registry_digest", return_raw, pure)]
+    pub fn registry_digest(image: &mut Image) -> Raw<String> {
+        Ok(image.registry_digest(Map::new())?)
+    }
+
+    /// The same, with `timeout`.
+    #[rhai_fn(name = "registry_digest", return_raw, pure)]
+    pub fn registry_digest_with(image: &mut Image, options: Map) -> Raw<String> {
+        Ok(image.registry_digest(options)?)
+    }
+
+    /// Remove it; only one that was built for the project.
+    #[rhai_fn(name = "remove", return_raw, pure)]
+    pub fn remove(image: &mut Image) -> Raw<()> {
+        Ok(image.remove()?)
+    }
+
+    /// The image as text.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(image: &mut Image) -> String {
+        image.to_string()
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Image>("image");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

@@ -1,0 +1,192 @@
+//! `network`: one network, by name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, Map};
+
+use super::context::Context;
+use super::{project, task};
+use crate::apply::create;
+use crate::apply::failures::of_engine;
+use crate::model::spec;
+use crate::model::spec::reader::Field;
+use crate::model::{Failure, Kind, names};
+use crate::value::Options;
+use crate::value::json::{from_json, map_to_json};
+
+/// A network as a script holds it, whether it is there or not. Its name is the engine's, or the key of a network of the project.
+#[derive(Clone)]
+pub struct Network {
+    context: Arc<Context>,
+    name: String,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "network {}", self.name)
+    }
+}
+
+impl Network {
+    async fn find(&self) -> Result<Option<bollard::models::NetworkInspect>, Failure> {
+        let engine = self.context.engine().await?;
+        for name in [self.name.clone(), names::object(&project::name(&self.context)?, &self.name)] {
+            match engine.network_inspect(&name).await {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(of_engine(error, &format!("inspect the network \"{name}\""))),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn found(&self) -> Result<bollard::models::NetworkInspect, Failure> {
+        self.find().await?.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no network \"{}\"", self.name)))
+    }
+
+    fn create(&self, given: &Map) -> Result<(), Failure> {
+        let json = map_to_json(given)?;
+        let project = project::name(&self.context)?;
+        let described = spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
+        project::finish(&self.context, async {
+            if self.find().await?.is_some() {
+                return Ok(());
+            }
+            let engine = self.context.engine().await?;
+            let body = create::network(&project, &self.name, &described);
+            engine.network_create(body).await.map(drop).map_err(|error| of_engine(error, &format!("create the network \"{}\"", described.name)))
+        })
+    }
+
+    fn remove(&self) -> Result<(), Failure> {
+        project::finish(&self.context, async {
+            let found = self.found().await?;
+            project::check_ours(&self.context, &format!("network \"{}\"", self.name), found.labels.as_ref())?;
+            let engine = self.context.engine().await?;
+            let id = found.id.unwrap_or_else(|| self.name.clone());
+            engine.network_remove(&id).await.map_err(|error| of_engine(error, &format!("remove the network \"{}\"", self.name)))
+        })
+    }
+
+    fn connect(&self, container: &str, given: Map) -> Result<(), Failure> {
+        let mut options = Options::new(given, "options of connect");
+        let aliases = options.list_of_text("aliases")?;
+        options.finish()?;
+        project::finish(&self.context, async {
+            let found = self.found().await?;
+            self.check_container(container).await?;
+            let endpoint = bollard::models::EndpointSettings { aliases, ..bollard::models::EndpointSettings::default() };
+            let engine = self.context.engine().await?;
+            let id = found.id.unwrap_or_else(|| self.name.clone());
+            let doing = format!("connect \"{container}\" to the network \"{}\"", self.name);
+            engine.network_connect(&id, container, endpoint).await.map_err(|error| of_engine(error, &doing))
+        })
+    }
+
+    fn disconnect(&self, container: &str) -> Result<(), Failure> {
+        project::finish(&self.context, async {
+            let found = self.found().await?;
+            self.check_container(container).await?;
+            let engine = self.context.engine().await?;
+            let id = found.id.unwrap_or_else(|| self.name.clone());
+            let doing = format!("disconnect \"{container}\" from the network \"{}\"", self.name);
+            engine.network_disconnect(&id, container, false).await.map_err(|error| of_engine(error, &doing))
+        })
+    }
+
+    async fn check_container(&self, container: &str) -> Result<(), Failure> {
+        let engine = self.context.engine().await?;
+        let found = engine.container_inspect(container).await.map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
+        project::check_ours(&self.context, &format!("container \"{container}\""), found.config.and_then(|config| config.labels).as_ref())
+    }
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// The network of that name.
+    #[rhai_fn(name = "network", return_raw)]
+    pub fn network(context: NativeCallContext, name: &str) -> Raw<Network> {
+        Ok(Network { context: Context::of(&context)?, name: name.to_owned() })
+    }
+
+    /// Its name as it was asked for.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(network: &mut Network) -> String {
+        network.name.clone()
+    }
+
+    /// A network has no tag.
+    #[rhai_fn(get = "tag", return_raw, pure)]
+    pub fn tag(network: &mut Network) -> Raw<Dynamic> {
+        Err(Failure::usage(format!("A network has no \"tag\" (asked of {})", network.name)).into())
+    }
+
+    /// Whether it is there.
+    #[rhai_fn(return_raw, pure)]
+    pub fn exists(network: &mut Network) -> Raw<bool> {
+        Ok(task::wait(&network.context.clone(), async { Ok(network.find().await?.is_some()) })?)
+    }
+
+    /// All the engine knows of it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn inspect(network: &mut Network) -> Raw<Dynamic> {
+        let found = task::wait(&network.context.clone(), network.found())?;
+        Ok(from_json(&serde_json::to_value(found).unwrap_or_default()))
+    }
+
+    /// Make it for the project; one that is there is left as it is.
+    #[rhai_fn(name = "create", return_raw, pure)]
+    pub fn create(network: &mut Network) -> Raw<()> {
+        Ok(network.create(&Map::new())?)
+    }
+
+    /// Make it with Compose's keys: `name driver driver_opts ipam internal attachable labels`.
+    #[rhai_fn(name = "create", return_raw, pure)]
+    pub fn create_with(network: &mut Network, spec: Map) -> Raw<()> {
+        Ok(network.create(&spec)?)
+    }
+
+    /// Remove it; only one that the project made.
+    #[rhai_fn(name = "remove", return_raw, pure)]
+    pub fn remove(network: &mut Network) -> Raw<()> {
+        Ok(network.remove()?)
+    }
+
+    /// Connect a container of the project to it.
+    #[rhai_fn(name = "connect", return_raw, pure)]
+    pub fn connect(network: &mut Network, container: &str) -> Raw<()> {
+        Ok(network.connect(container, Map::new())?)
+    }
+
+    /// Connect a container of the project to it, with `aliases`.
+    #[rhai_fn(name = "connect", return_raw, pure)]
+    pub fn connect_with(network: &mut Network, container: &str, options: Map) -> Raw<()> {
+        Ok(network.connect(container, options)?)
+    }
+
+    /// Disconnect a container of the project from it.
+    #[rhai_fn(name = "disconnect", return_raw, pure)]
+    pub fn disconnect(network: &mut Network, container: &str) -> Raw<()> {
+        Ok(network.disconnect(container)?)
+    }
+
+    /// The network as text.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(network: &mut Network) -> String {
+        network.to_string()
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Network>("network");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

@@ -1,0 +1,115 @@
+//! `run`: a one-off container.
+
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, Map};
+
+use super::context::Context;
+use super::exec;
+use super::project::{self, finish, surroundings};
+use super::secret;
+use super::service::Service;
+use crate::apply::exec::Ended;
+use crate::apply::oneoff::{OneOff, run as run_one_off};
+use crate::model::{Failure, Kind};
+use crate::value::{Options, Record};
+
+struct Given {
+    environment: Vec<String>,
+    user: Option<String>,
+    working_dir: Option<String>,
+    check: bool,
+}
+
+fn options(context: &Context, given: Map) -> Result<Given, Failure> {
+    let mut options = Options::new(given, "options of run");
+    let environment = options.map_of_text("environment")?.unwrap_or_default();
+    let environment: Result<Vec<String>, Failure> = environment
+        .into_iter()
+        .map(|(key, value)| Ok(format!("{key}={}", secret::exposed_in(context, &value, "the environment of a container")?)))
+        .collect();
+    let read = Given {
+        environment: environment?,
+        user: options.text("user")?,
+        working_dir: options.text("working_dir")?,
+        check: options.bool("check")?.unwrap_or(true),
+    };
+    options.finish()?;
+    Ok(read)
+}
+
+/// A command in a container made like the service's.
+pub(super) fn for_service(service: &Service, command: &Dynamic, given: Map) -> Result<Record, Failure> {
+    let context = &service.stack.context;
+    let project = service.stack.described()?.clone();
+    let described = project.service(&service.name)?;
+    let given = options(context, given)?;
+    let one_off = OneOff {
+        image: &described.image,
+        command: exec::command(command)?,
+        environment: given.environment,
+        user: given.user,
+        working_dir: given.working_dir,
+        project: &service.stack.name,
+        service: Some((&project, described)),
+    };
+    let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await })?;
+    checked(&ended, given.check, &service.name)
+}
+
+fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
+    let project = project::name(context)?;
+    let given = options(context, given)?;
+    let one_off = OneOff {
+        image,
+        command: command.map(exec::command).transpose()?.unwrap_or_default(),
+        environment: given.environment,
+        user: given.user,
+        working_dir: given.working_dir,
+        project: &project,
+        service: None,
+    };
+    let ended = finish(context, async { run_one_off(&surroundings(context, &project).await?, &one_off).await })?;
+    checked(&ended, given.check, image)
+}
+
+fn checked(ended: &Ended, check: bool, name: &str) -> Result<Record, Failure> {
+    if !check || ended.code == 0 {
+        return Ok(exec::record(ended));
+    }
+    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+    Err(Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))
+        .hint("to go on all the same, give it check: false")
+        .field("code", ended.code)
+        .field("stderr", stderr.as_str())
+        .detail("what it wrote", if stderr.trim().is_empty() { String::from_utf8_lossy(&ended.stdout).into_owned() } else { stderr }))
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// Run a command in a new container of an image and remove it: `code ok stdout stderr elapsed_ms`.
+    ///
+    /// ```
+    /// let version = run("redis:7-alpine", ["redis-server", "--version"]).stdout;
+    /// ```
+    #[rhai_fn(name = "run", return_raw)]
+    pub fn run_image(context: NativeCallContext, image: &str, command: Dynamic) -> Raw<Record> {
+        Ok(for_image(&*Context::of(&context)?, image, Some(&command), Map::new())?)
+    }
+
+    /// The same with options: `environment user working_dir check`.
+    #[rhai_fn(name = "run", return_raw)]
+    pub fn run_image_with(context: NativeCallContext, image: &str, command: Dynamic, options: Map) -> Raw<Record> {
+        Ok(for_image(&*Context::of(&context)?, image, Some(&command), options)?)
+    }
+}
+
+/// Registers the functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

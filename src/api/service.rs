@@ -1,0 +1,314 @@
+//! `service`: one service of a stack, and its containers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{Array, EvalAltResult, Map};
+
+use super::container::Container;
+use super::context::Context;
+use super::project::{finish, surroundings};
+use super::stack::Stack;
+use super::{exec, files, healthcheck, logs, run};
+use crate::apply::logs::Logged;
+use crate::apply::verbs::{self, Lifecycle};
+use crate::model::observed::{self, ContainerState};
+use crate::model::plan::Until;
+use crate::model::spec::project::unknown;
+use crate::model::{Failure, Kind};
+use crate::value::Record;
+use crate::value::options::duration_of;
+
+/// A service as a script holds it; cheap to clone. It only fetches: nothing is done until a verb is called.
+#[derive(Clone)]
+pub struct Service {
+    pub(super) stack: Stack,
+    pub(super) name: String,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "service {}", self.name)
+    }
+}
+
+impl Service {
+    /// The service called `name`; the failure names the nearest.
+    pub(super) fn of(stack: &Stack, name: &str) -> Result<Self, Failure> {
+        let known = stack.service_names()?;
+        if known.contains(name) {
+            return Ok(Self { stack: stack.clone(), name: name.to_owned() });
+        }
+        Err(unknown("service", name, known.iter()))
+    }
+
+    /// A service of the project at hand.
+    pub(super) fn at_hand(context: &Arc<Context>, name: &str) -> Result<Self, Failure> {
+        let stack = Stack { context: context.clone(), name: super::project::name(context)?, project: None };
+        Self::of(&stack, name)
+    }
+
+    pub(super) fn containers(&self) -> Result<Vec<observed::Container>, Failure> {
+        let mut containers = self.stack.observe()?;
+        containers.retain(|container| container.service == self.name);
+        Ok(containers)
+    }
+
+    /// The first container that runs.
+    pub(super) fn running(&self) -> Result<observed::Container, Failure> {
+        let containers = self.containers()?;
+        let there = containers.first().map(|container| container.status.clone());
+        containers.into_iter().find(|container| container.state == ContainerState::Running).ok_or_else(|| {
+            let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is {status}"));
+            Failure::new(Kind::NotFound, format!("The service \"{}\" does not run: {how}", self.name))
+                .hint(format!("bring it up first: `.up([\"{}\"])`", self.name))
+                .field("service", self.name.clone())
+        })
+    }
+
+    pub(super) fn exec(&self, command: &Dynamic, options: Map) -> Result<Record, Failure> {
+        let container = self.running()?;
+        exec::run(&self.stack.context, &self.stack.name, &container.id, &self.name, command, options)
+    }
+
+    /// Waits until every container of the service is ready or completed.
+    pub(super) fn wait(&self, until: &str, timeout: Option<Duration>) -> Result<(), Failure> {
+        let until = match until {
+            "ready" | "healthy" => Until::Ready,
+            "completed" => Until::Completed,
+            other => return Err(Failure::usage(format!("A service can't be waited for until \"{other}\"")).hint("there is: ready, completed")),
+        };
+        let described = self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
+        let ids: Vec<String> = self.containers()?.into_iter().map(|container| container.id).collect();
+        if ids.is_empty() {
+            return Err(self.running().err().unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
+        }
+        finish(&self.stack.context, async {
+            let around = surroundings(&self.stack.context, &self.stack.name).await?;
+            verbs::wait(&around, &self.stack.name, &self.name, described, &ids, until, timeout).await
+        })
+    }
+
+    fn lifecycle(&self, verb: Lifecycle) -> Result<Record, Failure> {
+        self.stack.lifecycle(Some(vec![self.name.clone()]), verb, None)
+    }
+
+    fn scale(&self, count: i64) -> Result<Record, Failure> {
+        let wrong = || Failure::usage(format!("A service can't have {count} containers")).hint("a number from 0 to 1000");
+        let count = u32::try_from(count).ok().filter(|count| *count <= 1000).ok_or_else(wrong)?;
+        let project = self.stack.described()?.clone();
+        let outcome = finish(&self.stack.context, async {
+            let around = surroundings(&self.stack.context, &self.stack.name).await?;
+            verbs::scale(&around, &project, &self.name, count).await
+        })?;
+        Ok(Record::new("result", Map::from([("changes".into(), i64::try_from(outcome.changes).unwrap_or(i64::MAX).into()), ("changed".into(), (outcome.changes > 0).into())])))
+    }
+
+    fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
+        let (request, follow) = logs::request(&self.stack.context, options)?;
+        let prefix = format!("{}-", self.stack.name);
+        let logged = self.containers()?.into_iter().map(|container| Logged {
+            from: container.name.strip_prefix(&prefix).unwrap_or(&container.name).to_owned(),
+            id: container.id,
+            service: container.service,
+        });
+        logs::of(&self.stack.context, &self.stack.name, logged.collect(), request, follow)
+    }
+
+    fn port(&self, target: i64, protocol: &str) -> Result<i64, Failure> {
+        let containers = self.containers()?;
+        let found = containers.iter().flat_map(|container| &container.ports).find(|port| i64::from(port.target) == target && port.protocol == protocol);
+        found.map(|port| i64::from(port.published)).ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("The service \"{}\" does not publish the port {target}/{protocol}", self.name))
+                .hint("publish it with `ports`, and bring the service up")
+        })
+    }
+
+    fn state(&self) -> Result<String, Failure> {
+        let containers = self.containers()?;
+        Ok(match containers.first() {
+            None => "missing".to_owned(),
+            Some(first) => containers.iter().find(|container| container.state != ContainerState::Running).unwrap_or(first).state.word().to_owned(),
+        })
+    }
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// The service's name.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(service: &mut Service) -> String {
+        service.name.clone()
+    }
+
+    /// The stack it is of.
+    #[rhai_fn(get = "stack", pure)]
+    pub fn stack(service: &mut Service) -> Stack {
+        service.stack.clone()
+    }
+
+    /// Docker's word for its containers' state, the worst of them; `missing` if there is none.
+    #[rhai_fn(get = "state", return_raw, pure)]
+    pub fn state(service: &mut Service) -> Raw<String> {
+        Ok(service.state()?)
+    }
+
+    /// The image it is described with, or runs.
+    #[rhai_fn(get = "image", return_raw, pure)]
+    pub fn image(service: &mut Service) -> Raw<String> {
+        if let Some(described) = service.stack.project.as_ref().and_then(|project| project.services.get(&service.name)) {
+            return Ok(described.image.clone());
+        }
+        Ok(service.running()?.image_id)
+    }
+
+    /// A service has no tag.
+    #[rhai_fn(get = "tag", return_raw, pure)]
+    pub fn tag(service: &mut Service) -> Raw<Dynamic> {
+        Err(Failure::usage(format!("A service has no \"tag\" (asked of {})", service.name)).hint("its image has: .image").into())
+    }
+
+    /// How many containers run.
+    #[rhai_fn(return_raw, pure)]
+    pub fn count(service: &mut Service) -> Raw<i64> {
+        let running = service.containers()?.iter().filter(|container| container.state == ContainerState::Running).count();
+        Ok(i64::try_from(running).unwrap_or(i64::MAX))
+    }
+
+    /// Its containers, as handles.
+    #[rhai_fn(return_raw, pure)]
+    pub fn containers(service: &mut Service) -> Raw<Array> {
+        let context = &service.stack.context;
+        Ok(service.containers()?.into_iter().map(|container| Dynamic::from(Container { context: context.clone(), name: container.name })).collect())
+    }
+
+    /// Wait until it is `"ready"` or `"completed"`, as long as its own check allows.
+    #[rhai_fn(name = "wait", return_raw, pure)]
+    pub fn wait(service: &mut Service, until: &str) -> Raw<()> {
+        Ok(service.wait(until, None)?)
+    }
+
+    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`.
+    #[rhai_fn(name = "wait", return_raw, pure)]
+    pub fn wait_for(service: &mut Service, until: &str, timeout: Dynamic) -> Raw<()> {
+        Ok(service.wait(until, Some(duration_of(&timeout)?))?)
+    }
+
+    /// Run its health check now, once: `ok code output elapsed_ms`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn probe(service: &mut Service) -> Raw<Record> {
+        let container = service.running()?;
+        Ok(healthcheck::once(&service.stack.context, &service.stack.name, &container.id, Map::new())?)
+    }
+
+    /// Have so many containers; kept until the described number changes.
+    #[rhai_fn(name = "scale", return_raw, pure)]
+    pub fn scale(service: &mut Service, count: i64) -> Raw<Record> {
+        Ok(service.scale(count)?)
+    }
+
+    /// Start its stopped containers as they are, and wait until they are ready.
+    #[rhai_fn(name = "start", return_raw, pure)]
+    pub fn start(service: &mut Service) -> Raw<Record> {
+        Ok(service.lifecycle(Lifecycle::Start)?)
+    }
+
+    /// Stop its containers.
+    #[rhai_fn(name = "stop", return_raw, pure)]
+    pub fn stop(service: &mut Service) -> Raw<Record> {
+        Ok(service.lifecycle(Lifecycle::Stop)?)
+    }
+
+    /// Restart its containers, and wait until they are ready.
+    #[rhai_fn(name = "restart", return_raw, pure)]
+    pub fn restart(service: &mut Service) -> Raw<Record> {
+        Ok(service.lifecycle(Lifecycle::Restart)?)
+    }
+
+    /// Send KILL to its containers.
+    #[rhai_fn(name = "kill", return_raw, pure)]
+    pub fn kill(service: &mut Service) -> Raw<()> {
+        kill_with(service, "KILL")
+    }
+
+    /// Send a signal to its containers: `"HUP"`.
+    #[rhai_fn(name = "kill", return_raw, pure)]
+    pub fn kill_with(service: &mut Service, signal: &str) -> Raw<()> {
+        for container in service.containers()?.into_iter().filter(|container| container.state == ContainerState::Running) {
+            Container { context: service.stack.context.clone(), name: container.name }.kill(signal)?;
+        }
+        Ok(())
+    }
+
+    /// Its log: a list of lines.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs(service: &mut Service) -> Raw<Dynamic> {
+        Ok(service.logs(Map::new())?)
+    }
+
+    /// Its log, with `follow tail since until timestamps`.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs_with(service: &mut Service, options: Map) -> Raw<Dynamic> {
+        Ok(service.logs(options)?)
+    }
+
+    /// The host port under which its TCP port is published.
+    #[rhai_fn(name = "port", return_raw, pure)]
+    pub fn port(service: &mut Service, target: i64) -> Raw<i64> {
+        Ok(service.port(target, "tcp")?)
+    }
+
+    /// The host port under which its port is published, by `"tcp"`, `"udp"` or `"sctp"`.
+    #[rhai_fn(name = "port", return_raw, pure)]
+    pub fn port_by(service: &mut Service, target: i64, protocol: &str) -> Raw<i64> {
+        Ok(service.port(target, protocol)?)
+    }
+
+    /// The text of a file in its first running container.
+    #[rhai_fn(name = "read", return_raw, pure)]
+    pub fn read(service: &mut Service, path: &str) -> Raw<String> {
+        let container = service.running()?;
+        Ok(files::read(&service.stack.context, &container.id, path)?)
+    }
+
+    /// Write a file into each of its running containers; its folder has to be there.
+    #[rhai_fn(name = "write", return_raw, pure)]
+    pub fn write(service: &mut Service, path: &str, text: &str) -> Raw<()> {
+        for container in service.containers()?.into_iter().filter(|container| container.state == ContainerState::Running) {
+            files::write(&service.stack.context, &container.id, path, text)?;
+        }
+        Ok(())
+    }
+
+    /// Run a command in a container of its own, made like the service's and removed afterwards.
+    #[rhai_fn(name = "run", return_raw, pure)]
+    pub fn run(service: &mut Service, command: Dynamic) -> Raw<Record> {
+        Ok(run::for_service(service, &command, Map::new())?)
+    }
+
+    /// The same with options: `environment user working_dir check`.
+    #[rhai_fn(name = "run", return_raw, pure)]
+    pub fn run_with(service: &mut Service, command: Dynamic, options: Map) -> Raw<Record> {
+        Ok(run::for_service(service, &command, options)?)
+    }
+
+    /// The service as text.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(service: &mut Service) -> String {
+        service.to_string()
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Service>("service");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

@@ -1,0 +1,558 @@
+//! `stack`: a description, and what can be done with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rhai::plugin::{
+    Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem,
+};
+use rhai::{Array, EvalAltResult, ImmutableString, Map};
+
+use super::context::Context;
+use super::logs;
+use crate::host::resolve::resolve;
+use super::project::{self, finish, surroundings};
+use super::secret::Source;
+use super::service::Service;
+use super::task;
+use crate::apply::images::{self, Building};
+use crate::apply::verbs::{self, Lifecycle, Outcome, UpOptions};
+use crate::compose::dotenv;
+use crate::model::event::Event;
+use crate::model::observed::{Container, ContainerState, Health};
+use crate::model::reconcile::DownOptions;
+use crate::model::spec::{self, MountSource, Project, ReadOptions, SecretSource};
+use crate::model::{Failure, Kind};
+use crate::value::json::map_to_json;
+use crate::value::{Options, Record};
+
+/// A stack as a script holds it; cheap to clone.
+#[derive(Clone)]
+pub struct Stack {
+    pub(super) context: Arc<Context>,
+    pub(super) name: String,
+    /// What was described; none for `stack()`, which has what runs.
+    pub(super) project: Option<Arc<Project>>,
+}
+
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stack {}", self.name)
+    }
+}
+
+impl Stack {
+    /// Reads a description; nothing is done with it.
+    fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
+        let json = map_to_json(description)?;
+        let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
+        let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
+            (Some(name), _) | (None, Some(name)) => name.clone(),
+            (None, None) => project::name(context)?,
+        };
+        let environment = &context.project.environment;
+        let lookup = |variable: &str| environment.get(variable).cloned();
+        let options = ReadOptions { directory: &context.project.directory, lookup: &lookup };
+        let mut project = Project::read(&name, &json, &options)?;
+        check_policy(context, &project)?;
+        project.add_env_files(&|file| read_env_file(context, file))?;
+        for (name, secret) in &project.secrets {
+            let source = match &secret.source {
+                SecretSource::File(path) => Source::File(path.clone()),
+                SecretSource::Environment(variable) => Source::Variable(variable.clone()),
+            };
+            context.declared_secrets.declare(name, source);
+        }
+        context.set_described_project(&name);
+        Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)) })
+    }
+
+    /// The project at hand, from what runs.
+    fn at_hand(context: &Arc<Context>) -> Result<Self, Failure> {
+        Ok(Self { context: context.clone(), name: project::name(context)?, project: None })
+    }
+
+    pub(super) fn described(&self) -> Result<&Arc<Project>, Failure> {
+        self.project.as_ref().ok_or_else(|| {
+            Failure::usage(format!("The stack \"{}\" has no description here", self.name))
+                .hint("`stack()` has what runs; describe it with `stack(\"name\", #{ services: … })` to bring it up")
+        })
+    }
+
+    /// The services of the description or, without one, of what runs.
+    pub(super) fn service_names(&self) -> Result<BTreeSet<String>, Failure> {
+        match &self.project {
+            Some(project) => Ok(project.services.keys().cloned().collect()),
+            None => Ok(self.observe()?.into_iter().map(|container| container.service).collect()),
+        }
+    }
+
+    pub(super) fn observe(&self) -> Result<Vec<Container>, Failure> {
+        task::wait(&self.context, async {
+            let around = surroundings(&self.context, &self.name).await?;
+            Ok(verbs::look(&around, &self.name).await?.containers)
+        })
+    }
+
+    pub(super) fn up(&self, services: Option<Vec<String>>, given: Map) -> Result<Record, Failure> {
+        let project = self.described()?.clone();
+        let mut options = Options::new(given, "options of up");
+        let up = UpOptions {
+            services,
+            remove_orphans: options.bool("remove_orphans")?.unwrap_or(self.context.project.remove_orphans),
+            adopt: options.bool("adopt")?.unwrap_or(self.context.project.adopt),
+            timeout: options.duration("timeout")?,
+        };
+        options.finish()?;
+        let outcome = finish(&self.context, async { verbs::up(&surroundings(&self.context, &self.name).await?, &project, &up).await })?;
+        Ok(self.outcome(&outcome))
+    }
+
+    pub(super) fn lifecycle(&self, services: Option<Vec<String>>, verb: Lifecycle, timeout: Option<Duration>) -> Result<Record, Failure> {
+        let services = self.chosen(services)?;
+        let outcome = finish(&self.context, async {
+            verbs::lifecycle(&surroundings(&self.context, &self.name).await?, &self.name, &services, verb, timeout).await
+        })?;
+        Ok(self.outcome(&outcome))
+    }
+
+    /// The services named, checked; all if none are.
+    fn chosen(&self, services: Option<Vec<String>>) -> Result<BTreeSet<String>, Failure> {
+        let known = self.service_names()?;
+        match services {
+            None => Ok(known),
+            Some(names) => names
+                .into_iter()
+                .map(|name| if known.contains(&name) { Ok(name) } else { Err(spec::project::unknown("service", &name, known.iter())) })
+                .collect(),
+        }
+    }
+
+    fn down(&self, given: Map) -> Result<Record, Failure> {
+        let mut options = Options::new(given, "options of down");
+        let volumes = options.bool("volumes")?.unwrap_or(false);
+        options.finish()?;
+        let outcome = finish(&self.context, async {
+            verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, DownOptions { volumes }).await
+        })?;
+        Ok(self.outcome(&outcome))
+    }
+
+    /// Builds the images of the named services, each image once.
+    pub(super) fn build(&self, services: Option<Vec<String>>, given: Map) -> Result<Dynamic, Failure> {
+        let mut options = Options::new(given, "options of build");
+        let no_cache = options.bool("no_cache")?.unwrap_or(false);
+        let pull = options.bool("pull")?.unwrap_or(false);
+        options.finish()?;
+        let project = self.described()?;
+        let mut wanted: BTreeMap<String, (String, spec::Build)> = BTreeMap::new();
+        for name in self.own_services(services)? {
+            let service = project.service(&name)?;
+            if let Some(build) = &service.build {
+                let build = spec::Build { no_cache: build.no_cache || no_cache, pull: build.pull || pull, ..build.clone() };
+                wanted.entry(service.image.clone()).or_insert((name, build));
+            }
+        }
+        let built = task::wait(&self.context, async {
+            let around = surroundings(&self.context, &self.name).await?;
+            let builds = wanted.iter().map(|(image, (service, build))| {
+                let building = Building { image, build, of: Some((&self.name, service)) };
+                let around = &around;
+                async move { Ok::<_, Failure>((image.clone(), reported(around, service, "build", image, images_build(around, building)).await?)) }
+            });
+            futures::future::try_join_all(builds).await
+        })?;
+        Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
+    }
+
+    /// Pulls the images of the named services that are not built, each once.
+    fn pull(&self, services: Option<Vec<String>>) -> Result<Dynamic, Failure> {
+        let project = self.described()?;
+        let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+        for name in self.own_services(services)? {
+            let service = project.service(&name)?;
+            if service.build.is_none() {
+                wanted.insert(service.image.clone(), name);
+            }
+        }
+        let pulled = task::wait(&self.context, async {
+            let around = surroundings(&self.context, &self.name).await?;
+            let pulls = wanted.iter().map(|(image, service)| {
+                let around = &around;
+                async move {
+                    let id = reported(around, service, "pull", image, async { images::pull(around, image, None, &|_| {}).await }).await?;
+                    Ok::<_, Failure>((image.clone(), id))
+                }
+            });
+            futures::future::try_join_all(pulls).await
+        })?;
+        Ok(pulled.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
+    }
+
+    /// The services named, without what they need; all active ones if none are.
+    fn own_services(&self, services: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
+        let project = self.described()?;
+        match services {
+            Some(names) => names.iter().map(|name| project.service(name).map(|service| service.name.clone())).collect(),
+            None => Ok(project.services.values().filter(|service| project.is_active(service)).map(|service| service.name.clone()).collect()),
+        }
+    }
+
+    fn outcome(&self, outcome: &Outcome) -> Record {
+        let services: Array = outcome.containers.iter().map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id)))).collect();
+        Record::new(
+            "result",
+            Map::from([
+                ("services".into(), services.into()),
+                ("changes".into(), i64::try_from(outcome.changes).unwrap_or(i64::MAX).into()),
+                ("changed".into(), (outcome.changes > 0).into()),
+            ]),
+        )
+    }
+
+    /// A container as scripts and tables have it.
+    pub(super) fn row(&self, container: &Container, ready: Option<&Duration>) -> Record {
+        let ports: Array = container.ports.iter().map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol).into()).collect();
+        Record::new(
+            "container",
+            Map::from([
+                ("id".into(), container.id.clone().into()),
+                ("name".into(), container.name.clone().into()),
+                ("service".into(), container.service.clone().into()),
+                ("number".into(), i64::from(container.number).into()),
+                ("state".into(), state_word(container).into()),
+                ("health".into(), container.health.word().into()),
+                ("status".into(), container.status.clone().into()),
+                ("exit_code".into(), container.exit_code.map_or(Dynamic::UNIT, Dynamic::from)),
+                ("image_id".into(), container.image_id.clone().into()),
+                ("ports".into(), ports.into()),
+                ("ready_ms".into(), ready.map_or(Dynamic::UNIT, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX).into())),
+                ("url".into(), self.url(container).map_or(Dynamic::UNIT, Dynamic::from)),
+            ]),
+        )
+    }
+
+    /// Where it is reached on this machine: a URL if it speaks HTTP as far as its check tells, else `host:port`.
+    fn url(&self, container: &Container) -> Option<String> {
+        let port = container.ports.iter().find(|port| port.protocol == "tcp")?;
+        let host = match port.host_ip.as_str() {
+            "" | "0.0.0.0" | "::" => "localhost",
+            other => other,
+        };
+        let check = self.project.as_ref().and_then(|project| project.services.get(&container.service)).and_then(|service| service.healthcheck.as_ref());
+        let test = check.and_then(|check| check.test.as_ref()).map(|test| test.to_engine().join(" ")).unwrap_or_default();
+        let scheme = match port.target {
+            443 => Some("https"),
+            80 | 5173 | 5555 | 8000 | 8080 => Some("http"),
+            _ if test.contains("http://") => Some("http"),
+            _ if test.contains("https://") => Some("https"),
+            _ => None,
+        };
+        Some(match scheme {
+            Some(scheme) => format!("{scheme}://{host}:{}", port.published),
+            None => format!("{host}:{}", port.published),
+        })
+    }
+}
+
+/// `ready` where it runs and its check passes; else Docker's word.
+fn state_word(container: &Container) -> &'static str {
+    match (container.state, container.health) {
+        (ContainerState::Running, Health::Healthy | Health::None) => "ready",
+        (ContainerState::Running, Health::Unhealthy) => "unhealthy",
+        (ContainerState::Running, Health::Starting) => "starting",
+        (ContainerState::Exited, _) if container.exit_code == Some(0) => "completed",
+        (state, _) => state.word(),
+    }
+}
+
+async fn images_build(around: &crate::apply::Surroundings, building: Building<'_>) -> Result<String, Failure> {
+    let service = building.of.map(|(_, service)| service.to_owned());
+    let told = |text: &str| around.events.event(&Event::StepProgress { step: 0, service: service.clone(), text: text.to_owned() });
+    images::build(around, &building, &told).await
+}
+
+/// Reports a piece of work outside of a plan as its steps are.
+pub(super) async fn reported<T>(
+    around: &crate::apply::Surroundings,
+    service: &str,
+    action: &str,
+    image: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let begun = around.host.monotonic();
+    let (service, action, object) = (Some(service.to_owned()), action.to_owned(), format!("image {image}"));
+    around.events.event(&Event::StepStarted { step: 0, service: service.clone(), action: action.clone(), object: object.clone(), cause: String::new() });
+    let result = work.await;
+    around.events.event(&match &result {
+        Ok(_) => Event::StepDone { step: 0, service, action, object, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Err(failure) => Event::StepFailed { step: 0, service, action, object, message: failure.message.clone() },
+    });
+    result
+}
+
+/// What a description asks for and `spc.toml` has to allow: checked before anything is done with it.
+fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
+    let resolve = |path: &std::path::Path| resolve(&*context.host, path);
+    for service in project.services.values() {
+        for mount in &service.volumes {
+            if let MountSource::Bind { path, .. } = &mount.source {
+                context.policy.bind_mount(path, &resolve).map_err(|refusal| Failure::from(refusal).field("service", service.name.clone()))?;
+            }
+        }
+        for (key, value) in &service.environment {
+            if let Some(name) = context.secrets.unexposed_in(value) {
+                return Err(Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{}\" as {key}", service.name))
+                    .hint(format!("deliver it as a file with `secrets: [\"{name}\"]`; if it must be there, write expose(secret(\"{name}\"))")));
+            }
+        }
+        if let Some(build) = &service.build {
+            context.policy.read_path(&build.context, &resolve)?;
+        }
+    }
+    for volume in project.volumes.values() {
+        context.policy.volume_options(volume.driver.as_deref(), &volume.driver_opts, &resolve)?;
+    }
+    for secret in project.secrets.values() {
+        if let SecretSource::File(path) = &secret.source {
+            context.policy.read_path(path, &resolve)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_env_file(context: &Context, file: &spec::EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    let path = context.policy.read_path(&file.path, &|path| resolve(&*context.host, path))?;
+    let bytes = match context.host.read(path.as_path()) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind == crate::host::HostErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),
+    };
+    let lookup = |name: &str| context.project.environment.get(name).cloned();
+    let parsed = dotenv::parse(&bytes, &lookup).map_err(|error| {
+        Failure::usage(format!("{}:{}:{}: {}", file.path.display(), error.line, error.column, error.message)).hint(error.hint)
+    })?;
+    Ok(Some(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()))
+}
+
+/// `()` is all, a list the named ones, a string one.
+pub(super) fn names(value: &Dynamic) -> Result<Option<Vec<String>>, Failure> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    if let Some(name) = value.read_lock::<ImmutableString>() {
+        return Ok(Some(vec![name.to_string()]));
+    }
+    let wrong = || Failure::usage("Services are named by a list of strings, a string, or () for all");
+    let list = value.read_lock::<Array>().ok_or_else(wrong)?;
+    list.iter().map(|item| item.read_lock::<ImmutableString>().map(|name| name.to_string()).ok_or_else(wrong)).collect::<Result<_, _>>().map(Some)
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// Describe a stack with a map of Compose's shape. Nothing is done with it.
+    ///
+    /// ```
+    /// let shop = stack("shop", #{ services: #{ cache: #{ image: "redis:7-alpine" } } });
+    /// ```
+    #[rhai_fn(name = "stack", return_raw)]
+    pub fn stack_named(context: NativeCallContext, name: &str, description: Map) -> Raw<Stack> {
+        Ok(Stack::describe(&Context::of(&context)?, Some(name), &description)?)
+    }
+
+    /// Describe a stack whose name stands in the description, or is the project's.
+    #[rhai_fn(name = "stack", return_raw)]
+    pub fn stack_unnamed(context: NativeCallContext, description: Map) -> Raw<Stack> {
+        Ok(Stack::describe(&Context::of(&context)?, None, &description)?)
+    }
+
+    /// The project at hand, from what runs.
+    #[rhai_fn(name = "stack", return_raw)]
+    pub fn stack_at_hand(context: NativeCallContext) -> Raw<Stack> {
+        Ok(Stack::at_hand(&Context::of(&context)?)?)
+    }
+
+    /// The project's name.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(stack: &mut Stack) -> String {
+        stack.name.clone()
+    }
+
+    /// A stack has no tag.
+    #[rhai_fn(get = "tag", return_raw, pure)]
+    pub fn tag(stack: &mut Stack) -> Raw<Dynamic> {
+        Err(Failure::usage(format!("A stack has no \"tag\" (asked of {})", stack.name)).into())
+    }
+
+    /// Bring all of the stack up, ready. What is unchanged is not touched.
+    #[rhai_fn(name = "up", return_raw, pure)]
+    pub fn up_all(stack: &mut Stack) -> Raw<Record> {
+        Ok(stack.up(None, Map::new())?)
+    }
+
+    /// Bring the named services up, with what they need: `()` is all, `[]` none.
+    #[rhai_fn(name = "up", return_raw, pure)]
+    pub fn up_named(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
+        if let Some(options) = services.read_lock::<Map>() {
+            return Ok(stack.up(None, options.clone())?);
+        }
+        Ok(stack.up(names(&services)?, Map::new())?)
+    }
+
+    /// Bring services up, with `remove_orphans`, `adopt`, and `timeout` (how long a container may take to get ready).
+    #[rhai_fn(name = "up", return_raw, pure)]
+    pub fn up_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Record> {
+        Ok(stack.up(names(&services)?, options)?)
+    }
+
+    /// Stop and remove what the stack made; volumes are kept.
+    #[rhai_fn(name = "down", return_raw, pure)]
+    pub fn down(stack: &mut Stack) -> Raw<Record> {
+        Ok(stack.down(Map::new())?)
+    }
+
+    /// Stop and remove what the stack made; with `volumes: true` also its volumes.
+    #[rhai_fn(name = "down", return_raw, pure)]
+    pub fn down_with(stack: &mut Stack, options: Map) -> Raw<Record> {
+        Ok(stack.down(options)?)
+    }
+
+    /// Stop every container of the stack.
+    #[rhai_fn(name = "stop", return_raw, pure)]
+    pub fn stop_all(stack: &mut Stack) -> Raw<Record> {
+        Ok(stack.lifecycle(None, Lifecycle::Stop, None)?)
+    }
+
+    /// Stop the containers of the named services, and nothing else.
+    #[rhai_fn(name = "stop", return_raw, pure)]
+    pub fn stop(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
+        Ok(stack.lifecycle(names(&services)?, Lifecycle::Stop, None)?)
+    }
+
+    /// Start every stopped container of the stack as it is, and wait until it is ready.
+    #[rhai_fn(name = "start", return_raw, pure)]
+    pub fn start_all(stack: &mut Stack) -> Raw<Record> {
+        Ok(stack.lifecycle(None, Lifecycle::Start, None)?)
+    }
+
+    /// Start the stopped containers of the named services as they are.
+    #[rhai_fn(name = "start", return_raw, pure)]
+    pub fn start(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
+        Ok(stack.lifecycle(names(&services)?, Lifecycle::Start, None)?)
+    }
+
+    /// Restart every container of the stack, and wait until it is ready.
+    #[rhai_fn(name = "restart", return_raw, pure)]
+    pub fn restart_all(stack: &mut Stack) -> Raw<Record> {
+        Ok(stack.lifecycle(None, Lifecycle::Restart, None)?)
+    }
+
+    /// Restart the containers of the named services.
+    #[rhai_fn(name = "restart", return_raw, pure)]
+    pub fn restart(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
+        Ok(stack.lifecycle(names(&services)?, Lifecycle::Restart, None)?)
+    }
+
+    /// Build the images of all services that are built; a map from image to id.
+    #[rhai_fn(name = "build", return_raw, pure)]
+    pub fn build_all(stack: &mut Stack) -> Raw<Dynamic> {
+        Ok(stack.build(None, Map::new())?)
+    }
+
+    /// Build the images of the named services.
+    #[rhai_fn(name = "build", return_raw, pure)]
+    pub fn build(stack: &mut Stack, services: Dynamic) -> Raw<Dynamic> {
+        Ok(stack.build(names(&services)?, Map::new())?)
+    }
+
+    /// Build the images of the named services, with `no_cache` and `pull`.
+    #[rhai_fn(name = "build", return_raw, pure)]
+    pub fn build_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Dynamic> {
+        Ok(stack.build(names(&services)?, options)?)
+    }
+
+    /// Pull the images of all services that are not built; a map from image to id.
+    #[rhai_fn(name = "pull", return_raw, pure)]
+    pub fn pull_all(stack: &mut Stack) -> Raw<Dynamic> {
+        Ok(stack.pull(None)?)
+    }
+
+    /// Pull the images of the named services.
+    #[rhai_fn(name = "pull", return_raw, pure)]
+    pub fn pull(stack: &mut Stack, services: Dynamic) -> Raw<Dynamic> {
+        Ok(stack.pull(names(&services)?)?)
+    }
+
+    /// The stack's containers: a list of records.
+    #[rhai_fn(return_raw, pure)]
+    pub fn ps(stack: &mut Stack) -> Raw<Array> {
+        let containers = stack.observe()?;
+        Ok(containers.iter().map(|container| Dynamic::from(stack.row(container, None))).collect())
+    }
+
+    /// Wait until every container of the named services is ready, at most `timeout`.
+    #[rhai_fn(name = "wait", return_raw, pure)]
+    pub fn wait(stack: &mut Stack, services: Dynamic, timeout: Dynamic) -> Raw<()> {
+        let chosen = stack.chosen(names(&services)?)?;
+        for name in chosen {
+            Service { stack: stack.clone(), name }.wait("ready", Some(crate::value::options::duration_of(&timeout)?))?;
+        }
+        Ok(())
+    }
+
+    /// The logs of all services: a list of lines.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs_all(stack: &mut Stack) -> Raw<Dynamic> {
+        Ok(logs::read(stack, None, Map::new())?)
+    }
+
+    /// The logs of the named services.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs_named(stack: &mut Stack, services: Dynamic) -> Raw<Dynamic> {
+        Ok(logs::read(stack, names(&services)?, Map::new())?)
+    }
+
+    /// The logs of the named services, with `follow`, `tail`, `since`, `until` and `timestamps`.
+    #[rhai_fn(name = "logs", return_raw, pure)]
+    pub fn logs_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Dynamic> {
+        Ok(logs::read(stack, names(&services)?, options)?)
+    }
+
+    /// One service of the stack.
+    #[rhai_fn(name = "service", return_raw, pure)]
+    pub fn service(stack: &mut Stack, name: &str) -> Raw<Service> {
+        Ok(Service::of(stack, name)?)
+    }
+
+    /// One service of the project at hand.
+    #[rhai_fn(name = "service", return_raw)]
+    pub fn service_at_hand(context: NativeCallContext, name: &str) -> Raw<Service> {
+        Ok(Service::of(&Stack::at_hand(&Context::of(&context)?)?, name)?)
+    }
+
+    /// The promoted release of a service; `()` before the first.
+    pub fn released(service: &str) -> Dynamic {
+        let _ = service;
+        Dynamic::UNIT
+    }
+
+    /// The stack as text.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(stack: &mut Stack) -> String {
+        stack.to_string()
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Stack>("stack");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

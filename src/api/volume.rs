@@ -1,0 +1,140 @@
+//! `volume`: one volume, by name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
+use rhai::{EvalAltResult, Map};
+
+use super::context::Context;
+use super::{project, task};
+use crate::apply::create;
+use crate::apply::failures::of_engine;
+use crate::host::resolve::resolve;
+use crate::model::spec;
+use crate::model::spec::reader::Field;
+use crate::model::{Failure, Kind, names};
+use crate::value::json::{from_json, map_to_json};
+
+/// A volume as a script holds it, whether it is there or not. Its name is the engine's, or the key of a volume of the project.
+#[derive(Clone)]
+pub struct Volume {
+    context: Arc<Context>,
+    name: String,
+}
+
+impl fmt::Display for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "volume {}", self.name)
+    }
+}
+
+impl Volume {
+    /// The engine's name of it and what it knows: as given, else as a key of the project.
+    async fn find(&self) -> Result<Option<bollard::models::Volume>, Failure> {
+        let engine = self.context.engine().await?;
+        for name in [self.name.clone(), names::object(&project::name(&self.context)?, &self.name)] {
+            match engine.volume_inspect(&name).await {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(of_engine(error, &format!("inspect the volume \"{name}\""))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn missing(&self) -> Failure {
+        Failure::new(Kind::NotFound, format!("There is no volume \"{}\"", self.name))
+    }
+
+    fn create(&self, given: &Map) -> Result<(), Failure> {
+        let json = map_to_json(given)?;
+        let project = project::name(&self.context)?;
+        let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name))?;
+        self.context.policy.volume_options(described.driver.as_deref(), &described.driver_opts, &|path| resolve(&*self.context.host, path))?;
+        project::finish(&self.context, async {
+            let engine = self.context.engine().await?;
+            let body = create::volume(&project, &self.name, &described);
+            engine.volume_create(body).await.map(drop).map_err(|error| of_engine(error, &format!("create the volume \"{}\"", described.name)))
+        })
+    }
+
+    fn remove(&self) -> Result<(), Failure> {
+        project::finish(&self.context, async {
+            let found = self.find().await?.ok_or_else(|| self.missing())?;
+            project::check_ours(&self.context, &format!("volume \"{}\"", found.name), Some(&found.labels))?;
+            let engine = self.context.engine().await?;
+            engine.volume_remove(&found.name, false).await.map_err(|error| of_engine(error, &format!("remove the volume \"{}\"", found.name)))
+        })
+    }
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
+#[export_module]
+pub mod functions {
+    use super::*;
+
+    /// The volume of that name.
+    #[rhai_fn(name = "volume", return_raw)]
+    pub fn volume(context: NativeCallContext, name: &str) -> Raw<Volume> {
+        Ok(Volume { context: Context::of(&context)?, name: name.to_owned() })
+    }
+
+    /// Its name as it was asked for.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(volume: &mut Volume) -> String {
+        volume.name.clone()
+    }
+
+    /// A volume has no tag.
+    #[rhai_fn(get = "tag", return_raw, pure)]
+    pub fn tag(volume: &mut Volume) -> Raw<Dynamic> {
+        Err(Failure::usage(format!("A volume has no \"tag\" (asked of {})", volume.name)).into())
+    }
+
+    /// Whether it is there.
+    #[rhai_fn(return_raw, pure)]
+    pub fn exists(volume: &mut Volume) -> Raw<bool> {
+        Ok(task::wait(&volume.context.clone(), async { Ok(volume.find().await?.is_some()) })?)
+    }
+
+    /// All the engine knows of it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn inspect(volume: &mut Volume) -> Raw<Dynamic> {
+        let found = task::wait(&volume.context.clone(), async { volume.find().await?.ok_or_else(|| volume.missing()) })?;
+        Ok(from_json(&serde_json::to_value(found).unwrap_or_default()))
+    }
+
+    /// Make it for the project; one that is there is left as it is.
+    #[rhai_fn(name = "create", return_raw, pure)]
+    pub fn create(volume: &mut Volume) -> Raw<()> {
+        Ok(volume.create(&Map::new())?)
+    }
+
+    /// Make it with Compose's keys: `name driver driver_opts labels`.
+    #[rhai_fn(name = "create", return_raw, pure)]
+    pub fn create_with(volume: &mut Volume, spec: Map) -> Raw<()> {
+        Ok(volume.create(&spec)?)
+    }
+
+    /// Remove it, with all it holds; only one that the project made.
+    #[rhai_fn(name = "remove", return_raw, pure)]
+    pub fn remove(volume: &mut Volume) -> Raw<()> {
+        Ok(volume.remove()?)
+    }
+
+    /// The volume as text.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(volume: &mut Volume) -> String {
+        volume.to_string()
+    }
+}
+
+/// Registers the type and its functions.
+pub fn register(engine: &mut rhai::Engine) {
+    engine.register_type_with_name::<Volume>("volume");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}

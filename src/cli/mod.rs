@@ -1,0 +1,72 @@
+//! The command line: one file per verb. Puts the inhabitants into the ports.
+
+mod place;
+mod ps;
+mod run;
+mod session;
+mod unlock;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script would do around it.
+#[derive(Parser)]
+#[command(name = "spc", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Args, Clone, Default)]
+struct Common {
+    /// Work as if started in this folder
+    #[arg(short = 'C', long, value_name = "FOLDER", global = true)]
+    directory: Option<PathBuf>,
+    /// Project name, over the one that the runbook gives
+    #[arg(short, long, value_name = "NAME", global = true)]
+    project: Option<String>,
+    /// File of variables, in place of the project's .env; may be given several times
+    #[arg(long, value_name = "FILE", global = true)]
+    env_file: Vec<PathBuf>,
+    /// Only errors, and what the runbook prints
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// One JSON object per line instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    yes: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a runbook
+    Run(run::Run),
+    /// Show the project's containers
+    Ps,
+    /// Remove the lock that a lost run left on the project
+    Unlock,
+}
+
+/// The process's work; its exit code: 0 done, 1 failed, 2 usage or script error, 4 locked, 5 refused by policy, 130 interrupted.
+pub fn main() -> ExitCode {
+    let Cli { common, verb } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help to standard output and errors to standard error; a closed one is no news.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    ExitCode::from(match verb {
+        Verb::Run(run) => run::main(common, run),
+        Verb::Ps => ps::main(&common),
+        Verb::Unlock => unlock::main(&common),
+    })
+}

@@ -1,0 +1,94 @@
+//! `spc run`: a runbook.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Common;
+use super::place::{self, plain};
+use super::session::{RunOptions, Session};
+use crate::api::context::Command;
+use crate::host::conductor::SCRIPT_STACK_BYTES;
+use crate::model::Failure;
+use crate::model::diagnostic::Diagnostic;
+use crate::script;
+use crate::ui::help;
+
+/// Run a runbook.
+#[derive(Args)]
+pub struct Run {
+    /// Remove containers of services that are no longer described
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Take over what Docker Compose made for a project of this name
+    #[arg(long)]
+    adopt: bool,
+    /// The runbook, and its own options; `--help` after it shows them
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "RUNBOOK")]
+    words: Vec<String>,
+}
+
+/// Runs; the exit code.
+pub fn main(mut common: Common, mut run: Run) -> u8 {
+    let runbook = run.words.remove(0);
+    take_own_options(&mut common, &mut run);
+    let session = Session::new(&common);
+    let result = execute(&session, &common, &run, &runbook);
+    session.end(result)
+}
+
+/// spc's own options may stand behind the runbook's name too: no runbook has others of these names.
+fn take_own_options(common: &mut Common, run: &mut Run) {
+    let end = run.words.iter().position(|word| word == "--").unwrap_or(run.words.len());
+    let rest = run.words.split_off(end);
+    run.words.retain(|word| {
+        let flag = match word.as_str() {
+            "--yes" => &mut common.yes,
+            "--json" => &mut common.json,
+            "--quiet" => &mut common.quiet,
+            "--remove-orphans" => &mut run.remove_orphans,
+            "--adopt" => &mut run.adopt,
+            _ => return true,
+        };
+        *flag = true;
+        false
+    });
+    run.words.extend(rest);
+}
+
+fn execute(session: &Session, common: &Common, run: &Run, runbook: &str) -> Result<(), Box<Diagnostic>> {
+    let current = place::current_folder(&*session.host, common).map_err(plain)?;
+    let path = current.join(runbook);
+    // A runbook that is missing is the script host's to tell, with the nearest name; its project is then that of its folder.
+    let real = session.host.canonicalize(&path).unwrap_or_else(|_| path.clone());
+    let folder = real.parent().map_or_else(|| current.clone(), std::path::Path::to_path_buf);
+    let place = place::find(&*session.host, common, &folder)?;
+    let runtime = Session::runtime().map_err(plain)?;
+    let options = RunOptions { remove_orphans: run.remove_orphans, adopt: run.adopt };
+    let command = Command { name: format!("spc run {runbook}"), words: run.words.clone(), help: false };
+    let context = Arc::new(session.context(common, place, runtime.handle(), options).with_command(command));
+    Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone());
+    let result = on_script_thread(|| script::run::file(&context, &path));
+    let result = match (result, context.help()) {
+        (_, Some(text)) => {
+            session.terminal.out(&help::text(text, session.terminal.width()));
+            Ok(())
+        }
+        (Ok(_), None) => Ok(()),
+        (Err(diagnostic), None) => Err(diagnostic),
+    };
+    // What still runs on it (a stream of events) is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// Runs `work` on a thread with the stack that script code needs.
+fn on_script_thread<T: Send>(work: impl FnOnce() -> Result<T, Box<Diagnostic>> + Send) -> Result<T, Box<Diagnostic>> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(SCRIPT_STACK_BYTES).spawn_scoped(scope, work);
+        match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(plain(Failure::new(crate::model::Kind::Failed, "spc itself failed: this is a defect, please report it")))),
+            Err(error) => Err(plain(Failure::new(crate::model::Kind::Failed, format!("Could not start a thread: {error}")))),
+        }
+    })
+}

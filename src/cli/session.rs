@@ -1,0 +1,155 @@
+//! One process's inhabitants: the real host, the engine, the terminal; and Ctrl-C.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::Common;
+use super::place::{Place, plain};
+use crate::api::context::{Connector, Context, ProjectSettings};
+use crate::apply::records::{Journal, new_run};
+use crate::engine::Engine;
+use crate::engine::docker::{ConnectOptions, connect};
+use crate::host::real::RealHost;
+use crate::host::{Conductor, Host};
+use crate::model::Failure;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Level, Sink};
+use crate::model::secret::Secrets;
+use crate::ui::json_lines::JsonLines;
+use crate::ui::progress::{Progress, Verbosity};
+use crate::ui::{Terminal, diagnostics};
+
+/// What every verb needs.
+pub struct Session {
+    pub host: Arc<dyn Host>,
+    pub terminal: Arc<Terminal>,
+    pub secrets: Arc<Secrets>,
+    json: bool,
+    quiet: bool,
+}
+
+impl Session {
+    /// The process's own.
+    pub fn new(common: &Common) -> Self {
+        let secrets = Arc::new(Secrets::new());
+        Self {
+            host: Arc::new(RealHost::new()),
+            terminal: Arc::new(Terminal::standard(secrets.clone())),
+            secrets,
+            json: common.json,
+            quiet: common.quiet,
+        }
+    }
+
+    /// A runtime whose one worker drives connections; scripts wait on threads of their own.
+    pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(crate::model::Kind::Failed, format!("Could not start: {error}")))
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        let host = self.host.clone();
+        if self.json {
+            Arc::new(JsonLines::new(self.terminal.clone(), Box::new(move || host.now())))
+        } else {
+            let verbosity = if self.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+            Arc::new(Progress::new(self.terminal.clone(), verbosity, Box::new(move || host.monotonic())))
+        }
+    }
+
+    /// The context of a run at `place`.
+    pub fn context(&self, common: &Common, place: Place, handle: &tokio::runtime::Handle, options: RunOptions) -> Context {
+        let sink = self.sink();
+        for warning in &place.warnings {
+            sink.event(&Event::Log { level: Level::Warning, text: warning.clone() });
+        }
+        let directory = place.policy.project_directory().to_path_buf();
+        let run = new_run(&*self.host);
+        let journal = Arc::new(Journal::new(self.host.clone(), directory.clone(), run.clone(), sink));
+        let settings = ProjectSettings {
+            directory,
+            name: place.project,
+            environment: place.environment,
+            assume_yes: common.yes,
+            scripts: place.root,
+            remove_orphans: options.remove_orphans,
+            adopt: options.adopt,
+        };
+        let host = self.host.clone();
+        let connector: Connector = Box::new(move || {
+            let options = ConnectOptions::from_host(&*host);
+            async move {
+                let engine: Arc<dyn Engine> = Arc::new(connect(options?).await?);
+                Ok(engine)
+            }
+            .boxed()
+        });
+        Context::new(self.host.clone(), Conductor::Real(handle.clone()), journal, settings, connector)
+            .with_policy(place.policy)
+            .with_secrets(self.secrets.clone())
+            .with_width(self.terminal.width())
+            .with_run(run)
+    }
+
+    /// Ctrl-C and TERM: the first cancels in order, the second leaves now.
+    pub fn listen_for_interrupts(handle: &tokio::runtime::Handle, cancel: CancellationToken, terminal: Arc<Terminal>) {
+        #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
+        handle.spawn(async move {
+            let mut times = 0;
+            let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+            loop {
+                tokio::select! {
+                    result = tokio::signal::ctrl_c() => if result.is_err() { return },
+                    _ = terminate.recv() => {}
+                }
+                times += 1;
+                if times > 1 {
+                    leave_now();
+                }
+                terminal.err("interrupted: finishing what was begun; once more leaves at once");
+                cancel.cancel();
+            }
+        });
+    }
+
+    /// Says how it ended; the exit code.
+    pub fn end(&self, result: Result<(), Box<Diagnostic>>) -> u8 {
+        let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| 0);
+        let error = result.err();
+        if self.json {
+            let host = self.host.clone();
+            JsonLines::new(self.terminal.clone(), Box::new(move || host.now())).end(code, error.as_deref());
+        } else if let Some(diagnostic) = &error {
+            diagnostics::print(&self.terminal, diagnostic);
+        }
+        match self.terminal.finish() {
+            Err(error) if code == 0 => {
+                self.terminal.err(&format!("Standard output could not be written: {error}"));
+                1
+            }
+            _ => code,
+        }
+    }
+
+    /// The same for a failure without a place.
+    pub fn end_plain(&self, result: Result<(), Failure>) -> u8 {
+        self.end(result.map_err(plain))
+    }
+}
+
+/// How a runbook's stack verbs go when it says nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    pub remove_orphans: bool,
+    pub adopt: bool,
+}
+
+#[expect(clippy::exit, reason = "asked for by a second interrupt: nothing is to be waited for any more")]
+fn leave_now() -> ! {
+    std::process::exit(130)
+}

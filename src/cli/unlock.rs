@@ -1,0 +1,49 @@
+//! `spc unlock`: removes the lock that a lost run left.
+
+use std::sync::Arc;
+
+use super::Common;
+use super::place::{self, plain};
+use super::session::{RunOptions, Session};
+use crate::api::project;
+use crate::apply::lock;
+use crate::host::StandardStream;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Failure, Kind};
+
+/// Asks and removes; the exit code.
+pub fn main(common: &Common) -> u8 {
+    let session = Session::new(common);
+    let result = execute(&session, common);
+    session.end(result)
+}
+
+fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
+    let current = place::current_folder(&*session.host, common).map_err(plain)?;
+    let place = place::find(&*session.host, common, &current)?;
+    let runtime = Session::runtime().map_err(plain)?;
+    let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
+    let name = project::name(&context).map_err(plain)?;
+    let work = async {
+        let around = project::surroundings(&context, &name).await?;
+        let Some((id, holder)) = lock::holder(&around, &name).await? else {
+            session.terminal.err(&format!("The project \"{name}\" is not locked"));
+            return Ok(());
+        };
+        let who = lock::described(holder.as_ref());
+        if !common.yes {
+            if !around.host.is_terminal(StandardStream::Stdin) {
+                return Err(Failure::usage(format!("The project \"{name}\" is locked by {who}")).hint("without a terminal to ask on, --yes removes the lock"));
+            }
+            let question = format!("The project \"{name}\" is locked by {who}. Is that run really gone? [y/N] ");
+            let answer = around.host.ask(&question).await.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+            if !answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())) {
+                return Err(Failure::new(Kind::Interrupted, "The lock was left as it is"));
+            }
+        }
+        lock::remove(&*around.engine, &id).await?;
+        session.terminal.err(&format!("The lock of \"{name}\" is removed"));
+        Ok(())
+    };
+    context.conductor.block_on(work).map_err(plain)
+}
