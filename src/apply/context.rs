@@ -1,20 +1,282 @@
-//! Placeholder.
-use crate::host::Host;
-use crate::model::Failure;
-use crate::model::spec::Build;
-use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::BoxStream;
+//! The build context: what of a folder an image is built from, its digest, and the tar stream the engine is sent.
+//!
+//! The folder is read twice, so that a large one is never in memory: once by [`collect`], for the digest that says whether
+//! anything has to be built, and once more while it is sent.
+
+mod archive;
+mod dockerfile;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use sha2::{Digest as _, Sha256};
+
+use super::dockerignore::{Dockerignore, Judgement};
+use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
+use crate::model::spec::Build;
+use crate::model::{Failure, Kind, hash};
+
+const IGNORE_FILE: &str = ".dockerignore";
+
+/// Permission bits, with setuid, setgid and sticky: what Docker sends of a mode.
+const MODE_BITS: u32 = 0o7777;
+
+/// What a build is sent. Holds names and sizes, not content.
+#[derive(Debug)]
 pub struct BuildContext {
+    /// Hexadecimal SHA-256 over path, kind, mode, link target and content of all that is sent; times don't count.
     pub digest: String,
+    /// Path of the Dockerfile inside the context, symlinks followed: what the engine is told.
+    pub dockerfile: String,
+    /// Files sent; folders and symlinks don't count.
+    pub files: usize,
+    /// Content of those files.
+    pub bytes: u64,
+    /// What can't be sent and was left out, a sentence each.
     pub notes: Vec<String>,
+    folder: PathBuf,
+    entries: Arc<[Entry]>,
 }
-pub fn collect(_host: &dyn Host, _build: &Build) -> Result<BuildContext, Failure> {
-    Ok(BuildContext { digest: String::new(), notes: vec![] })
+
+/// A path to send.
+#[derive(Debug, Clone)]
+struct Entry {
+    /// Relative to the context, with `/` between names.
+    path: String,
+    mode: u32,
+    /// Seconds since 1970. Both builders leave times out of their cache, so the true one costs nothing; with a constant one,
+    /// what compares times inside the image (collectstatic, ETags) would miss changes.
+    modified: u64,
+    content: Content,
 }
+
+#[derive(Debug, Clone)]
+enum Content {
+    Folder,
+    /// The target as it is written.
+    Symlink(PathBuf),
+    File {
+        /// Bytes.
+        len: u64,
+    },
+}
+
 impl BuildContext {
-    pub fn stream(self, _host: Arc<dyn Host>) -> BoxStream<'static, std::io::Result<Bytes>> {
-        futures::stream::empty().boxed()
+    /// The context as an uncompressed tar. Files are read as they are sent; one that has another size by then ends the
+    /// stream with an error that names it.
+    pub fn stream(&self, host: &Arc<dyn Host>) -> BoxStream<'static, std::io::Result<Bytes>> {
+        archive::stream(host.clone(), self.folder.clone(), self.entries.clone())
     }
 }
+
+/// Finds what `build` sends: all of the context folder but what `<Dockerfile>.dockerignore`, or else `.dockerignore`, leaves out.
+/// That file and the Dockerfile are always sent.
+///
+/// Fails with [`Kind::NotFound`] if the folder or the Dockerfile is missing, [`Kind::Usage`] if the description or a line of
+/// `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
+pub async fn collect(host: &dyn Host, build: &Build) -> Result<BuildContext, Failure> {
+    let folder = build.context.as_path();
+    require_folder(host, folder)?;
+    let dockerfile = dockerfile::find(host, folder, &build.dockerfile)?;
+    let ignore = read_ignore_file(host, folder, &dockerfile)?;
+    let mut notes = Vec::new();
+    let found = walk(host, folder, &ignore, &mut notes)?;
+    let read = read_all(host, folder, found).await?;
+    Ok(BuildContext {
+        digest: read.digest,
+        dockerfile: dockerfile.path,
+        files: read.files,
+        bytes: read.bytes,
+        notes,
+        folder: folder.to_owned(),
+        entries: read.entries.into(),
+    })
+}
+
+fn require_folder(host: &dyn Host, folder: &Path) -> Result<(), Failure> {
+    let shown = folder.display();
+    match host.info(folder) {
+        Ok(info) if matches!(info.kind, FileKind::Folder | FileKind::Symlink) => Ok(()),
+        Ok(_) => Err(Failure::usage(format!("The build context \"{shown}\" is not a folder"))
+            .hint("\"context:\" names the folder that holds the Dockerfile and what it copies")
+            .field("path", shown.to_string())),
+        Err(error) if error.kind == HostErrorKind::NotFound => {
+            Err(Failure::new(Kind::NotFound, format!("The build context \"{shown}\" is not there"))
+                .hint("\"context:\" is relative to the project's folder")
+                .field("path", shown.to_string()))
+        }
+        Err(error) => Err(Failure::new(Kind::Build, error.message).field("path", shown.to_string())),
+    }
+}
+
+fn read_ignore_file(host: &dyn Host, folder: &Path, dockerfile: &dockerfile::Dockerfile) -> Result<Dockerignore, Failure> {
+    let mut ignore = Dockerignore::default();
+    for name in [format!("{}{IGNORE_FILE}", dockerfile.asked), IGNORE_FILE.to_owned()] {
+        match host.read(&folder.join(&name)) {
+            Ok(content) => {
+                ignore = Dockerignore::parse(&name, &content)?;
+                ignore.always_send(&name);
+                break;
+            }
+            Err(error) if error.kind == HostErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::new(Kind::Build, error.message).field("path", name)),
+        }
+    }
+    ignore.always_send(&dockerfile.path);
+    Ok(ignore)
+}
+
+/// A folder being read.
+struct Level {
+    path: String,
+    judgement: Judgement,
+    names: std::vec::IntoIter<FolderEntry>,
+    /// The folder itself, if it is ignored: sent once something below it is.
+    held: Option<Entry>,
+}
+
+/// What is to be sent, folders before what is in them, in the order of names.
+fn walk(host: &dyn Host, folder: &Path, ignore: &Dockerignore, notes: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
+    let mut found = Vec::new();
+    let root = host.list(folder).map_err(|error| Failure::new(Kind::Build, error.message))?;
+    let mut levels = vec![Level { path: String::new(), judgement: Judgement::default(), names: root.into_iter(), held: None }];
+    while let Some(level) = levels.last_mut() {
+        let Some(name) = level.names.next() else {
+            levels.pop();
+            continue;
+        };
+        let path = if level.path.is_empty() { name.name } else { format!("{}/{}", level.path, name.name) };
+        let judgement = ignore.judge(&path, &level.judgement);
+        if judgement.ignored && !(name.kind == FileKind::Folder && ignore.may_send_below(&path)) {
+            continue;
+        }
+        let Some(entry) = inspect(host, folder, &path, notes)? else { continue };
+        let below = match entry.content {
+            Content::Folder => list(host, folder, &path)?,
+            _ => None,
+        };
+        let held = if judgement.ignored {
+            Some(entry)
+        } else {
+            found.extend(levels.iter_mut().filter_map(|level| level.held.take()));
+            found.push(entry);
+            None
+        };
+        if let Some(names) = below {
+            levels.push(Level { path, judgement, names: names.into_iter(), held });
+        }
+    }
+    Ok(found)
+}
+
+/// What is at `path`; nothing, and a note, if it is of a kind that can't be sent or has disappeared.
+fn inspect(host: &dyn Host, folder: &Path, path: &str, notes: &mut Vec<String>) -> Result<Option<Entry>, Failure> {
+    let place = folder.join(path);
+    let entry = host.info(&place).and_then(|info| {
+        let content = match info.kind {
+            FileKind::Folder => Content::Folder,
+            FileKind::Symlink => Content::Symlink(host.link_target(&place)?),
+            FileKind::File => Content::File { len: info.len },
+            FileKind::Other => return Ok(None),
+        };
+        let modified = u64::try_from(info.modified.timestamp()).unwrap_or(0);
+        Ok(Some(Entry { path: path.to_owned(), mode: info.mode & MODE_BITS, modified, content }))
+    });
+    match entry {
+        Ok(Some(entry)) => Ok(Some(entry)),
+        Ok(None) => {
+            notes.push(format!("\"{path}\" is not sent to the builder: it is a socket, a pipe or a device"));
+            Ok(None)
+        }
+        // The listing had to replace what is not UTF-8, and a name so changed is found no more.
+        Err(error) if error.kind == HostErrorKind::NotFound && path.contains(char::REPLACEMENT_CHARACTER) => {
+            Err(Failure::new(Kind::Build, format!("Could not read \"{}\": its name is not UTF-8", place.display()))
+                .hint(format!(
+                    "rename it, or leave it out with the line \"{}\" in {IGNORE_FILE}",
+                    path.replace(char::REPLACEMENT_CHARACTER, "?")
+                ))
+                .field("path", path))
+        }
+        Err(error) => gone_or_unreadable(error, path).map(|()| None),
+    }
+}
+
+fn list(host: &dyn Host, folder: &Path, path: &str) -> Result<Option<Vec<FolderEntry>>, Failure> {
+    match host.list(&folder.join(path)) {
+        Ok(names) => Ok(Some(names)),
+        Err(error) => gone_or_unreadable(error, path).map(|()| None),
+    }
+}
+
+/// Folders change while they are read: what has disappeared since it was listed is not part of the context. All else is a failure.
+fn gone_or_unreadable(error: HostError, path: &str) -> Result<(), Failure> {
+    if error.kind == HostErrorKind::NotFound { Ok(()) } else { Err(unreadable(error.message, path)) }
+}
+
+fn unreadable(message: String, path: &str) -> Failure {
+    Failure::new(Kind::Build, message)
+        .hint(format!("if the image doesn't need it, leave it out with the line \"{path}\" in {IGNORE_FILE}"))
+        .field("path", path)
+}
+
+/// The entries that were still there to be read, and what they amount to.
+#[derive(Default)]
+struct Read {
+    digest: String,
+    files: usize,
+    bytes: u64,
+    entries: Vec<Entry>,
+}
+
+/// Reads every file once.
+async fn read_all(host: &dyn Host, folder: &Path, found: Vec<Entry>) -> Result<Read, Failure> {
+    let mut read = Read::default();
+    let mut digest = Sha256::new();
+    // Every part has a fixed length or its length before it, so that no two contexts read the same.
+    digest.update(b"spc build context 1\n");
+    for mut entry in found {
+        let (kind, mode, content) = match &mut entry.content {
+            Content::Folder => (b'd', entry.mode, Vec::new()),
+            // A symlink's own mode means nothing, and differs between systems.
+            Content::Symlink(target) => (b'l', 0, target.as_os_str().as_encoded_bytes().to_vec()),
+            Content::File { len } => {
+                let Some((bytes, hash)) = read_file(host, folder, &entry.path).await? else { continue };
+                *len = bytes;
+                read.files += 1;
+                read.bytes += bytes;
+                (b'f', entry.mode, hash)
+            }
+        };
+        digest.update([kind]);
+        digest.update(mode.to_be_bytes());
+        for part in [entry.path.as_bytes(), &content] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        read.entries.push(entry);
+    }
+    read.digest = hash::hex(&digest.finalize());
+    Ok(read)
+}
+
+/// Length and SHA-256 of a file; nothing if it has disappeared.
+async fn read_file(host: &dyn Host, folder: &Path, path: &str) -> Result<Option<(u64, Vec<u8>)>, Failure> {
+    let place = folder.join(path);
+    let mut chunks = match host.open(&place) {
+        Ok(chunks) => chunks,
+        Err(error) => return gone_or_unreadable(error, path).map(|()| None),
+    };
+    let (mut len, mut digest) = (0, Sha256::new());
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| unreadable(format!("Could not read \"{}\": {error}", place.display()), path))?;
+        len += chunk.len() as u64;
+        digest.update(&chunk);
+    }
+    Ok(Some((len, digest.finalize().to_vec())))
+}
+
+#[cfg(test)]
+mod tests;

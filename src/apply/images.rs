@@ -60,7 +60,7 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &(d
     let Building { image, build, of } = building;
     let name = of.map_or(*image, |(_, service)| service);
     progress("reading the build context");
-    let context = context::collect(&*around.host, build).map_err(|failure| failure.field("service", name))?;
+    let context = context::collect(&*around.host, build).await.map_err(|failure| failure.field("service", name))?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }
@@ -83,7 +83,7 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &(d
         network: build.network.clone(),
         platform: None,
         context_digest: context.digest.clone(),
-        context: context.stream(around.host.clone()),
+        context: context.stream(&around.host),
     };
     let failed = |error: crate::engine::EngineError| match error.kind {
         EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied => of_engine(error, &format!("build the image \"{image}\"")),

@@ -1,0 +1,107 @@
+//! Where the Dockerfile is, and that it is inside the context.
+
+use std::collections::VecDeque;
+use std::path::{Component, Path};
+
+use crate::host::{FileKind, Host, HostErrorKind};
+use crate::model::suggest::nearest;
+use crate::model::{Failure, Kind};
+
+/// Links followed before a path counts as a loop, as Linux has it.
+const MAXIMUM_LINKS: usize = 40;
+
+pub(super) struct Dockerfile {
+    /// Relative to the context, as described: `<asked>.dockerignore` belongs to it.
+    pub asked: String,
+    /// Relative to the context, symlinks followed.
+    pub path: String,
+}
+
+/// Finds `described` in the context `folder`.
+pub(super) fn find(host: &dyn Host, folder: &Path, described: &str) -> Result<Dockerfile, Failure> {
+    // An absolute path is fine if it leads into the context.
+    let relative = Path::new(described).strip_prefix(folder).unwrap_or(Path::new(described));
+    let outside = || {
+        Failure::usage(format!("The Dockerfile \"{described}\" is outside the build context \"{}\"", folder.display()))
+            .hint("the builder sees nothing but the context: move the Dockerfile into it, or make \"context:\" a folder that holds both")
+            .field("path", described)
+    };
+    let asked = names(relative).and_then(lexical).ok_or_else(outside)?;
+    // Name by name, so that no symlink leads out of the context.
+    let mut ahead: VecDeque<String> = asked.clone().into();
+    let mut path: Vec<String> = Vec::new();
+    let mut links = 0;
+    while let Some(name) = ahead.pop_front() {
+        if name == ".." {
+            path.pop().ok_or_else(outside)?;
+            continue;
+        }
+        path.push(name);
+        let place = folder.join(path.join("/"));
+        let kind = host.info(&place).map(|info| info.kind).map_err(|error| match error.kind {
+            HostErrorKind::NotFound => missing(host, folder, described, &path),
+            _ => Failure::new(Kind::Build, error.message).field("path", described),
+        })?;
+        match kind {
+            FileKind::Symlink => {
+                links += 1;
+                if links > MAXIMUM_LINKS {
+                    return Err(Failure::usage(format!("The Dockerfile \"{described}\" is a symlink that leads back to itself")));
+                }
+                let target = host.link_target(&place).map_err(|error| Failure::new(Kind::Build, error.message))?;
+                path.pop();
+                for name in names(&target).ok_or_else(outside)?.into_iter().rev() {
+                    ahead.push_front(name);
+                }
+            }
+            FileKind::Folder if !ahead.is_empty() => {}
+            FileKind::File if ahead.is_empty() => return Ok(Dockerfile { asked: asked.join("/"), path: path.join("/") }),
+            // A file where a folder should be.
+            FileKind::File => return Err(missing(host, folder, described, &path)),
+            FileKind::Folder | FileKind::Other => break,
+        }
+    }
+    Err(Failure::usage(format!("The Dockerfile \"{described}\" in the build context \"{}\" is not a file", folder.display()))
+        .hint("\"dockerfile:\" names a file, relative to the context")
+        .field("path", described))
+}
+
+/// The names of a relative path, `..` among them; nothing for an absolute one or one that is not UTF-8.
+fn names(path: &Path) -> Option<Vec<String>> {
+    let name = |component: Component<'_>| match component {
+        Component::CurDir => None,
+        Component::ParentDir => Some(Some("..".to_owned())),
+        Component::Normal(name) => Some(name.to_str().map(str::to_owned)),
+        Component::RootDir | Component::Prefix(_) => Some(None),
+    };
+    path.components().filter_map(name).collect()
+}
+
+/// Without `..`; nothing if it leads out.
+fn lexical(names: Vec<String>) -> Option<Vec<String>> {
+    let mut path = Vec::new();
+    for name in names {
+        if name == ".." {
+            path.pop()?;
+        } else {
+            path.push(name);
+        }
+    }
+    Some(path)
+}
+
+/// `path`, the last part of it, is not there.
+fn missing(host: &dyn Host, folder: &Path, described: &str, path: &[String]) -> Failure {
+    let name = path.last().map(String::as_str).unwrap_or_default();
+    let place = folder.join(path[..path.len().saturating_sub(1)].join("/"));
+    let there: Vec<String> = host.list(&place).unwrap_or_default().into_iter().map(|entry| entry.name).collect();
+    let similar: Vec<&str> = there.iter().map(String::as_str).filter(|there| there.to_lowercase().contains("dockerfile")).collect();
+    let hint = match nearest(name, there.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if similar.is_empty() => "write one there, or name another with \"dockerfile:\"".to_owned(),
+        None => format!("there is: {}", similar.join(", ")),
+    };
+    Failure::new(Kind::NotFound, format!("There is no Dockerfile \"{described}\" in the build context \"{}\"", folder.display()))
+        .hint(hint)
+        .field("path", folder.join(described).display().to_string())
+}
