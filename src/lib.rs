@@ -2,7 +2,11 @@
 //!
 //! The rooms, from the top down; imports point down only:
 //!
+//! - [`cli`]: one file per verb; puts the inhabitants into the ports
+//! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
 //! - [`api`]: what a script sees, one file per primitive
+//! - [`value`]: object maps as typed options, and what scripts' values are in between
+//! - [`ui`]: everything printed: progress, tables, diagnostics, JSON lines
 //! - [`apply`]: walks a plan: observe, create, readiness, lock, run records
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
 //! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
@@ -12,8 +16,12 @@
 
 pub mod api;
 pub mod apply;
+pub mod cli;
 pub mod compose;
 pub mod engine;
 pub mod host;
 pub mod model;
 pub mod policy;
+pub mod script;
+pub mod ui;
+pub mod value;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{EvalAltResult, Map};
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
 use super::{exec, files, logs, project, task};
@@ -93,7 +93,6 @@ impl Container {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;
@@ -126,7 +125,9 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(container: &mut Container) -> Raw<Dynamic> {
         let found = container.inspect()?;
-        Ok(from_json(&found.ok_or_else(|| Failure::new(crate::model::Kind::NotFound, format!("There is no container \"{}\"", container.name)))?))
+        Ok(from_json(
+            &found.ok_or_else(|| Failure::new(crate::model::Kind::NotFound, format!("There is no container \"{}\"", container.name)))?,
+        ))
     }
 
     /// Start it.

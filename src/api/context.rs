@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
+use rhai::NativeCallContext;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError};
+use crate::host::resolve::resolve;
 use crate::host::{Conductor, Host};
 use crate::model::event::Sink;
+use crate::model::help::Help;
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
+use crate::policy::Policy;
+
+use super::secret::Declared as DeclaredSecrets;
+use crate::apply::lock::Lock;
 
 /// Connects to the engine; called at most once, when a script first needs it.
 pub type Connector = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
@@ -27,6 +34,30 @@ pub struct ProjectSettings {
     pub environment: BTreeMap<String, String>,
     /// Whether questions are answered with yes (`--yes`).
     pub assume_yes: bool,
+    /// Root that imports may not leave: the folder of `spc.toml`. Absolute, canonical; the runbook's own folder if not given.
+    pub scripts: Option<PathBuf>,
+    /// Default of `up`'s option: `--remove-orphans`.
+    pub remove_orphans: bool,
+    /// Default of `up`'s option: `--adopt`.
+    pub adopt: bool,
+}
+
+/// What was said to a runbook on the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// How the runbook is called, for help and messages: `spc run scripts/up.rhai`.
+    pub name: String,
+    /// The words after it, for `args`.
+    pub words: Vec<String>,
+    /// `--help` or `-h` was among spc's own options for it; among `words` it counts too.
+    pub help: bool,
+}
+
+impl Command {
+    /// Whether the runbook's help is asked for, and nothing else.
+    pub fn wants_help(&self) -> bool {
+        self.help || self.words.iter().take_while(|word| *word != "--").any(|word| word == "--help" || word == "-h")
+    }
 }
 
 /// One run's surroundings. Shared by every native function; cheap to clone.
@@ -38,13 +69,30 @@ pub struct Context {
     /// Cancelled by Ctrl-C: the root of the tree of tokens.
     pub cancel: CancellationToken,
     pub project: ProjectSettings,
+    pub command: Command,
+    /// What the runbook may do.
+    pub policy: Policy,
+    /// The secrets that descriptions declared so far.
+    pub declared_secrets: DeclaredSecrets,
+    /// Columns that tables are fitted to: the terminal's, if standard output is one.
+    pub width: Option<usize>,
+    /// The run's id, for labels and records.
+    pub run: String,
+    /// Set by `args` when help is asked for.
+    help: OnceLock<Help>,
+    /// The project that was described last.
+    described_project: Mutex<Option<String>>,
+    /// Locks held by `guarded`, by project.
+    locks: Mutex<BTreeMap<String, Arc<Lock>>>,
     connector: Connector,
     engine: tokio::sync::OnceCell<Arc<dyn Engine>>,
 }
 
 impl Context {
     /// A context; nothing is connected yet.
+    /// It may do what a project without `spc.toml` may; see [`Context::with_policy`].
     pub fn new(host: Arc<dyn Host>, conductor: Conductor, events: Arc<dyn Sink>, project: ProjectSettings, connector: Connector) -> Self {
+        let policy = Policy::of_folder(&project.directory, &|path| resolve(&*host, path));
         Self {
             host,
             conductor,
@@ -52,9 +100,91 @@ impl Context {
             secrets: Arc::new(Secrets::new()),
             cancel: CancellationToken::new(),
             project,
+            command: Command::default(),
+            policy,
+            declared_secrets: DeclaredSecrets::default(),
+            width: None,
+            run: String::new(),
+            help: OnceLock::new(),
+            described_project: Mutex::new(None),
+            locks: Mutex::new(BTreeMap::new()),
             connector,
             engine: tokio::sync::OnceCell::new(),
         }
+    }
+
+    /// The same context with the words of the command line.
+    #[must_use]
+    pub fn with_command(mut self, command: Command) -> Self {
+        self.command = command;
+        self
+    }
+
+    /// The same context with what `spc.toml` allows.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The same context with secrets that others mask already: those of the terminal and the event sink.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Arc<Secrets>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// The same context with the columns of the terminal.
+    #[must_use]
+    pub fn with_width(mut self, width: Option<usize>) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// The same context with the run's id.
+    #[must_use]
+    pub fn with_run(mut self, run: String) -> Self {
+        self.run = run;
+        self
+    }
+
+    /// The project that was described last in this run.
+    pub fn described_project(&self) -> Option<String> {
+        self.described_project.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_described_project(&self, name: &str) {
+        *self.described_project.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
+    /// The lock of `project`, if `guarded` holds it.
+    pub(super) fn held_lock(&self, project: &str) -> Option<Arc<Lock>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).get(project).cloned()
+    }
+
+    /// Keeps a lock until [`Context::take_lock`].
+    pub(super) fn hold_lock(&self, project: &str, lock: Arc<Lock>) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned(), lock);
+    }
+
+    pub(super) fn take_lock(&self, project: &str) -> Option<Arc<Lock>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(project)
+    }
+
+    /// The options that `args` declared, once it was asked for help.
+    pub fn help(&self) -> Option<&Help> {
+        self.help.get()
+    }
+
+    /// Keeps what the runbook declared; the first declaration counts.
+    pub(super) fn set_help(&self, help: Help) {
+        let _ = self.help.set(help);
+    }
+
+    /// The context of the run that a native function is called in.
+    pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
+        let tag = call.tag().and_then(|tag| tag.read_lock::<Arc<Self>>().map(|context| (*context).clone()));
+        tag.ok_or_else(|| Failure::new(Kind::Failed, "The function is called outside of a run"))
     }
 
     /// The engine, connected at the first call.

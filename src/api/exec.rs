@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{Array, EvalAltResult, ImmutableString, Map};
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext};
 
 use super::container::Container;
 use super::context::Context;
@@ -34,19 +35,30 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
         .iter()
         .map(|word| {
             let text = word.read_lock::<ImmutableString>().map(|word| word.to_string());
-            text.or_else(|| word.read_lock::<SecretToken>().map(|secret| secret.token.clone())).or_else(|| word.as_int().ok().map(|number| number.to_string())).ok_or_else(wrong)
+            text.or_else(|| word.read_lock::<SecretToken>().map(|secret| secret.token.clone()))
+                .or_else(|| word.as_int().ok().map(|number| number.to_string()))
+                .ok_or_else(wrong)
         })
         .collect::<Result<_, _>>()?;
     if words.first().is_none_or(String::is_empty) { Err(Failure::usage("The command is empty")) } else { Ok(words) }
 }
 
 /// Runs `given` in a container; `name` is what messages call it.
-pub(super) fn run(context: &Arc<Context>, project: &str, container: &str, name: &str, given: &Dynamic, options: Map) -> Result<Record, Failure> {
+pub(super) fn run(
+    context: &Arc<Context>,
+    project: &str,
+    container: &str,
+    name: &str,
+    given: &Dynamic,
+    options: Map,
+) -> Result<Record, Failure> {
     let words = command(given)?;
     let shown = given.read_lock::<ImmutableString>().map_or_else(|| words.join(" "), |line| line.to_string());
     if let Some(secret) = words.iter().find_map(|word| context.secrets.unexposed_in(word)) {
-        return Err(Failure::usage(format!("The secret \"{secret}\" would stand in the arguments of a command, which every process in the container can see"))
-            .hint(format!("give it in stdin or environment; if it must be there, write expose(secret(\"{secret}\"))")));
+        return Err(Failure::usage(format!(
+            "The secret \"{secret}\" would stand in the arguments of a command, which every process in the container can see"
+        ))
+        .hint(format!("give it in stdin or environment; if it must be there, write expose(secret(\"{secret}\"))")));
     }
     let mut options = Options::new(options, "options of exec");
     let environment = options.map_of_text("environment")?.unwrap_or_default();
@@ -134,7 +146,6 @@ pub(super) fn record(ended: &Ended) -> Record {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

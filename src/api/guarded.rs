@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{EvalAltResult, FnPtr};
+
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -38,8 +39,10 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
     let context = stack.context.clone();
     let nested = context.held_lock(&stack.name).is_some();
     if !nested {
-        let lock = finish(&context, async { lock::acquire(&surroundings(&context, &stack.name).await?, &stack.name, DEFAULT_LOCK_PATIENCE).await })?;
-        context.hold_lock(&stack.name, Some(Arc::new(lock)));
+        let lock = finish(&context, async {
+            lock::acquire(&surroundings(&context, &stack.name).await?, &stack.name, DEFAULT_LOCK_PATIENCE).await
+        })?;
+        context.hold_lock(&stack.name, Arc::new(lock));
     }
     let guard = Guard { entries: Arc::new(Mutex::new(Entries::default())) };
     let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
@@ -107,7 +110,6 @@ impl Guard {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

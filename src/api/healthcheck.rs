@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{EvalAltResult, Map};
+use rhai::plugin::*;
+use rhai::{EvalAltResult, Map, NativeCallContext};
 
 use super::container::Container;
 use super::context::Context;
@@ -65,7 +65,6 @@ fn record(result: &ProbeResult) -> Record {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{EvalAltResult, Map};
+
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
 use super::fs::File;
@@ -64,7 +65,8 @@ impl Image {
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            let told = |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
+            let told =
+                |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
             let building = Building { image: &self.name, build: &build, of: None };
             reported(&around, &self.name, "build", &self.name, images::build(&around, &building, &told)).await
         })
@@ -74,7 +76,8 @@ impl Image {
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            let told = |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
+            let told =
+                |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
             reported(&around, &self.name, "pull", &self.name, images::pull(&around, &self.name, None, &told)).await
         })
     }
@@ -86,14 +89,20 @@ impl Image {
         let tar = file.open(&self.context)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
-            engine.image_import(&self.name, &changes, tar).await.map_err(|error| of_engine(error, &format!("import the image \"{}\"", self.name)))
+            engine
+                .image_import(&self.name, &changes, tar)
+                .await
+                .map_err(|error| of_engine(error, &format!("import the image \"{}\"", self.name)))
         })
     }
 
     fn tag(&self, tag: &str) -> Result<(), Failure> {
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
-            engine.image_tag(&self.name, tag).await.map_err(|error| of_engine(error, &format!("tag the image \"{}\" as \"{tag}\"", self.name)))
+            engine
+                .image_tag(&self.name, tag)
+                .await
+                .map_err(|error| of_engine(error, &format!("tag the image \"{}\" as \"{tag}\"", self.name)))
         })
     }
 
@@ -127,7 +136,6 @@ impl Image {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

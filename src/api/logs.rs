@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{Array, EvalAltResult, ImmutableString, Map};
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 
 use super::context::Context;
 use super::project::surroundings;
@@ -67,7 +68,13 @@ pub(super) fn read(stack: &Stack, services: Option<Vec<String>>, given: Map) -> 
 }
 
 /// The logs of some containers.
-pub(super) fn of(context: &Arc<Context>, project: &str, logged: Vec<Logged>, request: LogsRequest, follow: bool) -> Result<Dynamic, Failure> {
+pub(super) fn of(
+    context: &Arc<Context>,
+    project: &str,
+    logged: Vec<Logged>,
+    request: LogsRequest,
+    follow: bool,
+) -> Result<Dynamic, Failure> {
     let width = logged.iter().map(|container| container.from.chars().count()).max().unwrap_or(0);
     let found = task::wait(context, async {
         let around = surroundings(context, project).await?;

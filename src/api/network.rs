@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{EvalAltResult, Map};
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
 use super::{project, task};
@@ -56,7 +56,11 @@ impl Network {
             }
             let engine = self.context.engine().await?;
             let body = create::network(&project, &self.name, &described);
-            engine.network_create(body).await.map(drop).map_err(|error| of_engine(error, &format!("create the network \"{}\"", described.name)))
+            engine
+                .network_create(body)
+                .await
+                .map(drop)
+                .map_err(|error| of_engine(error, &format!("create the network \"{}\"", described.name)))
         })
     }
 
@@ -98,7 +102,10 @@ impl Network {
 
     async fn check_container(&self, container: &str) -> Result<(), Failure> {
         let engine = self.context.engine().await?;
-        let found = engine.container_inspect(container).await.map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
+        let found = engine
+            .container_inspect(container)
+            .await
+            .map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
         project::check_ours(&self.context, &format!("container \"{container}\""), found.config.and_then(|config| config.labels).as_ref())
     }
 }
@@ -106,7 +113,6 @@ impl Network {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{Array, EvalAltResult, Map};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, EvalAltResult, Map};
 
 use super::container::Container;
 use super::context::Context;
@@ -78,12 +78,17 @@ impl Service {
         let until = match until {
             "ready" | "healthy" => Until::Ready,
             "completed" => Until::Completed,
-            other => return Err(Failure::usage(format!("A service can't be waited for until \"{other}\"")).hint("there is: ready, completed")),
+            other => {
+                return Err(Failure::usage(format!("A service can't be waited for until \"{other}\"")).hint("there is: ready, completed"));
+            }
         };
         let described = self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
         let ids: Vec<String> = self.containers()?.into_iter().map(|container| container.id).collect();
         if ids.is_empty() {
-            return Err(self.running().err().unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
+            return Err(self
+                .running()
+                .err()
+                .unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
         }
         finish(&self.stack.context, async {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
@@ -103,7 +108,13 @@ impl Service {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
             verbs::scale(&around, &project, &self.name, count).await
         })?;
-        Ok(Record::new("result", Map::from([("changes".into(), i64::try_from(outcome.changes).unwrap_or(i64::MAX).into()), ("changed".into(), (outcome.changes > 0).into())])))
+        Ok(Record::new(
+            "result",
+            Map::from([
+                ("changes".into(), i64::try_from(outcome.changes).unwrap_or(i64::MAX).into()),
+                ("changed".into(), (outcome.changes > 0).into()),
+            ]),
+        ))
     }
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
@@ -117,11 +128,15 @@ impl Service {
         logs::of(&self.stack.context, &self.stack.name, logged.collect(), request, follow)
     }
 
-    fn port(&self, target: i64, protocol: &str) -> Result<i64, Failure> {
+    fn port(&self, target: &Dynamic) -> Result<i64, Failure> {
+        let text = target.as_int().map_or_else(|_| target.to_string(), |number| number.to_string());
+        let (number, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
+        let wrong = || Failure::usage(format!("\"{text}\" is not a port")).hint("write 8000, or \"53/udp\"");
+        let number: u16 = number.parse().map_err(|_| wrong())?;
         let containers = self.containers()?;
-        let found = containers.iter().flat_map(|container| &container.ports).find(|port| i64::from(port.target) == target && port.protocol == protocol);
+        let found = containers.iter().flat_map(|container| &container.ports).find(|port| port.target == number && port.protocol == protocol);
         found.map(|port| i64::from(port.published)).ok_or_else(|| {
-            Failure::new(Kind::NotFound, format!("The service \"{}\" does not publish the port {target}/{protocol}", self.name))
+            Failure::new(Kind::NotFound, format!("The service \"{}\" does not publish the port {number}/{protocol}", self.name))
                 .hint("publish it with `ports`, and bring the service up")
         })
     }
@@ -130,7 +145,9 @@ impl Service {
         let containers = self.containers()?;
         Ok(match containers.first() {
             None => "missing".to_owned(),
-            Some(first) => containers.iter().find(|container| container.state != ContainerState::Running).unwrap_or(first).state.word().to_owned(),
+            Some(first) => {
+                containers.iter().find(|container| container.state != ContainerState::Running).unwrap_or(first).state.word().to_owned()
+            }
         })
     }
 }
@@ -138,7 +155,6 @@ impl Service {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;
@@ -187,7 +203,11 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn containers(service: &mut Service) -> Raw<Array> {
         let context = &service.stack.context;
-        Ok(service.containers()?.into_iter().map(|container| Dynamic::from(Container { context: context.clone(), name: container.name })).collect())
+        Ok(service
+            .containers()?
+            .into_iter()
+            .map(|container| Dynamic::from(Container { context: context.clone(), name: container.name }))
+            .collect())
     }
 
     /// Wait until it is `"ready"` or `"completed"`, as long as its own check allows.
@@ -260,16 +280,10 @@ pub mod functions {
         Ok(service.logs(options)?)
     }
 
-    /// The host port under which its TCP port is published.
+    /// The host port under which a port is published: `8000`, or `"53/udp"`.
     #[rhai_fn(name = "port", return_raw, pure)]
-    pub fn port(service: &mut Service, target: i64) -> Raw<i64> {
-        Ok(service.port(target, "tcp")?)
-    }
-
-    /// The host port under which its port is published, by `"tcp"`, `"udp"` or `"sctp"`.
-    #[rhai_fn(name = "port", return_raw, pure)]
-    pub fn port_by(service: &mut Service, target: i64, protocol: &str) -> Raw<i64> {
-        Ok(service.port(target, protocol)?)
+    pub fn port(service: &mut Service, target: Dynamic) -> Raw<i64> {
+        Ok(service.port(&target)?)
     }
 
     /// The text of a file in its first running container.

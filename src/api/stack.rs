@@ -5,14 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rhai::plugin::{
-    Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem,
-};
-use rhai::{Array, EvalAltResult, ImmutableString, Map};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext};
 
 use super::context::Context;
 use super::logs;
-use crate::host::resolve::resolve;
 use super::project::{self, finish, surroundings};
 use super::secret::Source;
 use super::service::Service;
@@ -20,6 +17,7 @@ use super::task;
 use crate::apply::images::{self, Building};
 use crate::apply::verbs::{self, Lifecycle, Outcome, UpOptions};
 use crate::compose::dotenv;
+use crate::host::resolve::resolve;
 use crate::model::event::Event;
 use crate::model::observed::{Container, ContainerState, Health};
 use crate::model::reconcile::DownOptions;
@@ -49,7 +47,8 @@ impl Stack {
         let json = map_to_json(description)?;
         let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
         let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
-            (Some(name), _) | (None, Some(name)) => name.clone(),
+            (Some(name), _) => name.clone(),
+            (None, Some(name)) => name,
             (None, None) => project::name(context)?,
         };
         let environment = &context.project.environment;
@@ -160,7 +159,9 @@ impl Stack {
             let builds = wanted.iter().map(|(image, (service, build))| {
                 let building = Building { image, build, of: Some((&self.name, service)) };
                 let around = &around;
-                async move { Ok::<_, Failure>((image.clone(), reported(around, service, "build", image, images_build(around, building)).await?)) }
+                async move {
+                    Ok::<_, Failure>((image.clone(), reported(around, service, "build", image, images_build(around, building)).await?))
+                }
             });
             futures::future::try_join_all(builds).await
         })?;
@@ -196,12 +197,15 @@ impl Stack {
         let project = self.described()?;
         match services {
             Some(names) => names.iter().map(|name| project.service(name).map(|service| service.name.clone())).collect(),
-            None => Ok(project.services.values().filter(|service| project.is_active(service)).map(|service| service.name.clone()).collect()),
+            None => {
+                Ok(project.services.values().filter(|service| project.is_active(service)).map(|service| service.name.clone()).collect())
+            }
         }
     }
 
     fn outcome(&self, outcome: &Outcome) -> Record {
-        let services: Array = outcome.containers.iter().map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id)))).collect();
+        let services: Array =
+            outcome.containers.iter().map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id)))).collect();
         Record::new(
             "result",
             Map::from([
@@ -214,7 +218,11 @@ impl Stack {
 
     /// A container as scripts and tables have it.
     pub(super) fn row(&self, container: &Container, ready: Option<&Duration>) -> Record {
-        let ports: Array = container.ports.iter().map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol).into()).collect();
+        let ports: Array = container
+            .ports
+            .iter()
+            .map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol).into())
+            .collect();
         Record::new(
             "container",
             Map::from([
@@ -241,7 +249,11 @@ impl Stack {
             "" | "0.0.0.0" | "::" => "localhost",
             other => other,
         };
-        let check = self.project.as_ref().and_then(|project| project.services.get(&container.service)).and_then(|service| service.healthcheck.as_ref());
+        let check = self
+            .project
+            .as_ref()
+            .and_then(|project| project.services.get(&container.service))
+            .and_then(|service| service.healthcheck.as_ref());
         let test = check.and_then(|check| check.test.as_ref()).map(|test| test.to_engine().join(" ")).unwrap_or_default();
         let scheme = match port.target {
             443 => Some("https"),
@@ -284,7 +296,13 @@ pub(super) async fn reported<T>(
 ) -> Result<T, Failure> {
     let begun = around.host.monotonic();
     let (service, action, object) = (Some(service.to_owned()), action.to_owned(), format!("image {image}"));
-    around.events.event(&Event::StepStarted { step: 0, service: service.clone(), action: action.clone(), object: object.clone(), cause: String::new() });
+    around.events.event(&Event::StepStarted {
+        step: 0,
+        service: service.clone(),
+        action: action.clone(),
+        object: object.clone(),
+        cause: String::new(),
+    });
     let result = work.await;
     around.events.event(&match &result {
         Ok(_) => Event::StepDone { step: 0, service, action, object, elapsed: around.host.monotonic().saturating_sub(begun) },
@@ -299,13 +317,21 @@ fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
     for service in project.services.values() {
         for mount in &service.volumes {
             if let MountSource::Bind { path, .. } = &mount.source {
-                context.policy.bind_mount(path, &resolve).map_err(|refusal| Failure::from(refusal).field("service", service.name.clone()))?;
+                context
+                    .policy
+                    .bind_mount(path, &resolve)
+                    .map_err(|refusal| Failure::from(refusal).field("service", service.name.clone()))?;
             }
         }
         for (key, value) in &service.environment {
             if let Some(name) = context.secrets.unexposed_in(value) {
-                return Err(Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{}\" as {key}", service.name))
-                    .hint(format!("deliver it as a file with `secrets: [\"{name}\"]`; if it must be there, write expose(secret(\"{name}\"))")));
+                return Err(Failure::usage(format!(
+                    "The secret \"{name}\" would stand in the environment of \"{}\" as {key}",
+                    service.name
+                ))
+                .hint(format!(
+                    "deliver it as a file with `secrets: [\"{name}\"]`; if it must be there, write expose(secret(\"{name}\"))"
+                )));
             }
         }
         if let Some(build) = &service.build {
@@ -347,13 +373,15 @@ pub(super) fn names(value: &Dynamic) -> Result<Option<Vec<String>>, Failure> {
     }
     let wrong = || Failure::usage("Services are named by a list of strings, a string, or () for all");
     let list = value.read_lock::<Array>().ok_or_else(wrong)?;
-    list.iter().map(|item| item.read_lock::<ImmutableString>().map(|name| name.to_string()).ok_or_else(wrong)).collect::<Result<_, _>>().map(Some)
+    list.iter()
+        .map(|item| item.read_lock::<ImmutableString>().map(|name| name.to_string()).ok_or_else(wrong))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

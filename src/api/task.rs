@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use crate::model::Failure;
+use crate::value::error::{Aside, refused, set_refusal_aside};
 
 thread_local! {
     static TOKEN: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
@@ -18,20 +19,27 @@ pub fn current(context: &Context) -> CancellationToken {
     TOKEN.with_borrow(std::clone::Clone::clone).unwrap_or_else(|| context.cancel.clone())
 }
 
-/// Whether the task on this thread was told to end. For `on_progress`, which gets no context.
+/// Whether the task on this thread was told to end.
 pub fn is_cancelled() -> bool {
     TOKEN.with_borrow(|token| token.as_ref().is_some_and(CancellationToken::is_cancelled))
 }
 
-/// Makes `token` the one of this thread until the answer is dropped.
+/// Why the task on this thread has to end before anything else is evaluated: a refusal that was thrown, or its token.
+/// For `on_progress`, which gets no context.
+pub fn ending() -> Option<Failure> {
+    refused().or_else(|| is_cancelled().then(Failure::interrupted))
+}
+
+/// Makes `token` the one of this thread, and forgets a refusal, until the answer is dropped.
 #[must_use = "the token is left when this is dropped"]
 pub fn enter(token: CancellationToken) -> Entered {
-    Entered { before: TOKEN.replace(Some(token)) }
+    Entered { before: TOKEN.replace(Some(token)), _aside: set_refusal_aside() }
 }
 
 /// See [`enter`].
 pub struct Entered {
     before: Option<CancellationToken>,
+    _aside: Aside,
 }
 
 impl Drop for Entered {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rhai::plugin::{Dynamic, FnNamespace, FuncRegistration, Module, NativeCallContext, PluginFunc, RhaiResult, TypeId, export_module, mem};
-use rhai::{EvalAltResult, Map};
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
 use super::{project, task};
@@ -51,11 +51,17 @@ impl Volume {
         let json = map_to_json(given)?;
         let project = project::name(&self.context)?;
         let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name))?;
-        self.context.policy.volume_options(described.driver.as_deref(), &described.driver_opts, &|path| resolve(&*self.context.host, path))?;
+        self.context
+            .policy
+            .volume_options(described.driver.as_deref(), &described.driver_opts, &|path| resolve(&*self.context.host, path))?;
         project::finish(&self.context, async {
             let engine = self.context.engine().await?;
             let body = create::volume(&project, &self.name, &described);
-            engine.volume_create(body).await.map(drop).map_err(|error| of_engine(error, &format!("create the volume \"{}\"", described.name)))
+            engine
+                .volume_create(body)
+                .await
+                .map(drop)
+                .map_err(|error| of_engine(error, &format!("create the volume \"{}\"", described.name)))
         })
     }
 
@@ -64,7 +70,10 @@ impl Volume {
             let found = self.find().await?.ok_or_else(|| self.missing())?;
             project::check_ours(&self.context, &format!("volume \"{}\"", found.name), Some(&found.labels))?;
             let engine = self.context.engine().await?;
-            engine.volume_remove(&found.name, false).await.map_err(|error| of_engine(error, &format!("remove the volume \"{}\"", found.name)))
+            engine
+                .volume_remove(&found.name, false)
+                .await
+                .map_err(|error| of_engine(error, &format!("remove the volume \"{}\"", found.name)))
         })
     }
 }
@@ -72,7 +81,6 @@ impl Volume {
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
-#[expect(clippy::missing_errors_doc, clippy::wildcard_imports, reason = "the documentation is for scripts")]
 #[export_module]
 pub mod functions {
     use super::*;

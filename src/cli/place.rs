@@ -14,8 +14,6 @@ use crate::policy::{Policy, SETTINGS_FILE, Settings};
 
 /// What is known before a runbook is read.
 pub struct Place {
-    /// The folder that spc works as if started in.
-    pub current: PathBuf,
     /// Where `spc.toml` is, if there is one: the root that imports may not leave.
     pub root: Option<PathBuf>,
     pub policy: Policy,
@@ -67,7 +65,7 @@ pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Bo
     if let Some(name) = &project {
         crate::model::names::check_project(name).map_err(plain)?;
     }
-    Ok(Place { current, root, policy, environment, project, warnings })
+    Ok(Place { root, policy, environment, project, warnings })
 }
 
 fn read_settings(host: &dyn Host, current: &Path, path: &Path) -> Result<Settings, Box<Diagnostic>> {
@@ -76,7 +74,13 @@ fn read_settings(host: &dyn Host, current: &Path, path: &Path) -> Result<Setting
 }
 
 /// The process environment over the variables of `.env` or the given files.
-fn environment(host: &dyn Host, common: &Common, current: &Path, project: &Path, warnings: &mut Vec<String>) -> Result<BTreeMap<String, String>, Box<Diagnostic>> {
+fn environment(
+    host: &dyn Host,
+    common: &Common,
+    current: &Path,
+    project: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<BTreeMap<String, String>, Box<Diagnostic>> {
     let process = host.environment();
     let files: Vec<(PathBuf, bool)> = if common.env_file.is_empty() {
         vec![(project.join(".env"), false)]

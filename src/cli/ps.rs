@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::Common;
 use super::place::{self, plain};
 use super::session::{RunOptions, Session};
@@ -9,7 +11,7 @@ use crate::api::project;
 use crate::apply::verbs;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::observed::Container;
-use crate::model::table::{Cell, Table};
+use crate::model::table::Table;
 
 /// Shows them; the exit code.
 pub fn main(common: &Common) -> u8 {
@@ -24,37 +26,36 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project::name(&context).map_err(plain)?;
-    let observed = context.conductor.block_on(async { verbs::look(&project::surroundings(&context, &name).await?, &name).await }).map_err(plain)?;
+    let observed =
+        context.conductor.block_on(async { verbs::look(&project::surroundings(&context, &name).await?, &name).await }).map_err(plain)?;
     if common.json {
         for container in &observed.containers {
             session.terminal.out(&json(container).to_string());
         }
         return Ok(());
     }
+    let columns = ["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec();
     let rows = observed.containers.iter().map(row).collect();
-    session.terminal.out(&Table::new(["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec(), rows).text(session.terminal.width()));
+    let table = Table::new(rows, Some(columns)).map_err(plain)?;
+    session.terminal.out(&table.text(session.terminal.width()));
     Ok(())
 }
 
-fn ports(container: &Container) -> String {
+fn row(container: &Container) -> Map<String, Value> {
     let ports: Vec<String> =
         container.ports.iter().map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol)).collect();
-    ports.join(", ")
-}
-
-fn row(container: &Container) -> Vec<Cell> {
     let cells = [
-        container.name.clone(),
-        container.service.clone(),
-        container.state.word().to_owned(),
-        container.health.word().to_owned(),
-        container.status.clone(),
-        ports(container),
+        ("name", container.name.clone()),
+        ("service", container.service.clone()),
+        ("state", container.state.word().to_owned()),
+        ("health", container.health.word().to_owned()),
+        ("status", container.status.clone()),
+        ("ports", ports.join(", ")),
     ];
-    cells.map(Cell::text).to_vec()
+    cells.into_iter().map(|(column, cell)| (column.to_owned(), cell.into())).collect()
 }
 
-fn json(container: &Container) -> serde_json::Value {
+fn json(container: &Container) -> Value {
     serde_json::json!({
         "name": container.name,
         "service": container.service,

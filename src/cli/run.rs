@@ -8,10 +8,8 @@ use super::Common;
 use super::place::{self, plain};
 use super::session::{RunOptions, Session};
 use crate::api::context::Command;
-use crate::host::conductor::SCRIPT_STACK_BYTES;
-use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::script;
+use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
 /// Run a runbook.
@@ -68,27 +66,12 @@ fn execute(session: &Session, common: &Common, run: &Run, runbook: &str) -> Resu
     let command = Command { name: format!("spc run {runbook}"), words: run.words.clone(), help: false };
     let context = Arc::new(session.context(common, place, runtime.handle(), options).with_command(command));
     Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone());
-    let result = on_script_thread(|| script::run::file(&context, &path));
-    let result = match (result, context.help()) {
-        (_, Some(text)) => {
-            session.terminal.out(&help::text(text, session.terminal.width()));
-            Ok(())
+    let result = script::run(&context, &Runbook::File(path)).map(|outcome| {
+        if let Outcome::Help(text) = outcome {
+            session.terminal.out(&help::text(&text, session.terminal.width()));
         }
-        (Ok(_), None) => Ok(()),
-        (Err(diagnostic), None) => Err(diagnostic),
-    };
+    });
     // What still runs on it (a stream of events) is not waited for.
     runtime.shutdown_background();
     result
-}
-
-/// Runs `work` on a thread with the stack that script code needs.
-fn on_script_thread<T: Send>(work: impl FnOnce() -> Result<T, Box<Diagnostic>> + Send) -> Result<T, Box<Diagnostic>> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(SCRIPT_STACK_BYTES).spawn_scoped(scope, work);
-        match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|_| Err(plain(Failure::new(crate::model::Kind::Failed, "spc itself failed: this is a defect, please report it")))),
-            Err(error) => Err(plain(Failure::new(crate::model::Kind::Failed, format!("Could not start a thread: {error}")))),
-        }
-    })
 }

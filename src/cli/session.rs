@@ -6,7 +6,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::Common;
-use super::place::{Place, plain};
+use super::place::Place;
 use crate::api::context::{Connector, Context, ProjectSettings};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
@@ -84,7 +84,7 @@ impl Session {
         let connector: Connector = Box::new(move || {
             let options = ConnectOptions::from_host(&*host);
             async move {
-                let engine: Arc<dyn Engine> = Arc::new(connect(options?).await?);
+                let engine: Arc<dyn Engine> = Arc::new(connect(&options?).await?);
                 Ok(engine)
             }
             .boxed()
@@ -134,11 +134,6 @@ impl Session {
             }
             _ => code,
         }
-    }
-
-    /// The same for a failure without a place.
-    pub fn end_plain(&self, result: Result<(), Failure>) -> u8 {
-        self.end(result.map_err(plain))
     }
 }
 

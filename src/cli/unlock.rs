@@ -33,7 +33,8 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
         let who = lock::described(holder.as_ref());
         if !common.yes {
             if !around.host.is_terminal(StandardStream::Stdin) {
-                return Err(Failure::usage(format!("The project \"{name}\" is locked by {who}")).hint("without a terminal to ask on, --yes removes the lock"));
+                return Err(Failure::usage(format!("The project \"{name}\" is locked by {who}"))
+                    .hint("without a terminal to ask on, --yes removes the lock"));
             }
             let question = format!("The project \"{name}\" is locked by {who}. Is that run really gone? [y/N] ");
             let answer = around.host.ask(&question).await.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;

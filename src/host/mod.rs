@@ -19,6 +19,8 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+use crate::model::{Failure, Kind};
+
 pub use conductor::Conductor;
 
 /// What the host could not do.
@@ -51,6 +53,21 @@ impl HostError {
     /// An error of `kind`.
     pub fn new(kind: HostErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        let kind = match error.kind {
+            HostErrorKind::NotFound => Kind::NotFound,
+            HostErrorKind::AlreadyExists => Kind::Conflict,
+            HostErrorKind::Timeout => Kind::Timeout,
+            HostErrorKind::Invalid => Kind::Usage,
+            HostErrorKind::PermissionDenied | HostErrorKind::NoSpace | HostErrorKind::Unreachable | HostErrorKind::Other => Kind::Failed,
+        };
+        let mut letters = error.message.chars();
+        let message = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>();
+        Self::new(kind, message)
     }
 }
 

@@ -13,11 +13,15 @@ pub mod event;
 pub mod failure;
 pub mod graph;
 pub mod hash;
+pub mod help;
+pub mod lines;
 pub mod names;
 pub mod observed;
 pub mod plan;
 pub mod position;
 pub mod reconcile;
+pub mod table;
+pub mod visible;
 
 pub mod secret;
 pub mod size;

@@ -27,6 +27,12 @@ struct Known {
     hidden: Vec<(String, String)>,
 }
 
+/// How a token begins.
+const HIDDEN_MARK: &str = "\u{27e8}secret:";
+
+/// How the form of a token begins that may stand in an environment.
+const EXPOSED_MARK: &str = "\u{27e8}exposed:";
+
 /// Values shorter than this are not searched for in foreign output: masking "1" would hide everything.
 const SHORTEST_SEARCHED: usize = 4;
 
@@ -36,11 +42,14 @@ impl Secrets {
         Self::default()
     }
 
-    /// Makes `token` stand for `value`. The token has to be unguessable and unlike any text: see [`Secrets::token`].
+    /// Makes `token` stand for `value`, and so its exposed form. The token has to be unguessable and unlike
+    /// any text: see [`Secrets::token`].
     pub fn add(&self, name: &str, token: &str, value: &str) {
         let mut known = self.lock();
-        known.tokens.insert(token.to_owned(), (name.to_owned(), value.to_owned()));
-        let mut forms = vec![token.to_owned()];
+        let mut forms = vec![token.to_owned(), Self::exposed(token)];
+        for form in &forms {
+            known.tokens.insert(form.clone(), (name.to_owned(), value.to_owned()));
+        }
         for part in std::iter::once(value).chain(value.lines()) {
             if part.trim().chars().count() >= SHORTEST_SEARCHED {
                 forms.extend(spellings(part.trim()));
@@ -57,12 +66,29 @@ impl Secrets {
     /// The spelling of a token: `nonce` is 16 bytes of randomness of this run.
     pub fn token(name: &str, nonce: [u8; 16]) -> String {
         let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("\u{27e8}secret:{name}:{nonce}\u{27e9}")
+        format!("{HIDDEN_MARK}{name}:{nonce}\u{27e9}")
+    }
+
+    /// The form of `token` that may stand in an environment: what `expose(secret)` answers.
+    pub fn exposed(token: &str) -> String {
+        token.replacen(HIDDEN_MARK, EXPOSED_MARK, 1)
     }
 
     /// The token already given out for that secret and value.
     pub fn token_of(&self, name: &str, value: &str) -> Option<String> {
-        self.lock().tokens.iter().find(|(_, (n, v))| n == name && v == value).map(|(token, _)| token.clone())
+        let known = self.lock();
+        known
+            .tokens
+            .iter()
+            .find(|(token, (n, v))| n == name && v == value && !token.starts_with(EXPOSED_MARK))
+            .map(|(token, _)| token.clone())
+    }
+
+    /// The name of a secret in `text` that was not exposed: it may go to where secrets are delivered as files, nowhere else.
+    pub fn unexposed_in(&self, text: &str) -> Option<String> {
+        let known = self.lock();
+        let found = known.tokens.iter().find(|(token, _)| !token.starts_with(EXPOSED_MARK) && text.contains(token.as_str()));
+        found.map(|(_, (name, _))| name.clone())
     }
 
     /// `text` with every token replaced by its value: for the call that delivers it, nothing else.
@@ -110,6 +136,26 @@ impl Secrets {
     /// Bytes of the longest hidden spelling: how much a stream has to hold back so that none is split over chunks.
     pub fn longest(&self) -> usize {
         self.lock().hidden.first().map_or(0, |(hidden, _)| hidden.len())
+    }
+
+    /// Bytes at the start of `text` in which no text still to come can complete a hidden spelling:
+    /// what a stream may mask and pass on. The rest has to be held back.
+    pub fn settled(&self, text: &str) -> usize {
+        let known = self.lock();
+        let bytes = text.as_bytes();
+        let forms = || known.hidden.iter().map(|(hidden, _)| hidden.as_bytes());
+        let begun = |form: &[u8]| (1..form.len().min(bytes.len() + 1)).rev().find(|length| bytes.ends_with(&form[..*length]));
+        let mut cut = bytes.len() - forms().filter_map(begun).max().unwrap_or(0);
+        // A spelling that is complete must not be cut through either.
+        while let Some(start) = forms()
+            .flat_map(|form| (cut.saturating_sub(form.len().saturating_sub(1))..cut).map(move |start| (start, form)))
+            .filter(|(start, form)| start + form.len() > cut && bytes[*start..].starts_with(form))
+            .map(|(start, _)| start)
+            .min()
+        {
+            cut = start;
+        }
+        cut
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -163,6 +209,18 @@ mod tests {
         let token = Secrets::token("db_password", [7; 16]);
         assert_eq!(secrets.reveal(&format!("PW={token}!")), "PW=p/ss\"wörd 12345!");
         assert_eq!(secrets.mask(&format!("PW={token}!")), "PW=[secret db_password]!");
+    }
+
+    #[test]
+    fn an_exposed_token_is_masked_and_turned_back_like_the_other_and_told_apart() {
+        let secrets = secrets();
+        let token = Secrets::token("db_password", [7; 16]);
+        let exposed = Secrets::exposed(&token);
+        assert_eq!(secrets.reveal(&exposed), "p/ss\"wörd 12345");
+        assert_eq!(secrets.mask(&exposed), "[secret db_password]");
+        assert_eq!(secrets.unexposed_in(&exposed), None);
+        assert_eq!(secrets.unexposed_in(&format!("a {token} b")).unwrap(), "db_password");
+        assert_eq!(secrets.token_of("db_password", "p/ss\"wörd 12345"), Some(token));
     }
 
     #[test]

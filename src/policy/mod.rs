@@ -5,10 +5,11 @@
 //! under `[allow]`, and a [`Refusal`] names that line.
 //!
 //! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
-//! [`CheckedCommand`], [`CheckedMount`], [`CheckedPrivilege`].
+//! [`CheckedCommand`], [`CheckedMount`], [`CheckedUrl`], [`CheckedPrivilege`].
 
 mod command;
 mod mount;
+mod network;
 mod path;
 mod refusal;
 pub mod settings;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use command::CheckedCommand;
 pub use mount::CheckedMount;
+pub use network::CheckedUrl;
 pub use path::{CheckedPath, Resolution, Resolve};
 pub use refusal::Refusal;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
@@ -47,13 +49,23 @@ impl Policy {
             None => root.clone(),
             Some(given) => project_directory(&root, given, resolve)?,
         };
+        Ok(Self::with(&root, project_directory, settings, resolve))
+    }
+
+    /// The policy of a project without settings.
+    pub fn of_folder(root: &Path, resolve: Resolve<'_>) -> Self {
+        let root = path::real(&path::clean(root), resolve).unwrap_or_else(|()| path::clean(root));
+        Self::with(&root, root.clone(), Settings::default(), resolve)
+    }
+
+    fn with(root: &Path, project_directory: PathBuf, settings: Settings, resolve: Resolve<'_>) -> Self {
         let outside = |entries: &[String]| -> Vec<PathBuf> {
             // A root that is a symlink to nothing allows nothing.
             entries.iter().filter_map(|entry| path::real(&path::clean(&root.join(entry)), resolve).ok()).collect()
         };
         let (readable, writable, mountable) = (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
         let engine_sockets = mount::known_sockets(resolve);
-        Ok(Self { settings, project_directory, readable, writable, mountable, engine_sockets })
+        Self { settings, project_directory, readable, writable, mountable, engine_sockets }
     }
 
     /// The same policy for a runbook in `folder`, which it may read.

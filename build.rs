@@ -1,0 +1,28 @@
+//! Embeds `stdlib/` whole: a table of names and texts, so that a new file can't be forgotten.
+
+use std::fmt::Write;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = std::env::var("CARGO_MANIFEST_DIR")?;
+    let mut table = String::from("[");
+    let folder = Path::new(&root).join("stdlib");
+    let mut files: Vec<String> = Vec::new();
+    if folder.is_dir() {
+        for entry in std::fs::read_dir(&folder)? {
+            let name = entry?.file_name().into_string().map_err(|name| format!("stdlib/{} is not UTF-8", name.display()))?;
+            files.extend(name.strip_suffix(".rhai").map(str::to_owned));
+        }
+    }
+    files.sort_unstable();
+    for name in files {
+        write!(table, "({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/stdlib/{name}.rhai\"))),")?;
+    }
+    table.push(']');
+    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("stdlib.rs"), table)?;
+    #[expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
+    {
+        println!("cargo::rerun-if-changed=stdlib");
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! `.lines() .int() .json()` of a record that carries text: what a command printed, or a server answered.
+
+use rhai::Array;
+use rhai::plugin::*;
+
+use super::Raw;
+use super::text::quoted;
+use crate::model::Failure;
+use crate::value::Record;
+use crate::value::json::from_json;
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(methods).into());
+}
+
+/// The fields that hold a record's text.
+const TEXTS: [&str; 2] = ["stdout", "body"];
+
+fn text_of(record: &Record) -> Result<String, Failure> {
+    let text = TEXTS.iter().find_map(|name| record.fields().get(*name)).and_then(|text| text.clone().into_string().ok());
+    text.ok_or_else(|| Failure::usage(format!("The {} has no text to read", record.what())))
+}
+
+#[export_module]
+mod methods {
+    /// The lines of what was printed or answered, without their ends.
+    ///
+    /// ```rhai,no_run
+    /// for line in sh(["git", "status", "--short"]).lines() { print(line); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn lines(record: &mut Record) -> Raw<Array> {
+        Ok(text_of(record)?.lines().map(|line| line.to_owned().into()).collect())
+    }
+
+    /// The integer that was printed or answered. Throws `usage` if it is none.
+    ///
+    /// ```rhai,no_run
+    /// let commits = sh(["git", "rev-list", "--count", "HEAD"]).int();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn int(record: &mut Record) -> Raw<i64> {
+        let text = text_of(record)?;
+        Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not an integer", quoted(&text))))?)
+    }
+
+    /// The value that was printed or answered as JSON. Throws `usage` if it is none.
+    ///
+    /// ```rhai,no_run
+    /// let health = http::get("http://localhost:8000/api/health/").json();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn json(record: &mut Record) -> Raw<Dynamic> {
+        let text = text_of(record)?;
+        let value = serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{} is not JSON: {error}", quoted(&text))));
+        Ok(from_json(&value?))
+    }
+}

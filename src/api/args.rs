@@ -1,0 +1,339 @@
+//! `args` and `arg::`: the options of a runbook.
+//!
+//! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is typed like its default.
+//! Under `--help` the declarations are kept, and the script ends there.
+
+use rhai::plugin::*;
+use rhai::{Array, EvalAltResult, FnPtr, Map, Module};
+
+use super::context::Context;
+use super::control::call;
+use super::record::no_fields;
+use super::{Raw, words};
+use crate::model::Failure;
+use crate::model::help::{Help, HelpArgument, HelpOption};
+use crate::value::options::{duration_of, number};
+use crate::value::text::plain;
+use crate::value::{Record, words as type_words};
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Declared>("declared option");
+    no_fields::<Declared>(engine, "declared option");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+    let declarations: Module = rhai::exported_module!(declarations);
+    engine.register_static_module("arg", declarations.into());
+}
+
+/// What an option takes.
+#[derive(Debug, Clone)]
+pub(super) enum Takes {
+    Text,
+    Flag,
+    /// All words that are no options.
+    Rest,
+    List,
+    Number,
+    Duration,
+    OneOf(Vec<String>),
+}
+
+/// An option as the runbook declared it.
+#[derive(Debug, Clone)]
+pub(super) struct Declared {
+    pub takes: Takes,
+    /// A value, or a function that gives it.
+    pub default: Dynamic,
+    pub help: String,
+}
+
+impl Declared {
+    /// A declaration whose default, if it is a value already, is of the right type.
+    fn new(takes: Takes, default: Dynamic, help: &str) -> Result<Self, Failure> {
+        let declared = Self { takes, default: default.flatten(), help: help.to_owned() };
+        if !declared.default.is::<FnPtr>() {
+            let _ = declared.checked(declared.default.clone())?;
+        }
+        Ok(declared)
+    }
+
+    /// The default, of the type that the option gives; `()` stands for none.
+    fn checked(&self, default: Dynamic) -> Result<Dynamic, Failure> {
+        if default.is_unit() {
+            return Ok(default);
+        }
+        let wrong =
+            |what: &str| Failure::usage(format!("{} takes {what} as its default, not {}", self.function(), type_words::a(&default)));
+        match &self.takes {
+            Takes::Text if default.is_string() => Ok(default),
+            Takes::Text => Err(wrong("a string")),
+            Takes::List if default.is_array() => Ok(default),
+            Takes::List => Err(wrong("a list")),
+            Takes::Number if number(&default).is_some() => Ok(default),
+            Takes::Number => Err(wrong("a number")),
+            Takes::Duration => duration_of(&default).map(Dynamic::from),
+            Takes::OneOf(choices) if choices.contains(&plain(&default)) => Ok(plain(&default).into()),
+            Takes::OneOf(choices) => Err(Failure::usage(format!("The default \"{}\" is none of: {}", plain(&default), choices.join(", ")))),
+            Takes::Flag | Takes::Rest => Ok(default),
+        }
+    }
+
+    fn function(&self) -> &'static str {
+        match self.takes {
+            Takes::Text => "arg::text",
+            Takes::Flag => "arg::flag",
+            Takes::Rest => "arg::rest",
+            Takes::List => "arg::list",
+            Takes::Number => "arg::number",
+            Takes::Duration => "arg::duration",
+            Takes::OneOf(_) => "arg::one_of",
+        }
+    }
+
+    /// What stands for the value in the help; nothing for a flag.
+    pub(super) fn placeholder(&self) -> Option<String> {
+        let word = match self.takes {
+            Takes::Flag | Takes::Rest => return None,
+            Takes::Text => "TEXT",
+            Takes::List => "LIST",
+            Takes::Number => "NUMBER",
+            Takes::Duration => "DURATION",
+            Takes::OneOf(_) => "CHOICE",
+        };
+        Some(word.to_owned())
+    }
+
+    fn shown_default(&self) -> Option<String> {
+        match self.default.read_lock::<Array>() {
+            Some(list) => Some(list.iter().map(plain).collect::<Vec<_>>().join(",")).filter(|text| !text.is_empty()),
+            None if self.default.is_unit() || self.default.is::<FnPtr>() || matches!(self.takes, Takes::Flag) => None,
+            None => Some(plain(&self.default)).filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// The options of `args`, in the order of their names.
+pub(super) type Declarations = Vec<(String, Declared)>;
+
+fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
+    let declared = |(key, value): (&rhai::Identifier, &Dynamic)| match value.read_lock::<Declared>() {
+        Some(declared) => Ok((key.to_string(), declared.clone())),
+        None => Err(Failure::usage(format!("The option \"{key}\" is declared with arg::…, not with {}", type_words::a(value)))
+            .hint(format!("write {key}: arg::text(\"default\", \"What it is\")"))),
+    };
+    let declarations: Declarations = map.iter().map(declared).collect::<Result<_, _>>()?;
+    let rest: Vec<&str> = declarations.iter().filter(|(_, one)| matches!(one.takes, Takes::Rest)).map(|(key, _)| key.as_str()).collect();
+    if rest.len() > 1 {
+        return Err(Failure::usage(format!("Only one option can take the rest of the words, not {}", rest.join(" and "))));
+    }
+    Ok(declarations)
+}
+
+fn help_of(context: &Context, declarations: &Declarations) -> Help {
+    let (rest, options): (Vec<_>, Vec<_>) = declarations.iter().partition(|(_, declared)| matches!(declared.takes, Takes::Rest));
+    let option = |(key, declared): &(String, Declared)| HelpOption {
+        name: words::option_name(key),
+        value: declared.placeholder(),
+        doc: declared.help.clone(),
+        default: declared.shown_default(),
+        choices: if let Takes::OneOf(choices) = &declared.takes { choices.clone() } else { Vec::new() },
+    };
+    let argument = |(key, declared): &(String, Declared)| HelpArgument {
+        name: words::option_name(key),
+        doc: declared.help.clone(),
+        default: None,
+        many: true,
+    };
+    Help {
+        command: context.command.name.clone(),
+        doc: String::new(),
+        options: options.into_iter().map(option).collect(),
+        arguments: rest.into_iter().map(argument).collect(),
+    }
+}
+
+#[export_module]
+mod functions {
+    /// The options of this runbook as the command line gives them: a record with the declared names. The command line
+    /// writes `_` as `-`: `--max-errors 0.02`, `--max-errors=0.02`, `--build`, `--no-build`; a list is separated by
+    /// commas or given several times; after `--` come no options. Throws `usage` for what is not declared or does not
+    /// fit. With `--help` the script ends here and its options are shown.
+    ///
+    /// ```rhai
+    /// let o = args(#{ target: arg::one_of(["development", "production"], "development", "Image stage") });
+    /// print(o.target);
+    /// ```
+    #[rhai_fn(name = "args", return_raw)]
+    pub fn read_args(call_context: NativeCallContext, options: Map) -> Raw<Record> {
+        let context = Context::of(&call_context)?;
+        let declarations = declarations_of(&options)?;
+        if context.command.wants_help() {
+            context.set_help(help_of(&context, &declarations));
+            return Err(EvalAltResult::ErrorTerminated("help".into(), rhai::Position::NONE).into());
+        }
+        let mut values = words::read(&declarations, &context.command.words)?;
+        for (key, declared) in declarations {
+            if !values.contains_key(key.as_str()) {
+                let default = match declared.default.read_lock::<FnPtr>() {
+                    Some(function) => declared.checked(call(&call_context, &function)?)?,
+                    None => declared.checked(declared.default.clone())?,
+                };
+                values.insert(key.into(), default);
+            }
+        }
+        Ok(Record::new("args", values))
+    }
+}
+
+#[export_module]
+mod declarations {
+    /// An option that takes text. The default is text, `()`, or a function that gives one of them when it is needed.
+    #[rhai_fn(return_raw)]
+    pub fn text(default: Dynamic, help: &str) -> Raw<Declared> {
+        Ok(Declared::new(Takes::Text, default, help)?)
+    }
+
+    /// An option without a value: true if it is given, false if not or if given as `--no-…`.
+    pub fn flag(help: &str) -> Declared {
+        Declared { takes: Takes::Flag, default: false.into(), help: help.to_owned() }
+    }
+
+    /// The words that are no options, as a list of strings; `()` if there are none.
+    pub fn rest(help: &str) -> Declared {
+        Declared { takes: Takes::Rest, default: Dynamic::UNIT, help: help.to_owned() }
+    }
+
+    /// An option that takes a list, its elements typed like the first one of the default.
+    #[rhai_fn(return_raw)]
+    pub fn list(default: Dynamic, help: &str) -> Raw<Declared> {
+        Ok(Declared::new(Takes::List, default, help)?)
+    }
+
+    /// An option that takes a number: an integer if the default is one, else a float.
+    #[rhai_fn(return_raw)]
+    pub fn number(default: Dynamic, help: &str) -> Raw<Declared> {
+        Ok(Declared::new(Takes::Number, default, help)?)
+    }
+
+    /// An option that takes a duration like `1m30s`.
+    #[rhai_fn(return_raw)]
+    pub fn duration(default: Dynamic, help: &str) -> Raw<Declared> {
+        Ok(Declared::new(Takes::Duration, default, help)?)
+    }
+
+    /// An option that takes one of the words of a list.
+    #[rhai_fn(return_raw)]
+    pub fn one_of(choices: Array, default: Dynamic, help: &str) -> Raw<Declared> {
+        Ok(Declared::new(Takes::OneOf(choices.iter().map(plain).collect()), default, help)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+
+    const OPTIONS: &str = r#"let o = args(#{
+        tag: arg::text((), "Release"), to: arg::text("backups", "Folder"), build: arg::flag("Build first"),
+        services: arg::rest("Services"), steps: arg::list([5, 25], "Shares"), profile: arg::list([], "Profiles"),
+        keep: arg::number(7, "Backups kept"), max_errors: arg::number(0.01, "Error rate"), bake: arg::duration("30s", "Watch"),
+        target: arg::one_of(["development", "production"], "development", "Image stage"),
+    }); "#;
+
+    fn text(words: &[&str], script: &str) -> String {
+        Fixture::with_words(words).text(&format!("{OPTIONS}{script}"))
+    }
+
+    #[test]
+    fn without_words_the_defaults_count() {
+        assert_eq!(text(&[], "[o.tag, o.to, o.build, o.services]"), r#"[(), "backups", false, ()]"#);
+        assert_eq!(
+            text(&[], "[o.steps, o.profile, o.keep, o.max_errors, o.bake, o.target]"),
+            r#"[[5, 25], [], 7, 0.01, 30s, "development"]"#
+        );
+    }
+
+    #[test]
+    fn words_are_typed_like_the_defaults() {
+        let words =
+            ["--tag=v2", "--build", "db", "--steps", "1,2", "--steps=3", "redis", "--max-errors", "1", "--bake", "1m30s", "--keep", "-1"];
+        assert_eq!(text(&words, "[o.tag, o.build, o.services, o.steps]"), r#"["v2", true, ["db", "redis"], [1, 2, 3]]"#);
+        assert_eq!(text(&words, "[o.max_errors, o.bake, o.keep]"), "[1.0, 1m30s, -1]");
+        assert_eq!(text(&["--no-build", "--", "--tag"], "[o.build, o.services]"), r#"[false, ["--tag"]]"#);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_the_mend() {
+        for (words, expected) in [
+            (vec!["--taget", "x"], "There is no option \"--taget\" | did you mean \"--target\"?"),
+            (vec!["--target", "prod"], "\"--target\" is one of development, production, not \"prod\" | did you mean \"production\"?"),
+            (vec!["--keep", "many"], "\"--keep\" takes an integer, not \"many\" |"),
+            (vec!["--keep", "7.5"], "\"--keep\" takes an integer, not \"7.5\" |"),
+            (vec!["--bake", "30"], "\"--bake\": \"30\" is not a duration; write it like \"1m30s\" or \"500ms\" |"),
+            (vec!["--steps", "1,x"], "\"--steps\" takes integers, not \"x\" |"),
+            (vec!["--tag"], "\"--tag\" needs a value | write --tag TEXT"),
+            (vec!["--tag", "--build"], "\"--tag\" needs a value | write --tag TEXT, or --tag=--build"),
+            (vec!["--build=yes"], "\"--build\" takes no value | write --build or --no-build"),
+            (vec!["--tag", "a", "--tag", "b"], "\"--tag\" is given twice |"),
+            (vec!["-t"], "There is no option \"-t\" | did you mean \"--tag\"?"),
+        ] {
+            let failure = Fixture::with_words(&words).fails(OPTIONS);
+            assert_eq!(format!("{} | {}", failure.message, failure.hint.unwrap_or_default()).trim_end(), expected, "{words:?}");
+            assert_eq!(failure.kind.word(), "usage");
+        }
+    }
+
+    #[test]
+    fn words_without_an_option_for_them_are_refused() {
+        let failure = Fixture::with_words(&["db"]).fails("args(#{ build: arg::flag(\"Build\") })");
+        assert_eq!(failure.message, "There is no use for the word \"db\"");
+    }
+
+    #[test]
+    fn a_default_can_be_a_function_that_is_called_only_when_needed() {
+        let script = r#"args(#{ tag: arg::text(|| { print("asked"); "v1" }, "Release") }).tag"#;
+        let run = Fixture::new();
+        assert_eq!((run.text(script), run.printed()), ("v1".to_owned(), vec!["asked".to_owned()]));
+        let run = Fixture::with_words(&["--tag", "v2"]);
+        assert_eq!((run.text(script), run.printed()), ("v2".to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn declarations_are_checked() {
+        let run = Fixture::new();
+        assert_eq!(run.fails("arg::text(5, \"\")").message, "arg::text takes a string as its default, not an integer");
+        assert_eq!(run.fails("arg::one_of([\"a\"], \"b\", \"\")").message, "The default \"b\" is none of: a");
+        assert_eq!(run.fails("args(#{ tag: \"v1\" })").message, "The option \"tag\" is declared with arg::…, not with a string");
+        assert_eq!(
+            run.fails("args(#{ a: arg::rest(\"\"), b: arg::rest(\"\") })").message,
+            "Only one option can take the rest of the words, not a and b"
+        );
+        assert_eq!(run.fails("args(#{}).tag").message, "The args has no field \"tag\"");
+    }
+
+    #[test]
+    fn help_keeps_the_declarations_and_ends_the_script() {
+        let run = Fixture::with_words(&["--nonsense", "--help"]);
+        let failure = run.fails(&format!("attempt(|| {{ {OPTIONS} }}); print(\"went on\")"));
+        assert_eq!((failure.kind.word(), run.printed()), ("interrupted", Vec::<String>::new()));
+        let help = run.context.help().unwrap();
+        let shown: Vec<String> = help
+            .options
+            .iter()
+            .map(|option| {
+                format!(
+                    "{} {} {} {}",
+                    option.name,
+                    option.value.as_deref().unwrap_or("-"),
+                    option.default.as_deref().unwrap_or("-"),
+                    option.doc
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown[..4],
+            ["bake DURATION 30s Watch", "build - - Build first", "keep NUMBER 7 Backups kept", "max-errors NUMBER 0.01 Error rate"]
+        );
+        assert_eq!(help.options[7].choices, ["development", "production"]);
+        assert_eq!((help.arguments[0].name.as_str(), help.arguments[0].many), ("services", true));
+    }
+}

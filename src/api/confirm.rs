@@ -1,0 +1,89 @@
+//! `confirm`: a question before something that can't be undone.
+
+use rhai::plugin::*;
+
+use super::context::Context;
+use super::{Raw, task};
+use crate::host::StandardStream;
+use crate::model::Failure;
+use crate::model::event::{Event, Level};
+use crate::model::visible::visible;
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+/// Whether the question is answered with yes. Also for spc's own questions.
+pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failure> {
+    let question = visible(&context.secrets.mask(question)).trim().to_owned();
+    if context.project.assume_yes {
+        context.events.event(&Event::Log { level: Level::Info, text: format!("{question} yes (--yes)") });
+        return Ok(true);
+    }
+    if !context.host.is_terminal(StandardStream::Stdin) {
+        return Err(Failure::usage(format!("\"{question}\" can't be asked: standard input is no terminal"))
+            .hint("--yes answers every question with yes"));
+    }
+    let answer = context.host.ask(&format!("{question} [y/N] ")).await?;
+    Ok(answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+}
+
+#[export_module]
+mod functions {
+    /// Asks at the terminal and gives whether the answer was `y` or `yes`; anything else is no. `--yes` answers it.
+    ///
+    /// Throws `usage` where there is no terminal.
+    ///
+    /// ```rhai,no_run
+    /// if !confirm("Remove the volumes with all data?") { fail("failed", "nothing was removed"); }
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn confirm(call: NativeCallContext, question: &str) -> Raw<bool> {
+        let context = Context::of(&call)?;
+        Ok(task::wait(&context, confirmed(&context, question))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use crate::model::event::{Event, Level};
+
+    #[test]
+    fn only_yes_is_yes() {
+        for (answer, expected) in [("y", "true"), (" YES ", "true"), ("n", "false"), ("", "false"), ("yesterday", "false")] {
+            let trial = Trial::on(|host| host.with_answer(answer));
+            assert_eq!(trial.text(r#"confirm("Remove all data?")"#), expected, "{answer}");
+            assert_eq!(trial.host.questions(), ["Remove all data? [y/N] "]);
+        }
+    }
+
+    #[test]
+    fn the_end_of_input_is_no() {
+        let trial = Trial::on(|host| host.with_terminal(crate::host::StandardStream::Stdin));
+        assert_eq!(trial.text(r#"confirm("Sure?")"#), "false");
+    }
+
+    #[test]
+    fn without_a_terminal_it_names_the_option_that_answers() {
+        let failure = Trial::new().fails(r#"confirm("Sure?")"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "\"Sure?\" can't be asked: standard input is no terminal"));
+        assert_eq!(failure.hint.unwrap(), "--yes answers every question with yes");
+    }
+
+    #[test]
+    fn the_option_answers_and_says_so() {
+        let trial = Trial::with(|host| host, "", |context| context.project.assume_yes = true);
+        assert_eq!(trial.text(r#"confirm("Sure?")"#), "true");
+        assert_eq!(trial.events(), [Event::Log { level: Level::Info, text: "Sure? yes (--yes)".to_owned() }]);
+        assert!(trial.host.questions().is_empty());
+    }
+
+    #[test]
+    fn a_question_hides_secrets_and_shows_control_characters() {
+        let trial = Trial::on(|host| host.with_answer("n"));
+        trial.text(r#"confirm("Use " + `${random_secret("key", 20)}` + "\x1b[2J?")"#);
+        assert_eq!(trial.host.questions(), ["Use [secret key]␛[2J? [y/N] "]);
+    }
+}

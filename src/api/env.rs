@@ -1,0 +1,178 @@
+//! `env`: variables of the process environment and of `.env`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rhai::plugin::*;
+use rhai::{Array, ImmutableString};
+
+use super::Raw;
+use super::context::Context;
+use crate::model::Failure;
+use crate::model::size::parse_bytes;
+use crate::model::suggest::nearest;
+use crate::model::time::parse_duration;
+use crate::value::{Bytes, words};
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+/// The value of a variable that has to be set.
+fn required(environment: &BTreeMap<String, String>, name: &str) -> Result<ImmutableString, Failure> {
+    let Some(value) = set(environment, name) else {
+        let state = if environment.contains_key(name) { "empty" } else { "not set" };
+        let failure = Failure::usage(format!("The variable \"{name}\" is {state}")).field("variable", name);
+        return Err(match nearest(name, environment.keys().map(String::as_str)).filter(|near| *near != name) {
+            Some(near) => failure.hint(format!("did you mean \"{near}\"? Otherwise set it in the environment or in .env")),
+            None => failure.hint("set it in the environment or in .env, or give a default: env(name, default)"),
+        });
+    };
+    Ok(value.into())
+}
+
+/// The value of a variable as the type of `default`, or `default`.
+fn or_default(environment: &BTreeMap<String, String>, name: &str, default: Dynamic) -> Result<Dynamic, Failure> {
+    let Some(text) = set(environment, name) else { return Ok(default) };
+    like(text, &default).map_err(|expected| {
+        Failure::usage(format!("The variable \"{name}\" is \"{text}\", which is not {expected}"))
+            .hint(format!("its default is {}", crate::value::text::literal(&default)))
+            .field("variable", name)
+    })
+}
+
+/// An empty value counts as unset, as in Compose's `${NAME:-default}`.
+fn set<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// `text` as a value of the type of `example`; the words for that type if it is none.
+fn like(text: &str, example: &Dynamic) -> Result<Dynamic, String> {
+    if example.is_string() || example.is_unit() {
+        return Ok(text.into());
+    }
+    let text = text.trim();
+    if example.is_int() {
+        return text.parse::<i64>().map(Dynamic::from).map_err(|_| "a whole number".to_owned());
+    }
+    if example.is_float() {
+        return text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Dynamic::from).ok_or_else(|| "a number".to_owned());
+    }
+    if example.is_bool() {
+        return boolean(text).map(Dynamic::from).ok_or_else(|| "\"true\" or \"false\"".to_owned());
+    }
+    if example.read_lock::<Duration>().is_some() {
+        return parse_duration(text).map(Dynamic::from).map_err(|_| "a duration like \"1m30s\"".to_owned());
+    }
+    if example.read_lock::<Bytes>().is_some() {
+        return parse_bytes(text).map(|size| Dynamic::from(Bytes(size))).map_err(|_| "a size like \"64m\"".to_owned());
+    }
+    let Some(list) = example.read_lock::<Array>() else {
+        return Err(format!("{}: a variable cannot hold one", words::a(example)));
+    };
+    let item = list.first().cloned().unwrap_or_else(|| "".into());
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items: Result<Array, String> = items.map(|text| like(text, &item)).collect();
+    items.map(Dynamic::from).map_err(|expected| format!("a list, separated by commas, of which each is {expected}"))
+}
+
+/// The spellings that people use; case does not matter.
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[export_module]
+mod functions {
+    /// The value of an environment variable, or of the `.env` file where the process has none.
+    ///
+    /// Throws `usage` if the variable is not set or empty.
+    ///
+    /// ```rhai
+    /// let user = env("POSTGRES_USER");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn env(call: NativeCallContext, name: &str) -> Raw<ImmutableString> {
+        let context = Context::of(&call)?;
+        Ok(required(&context.project.environment, name)?)
+    }
+
+    /// The value of an environment variable, or `default` if it is not set or empty.
+    ///
+    /// The value has the type of the default: an integer, a float, a bool (`true yes on 1`, `false no off 0`), a duration,
+    /// a size in bytes, a string, or a list (separated by commas, each like the default's first). Throws `usage` if it is not of that type.
+    ///
+    /// ```rhai
+    /// let port = env("POSTGRES_PORT", 5432);
+    /// let profiles = env("COMPOSE_PROFILES", []);
+    /// ```
+    #[rhai_fn(name = "env", return_raw)]
+    pub fn env_or(call: NativeCallContext, name: &str, default: Dynamic) -> Raw<Dynamic> {
+        let context = Context::of(&call)?;
+        Ok(or_default(&context.project.environment, name, default)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+
+    #[test]
+    fn a_variable_that_is_set_is_its_text() {
+        assert_eq!(Trial::with_variables(&[("USER", " anna ")]).text(r#"env("USER")"#), " anna ");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_or_empty_is_an_error_with_a_next_step() {
+        let trial = Trial::with_variables(&[("POSTGRES_USER", "p"), ("EMPTY", "")]);
+        let failure = trial.fails(r#"env("POSTGRES_USR")"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "The variable \"POSTGRES_USR\" is not set"));
+        assert!(failure.hint.unwrap().starts_with("did you mean \"POSTGRES_USER\"?"));
+        assert_eq!(trial.fails(r#"env("EMPTY")"#).message, "The variable \"EMPTY\" is empty");
+    }
+
+    #[test]
+    fn a_value_has_the_type_of_its_default() {
+        let trial = Trial::with_variables(&[
+            ("PORT", "5433"),
+            ("RATE", "0.5"),
+            ("DEBUG", "Yes"),
+            ("BAKE", "1m30s"),
+            ("LIMIT", "64m"),
+            ("PROFILES", "a, b,"),
+            ("STEPS", "5,25"),
+            ("TEXT", " as it is "),
+            ("EMPTY", ""),
+        ]);
+        for (script, expected) in [
+            (r#"env("PORT", 5432) + 1"#, "5434"),
+            (r#"env("RATE", 0.1) + 1.0"#, "1.5"),
+            (r#"env("DEBUG", false)"#, "true"),
+            (r#"env("BAKE", duration("1s")) > duration("1m")"#, "true"),
+            (r#"env("LIMIT", bytes("1m")).bytes"#, "67108864"),
+            (r#"env("PROFILES", [])"#, r#"["a", "b"]"#),
+            (r#"env("STEPS", [1])"#, "[5, 25]"),
+            (r#"env("TEXT", "")"#, " as it is "),
+            (r#"env("TEXT", ())"#, " as it is "),
+            (r#"env("EMPTY", 7)"#, "7"),
+            (r#"env("MISSING", ()) ?? "none""#, "none"),
+        ] {
+            assert_eq!(trial.text(script), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_names_the_variable_and_the_value() {
+        let trial = Trial::with_variables(&[("PORT", "high"), ("STEPS", "5,many")]);
+        let failure = trial.fails(r#"env("PORT", 5432)"#);
+        assert_eq!(failure.message, "The variable \"PORT\" is \"high\", which is not a whole number");
+        assert_eq!((failure.kind.word(), failure.hint.as_deref()), ("usage", Some("its default is 5432")));
+        let list = trial.fails(r#"env("STEPS", [1])"#).message;
+        assert_eq!(list, "The variable \"STEPS\" is \"5,many\", which is not a list, separated by commas, of which each is a whole number");
+        assert!(trial.fails(r#"env("PORT", #{})"#).message.contains("a map: a variable cannot hold one"));
+    }
+}

@@ -1,0 +1,326 @@
+//! `http::`: requests from the machine that spc runs on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rhai::plugin::*;
+
+use super::context::Context;
+use super::{Raw, secret, task};
+use crate::host::{HttpRequest, HttpResponse};
+use crate::model::Failure;
+use crate::value::json::to_json;
+use crate::value::{Options, Record};
+
+/// Makes `http::` known.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("http", rhai::exported_module!(module).into());
+}
+
+/// How long an answer is waited for unless the script says.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Redirects followed before a request fails.
+const MOST_REDIRECTS: usize = 10;
+
+/// What a request holds beside its method and address, secrets revealed.
+struct Content {
+    headers: Vec<(String, String)>,
+    body: Option<Bytes>,
+    timeout: Duration,
+    follow: bool,
+}
+
+impl Content {
+    fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
+        let mut options = Options::of(options, "http options")?;
+        let headers = options.map_of_text("headers")?.unwrap_or_default();
+        let mut headers: Vec<(String, String)> = headers
+            .into_iter()
+            .map(|(name, value)| secret::exposed_in(context, &value, "a request's headers").map(|value| (name.to_lowercase(), value)))
+            .collect::<Result<_, _>>()?;
+        let body = options.take("body").map(|body| body_of(context, &body, &mut headers)).transpose()?;
+        let timeout = options.duration("timeout")?.unwrap_or(PATIENCE);
+        let follow = options.bool("follow")?.unwrap_or(true);
+        options.finish()?;
+        Ok(Self { headers, body: body.map(Bytes::from), timeout, follow })
+    }
+}
+
+/// A text as it is; any other value as JSON, and said so.
+fn body_of(context: &Context, body: &Dynamic, headers: &mut Vec<(String, String)>) -> Result<String, Failure> {
+    const PLACE: &str = "a request's body";
+    if let Some(text) = body.read_lock::<ImmutableString>() {
+        return secret::exposed_in(context, &text, PLACE);
+    }
+    if !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
+    Ok(secret::exposed_in_value(context, to_json(body)?, PLACE)?.to_string())
+}
+
+/// Sends a request, and follows where it leads: each address is checked for itself.
+async fn send(context: &Context, method: &str, url: &str, content: Content) -> Result<Record, Failure> {
+    let started = context.host.monotonic();
+    let mut url = context.policy.address(url)?;
+    let mut request = HttpRequest { method: method.to_owned(), headers: content.headers, body: content.body, ..HttpRequest::default() };
+    for _ in 0..=MOST_REDIRECTS {
+        url.as_str().clone_into(&mut request.url);
+        request.timeout = Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
+        let response = context.host.http(&request).await?;
+        let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, value)| value.as_str());
+        let next = location.filter(|_| content.follow && matches!(response.status, 301 | 302 | 303 | 307 | 308));
+        match next.and_then(|location| url.redirected(location)) {
+            None => {
+                let elapsed = context.host.monotonic().saturating_sub(started);
+                return Ok(answer(context.secrets.mask(url.as_str()), &response, elapsed));
+            }
+            Some(next) => {
+                let next = context.policy.address(&next)?;
+                redirect(&mut request, response.status, url.is_same_server(&next));
+                url = next;
+            }
+        }
+    }
+    Err(Failure::usage(format!("\"{}\" leads in a circle: more than {MOST_REDIRECTS} redirects", url.as_str())))
+}
+
+/// Changes a request as browsers do: what another server must not see is left out, and a form sent once is not sent again.
+fn redirect(request: &mut HttpRequest, status: u16, same_server: bool) {
+    if !same_server {
+        request.headers.retain(|(name, _)| !matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization"));
+    }
+    let becomes_get = status == 303 && request.method != "HEAD" || matches!(status, 301 | 302) && request.method == "POST";
+    if becomes_get {
+        "GET".clone_into(&mut request.method);
+        request.body = None;
+        request.headers.retain(|(name, _)| !name.starts_with("content-"));
+    }
+}
+
+fn answer(url: String, response: &HttpResponse, elapsed: Duration) -> Record {
+    let mut headers = rhai::Map::new();
+    for (name, value) in &response.headers {
+        let all = headers.get(name.as_str()).map_or_else(|| value.clone(), |before: &Dynamic| format!("{before}, {value}"));
+        headers.insert(name.into(), all.into());
+    }
+    Record::new(
+        "http answer",
+        [
+            ("status".into(), i64::from(response.status).into()),
+            ("ok".into(), (200..300).contains(&response.status).into()),
+            ("body".into(), String::from_utf8_lossy(&response.body).into_owned().into()),
+            ("headers".into(), headers.into()),
+            ("url".into(), url.into()),
+            ("elapsed_ms".into(), i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+        ],
+    )
+}
+
+fn request(call: &NativeCallContext, method: &str, url: &str, options: &Dynamic) -> Result<Record, Failure> {
+    let context = Context::of(call)?;
+    let content = Content::read(&context, options)?;
+    let url = secret::exposed_in(&context, url, "a request's address")?;
+    let answer = task::wait(&context, send(&context, method, &url, content));
+    // The address may hold a secret; what goes back to the script doesn't.
+    answer.map_err(|failure| Failure { message: context.secrets.mask(&failure.message), ..failure })
+}
+
+#[export_module]
+mod module {
+    /// Gets an address. The answer has `status`, `ok` (a status of 200 to 299), `body` as text, `headers` (names in lower
+    /// case), `url` (after redirects) and `elapsed_ms`; `.json()` is the body as a value.
+    ///
+    /// A status is an answer, whatever it is. Throws `timeout` if none comes in time, `failed` if nobody listens, `policy` if
+    /// the address is on another machine and not listed in `spc.toml`.
+    ///
+    /// ```rhai,no_run
+    /// let answer = http::get("http://localhost:8000/api/health/");
+    /// if answer.json().status != "healthy" { fail("unhealthy", answer.body); }
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn get(call: NativeCallContext, url: &str) -> Raw<Record> {
+        Ok(request(&call, "GET", url, &Dynamic::UNIT)?)
+    }
+
+    /// Gets an address with options: `headers` (a map; a secret in them has to be exposed), `timeout` (`"30s"`), `follow`
+    /// redirects (true).
+    ///
+    /// ```rhai,no_run
+    /// http::get("http://localhost:5555/api/workers", #{ headers: #{ accept: "application/json" }, timeout: "5s" });
+    /// ```
+    #[rhai_fn(name = "get", return_raw, volatile)]
+    pub fn get_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
+        Ok(request(&call, "GET", url, &options)?)
+    }
+
+    /// Asks for the headers of an address only; otherwise as `http::get`.
+    ///
+    /// ```rhai,no_run
+    /// let length = http::head("http://localhost/logo.png").headers["content-length"].int();
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn head(call: NativeCallContext, url: &str) -> Raw<Record> {
+        Ok(request(&call, "HEAD", url, &Dynamic::UNIT)?)
+    }
+
+    /// Asks for the headers of an address only, with the options of `http::get`.
+    ///
+    /// ```rhai,no_run
+    /// http::head("http://localhost/logo.png", #{ timeout: "5s" });
+    /// ```
+    #[rhai_fn(name = "head", return_raw, volatile)]
+    pub fn head_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
+        Ok(request(&call, "HEAD", url, &options)?)
+    }
+
+    /// Posts to an address. Beside the options of `http::get`: `body`, a text as it is, or any other value as JSON.
+    ///
+    /// ```rhai,no_run
+    /// http::post("http://localhost:8000/api/measurements/", #{ body: #{ value: 9.81 } });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn post(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
+        Ok(request(&call, "POST", url, &options)?)
+    }
+
+    /// Puts to an address, with the options of `http::post`.
+    ///
+    /// ```rhai,no_run
+    /// http::put("http://localhost:8000/api/measurements/1/", #{ body: #{ value: 9.82 } });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn put(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
+        Ok(request(&call, "PUT", url, &options)?)
+    }
+
+    /// Sends changes to an address, with the options of `http::post`.
+    ///
+    /// ```rhai,no_run
+    /// http::patch("http://localhost:8000/api/measurements/1/", #{ body: #{ value: 9.83 } });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn patch(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
+        Ok(request(&call, "PATCH", url, &options)?)
+    }
+
+    /// Deletes what is at an address.
+    ///
+    /// ```rhai,no_run
+    /// http::delete("http://localhost:8000/api/measurements/1/");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn delete(call: NativeCallContext, url: &str) -> Raw<Record> {
+        Ok(request(&call, "DELETE", url, &Dynamic::UNIT)?)
+    }
+
+    /// Deletes what is at an address, with the options of `http::post`.
+    ///
+    /// ```rhai,no_run
+    /// http::delete("http://localhost:8000/api/measurements/1/", #{ timeout: "5s" });
+    /// ```
+    #[rhai_fn(name = "delete", return_raw, volatile)]
+    pub fn delete_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
+        Ok(request(&call, "DELETE", url, &options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use crate::host::HttpRequest;
+    use crate::host::sim::{HttpAnswer, SimHost};
+
+    /// A host where `answer` is given to every request.
+    fn answering(answer: impl Fn(&HttpRequest) -> HttpAnswer + Send + Sync + 'static) -> impl FnOnce(SimHost) -> SimHost {
+        |host| host.on_http(move |request| Some(answer(request)))
+    }
+
+    #[test]
+    fn an_answer_has_status_body_headers_and_its_value() {
+        let answer = |_: &HttpRequest| HttpAnswer::status(200, r#"{"status":"healthy"}"#).taking(Duration::from_millis(40));
+        let trial = Trial::on(answering(move |request| answer(request).with_header("content-type", "application/json")));
+        let script = r#"let a = http::get("http://localhost:8000/api/health/"); [a.status, a.ok, a.json().status, a.headers["content-type"], a.elapsed_ms]"#;
+        assert_eq!(trial.text(script), r#"[200, true, "healthy", "application/json", 40]"#);
+    }
+
+    #[test]
+    fn a_bad_status_is_an_answer_and_no_answer_is_an_error() {
+        let trial = Trial::on(answering(|_| HttpAnswer::status(503, "busy")));
+        assert_eq!(trial.text(r#"let a = http::get("http://localhost/"); `${a.ok} ${a.status} ${a.body}`"#), "false 503 busy");
+        let failure = Trial::new().fails(r#"http::get("http://localhost:9/")"#);
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("failed", "Could not GET \"http://localhost:9/\": connection refused")
+        );
+        let slow = Trial::on(answering(|_| HttpAnswer::status(200, "").taking(Duration::from_secs(60))));
+        assert_eq!(slow.fails(r#"http::get("http://localhost/", #{ timeout: "2s" })"#).kind.word(), "timeout");
+    }
+
+    #[test]
+    fn a_map_is_sent_as_json_and_a_text_as_it_is() {
+        let trial = Trial::on(answering(|_| HttpAnswer::status(201, "")));
+        trial.text(r#"http::post("http://localhost/", #{ body: #{ value: 9.81 } })"#);
+        trial.text(r#"http::put("http://localhost/", #{ body: "a=1", headers: #{ "Content-Type": "text/plain" } })"#);
+        let sent = trial.host.requests();
+        assert_eq!(sent[0].body, Some(Bytes::from(r#"{"value":9.81}"#)));
+        assert_eq!(sent[0].headers, [("content-type".to_owned(), "application/json".to_owned())]);
+        assert_eq!((sent[1].method.as_str(), sent[1].body.clone()), ("PUT", Some(Bytes::from("a=1"))));
+        assert_eq!(sent[1].headers, [("content-type".to_owned(), "text/plain".to_owned())]);
+    }
+
+    #[test]
+    fn another_machine_is_refused_also_behind_a_redirect() {
+        let to_outside = |_: &HttpRequest| HttpAnswer::status(302, "").with_header("location", "http://evil.example/");
+        let trial = Trial::on(answering(to_outside));
+        assert_eq!(trial.fails(r#"http::get("http://evil.example/")"#).kind.word(), "policy");
+        assert_eq!(trial.fails(r#"http::get("http://localhost/")"#).kind.word(), "policy");
+        assert_eq!(trial.text(r#"http::get("http://localhost/", #{ follow: false }).status"#), "302");
+        assert_eq!(trial.host.requests().len(), 2);
+    }
+
+    #[test]
+    fn a_redirect_to_another_server_loses_credentials_and_a_post_its_body() {
+        let answer = |request: &HttpRequest| match request.url.as_str() {
+            "http://localhost:1/" => HttpAnswer::status(302, "").with_header("location", "http://localhost:2/done"),
+            _ => HttpAnswer::status(200, "done"),
+        };
+        let trial = Trial::on(answering(answer));
+        let script = r#"http::post("http://localhost:1/", #{ body: "x", headers: #{ Authorization: "Bearer t", "X-Id": "7" } }).url"#;
+        assert_eq!(trial.text(script), "http://localhost:2/done");
+        let second = &trial.host.requests()[1];
+        assert_eq!((second.method.as_str(), &second.body), ("GET", &None));
+        assert_eq!(second.headers, [("x-id".to_owned(), "7".to_owned())]);
+    }
+
+    #[test]
+    fn a_circle_of_redirects_ends() {
+        let trial = Trial::on(answering(|_| HttpAnswer::status(307, "").with_header("location", "/again")));
+        assert_eq!(
+            trial.fails(r#"http::get("http://localhost/")"#).message,
+            "\"http://localhost/again\" leads in a circle: more than 10 redirects"
+        );
+    }
+
+    #[test]
+    fn a_secret_in_an_address_reaches_the_server_and_no_message() {
+        let trial = Trial::on(|host| host.with_file("/project/secrets/hook", "T0/B0/abcdef"));
+        let failure = trial.fails(r#"http::get("http://localhost:9/" + expose(secret("hook")))"#);
+        assert_eq!(failure.message, "Could not GET \"http://localhost:9/[secret hook]\": connection refused");
+        assert_eq!(trial.host.requests()[0].url, "http://localhost:9/T0/B0/abcdef");
+    }
+
+    #[test]
+    fn a_secret_is_sent_only_when_exposed() {
+        let trial = Trial::on(answering(|_| HttpAnswer::status(200, "")));
+        trial.text(r#"http::get("http://localhost/", #{ headers: #{ authorization: "Bearer " + expose(random_secret("key", 20)) } })"#);
+        assert_eq!(trial.host.requests()[0].headers[0].1.len(), "Bearer ".len() + 20);
+        let failure = trial.fails(r#"http::get("http://localhost/", #{ headers: #{ authorization: random_secret("key", 20) } })"#);
+        assert_eq!(failure.message, "The secret \"key\" would stand in a request's headers");
+        assert_eq!(trial.fails(r#"http::get("http://localhost/", #{ timout: "1s" })"#).hint.unwrap(), "did you mean \"timeout\"?");
+    }
+}

@@ -1,0 +1,121 @@
+//! `json::`: values as JSON, in files and texts.
+
+use rhai::plugin::*;
+use serde_json::Value;
+
+use super::context::Context;
+use super::{Raw, fs};
+use crate::model::Failure;
+use crate::value::json::{from_json, to_json};
+
+/// Makes `json::` known.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("json", rhai::exported_module!(module).into());
+}
+
+/// The value of a JSON text; `what` it is stands in the message: `The file "a.json"`.
+fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let value = serde_json::from_str(text).map_err(|error| Failure::usage(format!("{what} is not JSON: {error}")))?;
+    Ok(from_json(&value))
+}
+
+fn written(value: &Value) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| Failure::usage(format!("The value can't be written as JSON: {error}")))
+}
+
+#[export_module]
+mod module {
+    /// The value in a JSON file. `null` is `()`.
+    ///
+    /// Throws `not_found` if there is no such file, `usage` with line and column if it is not JSON.
+    ///
+    /// ```rhai
+    /// json::write("manifest.json", #{ release: "v2" });
+    /// assert_eq(json::read("manifest.json").release, "v2");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
+        let path = fs::path_of(&path)?;
+        Ok(parsed(&fs::read(&*Context::of(&call)?, &path)?, &format!("The file \"{path}\""))?)
+    }
+
+    /// Writes a value as a JSON file, indented; its folder is made if missing. Fields that are `()` are left out.
+    ///
+    /// ```rhai
+    /// json::write("manifest.json", #{ release: "v2", files: ["a", "b"] });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
+        Ok(fs::write_value(&*Context::of(&call)?, &fs::path_of(&path)?, to_json(&value)?, written)?)
+    }
+
+    /// The value of a JSON text. Throws `usage` with line and column if it is not JSON.
+    ///
+    /// ```rhai
+    /// assert_eq(json::parse("[1, 2]").len, 2);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse(text: &str) -> Raw<Dynamic> {
+        Ok(parsed(text, "The text")?)
+    }
+
+    /// A value as JSON text on one line.
+    ///
+    /// ```rhai
+    /// assert_eq(json::text(#{ a: [1, ()] }), "{\"a\":[1,null]}");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn text(value: Dynamic) -> Raw<String> {
+        Ok(to_json(&value)?.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+
+    #[test]
+    fn a_value_is_written_and_read_back() {
+        let trial = Trial::new();
+        trial.text(r#"json::write("out/manifest.json", #{ release: "v2", files: ["a", ()], gone: () })"#);
+        assert_eq!(trial.file("/project/out/manifest.json"), "{\n  \"files\": [\n    \"a\",\n    null\n  ],\n  \"release\": \"v2\"\n}\n");
+        assert_eq!(trial.text(r#"json::read("out/manifest.json").files"#), r#"["a", ()]"#);
+    }
+
+    #[test]
+    fn what_is_not_json_says_where() {
+        let trial = Trial::on(|host| host.with_file("/project/a.json", "\u{feff}{\n  \"a\": oops }"));
+        let failure = trial.fails(r#"json::read("a.json")"#);
+        assert_eq!(failure.message, "The file \"a.json\" is not JSON: expected value at line 2 column 8");
+        assert_eq!(trial.fails(r#"json::parse("")"#).message, "The text is not JSON: EOF while parsing a value at line 1 column 0");
+    }
+
+    #[test]
+    fn a_text_is_on_one_line_and_functions_have_none() {
+        assert_eq!(Trial::new().text(r#"json::text(#{ a: [1, 0.5, "x"] })"#), r#"{"a":[1,0.5,"x"]}"#);
+        assert_eq!(Trial::new().fails(r"json::text(#{ f: || 1 })").message, "\"f\" is a function, which has no place in data");
+    }
+
+    #[test]
+    fn an_exposed_secret_with_quotes_leaves_the_file_well_formed() {
+        let trial = Trial::on(|host| host.with_file("/project/secrets/odd", "a\"b\\c"));
+        trial.text(
+            r#"json::write("a.json", #{ key: "x" + expose(secret("odd")) }); yaml::write("a.yaml", #{ key: expose(secret("odd")) })"#,
+        );
+        assert_eq!(trial.text(r#"json::read("a.json").key"#), "xa\"b\\c");
+        assert_eq!(trial.text(r#"yaml::read(fs::file("a.yaml")).key"#), "a\"b\\c");
+    }
+
+    #[test]
+    fn a_secret_is_written_only_when_exposed() {
+        let trial = Trial::new();
+        assert_eq!(
+            trial.fails(r#"json::write("a.json", #{ key: random_secret("key", 20) })"#).message,
+            "The secret \"key\" would stand in the file \"a.json\""
+        );
+        trial.text(r#"json::write("a.json", #{ key: expose(random_secret("key", 20)) })"#);
+        assert_eq!(trial.file("/project/a.json").len(), "{\n  \"key\": \"\"\n}\n".len() + 20);
+    }
+}

@@ -1,0 +1,195 @@
+//! `parallel`: functions side by side.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rhai::plugin::*;
+use rhai::{Array, EvalAltResult, FnPtr, Map};
+
+use super::context::Context;
+use super::control::call;
+use super::{Raw, task};
+use crate::host::conductor::Job;
+use crate::model::{Failure, Kind};
+use crate::value::error::refused;
+use crate::value::words;
+
+/// Each function has a thread with a large stack.
+const MOST_TASKS: usize = 256;
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+/// Runs all functions, each a task of its own; the answers in their order, or the error that came first, the other
+/// tasks cancelled.
+fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<Dynamic>> {
+    let context = Context::of(call_context)?;
+    if functions.len() > MOST_TASKS {
+        let failure = Failure::usage(format!("parallel takes at most {MOST_TASKS} functions at once, not {}", functions.len()));
+        return Err(failure.hint("go through the list in parts: list.chop(100)").into());
+    }
+    let group = task::current(&context).child_token();
+    let first_error: Mutex<Option<Box<EvalAltResult>>> = Mutex::new(None);
+    let jobs = functions.into_iter().map(|function| -> Job<'_, Dynamic> {
+        let (token, group, first_error) = (group.child_token(), &group, &first_error);
+        Box::new(move || {
+            let _entered = task::enter(token);
+            // A refusal ends the task even where the script caught it just before its end.
+            let result = match (call(call_context, &function), refused()) {
+                (Ok(_), Some(failure)) => Err(failure.into()),
+                (result, _) => result,
+            };
+            result.unwrap_or_else(|error| {
+                first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                group.cancel();
+                Dynamic::UNIT
+            })
+        })
+    });
+    let results = context.conductor.tasks(jobs.collect());
+    if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(rethrown(error));
+    }
+    let answers = results.into_iter().map(|result| result.map_err(|_| Failure::new(Kind::Failed, "A parallel function broke off").into()));
+    answers.collect()
+}
+
+/// The error of a task, thrown on in its parent: a refusal holds there too.
+fn rethrown(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+    let failure = crate::value::error::failure_of(&error);
+    if crate::value::error::is_final(&failure) {
+        let _marked = crate::value::error::throw(failure);
+    }
+    error
+}
+
+/// The function, cut off from every variable it shares with others.
+fn isolated(value: &Dynamic, place: &str) -> Result<FnPtr, Failure> {
+    let function = cut_off(value).try_cast::<FnPtr>();
+    function.ok_or_else(|| {
+        Failure::usage(format!("{place} of parallel is a function, not {}", words::a(value))).hint("write it as a closure: || …")
+    })
+}
+
+/// A copy in which no variable is shared: functions hold shared variables, and lists and maps hold functions.
+fn cut_off(value: &Dynamic) -> Dynamic {
+    let mut value = value.flatten_clone();
+    if let Some(mut function) = value.write_lock::<FnPtr>() {
+        for captured in function.iter_curry_mut() {
+            *captured = cut_off(captured);
+        }
+    }
+    if let Some(mut list) = value.write_lock::<Array>() {
+        list.iter_mut().for_each(|item| *item = cut_off(item));
+    }
+    if let Some(mut map) = value.write_lock::<Map>() {
+        map.values_mut().for_each(|item| *item = cut_off(item));
+    }
+    value
+}
+
+#[export_module]
+mod functions {
+    /// Calls all functions at the same time and gives their answers in the order of the list.
+    ///
+    /// The first error cancels the others and is thrown. Each function works on copies of the variables it uses:
+    /// it returns what it found.
+    ///
+    /// ```rhai
+    /// assert_eq(parallel([|| 1 + 1, || 2 + 2]), [2, 4]);
+    /// ```
+    #[rhai_fn(name = "parallel", return_raw, volatile)]
+    pub fn parallel_list(context: NativeCallContext, functions: Array) -> Raw<Array> {
+        let named = functions.iter().enumerate().map(|(index, value)| isolated(value, &format!("Element {index}")));
+        run_all(&context, named.collect::<Result<_, _>>()?)
+    }
+
+    /// Calls all functions at the same time and gives their answers in a map of the same keys.
+    ///
+    /// ```rhai
+    /// assert_eq(parallel(#{ a: || 1, b: || 2 }), #{ a: 1, b: 2 });
+    /// ```
+    #[rhai_fn(name = "parallel", return_raw, volatile)]
+    pub fn parallel_map(context: NativeCallContext, functions: Map) -> Raw<Map> {
+        let named = functions.iter().map(|(key, value)| isolated(value, &format!("\"{key}\"")));
+        let answers = run_all(&context, named.collect::<Result<_, _>>()?)?;
+        Ok(functions.into_keys().zip(answers).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+    use std::time::Duration;
+
+    #[test]
+    fn answers_come_in_the_shape_of_the_question() {
+        let run = Fixture::new();
+        assert_eq!(run.text("parallel([|| { sleep(2); 1 }, || 2])"), "[1, 2]");
+        assert_eq!(run.text("parallel(#{ b: || 2, a: || 1 })"), "#{a: 1, b: 2}");
+        assert_eq!(run.text("parallel([])"), "[]");
+    }
+
+    #[test]
+    fn tasks_sleep_at_the_same_time() {
+        let run = Fixture::new();
+        run.text("parallel([1, 2, 3].map(|n| || sleep(n)))");
+        assert_eq!(run.sim.now(), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_trace() {
+        let script = r#"
+            let f = |name| { for i in 0..5 { sleep("10ms"); print(`${name} ${i}`); } };
+            parallel([|| f.call("a"), || f.call("b"), || f.call("c")])"#;
+        let trace = |seed| {
+            let run = Fixture::seeded(seed);
+            run.text(script);
+            run.printed()
+        };
+        let first = trace(7);
+        assert_eq!(first.len(), 15);
+        for _ in 0..20 {
+            assert_eq!(trace(7), first);
+        }
+        assert!((0..20).map(trace).any(|other| other != first));
+    }
+
+    #[test]
+    fn tasks_share_no_variable_not_even_through_a_function() {
+        let run = Fixture::new();
+        let script = r#"
+            let n = 0; let list = [];
+            let add = || { n += 1; n };
+            let answers = parallel([|| { list.push(1); list.len() + add.call() }, || { list.push(2); list.len() + add.call() }]);
+            [answers, n, list]"#;
+        assert_eq!(run.text(script), "[[2, 2], 0, []]");
+    }
+
+    #[test]
+    fn the_first_error_in_time_is_thrown_and_the_others_end() {
+        let run = Fixture::new();
+        let failure = run
+            .fails(r#"parallel([|| { sleep("1h"); 1 }, || { sleep(2); fail("exec", "second") }, || { sleep(3); fail("exec", "third") }])"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("exec", "second"));
+        assert_eq!(run.sim.now(), Duration::from_secs(2));
+        assert_eq!(run.text(r#"attempt(|| parallel([|| fail("lock", "taken")])).error.kind"#), "lock");
+    }
+
+    #[test]
+    fn a_refusal_in_a_task_ends_the_run() {
+        let run = Fixture::new();
+        let script = r#"attempt(|| parallel([|| { try { fail("policy", "no") } catch {} }])); print("went on")"#;
+        assert_eq!(run.fails(script).kind.word(), "policy");
+        assert_eq!(run.printed(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_no_function_is_named() {
+        let run = Fixture::new();
+        assert_eq!(run.fails("parallel([|| 1, 5])").message, "Element 1 of parallel is a function, not an integer");
+        assert_eq!(run.fails("parallel(#{ db: \"x\" })").message, "\"db\" of parallel is a function, not a string");
+    }
+}

@@ -1,0 +1,50 @@
+//! Paths that scripts name, checked by the policy against what is on the host.
+
+use std::path::Path;
+
+use super::context::Context;
+use crate::host::{Host, HostErrorKind};
+use crate::model::Failure;
+use crate::policy::{CheckedPath, Resolution};
+
+/// What is at a path, for the policy.
+pub fn resolve(host: &dyn Host) -> impl Fn(&Path) -> Resolution {
+    move |path| match host.canonicalize(path) {
+        Ok(real) => Resolution::Exists(real),
+        // The link itself is there, what it names is not.
+        Err(_) if host.info(path).is_ok() => Resolution::Dangling,
+        Err(_) => Resolution::Missing,
+    }
+}
+
+/// A path to read; relative to the project directory.
+pub fn to_read(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
+    Ok(context.policy.read_path(Path::new(not_empty(given)?), &resolve(context.host.as_ref()))?)
+}
+
+/// A path to write, make or remove; relative to the project directory.
+pub fn to_write(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
+    Ok(context.policy.write_path(Path::new(not_empty(given)?), &resolve(context.host.as_ref()))?)
+}
+
+/// The same, with the folder it is in made if missing.
+pub fn to_create(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
+    let path = to_write(context, given)?;
+    if let Some(folder) = path.as_path().parent() {
+        context.host.create_folder(folder)?;
+    }
+    Ok(path)
+}
+
+/// Whether something is at a path that may be read.
+pub fn exists(context: &Context, given: &str) -> Result<bool, Failure> {
+    match context.host.info(to_read(context, given)?.as_path()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == HostErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn not_empty(given: &str) -> Result<&str, Failure> {
+    if given.is_empty() { Err(Failure::usage("A path is empty").hint("\".\" is the project directory")) } else { Ok(given) }
+}

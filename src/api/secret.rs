@@ -1,0 +1,293 @@
+//! `secret(name)`, `expose(secret)`, `random_text(length)`: secrets as tokens.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use rhai::plugin::*;
+use serde_json::Value;
+
+use super::context::Context;
+use super::record::no_fields;
+use super::{Raw, paths};
+use crate::host::Host;
+use crate::model::secret::Secrets;
+use crate::model::suggest::nearest;
+use crate::model::{Failure, Kind};
+use crate::value::SecretToken;
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<SecretToken>("secret");
+    engine.register_global_module(rhai::exported_module!(functions).into());
+    no_fields::<SecretToken>(engine, "secret");
+}
+
+/// Where secrets without a description are looked for, in the project directory: one file each, named as the secret.
+const FOLDER: &str = "secrets";
+
+/// Where the value of a described secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The content of a file; absolute.
+    File(PathBuf),
+    /// A variable of the process environment or `.env`.
+    Variable(String),
+}
+
+/// The secrets that the descriptions of a run declare.
+#[derive(Debug, Default)]
+pub struct Declared(Mutex<BTreeMap<String, Source>>);
+
+impl Declared {
+    /// Makes a secret known: `stack` does it for each one of a description.
+    pub fn declare(&self, name: &str, source: Source) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), source);
+    }
+
+    fn get(&self, name: &str) -> Option<Source> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+}
+
+/// The secret of that name: the described one, or the file `secrets/<name>`.
+fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
+    let value = match context.declared_secrets.get(name) {
+        Some(Source::Variable(variable)) => {
+            let value = context.project.environment.get(&variable).filter(|value| !value.is_empty());
+            value.cloned().ok_or_else(|| {
+                Failure::new(Kind::NotFound, format!("The variable \"{variable}\" of the secret \"{name}\" is not set"))
+                    .hint("set it in the environment or in .env")
+            })?
+        }
+        Some(Source::File(path)) => read(context, name, &path.to_string_lossy())?,
+        None => undescribed(context, name)?,
+    };
+    Ok(issue(context.host.as_ref(), &context.secrets, name, &value))
+}
+
+fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
+    let is_file_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !name.starts_with('.');
+    if !is_file_name {
+        return Err(Failure::usage(format!("\"{name}\" is not the name of a secret")).hint("letters, digits, \"-\", \"_\" and \".\""));
+    }
+    let path = format!("{FOLDER}/{name}");
+    if paths::exists(context, &path)? {
+        return read(context, name, &path);
+    }
+    let mend = format!("declare it under \"secrets\" in the description, or write it to {path}");
+    Err(Failure::new(Kind::NotFound, format!("There is no secret \"{name}\"")).hint(
+        match nearest(name, context.declared_secrets.names().iter().map(String::as_str)) {
+            Some(near) => format!("did you mean \"{near}\"? Otherwise {mend}"),
+            None => mend,
+        },
+    ))
+}
+
+/// The text of a secret's file, without the line end that editors put at its end.
+fn read(context: &Context, name: &str, path: &str) -> Result<String, Failure> {
+    let bytes = context.host.read(paths::to_read(context, path)?.as_path())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        Failure::usage(format!("The secret \"{name}\" is no text")).hint("deliver it as a file, under \"secrets\" of a service")
+    })?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// A token for the value, the same one for the same secret.
+pub fn issue(host: &dyn Host, secrets: &Secrets, name: &str, value: &str) -> SecretToken {
+    let token = secrets.token_of(name, value).unwrap_or_else(|| {
+        let mut nonce = [0_u8; 16];
+        host.random(&mut nonce);
+        let token = Secrets::token(name, nonce);
+        secrets.add(name, &token, value);
+        token
+    });
+    SecretToken { name: name.to_owned(), token }
+}
+
+/// `text` with the values of its exposed secrets, for a place where others may see it; a failure if it holds one that was
+/// not exposed. `place`: `the environment of a command`.
+pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, Failure> {
+    match context.secrets.unexposed_in(text) {
+        None => Ok(context.secrets.reveal(text)),
+        Some(name) => Err(Failure::usage(format!("The secret \"{name}\" would stand in {place}"))
+            .hint(format!("if it may, write expose(secret(\"{name}\"))"))),
+    }
+}
+
+/// The same for every text in a value, keys among them: before it is written as JSON or YAML, so that it stays well-formed.
+pub fn exposed_in_value(context: &Context, value: Value, place: &str) -> Result<Value, Failure> {
+    Ok(match value {
+        Value::String(text) => Value::String(exposed_in(context, &text, place)?),
+        Value::Array(items) => items.into_iter().map(|item| exposed_in_value(context, item, place)).collect::<Result<_, _>>()?,
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(key, value)| Ok((exposed_in(context, &key, place)?, exposed_in_value(context, value, place)?)))
+            .collect::<Result<_, Failure>>()?,
+        other => other,
+    })
+}
+
+/// Random letters and digits: 62 to the power of `length` possibilities, all as likely.
+fn random_text(host: &dyn Host, length: usize) -> String {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0_u8; 64];
+    while text.len() < length {
+        host.random(&mut bytes);
+        // Bytes past the last whole multiple of 62 are left out: they would make some letters likelier.
+        let letters = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(LETTERS[usize::from(byte % 62)]));
+        text.extend(letters.take(length - text.len()));
+    }
+    text
+}
+
+/// Random text is at least so long: shorter ones can be guessed, and are not masked in foreign output.
+const SHORTEST: i64 = 8;
+const LONGEST: i64 = 4096;
+
+#[export_module]
+mod functions {
+    /// The secret of that name, as a token: printed, interpolated or thrown it is masked, and only what delivers it turns
+    /// it back. It is the secret that the description declares under `secrets`, else the file `secrets/<name>`.
+    ///
+    /// Throws `not_found` if there is none.
+    ///
+    /// ```rhai,no_run
+    /// let password = secret("admin_password");
+    /// print(password.name);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn secret(call: NativeCallContext, name: &str) -> Raw<SecretToken> {
+        Ok(find(&*Context::of(&call)?, name)?)
+    }
+
+    /// The secret as text that may stand in an environment, a file or a request: the only way into them. It is still masked
+    /// wherever it is shown.
+    ///
+    /// ```rhai
+    /// let environment = #{ PASSWORD: expose(random_secret("password", 32)) };
+    /// ```
+    pub fn expose(secret: SecretToken) -> String {
+        Secrets::exposed(&secret.token)
+    }
+
+    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`.
+    ///
+    /// ```rhai
+    /// let key = random_secret("django_secret_key", 50);
+    /// fs::write("secrets/django_secret_key", expose(key));
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn random_secret(call: NativeCallContext, name: &str, length: i64) -> Raw<SecretToken> {
+        let context = Context::of(&call)?;
+        if !(SHORTEST..=LONGEST).contains(&length) {
+            return Err(Failure::usage(format!("A secret can't be {length} characters long"))
+                .hint(format!("take {SHORTEST} to {LONGEST}"))
+                .into());
+        }
+        let value = random_text(context.host.as_ref(), usize::try_from(length).unwrap_or_default());
+        Ok(issue(context.host.as_ref(), &context.secrets, name, &value))
+    }
+
+    /// A secret's text is its token, which every output masks.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_string(secret: &mut SecretToken) -> String {
+        secret.token.clone()
+    }
+
+    /// The secret's name.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(secret: &mut SecretToken) -> String {
+        secret.name.clone()
+    }
+
+    /// Whether both stand for the same value of the same secret.
+    #[rhai_fn(name = "==")]
+    pub fn equals(a: SecretToken, b: SecretToken) -> bool {
+        a == b
+    }
+
+    /// Whether they stand for different values.
+    #[rhai_fn(name = "!=")]
+    pub fn differs(a: SecretToken, b: SecretToken) -> bool {
+        a != b
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use super::*;
+
+    fn with_secrets() -> Trial {
+        let trial = Trial::with(
+            |host| host.with_file("/project/secrets/admin_password", "correct horse\n"),
+            "",
+            |context| {
+                context.project.environment.insert("POSTGRES_PASSWORD".to_owned(), "battery staple".to_owned());
+            },
+        );
+        trial.context.declared_secrets.declare("db_password", Source::Variable("POSTGRES_PASSWORD".to_owned()));
+        trial.context.declared_secrets.declare("api_key", Source::Variable("API_KEY".to_owned()));
+        trial.context.declared_secrets.declare("tls_key", Source::File("/etc/tls.key".into()));
+        trial
+    }
+
+    #[test]
+    fn a_secret_is_a_token_that_is_masked_and_turned_back() {
+        let trial = with_secrets();
+        for (name, value) in [("db_password", "battery staple"), ("admin_password", "correct horse")] {
+            let token = trial.text(&format!("`${{secret(\"{name}\")}}`"));
+            assert!(!token.contains(value), "{token}");
+            assert_eq!(trial.context.secrets.reveal(&token), value);
+            assert_eq!(trial.context.secrets.mask(&format!("{token} {value}")), format!("[secret {name}] [secret {name}]"));
+        }
+    }
+
+    #[test]
+    fn the_same_secret_is_the_same_token_and_has_its_name() {
+        let trial = with_secrets();
+        assert_eq!(trial.text(r#"secret("db_password") == secret("db_password")"#), "true");
+        assert_eq!(trial.text(r#"secret("db_password").name"#), "db_password");
+        assert_eq!(trial.fails(r#"secret("db_password").tag"#).message, "A secret has no field \"tag\"");
+    }
+
+    #[test]
+    fn an_exposed_secret_may_stand_where_another_may_not() {
+        let trial = with_secrets();
+        let exposed = trial.text(r#"`postgres://app:${expose(secret("db_password"))}@db`"#);
+        assert_eq!(exposed_in(&trial.context, &exposed, "a place").unwrap(), "postgres://app:battery staple@db");
+        let hidden = trial.text(r#"`postgres://app:${secret("db_password")}@db`"#);
+        let failure = exposed_in(&trial.context, &hidden, "a place").unwrap_err();
+        assert_eq!(failure.message, "The secret \"db_password\" would stand in a place");
+        assert_eq!(failure.hint.unwrap(), "if it may, write expose(secret(\"db_password\"))");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_says_where_it_could_be() {
+        let trial = with_secrets();
+        let failure = trial.fails(r#"secret("db_pasword")"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("not_found", "There is no secret \"db_pasword\""));
+        assert!(failure.hint.unwrap().starts_with("did you mean \"db_password\"?"));
+        assert_eq!(trial.fails(r#"secret("api_key")"#).message, "The variable \"API_KEY\" of the secret \"api_key\" is not set");
+        assert_eq!(trial.fails(r#"secret("../.env")"#).message, "\"../.env\" is not the name of a secret");
+        assert_eq!(trial.fails(r#"secret("tls_key")"#).kind.word(), "policy");
+    }
+
+    #[test]
+    fn random_secrets_are_long_differ_and_are_masked() {
+        let trial = with_secrets();
+        let token = trial.text(r#"`${random_secret("key", 50)}`"#);
+        let value = trial.context.secrets.reveal(&token);
+        assert!(value.len() == 50 && value.chars().all(|c| c.is_ascii_alphanumeric()), "{value}");
+        assert_eq!(trial.context.secrets.mask(&value), "[secret key]");
+        assert_eq!(trial.text(r#"random_secret("key", 50) == random_secret("key", 50)"#), "false");
+        assert_eq!(trial.fails(r#"random_secret("key", 3)"#).hint.unwrap(), "take 8 to 4096");
+    }
+}

@@ -1,0 +1,377 @@
+//! `sh`: a command of the machine that spc runs on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, select_biased};
+use rhai::plugin::*;
+
+use super::context::Context;
+use super::fs::File;
+use super::{Raw, paths, secret, task};
+use crate::host::{CommandEvent, CommandRequest};
+use crate::model::event::Event;
+use crate::model::lines::Lines;
+use crate::model::time::format_duration;
+use crate::model::{Failure, Kind};
+use crate::policy::CheckedCommand;
+use crate::value::options::text;
+use crate::value::{Options, Record, words};
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+/// More output than this is not kept for the script.
+const MOST_OUTPUT: usize = 16 << 20;
+/// Lines of standard error shown with a failure.
+const SHOWN_LINES: usize = 20;
+
+/// What a command is given beside its arguments.
+struct Request {
+    environment: BTreeMap<String, String>,
+    /// Relative to the project directory.
+    working_dir: Option<String>,
+    stdin: Option<Bytes>,
+    /// Where standard output goes instead of to the script.
+    stdout: Option<File>,
+    timeout: Option<Duration>,
+    check: bool,
+}
+
+impl Request {
+    fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
+        let mut options = Options::of(options, "sh options")?;
+        let mut environment = options.map_of_text("environment")?.unwrap_or_default();
+        for value in environment.values_mut() {
+            *value = secret::exposed_in(context, value, "the environment of a host command")?;
+        }
+        let request = Self {
+            environment,
+            working_dir: options.text("working_dir")?,
+            stdin: options.take("stdin").map(|value| stdin(context, &options, &value)).transpose()?,
+            stdout: match options.take("stdout") {
+                None => None,
+                Some(value) => Some(
+                    value
+                        .try_cast::<File>()
+                        .ok_or_else(|| options.wrong("stdout", "\"stdout\" of the sh options is a file: fs::file(path)"))?,
+                ),
+            },
+            timeout: options.duration("timeout")?,
+            check: options.bool("check")?.unwrap_or(true),
+        };
+        options.finish()?;
+        Ok(request)
+    }
+}
+
+/// A text, its secrets revealed, or a file's content: only the command reads it.
+fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes, Failure> {
+    if let Some(file) = value.read_lock::<File>() {
+        return Ok(context.host.read(paths::to_read(context, file.name())?.as_path())?);
+    }
+    match text(value) {
+        Some(text) => Ok(context.secrets.reveal(&text).into()),
+        None => Err(options.wrong("stdin", format!("\"stdin\" of the sh options is a string or a file, not {}", words::a(value)))),
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    code: i64,
+    stdout: String,
+    stderr: String,
+    elapsed: Duration,
+}
+
+/// Output that is kept for the script and reported line by line.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    lines: Lines,
+}
+
+impl Kept {
+    fn push(&mut self, context: &Context, from: &str, chunk: &[u8]) -> Result<(), Failure> {
+        report(context, from, self.lines.push(chunk));
+        if self.bytes.len() + chunk.len() > MOST_OUTPUT {
+            return Err(Failure::new(Kind::Exec, format!("The host command \"{from}\" printed more than {} MiB", MOST_OUTPUT >> 20))
+                .hint("send it to a file: stdout: fs::file(path)"));
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn finish(mut self, context: &Context, from: &str) -> String {
+        report(context, from, self.lines.finish());
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+fn report(context: &Context, from: &str, lines: impl IntoIterator<Item = String>) {
+    for text in lines {
+        context.events.event(&Event::Output { from: from.to_owned(), text });
+    }
+}
+
+/// Runs the command to its end, its output reported as it comes.
+async fn run(context: &Context, command: &CheckedCommand, request: Request) -> Result<Answer, Failure> {
+    let shown = command.command().join(" ");
+    let name = program_name(command);
+    let started = context.host.monotonic();
+    let working_dir = request.working_dir.as_deref().map(|path| paths::to_read(context, path)).transpose()?;
+    let mut sink = request.stdout.as_ref().map(|file| file.create(context)).transpose()?;
+    let mut events = context.host.spawn(&CommandRequest {
+        command: command.command().to_vec(),
+        environment: command.environment().clone(),
+        working_dir: Some(working_dir.as_ref().map_or(context.policy.project_directory(), |path| path.as_path()).to_owned()),
+        stdin: request.stdin,
+    })?;
+    let mut deadline = match request.timeout {
+        Some(time) => context.host.sleep(time).fuse(),
+        None => futures::future::pending().boxed().fuse(),
+    };
+    let (mut stdout, mut stderr) = (Kept::default(), Kept::default());
+    let code = loop {
+        let event = select_biased! {
+            event = events.next().fuse() => event,
+            () = deadline => {
+                let time = format_duration(request.timeout.unwrap_or_default());
+                return Err(Failure::new(Kind::Timeout, format!("The host command \"{shown}\" did not end within {time}")));
+            }
+        };
+        match event.transpose()? {
+            Some(CommandEvent::Stdout(chunk)) => match &mut sink {
+                Some(sink) => sink.write(chunk).await?,
+                None => stdout.push(context, name, &chunk)?,
+            },
+            Some(CommandEvent::Stderr(chunk)) => stderr.push(context, name, &chunk)?,
+            Some(CommandEvent::Exit(code)) => break code,
+            None => return Err(Failure::new(Kind::Exec, format!("The host command \"{shown}\" was lost before it ended"))),
+        }
+    };
+    let answer = Answer {
+        code,
+        stdout: stdout.finish(context, name),
+        stderr: stderr.finish(context, name),
+        elapsed: context.host.monotonic().saturating_sub(started),
+    };
+    if request.check && code != 0 {
+        return Err(failed(&shown, &answer));
+    }
+    if let Some(sink) = sink {
+        sink.finish().await?;
+    }
+    Ok(answer)
+}
+
+fn failed(shown: &str, answer: &Answer) -> Failure {
+    let lines: Vec<&str> = answer.stderr.lines().collect();
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
+    Failure::new(Kind::Exec, format!("The host command \"{shown}\" ended with code {}", answer.code))
+        .hint("to go on all the same, give it check: false")
+        .field("code", answer.code)
+        .field("stdout", answer.stdout.as_str())
+        .field("stderr", answer.stderr.as_str())
+        .detail("last lines of its standard error", last)
+}
+
+/// The program without its folder: the name its lines are marked with.
+fn program_name(command: &CheckedCommand) -> &str {
+    let program = command.command().first().map_or("", String::as_str);
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+/// The command that the policy allows. A text is a line for a shell.
+fn checked(context: &Context, command: &Dynamic, environment: &BTreeMap<String, String>) -> Result<CheckedCommand, Failure> {
+    let words = words_of(command)?;
+    if let Some(name) = words.iter().find_map(|word| context.secrets.named_in(word).into_iter().next()) {
+        return Err(Failure::usage(format!(
+            "The secret \"{name}\" would stand in the arguments of a host command, which every process can see"
+        ))
+        .hint("give it in stdin or environment"));
+    }
+    Ok(context.policy.command(&words, environment)?)
+}
+
+fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
+    if let Some(line) = command.read_lock::<ImmutableString>() {
+        return Ok(["sh", "-c", line.as_str()].map(str::to_owned).to_vec());
+    }
+    let Some(list) = command.read_lock::<rhai::Array>() else {
+        return Err(
+            Failure::usage(format!("A command is a list of strings, not {}", words::a(command))).hint("write [\"git\", \"status\"]")
+        );
+    };
+    let word = |value: &Dynamic| {
+        let word = text(value).or_else(|| (value.is_int() || value.is_float()).then(|| value.to_string()));
+        word.ok_or_else(|| Failure::usage(format!("A word of a command is a string, not {}", words::a(value))))
+    };
+    list.iter().map(word).collect()
+}
+
+fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Result<Record, Failure> {
+    let context = Context::of(call)?;
+    let request = Request::read(&context, options)?;
+    let command = checked(&context, command, &request.environment)?;
+    let answer = task::wait(&context, run(&context, &command, request))?;
+    Ok(Record::new(
+        "sh result",
+        [
+            ("code".into(), answer.code.into()),
+            ("ok".into(), (answer.code == 0).into()),
+            ("stdout".into(), answer.stdout.into()),
+            ("stderr".into(), answer.stderr.into()),
+            ("elapsed_ms".into(), i64::try_from(answer.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+        ],
+    ))
+}
+
+#[export_module]
+mod functions {
+    /// Runs a command on the machine that spc runs on, in the project directory; its output is shown as it comes. The
+    /// result has `code`, `ok`, `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and `.json()` read what it printed.
+    ///
+    /// A list is the program and its arguments. A string is a line for `sh -c`, which `spc.toml` has to allow as `sh`.
+    /// Throws `exec` if it ends with another code than 0, `not_found` if there is no such program, `policy` if `spc.toml`
+    /// does not list it under `commands`.
+    ///
+    /// ```rhai,no_run
+    /// let revision = sh(["git", "rev-parse", "HEAD"]).stdout.trimmed();
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn sh(call: NativeCallContext, command: Dynamic) -> Raw<Record> {
+        Ok(execute(&call, &command, &Dynamic::UNIT)?)
+    }
+
+    /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the project directory),
+    /// `environment` (a map, beside spc's own; a secret in it has to be exposed), `stdin` (a string, a secret or a file),
+    /// `stdout` (a file that takes it), `timeout` (none), `check` (true: another code than 0 throws `exec`).
+    ///
+    /// ```rhai,no_run
+    /// let dirty = !sh(["git", "diff", "--quiet"], #{ check: false, timeout: "10s" }).ok;
+    /// ```
+    #[rhai_fn(name = "sh", return_raw, volatile)]
+    pub fn sh_with(call: NativeCallContext, command: Dynamic, options: Dynamic) -> Raw<Record> {
+        Ok(execute(&call, &command, &options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use crate::host::sim::{CommandAnswer, SimHost};
+    use crate::host::{CommandRequest, Host};
+    use crate::model::event::Event;
+
+    /// A project that may run everything, on a host where `answer` is given to every command.
+    fn answering(answer: impl Fn(&CommandRequest) -> CommandAnswer + Send + Sync + 'static) -> Trial {
+        allowed(|host| host.on_command(move |request| Some(answer(request))))
+    }
+
+    fn allowed(given: impl FnOnce(SimHost) -> SimHost) -> Trial {
+        Trial::with(given, "[allow]\ncommands = [\"*\"]\n", |_| {})
+    }
+
+    #[test]
+    fn a_command_answers_and_its_output_is_shown_as_it_comes() {
+        let trial =
+            answering(|_| CommandAnswer { stderr: "hint\n".into(), ..CommandAnswer::stdout("one\ntwo") }.taking(Duration::from_millis(30)));
+        assert_eq!(
+            trial.text(r#"let r = sh(["/usr/bin/git", "log"]); [r.code, r.ok, r.stdout, r.stderr, r.elapsed_ms, r.lines().len]"#),
+            r#"[0, true, "one\ntwo", "hint\n", 30, 2]"#
+        );
+        let line = |text: &str| Event::Output { from: "git".to_owned(), text: text.to_owned() };
+        let mut shown = trial.events();
+        shown.sort_by_key(|event| format!("{event:?}"));
+        assert_eq!(shown, [line("hint"), line("one"), line("two")]);
+    }
+
+    #[test]
+    fn a_list_is_the_arguments_and_a_text_a_line_for_the_shell() {
+        let trial = answering(|_| CommandAnswer::default());
+        trial.text(r#"sh(["git", "log", "-n", 5]); sh("git log | head")"#);
+        let ran: Vec<Vec<String>> = trial.host.commands().into_iter().map(|request| request.command).collect();
+        assert_eq!(ran, [vec!["git", "log", "-n", "5"], vec!["sh", "-c", "git log | head"]]);
+        assert_eq!(trial.host.commands()[0].working_dir.as_deref(), Some(Path::new("/project")));
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_refused_with_the_line_to_add() {
+        let trial = Trial::with(|host| host, "[allow]\ncommands = [\"git status\"]\n", |_| {});
+        let failure = trial.fails(r#"sh("git status")"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("policy", "A script may not run the host command \"sh\""));
+        assert!(failure.hint.unwrap().contains("commands = [\"git status\", \"sh\"]"));
+        assert_eq!(trial.fails(r#"sh(["git", "push"])"#).kind.word(), "policy");
+        assert!(trial.host.commands().is_empty());
+    }
+
+    #[test]
+    fn another_code_than_0_is_an_error_unless_it_is_not_checked() {
+        let trial = answering(|_| CommandAnswer::failure(128, "fatal: no remote\n"));
+        let failure = trial.fails(r#"sh(["git", "push"])"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("exec", "The host command \"git push\" ended with code 128"));
+        assert_eq!(failure.fields["stderr"], "fatal: no remote\n");
+        assert_eq!(failure.details[0].text, "fatal: no remote");
+        assert_eq!(trial.text(r#"sh(["git", "push"], #{ check: false }).code"#), "128");
+    }
+
+    #[test]
+    fn a_command_that_takes_too_long_or_is_not_there_is_an_error() {
+        let trial = answering(|_| CommandAnswer::default().taking(Duration::from_secs(60)));
+        let failure = trial.fails(r#"sh(["sleep", "60"], #{ timeout: "2s" })"#);
+        assert_eq!((failure.kind.word(), failure.message.as_str()), ("timeout", "The host command \"sleep 60\" did not end within 2s"));
+        assert_eq!(allowed(|host| host).fails(r#"sh(["nothing"])"#).kind.word(), "not_found");
+    }
+
+    #[test]
+    fn options_give_folder_environment_and_input() {
+        let trial = allowed(|host| host.with_file("/project/sub/in.txt", "from a file").on_command(|_| Some(CommandAnswer::default())));
+        trial.text(r#"sh(["a"], #{ working_dir: "sub", environment: #{ DEBUG: true, GONE: () }, stdin: "text" })"#);
+        trial.text(r#"sh(["b"], #{ stdin: fs::file("sub/in.txt") })"#);
+        let ran = trial.host.commands();
+        assert_eq!(ran[0].working_dir.as_deref(), Some(Path::new("/project/sub")));
+        assert_eq!(ran[0].environment, [("DEBUG".to_owned(), "true".to_owned())].into());
+        assert_eq!((ran[0].stdin.clone(), ran[1].stdin.clone()), (Some(Bytes::from("text")), Some(Bytes::from("from a file"))));
+        assert_eq!(trial.fails(r#"sh(["a"], #{ stdin: 5 })"#).message, "\"stdin\" of the sh options is a string or a file, not an integer");
+        assert_eq!(trial.fails(r#"sh(["a"], #{ cwd: "x" })"#).message, "The sh options have no \"cwd\"");
+    }
+
+    #[test]
+    fn output_goes_to_a_file_that_appears_only_when_all_is_well() {
+        let trial = answering(|request| CommandAnswer { code: i64::from(request.command[0] == "bad"), ..CommandAnswer::stdout("dump") });
+        assert_eq!(trial.text(r#"sh(["good"], #{ stdout: fs::file("out/a.sql") }).stdout"#), "");
+        assert_eq!(trial.file("/project/out/a.sql"), "dump");
+        trial.fails(r#"sh(["bad"], #{ stdout: fs::file("out/b.sql") })"#);
+        assert!(trial.host.info(Path::new("/project/out/b.sql")).is_err());
+    }
+
+    #[test]
+    fn a_secret_reaches_a_command_by_input_or_exposed_in_its_environment_never_as_an_argument() {
+        let trial = answering(|_| CommandAnswer::default());
+        trial.text(r#"let s = random_secret("key", 20); sh(["a"], #{ stdin: s, environment: #{ KEY: expose(s) } })"#);
+        let ran = &trial.host.commands()[0];
+        assert_eq!(ran.stdin.as_ref().unwrap().len(), 20);
+        assert_eq!(ran.environment["KEY"].len(), 20);
+        for script in [r#"sh(["a", random_secret("key", 20)])"#, r#"sh("a " + expose(random_secret("key", 20)))"#] {
+            assert!(trial.fails(script).message.contains("which every process can see"), "{script}");
+        }
+        let failure = trial.fails(r#"sh(["a"], #{ environment: #{ KEY: random_secret("key", 20) } })"#);
+        assert_eq!(failure.message, "The secret \"key\" would stand in the environment of a host command");
+    }
+
+    #[test]
+    fn endless_output_ends_with_an_error() {
+        let trial = answering(|_| CommandAnswer::stdout(vec![b'a'; 17 << 20]));
+        assert_eq!(trial.fails(r#"sh(["yes"])"#).message, "The host command \"yes\" printed more than 16 MiB");
+    }
+}

@@ -1,0 +1,118 @@
+//! What strings and lists gain: `lines`, `trimmed`, `int`, `json`, `join`.
+
+use rhai::Array;
+use rhai::plugin::*;
+
+use super::Raw;
+use super::record::printed;
+use crate::model::Failure;
+use crate::value::json::from_json;
+use crate::value::text::literal;
+
+/// Characters of a text that a message repeats.
+const SHOWN: usize = 60;
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+/// The text in quotes, cut short.
+pub(super) fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(SHOWN).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    literal(&format!("{short}{more}").into())
+}
+
+#[export_module]
+mod functions {
+    /// The lines, without their ends; an end at the very end begins no further line.
+    ///
+    /// ```rhai
+    /// assert_eq("a\nb\n".lines(), ["a", "b"]);
+    /// ```
+    pub fn lines(text: &str) -> Array {
+        text.lines().map(Into::into).collect()
+    }
+
+    /// A copy without white space around it.
+    ///
+    /// ```rhai
+    /// assert_eq("  a b \n".trimmed(), "a b");
+    /// ```
+    pub fn trimmed(text: &str) -> ImmutableString {
+        text.trim().into()
+    }
+
+    /// The integer that the text is, white space around it aside. Throws `usage` if it is none.
+    ///
+    /// ```rhai
+    /// assert_eq(" 42\n".int(), 42);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn int(text: &str) -> Raw<i64> {
+        Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not an integer", quoted(text))))?)
+    }
+
+    /// The value that the text is in JSON. Throws `usage` if it is none.
+    ///
+    /// ```rhai
+    /// assert_eq(`{"jobs": [1, 2]}`.json().jobs, [1, 2]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn json(text: &str) -> Raw<Dynamic> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| Failure::usage(format!("{} is not JSON: {error}", quoted(text))))?;
+        Ok(from_json(&value))
+    }
+
+    /// The elements, as they are printed, one after the other.
+    ///
+    /// ```rhai
+    /// assert_eq([1, "b"].join(), "1b");
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn join(context: NativeCallContext, list: &mut Array) -> String {
+        list.iter().map(|item| printed(&context, item)).collect()
+    }
+
+    /// The elements, as they are printed, with `separator` between them.
+    ///
+    /// ```rhai
+    /// assert_eq(["db", "redis"].join(", "), "db, redis");
+    /// ```
+    #[rhai_fn(name = "join", pure)]
+    pub fn join_with(context: NativeCallContext, list: &mut Array, separator: &str) -> String {
+        list.iter().map(|item| printed(&context, item)).collect::<Vec<_>>().join(separator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+
+    #[test]
+    fn strings_are_cut_and_read() {
+        let run = Fixture::new();
+        for (script, expected) in [
+            (r#""a\r\nb\n\nc".lines()"#, r#"["a", "b", "", "c"]"#),
+            (r#""".lines()"#, "[]"),
+            (r#"let x = " a "; x.trimmed() + x"#, "a a "),
+            (r#"" -7\n".int() + 1"#, "-6"),
+            (r#"`{"a": [1, 2.5, null, "x"]}`.json().a"#, r#"[1, 2.5, (), "x"]"#),
+            (r#"[1, "b", duration("2s")].join("-")"#, "1-b-2s"),
+            (r#"const LIST = ["a", "b"]; LIST.join()"#, "ab"),
+        ] {
+            assert_eq!(run.text(script), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_repeated_shortly() {
+        let run = Fixture::new();
+        assert_eq!(run.fails(r#""5 apples".int()"#).message, "\"5 apples\" is not an integer");
+        assert_eq!(run.fails(r#""{".json()"#).message, "\"{\" is not JSON: EOF while parsing an object at line 1 column 1");
+        let long = run.fails(r#"let x = ""; x.pad(500, "z"); x.int()"#).message;
+        assert!(long.len() < 100 && long.contains("z…\""), "{long}");
+    }
+}

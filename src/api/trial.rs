@@ -1,0 +1,103 @@
+//! A run for tests of what reaches outside: the simulated host, an events list, the primitives.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use rhai::Dynamic;
+
+use super::context::{Context, ProjectSettings};
+use super::{paths, task};
+use crate::engine::{EngineError, EngineErrorKind};
+use crate::host::Conductor;
+use crate::host::sim::SimHost;
+use crate::host::sim::conductor::SimConductor;
+use crate::model::Failure;
+use crate::model::event::{Event, Sink};
+use crate::policy::{Policy, Settings};
+use crate::value::error::failure_of;
+use crate::value::text::plain;
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<Event>>);
+
+impl Sink for Seen {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// A project in `/project` on a simulated host.
+pub(crate) struct Trial {
+    pub host: Arc<SimHost>,
+    pub context: Arc<Context>,
+    seen: Arc<Seen>,
+}
+
+impl Trial {
+    /// A project with nothing in it.
+    pub(crate) fn new() -> Self {
+        Self::on(|host| host)
+    }
+
+    /// A project on a host as `given` makes it.
+    pub(crate) fn on(given: impl FnOnce(SimHost) -> SimHost) -> Self {
+        Self::with(given, "", |_| {})
+    }
+
+    /// The same with an `spc.toml`, and settings of the run as `settle` makes them.
+    pub(crate) fn with(given: impl FnOnce(SimHost) -> SimHost, toml: &str, settle: impl FnOnce(&mut Context)) -> Self {
+        let sim = SimConductor::new(1);
+        let host = Arc::new(given(SimHost::new(sim.clone())));
+        let seen = Arc::new(Seen::default());
+        let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
+        let project = ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
+        let policy = Policy::new(Path::new("/project"), Settings::parse(toml.as_bytes()).unwrap(), &paths::resolve(host.as_ref())).unwrap();
+        let context = Context::new(host.clone(), Conductor::Sim(sim), seen.clone(), project, Box::new(no_engine));
+        let mut context = context.with_policy(policy);
+        settle(&mut context);
+        Self { host, context: Arc::new(context), seen }
+    }
+
+    /// A project with these variables.
+    pub(crate) fn with_variables(variables: &[(&str, &str)]) -> Self {
+        let variables: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::with(|host| host, "", |context| context.project.environment = variables)
+    }
+
+    /// The value of a script as it is printed.
+    pub(crate) fn text(&self, script: &str) -> String {
+        match self.run(script) {
+            Ok(value) => plain(&value),
+            Err(failure) => panic!("{script}\n{failure} {:?}", failure.hint),
+        }
+    }
+
+    /// The failure of a script.
+    pub(crate) fn fails(&self, script: &str) -> Failure {
+        match self.run(script) {
+            Ok(value) => panic!("{script}\n{value:?}"),
+            Err(failure) => failure,
+        }
+    }
+
+    /// What was reported so far.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.seen.0.lock().unwrap().clone()
+    }
+
+    /// A file's content.
+    pub(crate) fn file(&self, path: &str) -> String {
+        use crate::host::Host;
+        String::from_utf8(self.host.read(Path::new(path)).unwrap().into()).unwrap()
+    }
+
+    fn run(&self, script: &str) -> Result<Dynamic, Failure> {
+        let mut engine = rhai::Engine::new();
+        super::register(&mut engine, &self.context);
+        let _entered = task::enter(self.context.cancel.clone());
+        let ast = engine.compile(script).map_err(|error| failure_of(&error.into()))?;
+        engine.eval_ast::<Dynamic>(&ast).map_err(|error| failure_of(&error))
+    }
+}

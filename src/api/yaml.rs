@@ -1,0 +1,194 @@
+//! `yaml::`: values as YAML, in files and texts.
+
+use rhai::plugin::*;
+use serde_json::{Map, Number, Value};
+use serde_yaml::Value as Yaml;
+
+use super::context::Context;
+use super::{Raw, fs};
+use crate::model::Failure;
+use crate::value::json::{from_json, to_json};
+
+/// Makes `yaml::` known.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("yaml", rhai::exported_module!(module).into());
+}
+
+/// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.
+fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
+    let wrong = |error: serde_yaml::Error| Failure::usage(format!("{what} is not YAML: {error}"));
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut value: Yaml = serde_yaml::from_str(text).map_err(wrong)?;
+    value.apply_merge().map_err(wrong)?;
+    Ok(from_json(&plain(value).map_err(|reason| Failure::usage(format!("{what} {reason}")))?))
+}
+
+/// YAML as the data that JSON has too. Keys become text; a tag is refused, as its meaning would be lost.
+fn plain(value: Yaml) -> Result<Value, String> {
+    Ok(match value {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(yes) => Value::Bool(yes),
+        Yaml::Number(number) => json_number(&number).ok_or_else(|| format!("holds {number}, which is no number of scripts"))?,
+        Yaml::String(text) => Value::String(text),
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(plain).collect::<Result<_, _>>()?),
+        Yaml::Mapping(fields) => {
+            let mut object = Map::new();
+            for (key, value) in fields {
+                object.insert(key_text(plain(key)?)?, plain(value)?);
+            }
+            Value::Object(object)
+        }
+        Yaml::Tagged(tagged) => return Err(format!("has the tag {}, which says nothing here", tagged.tag)),
+    })
+}
+
+fn json_number(number: &serde_yaml::Number) -> Option<Value> {
+    let whole = number.as_i64().map(Number::from).or_else(|| number.as_u64().map(Number::from));
+    whole.or_else(|| number.as_f64().and_then(Number::from_f64)).map(Value::Number)
+}
+
+fn key_text(key: Value) -> Result<String, String> {
+    match key {
+        Value::String(text) => Ok(text),
+        Value::Array(_) | Value::Object(_) => Err("has a list or a map as a key".to_owned()),
+        other => Ok(other.to_string()),
+    }
+}
+
+/// A value as YAML text that YAML 1.1 readers take for the same: what they would read as a bool, a number of base 60
+/// or a date is quoted, which the library (YAML 1.2) doesn't do.
+fn written(value: &Value) -> Result<String, Failure> {
+    let mut quoted = Vec::new();
+    let mut value = value.clone();
+    set_aside(&mut value, &mut quoted);
+    let text = serde_yaml::to_string(&value).map_err(|error| Failure::usage(format!("The value can't be written as YAML: {error}")))?;
+    // The last first, so that a stand-in is not taken for the beginning of a longer one.
+    Ok(quoted
+        .iter()
+        .enumerate()
+        .rev()
+        .fold(text, |text, (index, original)| text.replace(&stand_in(index), &Value::from(original.as_str()).to_string())))
+}
+
+/// Puts stand-ins for the strings, keys among them, that have to be quoted.
+fn set_aside(value: &mut Value, quoted: &mut Vec<String>) {
+    let replaced = |text: String, quoted: &mut Vec<String>| {
+        quoted.push(text);
+        stand_in(quoted.len() - 1)
+    };
+    match value {
+        Value::String(text) if is_ambiguous(text) => *text = replaced(std::mem::take(text), quoted),
+        Value::Array(items) => items.iter_mut().for_each(|item| set_aside(item, quoted)),
+        Value::Object(fields) => {
+            for (key, mut value) in std::mem::take(fields) {
+                let key = if is_ambiguous(&key) { replaced(key, quoted) } else { key };
+                set_aside(&mut value, quoted);
+                fields.insert(key, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What no text of a user holds: letters of a private area.
+fn stand_in(index: usize) -> String {
+    format!("\u{f8f0}{index}\u{f8f1}")
+}
+
+/// Whether a reader of YAML 1.1 would not take the plain text for a string, or it could be taken for a stand-in.
+fn is_ambiguous(text: &str) -> bool {
+    let word = text.to_ascii_lowercase();
+    let digits = |c: char| c.is_ascii_digit() || "+-._:,xob".contains(c);
+    text.contains(['\u{f8f0}', '\u{f8f1}'])
+        || matches!(word.as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "~" | "=" | "<<")
+        || (text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(|c| digits(c) || c.is_ascii_hexdigit() || "tTzZ ".contains(c)))
+}
+
+#[export_module]
+mod module {
+    /// The value in a YAML file. `null` is `()`; merge keys are applied, keys that are no text become text.
+    ///
+    /// Throws `not_found` if there is no such file, `usage` with line and column if it is not YAML.
+    ///
+    /// ```rhai
+    /// fs::write("a.yaml", "image: redis:7\nports: [6379]\n");
+    /// assert_eq(yaml::read("a.yaml").ports[0], 6379);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
+        let path = fs::path_of(&path)?;
+        Ok(parsed(&fs::read(&*Context::of(&call)?, &path)?, &format!("The file \"{path}\""))?)
+    }
+
+    /// Writes a value as a YAML file; its folder is made if missing. Fields that are `()` are left out.
+    ///
+    /// ```rhai
+    /// yaml::write("a.yaml", #{ image: "redis:7" });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
+        Ok(fs::write_value(&*Context::of(&call)?, &fs::path_of(&path)?, to_json(&value)?, written)?)
+    }
+
+    /// The value of a YAML text. Throws `usage` with line and column if it is not YAML.
+    ///
+    /// ```rhai
+    /// assert_eq(yaml::parse("a: [1, 2]").a.len, 2);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse(text: &str) -> Raw<Dynamic> {
+        Ok(parsed(text, "The text")?)
+    }
+
+    /// A value as YAML text.
+    ///
+    /// ```rhai
+    /// assert_eq(yaml::text(#{ restart: "no" }), "restart: \"no\"\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn text(value: Dynamic) -> Raw<String> {
+        Ok(written(&to_json(&value)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_with_anchors_merged_and_keys_as_text() {
+        let text = "base: &base\n  image: a\n  restart: no\nweb:\n  <<: *base\n  image: b\n80: http\n";
+        let trial = Trial::on(|host| host.with_file("/project/a.yaml", text));
+        assert_eq!(trial.text(r#"let y = yaml::read("a.yaml"); [y.web.image, y.web.restart, y["80"]]"#), r#"["b", "no", "http"]"#);
+    }
+
+    #[test]
+    fn what_is_not_yaml_says_where_and_a_tag_is_refused() {
+        let trial = Trial::new();
+        let failure = trial.fails(r#"yaml::parse("a: [1\nb: 2")"#);
+        assert!(failure.message.starts_with("The text is not YAML: ") && failure.message.contains("line 2"), "{failure}");
+        assert_eq!(trial.fails(r#"yaml::parse("a: !reset 1")"#).message, "The text has the tag !reset, which says nothing here");
+        assert_eq!(trial.fails(r#"yaml::parse("a: .nan")"#).message, "The text holds .nan, which is no number of scripts");
+    }
+
+    #[test]
+    fn what_older_readers_would_take_for_something_else_is_quoted() {
+        let script =
+            r#"yaml::text(#{ a: "yes", b: "22:22", c: "0755", d: "2026-01-01", e: "1_000", f: "plain text", g: "1.5", no: "0x1F" })"#;
+        let expected =
+            "a: \"yes\"\nb: \"22:22\"\nc: \"0755\"\nd: \"2026-01-01\"\ne: \"1_000\"\nf: plain text\ng: \"1.5\"\n\"no\": \"0x1F\"\n";
+        assert_eq!(Trial::new().text(script), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(key in ".{0,6}", text in ".{0,8}", word in "[0-9:._+TZa-f-]{0,8}", number: i32) {
+            let value = serde_json::json!({ "outer": { "list": [text, word, number, null] }, key: true });
+            let text = written(&value).unwrap();
+            prop_assert_eq!(to_json(&parsed(&text, "The text").unwrap()).unwrap(), value, "{}", text);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Rhai, set up for runbooks.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, OptimizationLevel};
+
+use super::library::Library;
+use super::resolver::Resolver;
+use crate::api::{Context, task};
+use crate::model::event::{Event, Level};
+
+/// Calls inside calls. Each wants up to 50 KB of stack in a debug build, [`crate::host::conductor::SCRIPT_STACK_BYTES`] has to hold them.
+const CALL_LEVELS: usize = 400;
+
+/// Expressions inside expressions: of a file, of a function. A description is some twenty deep.
+const EXPRESSION_DEPTH: usize = 100;
+
+/// Bytes of a string, and of all strings in one list or map together.
+const STRING_BYTES: usize = 256 << 20;
+
+/// Elements of a list, those of lists inside it included.
+const LIST_ELEMENTS: usize = 1_000_000;
+
+/// Keys of a map, those of maps inside it included.
+const MAP_KEYS: usize = 1_000_000;
+
+const VARIABLES: usize = 10_000;
+const FUNCTIONS: usize = 10_000;
+const MODULES: usize = 1_000;
+
+/// The engine for the run of `context`: every primitive registered, imports answered by `library`.
+pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
+    let mut engine = Engine::new();
+    set_limits(&mut engine);
+    engine.set_strict_variables(true);
+    // The syntax tree keeps the position of every key of a map; and the optimiser has dropped statements before.
+    engine.set_optimization_level(OptimizationLevel::None);
+    // Text that is made while it runs can't be read before it runs, neither by people nor by the checks.
+    engine.disable_symbol("eval");
+    engine.on_progress(|_| task::ending().map(Dynamic::from));
+    let events = context.events.clone();
+    engine.on_print(move |text| events.event(&Event::Print { text: text.to_owned() }));
+    let events = context.events.clone();
+    engine.on_debug(move |text, source, position| {
+        let place = source.map(|source| format!("{source}:{}: ", position.line().unwrap_or(0))).unwrap_or_default();
+        events.event(&Event::Log { level: Level::Debug, text: format!("{place}{text}") });
+    });
+    crate::api::register(&mut engine, context);
+    engine.set_module_resolver(Resolver::new(library.clone()));
+    engine
+}
+
+fn set_limits(engine: &mut Engine) {
+    // None on operations: a runbook may wait for days. It ends by its task's token.
+    engine.set_max_operations(0);
+    engine.set_max_call_levels(CALL_LEVELS);
+    engine.set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH);
+    engine.set_max_string_size(STRING_BYTES);
+    engine.set_max_array_size(LIST_ELEMENTS);
+    engine.set_max_map_size(MAP_KEYS);
+    engine.set_max_variables(VARIABLES);
+    engine.set_max_functions(FUNCTIONS);
+    engine.set_max_modules(MODULES);
+}

@@ -1,0 +1,109 @@
+//! Rhai errors → diagnostics: the message in the words of scripts, the excerpt, the calls that led there.
+
+use rhai::{Engine, EvalAltResult, Position};
+
+use super::library::{CLOSURE, Library};
+use super::names::Names;
+use crate::model::Failure;
+use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
+use crate::value::error::{failure_of, innermost};
+use crate::value::places::place;
+use crate::value::wording::{Missing, missing};
+
+/// Frames that are shown of a long trace, at its two ends each.
+const FRAMES: usize = 8;
+
+/// The diagnostic for an error of the source `name`.
+pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltResult) -> Diagnostic {
+    let (inner, source, mut trace) = unwound(library, name, error);
+    let failure = failure_of(error);
+    let mut found = place_of(library, &source, inner.position());
+    if found.is_none() && !trace.is_empty() {
+        found = Some(trace.remove(0).place);
+    }
+    let literal = failure.path.as_ref().and_then(|path| library.find(&path.keys, path.on_key, found.as_ref()));
+    if let Some(literal) = literal {
+        if let Some(call) = found.replace(literal).filter(|call| found.as_ref().is_some_and(|found| found.source != call.source)) {
+            trace.insert(0, Frame { function: word_at(&call), place: call });
+        }
+    }
+    let hint = suggestion(library, engine, &source, inner).or_else(|| failure.hint.clone());
+    Diagnostic { hint, place: found, trace: shortened(trace), ..without_place(failure) }
+}
+
+/// The diagnostic for a failure that has no place in a source.
+pub fn without_place(failure: Failure) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        kind: failure.kind,
+        message: failure.message,
+        hint: failure.hint,
+        place: None,
+        trace: Vec::new(),
+        details: failure.details,
+        fields: failure.fields,
+    }
+}
+
+/// The error inside all calls, the name of its source, and the calls, the innermost first.
+fn unwound<'a>(library: &Library, name: &str, error: &'a EvalAltResult) -> (&'a EvalAltResult, String, Vec<Frame>) {
+    let (mut error, mut source) = (error, name.to_owned());
+    let mut frames: Vec<Frame> = Vec::new();
+    loop {
+        let (function, inside, inner, position) = match error {
+            EvalAltResult::ErrorInFunctionCall(function, inside, inner, position) => (function.as_str(), inside, inner, *position),
+            EvalAltResult::ErrorInModule(inside, inner, position) => ("import", inside, inner, *position),
+            _ => break,
+        };
+        if let Some(place) = place_of(library, &source, position) {
+            // A host function that was given the closure reports the call as its own.
+            if frames.last().is_some_and(|frame| frame.place == place) {
+                frames.pop();
+            }
+            let function = if function.starts_with(CLOSURE) { "closure" } else { function };
+            frames.push(Frame { function: function.to_owned(), place });
+        }
+        if !inside.is_empty() {
+            source.clone_from(inside);
+        }
+        error = inner;
+    }
+    frames.reverse();
+    (error, source, frames)
+}
+
+fn place_of(library: &Library, source: &str, position: Position) -> Option<Place> {
+    library.source(source).and_then(|source| place(&source, position))
+}
+
+/// The word in the source at a place.
+fn word_at(place: &Place) -> String {
+    let line = place.source.text.lines().nth(place.line - 1).unwrap_or_default();
+    line.chars().skip(place.column - 1).take(place.width).collect()
+}
+
+/// A trace that a recursion made long, without its middle.
+fn shortened(mut trace: Vec<Frame>) -> Vec<Frame> {
+    if trace.len() > 2 * FRAMES {
+        trace.drain(FRAMES..trace.len() - FRAMES);
+    }
+    trace
+}
+
+/// The nearest name to one that isn't there.
+fn suggestion(library: &Library, engine: &Engine, source: &str, inner: &EvalAltResult) -> Option<String> {
+    let missing = missing(inner)?;
+    // Rhai says of a variable that a function doesn't see, though the file has it, that it isn't there.
+    let defined = library.defined(source);
+    if let Missing::Variable(name) = &missing
+        && defined.variables.contains(name)
+    {
+        return Some(format!("functions see their parameters only: pass {name} as one, or make it a const and write global::{name}"));
+    }
+    Names::all(engine).suggestion(&missing, &defined)
+}
+
+/// Whether an error is the end that `args` brings under `--help`.
+pub fn is_help(error: &EvalAltResult) -> bool {
+    matches!(innermost(error).0, EvalAltResult::ErrorTerminated(token, _) if token.read_lock::<rhai::ImmutableString>().is_some_and(|word| word.as_str() == "help"))
+}

@@ -1,0 +1,275 @@
+//! The sources of a run: compiled once, and their closures at home wherever they are called.
+//!
+//! Rhai looks up the functions that a closure calls where the closure is *called*: handed to a module, a runbook's
+//! closure would find the module's private helper of the same name in place of its own, and one returned from a module
+//! would not be found at all. So every source's closures are bound to their own file before anything runs: to its
+//! functions, its imports and its constants. They stand in one module that is at the bottom of every call, where Rhai
+//! looks for closures first.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rhai::{AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Module, Position, Scope, Shared, Stmt};
+
+use super::names::{Defined, Names};
+use super::rules;
+use super::standard::{self, Modules};
+use crate::host::Host;
+use crate::model::Failure;
+use crate::model::diagnostic::{Place, Source};
+use crate::value::error::throw;
+use crate::value::places::Places;
+
+/// What closures are called in Rhai, with a hash after it.
+pub const CLOSURE: &str = "anon$";
+
+/// The import that puts a source's own constants in force: see [`Library::bind_closures`].
+pub const CONSTANTS: &str = "<constants>";
+
+/// Constants of a source, as Rhai keeps them.
+pub type Constants = Shared<Locked<BTreeMap<rhai::ImmutableString, rhai::Dynamic>>>;
+
+/// A compiled source.
+pub struct Unit {
+    /// Its name, by which Rhai's errors refer to it.
+    pub name: String,
+    pub ast: AST,
+    pub constants: Constants,
+}
+
+/// The sources of one run.
+pub struct Library {
+    pub host: Arc<dyn Host>,
+    /// Imports may not leave it. Canonical.
+    pub root: PathBuf,
+    pub standard: Modules,
+    host_names: OnceLock<Names>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    sources: BTreeMap<String, Known>,
+    places: Places,
+    closures: Shared<Module>,
+    modules: BTreeMap<String, Shared<Module>>,
+    /// Modules whose import has begun and not ended, the outermost first.
+    loading: Vec<String>,
+    /// Constants for the next [`CONSTANTS`] import.
+    pending: Option<Constants>,
+}
+
+/// What is known of a source.
+struct Known {
+    source: Arc<Source>,
+    /// Canonical; nothing for the standard library.
+    path: Option<PathBuf>,
+    defined: Defined,
+    calls: Vec<String>,
+}
+
+impl Library {
+    /// No sources yet. `root`: canonical, imports may not leave it.
+    pub fn new(host: Arc<dyn Host>, root: PathBuf) -> Self {
+        Self::with_standard(host, root, standard::EMBEDDED)
+    }
+
+    /// With another standard library, for tests.
+    pub fn with_standard(host: Arc<dyn Host>, root: PathBuf, standard: Modules) -> Self {
+        Self { host, root, standard, host_names: OnceLock::new(), state: Mutex::default() }
+    }
+
+    /// Compiles a source and binds its closures; its imports are followed, nothing else of it is evaluated.
+    ///
+    /// Errors have no source around them: it is `name`.
+    pub fn compile(&self, engine: &Engine, name: &str, path: Option<PathBuf>, text: String) -> Result<Unit, Box<EvalAltResult>> {
+        let source = Arc::new(Source { name: name.to_owned(), text });
+        let known = Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
+        self.lock().sources.insert(name.to_owned(), known);
+        let mut ast = engine.compile(&source.text).inspect_err(|_| self.learn_broken(&source))?;
+        ast.set_source(name);
+        self.learn(&ast, &source);
+        let names = self.host_names.get_or_init(|| Names::host(engine));
+        if let Some((failure, position)) = rules::broken(&ast, &source.text, names) {
+            let mut error = throw(failure);
+            error.set_position(position);
+            return Err(error);
+        }
+        let unit = Unit { name: name.to_owned(), ast, constants: Constants::default() };
+        self.bind_closures(engine, &unit)?;
+        Ok(unit)
+    }
+
+    /// Evaluates a compiled source as a module.
+    pub fn evaluate(&self, engine: &Engine, unit: &Unit) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        self.module(engine, unit, unit.ast.statements().iter()).map(Shared::new)
+    }
+
+    /// The state in which a compiled source's own statements run.
+    pub fn state_for(&self, engine: &Engine, unit: &Unit) -> GlobalRuntimeState {
+        let mut global = engine.new_global_runtime_state();
+        global.lib.push(self.lock().closures.clone());
+        global.lib.push(unit.ast.shared_lib().clone());
+        global.source = Some(unit.name.clone().into());
+        global.constants = Some(unit.constants.clone());
+        global
+    }
+
+    /// Makes the closures of a source known, with its functions, imports and constants around them.
+    fn bind_closures(&self, engine: &Engine, unit: &Unit) -> Result<(), Box<EvalAltResult>> {
+        // A module of the imports alone: Rhai gives its functions, closures among them, what they see.
+        let bound = self.module(engine, unit, rules::imports(&unit.ast))?;
+        let mut closures = AST::new_from_module(bound);
+        closures.retain_functions(|_, _, name, _| name.starts_with(CLOSURE));
+        let mut state = self.lock();
+        let mut all = (*state.closures).clone();
+        all.fill_with(closures.shared_lib());
+        state.closures = all.into();
+        Ok(())
+    }
+
+    /// A module of a source's functions and of the statements given, which are evaluated.
+    fn module<'a>(&self, engine: &Engine, unit: &Unit, statements: impl Iterator<Item = &'a Stmt>) -> Result<Module, Box<EvalAltResult>> {
+        let constants = engine.compile(format!("import \"{CONSTANTS}\" as constants;"))?;
+        let statements = constants.statements().iter().cloned().chain(statements.cloned());
+        let ast = AST::new_with_source(statements, unit.ast.shared_lib().clone(), unit.name.as_str());
+        let mut global = engine.new_global_runtime_state();
+        {
+            let mut state = self.lock();
+            global.lib.push(state.closures.clone());
+            state.pending = Some(unit.constants.clone());
+        }
+        Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast)
+    }
+
+    /// The constants that [`Library::module`] wants in force; nothing if a script imports the name itself.
+    pub fn take_constants(&self) -> Option<Constants> {
+        self.lock().pending.take()
+    }
+
+    /// A module that was imported before.
+    pub fn imported(&self, name: &str) -> Option<Shared<Module>> {
+        self.lock().modules.get(name).cloned()
+    }
+
+    /// Loads a module, unless it is being loaded: a cycle.
+    pub fn import(
+        &self,
+        name: &str,
+        load: impl FnOnce() -> Result<Shared<Module>, Box<EvalAltResult>>,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        {
+            let mut state = self.lock();
+            if let Some(start) = state.loading.iter().position(|loading| loading == name) {
+                let circle: Vec<&str> = state.loading[start..].iter().map(String::as_str).chain([name]).collect();
+                return Err(Failure::usage(format!("Imports go in a circle: {}", circle.join(" → "))).into());
+            }
+            state.loading.push(name.to_owned());
+        }
+        let module = load();
+        let mut state = self.lock();
+        state.loading.pop();
+        if let Ok(module) = &module {
+            state.modules.insert(name.to_owned(), module.clone());
+        }
+        module
+    }
+
+    /// Says that `name`, the runbook, is being loaded: who imports it goes in a circle.
+    pub fn begin(&self, name: &str) {
+        self.lock().loading.push(name.to_owned());
+    }
+
+    /// The source of that name.
+    pub fn source(&self, name: &str) -> Option<Arc<Source>> {
+        self.lock().sources.get(name).map(|known| known.source.clone())
+    }
+
+    /// Where the source of that name was read from; nothing for the standard library.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.lock().sources.get(name).and_then(|known| known.path.clone())
+    }
+
+    /// Whether a source of the run calls a function of that name anywhere.
+    pub fn calls(&self, function: &str) -> bool {
+        self.lock().sources.values().any(|known| known.calls.iter().any(|call| call == function))
+    }
+
+    /// What a source, and for functions every source, defines.
+    pub fn defined(&self, name: &str) -> Defined {
+        let state = self.lock();
+        let mut defined = state.sources.get(name).map(|known| known.defined.clone()).unwrap_or_default();
+        defined.functions = state.sources.values().flat_map(|known| known.defined.functions.clone()).collect();
+        defined
+    }
+
+    /// The place in a literal that a path of a description refers to: see [`Places::find`].
+    pub fn find(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<Place> {
+        self.lock().places.find(path, on_key, near)
+    }
+
+    /// As the user would name a file: relative to the folder that spc was started in.
+    pub fn shown(&self, path: &Path) -> String {
+        let here = self.host.current_folder().and_then(|folder| self.host.canonicalize(&folder));
+        here.ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string()
+    }
+
+    fn learn(&self, ast: &AST, source: &Arc<Source>) {
+        let (defined, calls) = (defined_in(ast), calls_in(ast));
+        let mut state = self.lock();
+        state.places.add(ast, source);
+        if let Some(known) = state.sources.get_mut(&source.name) {
+            known.defined = defined;
+            known.calls = calls;
+        }
+    }
+
+    /// What can be learnt from a source that breaks only the rule that variables are declared: for suggestions.
+    fn learn_broken(&self, source: &Arc<Source>) {
+        if let Ok(ast) = Engine::new_raw().compile(&source.text) {
+            self.learn(&ast, source);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn defined_in(ast: &AST) -> Defined {
+    let mut defined = Defined::default();
+    for function in ast.iter_fn_def() {
+        let parameters: Vec<String> = function.params.iter().map(ToString::to_string).collect();
+        defined.variables.extend(parameters.clone());
+        if !function.name.starts_with(CLOSURE) {
+            defined.functions.push((function.name.to_string(), parameters));
+        }
+    }
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => defined.variables.push(variable.0.name.to_string()),
+            Some(ASTNode::Stmt(Stmt::For(each, _))) => defined.variables.push(each.0.name.to_string()),
+            Some(ASTNode::Stmt(Stmt::Import(import, _))) => defined.modules.push(import.1.name.to_string()),
+            _ => {}
+        }
+        true
+    });
+    defined
+}
+
+fn calls_in(ast: &AST) -> Vec<String> {
+    let mut calls = Vec::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Expr(rhai::Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() {
+            calls.push(call.name.to_string());
+        }
+        true
+    });
+    calls
+}
+
+/// An error with the position of the import that led to it, inside `name`.
+pub fn in_module(name: &str, error: Box<EvalAltResult>, position: Position) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorInModule(name.to_owned(), error, position).into()
+}

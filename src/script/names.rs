@@ -1,0 +1,190 @@
+//! The names that scripts can use, and the nearest to one that isn't there.
+
+use rhai::{Engine, FuncInfo};
+
+use crate::model::suggest::nearest;
+use crate::value::wording::Missing;
+use crate::value::words::word_of;
+
+/// Functions of the host: spc's own, and Rhai's where they were asked for.
+pub struct Names {
+    functions: Vec<Function>,
+}
+
+struct Function {
+    /// `arg` of `arg::text`; empty for those without.
+    module: String,
+    name: String,
+    /// Name and type word of each parameter; the word is empty where it is not known.
+    parameters: Vec<(String, String)>,
+    count: usize,
+}
+
+/// What the script itself defines.
+#[derive(Debug, Default, Clone)]
+pub struct Defined {
+    /// Name and parameters.
+    pub functions: Vec<(String, Vec<String>)>,
+    pub variables: Vec<String>,
+    /// Names that imports got.
+    pub modules: Vec<String>,
+}
+
+const GETTER: &str = "get$";
+
+impl Names {
+    /// spc's own functions.
+    pub fn host(engine: &Engine) -> Self {
+        Self { functions: engine.collect_fn_metadata(None, |info| Some(Function::of(&info)), false) }
+    }
+
+    /// spc's and Rhai's.
+    pub fn all(engine: &Engine) -> Self {
+        Self { functions: engine.collect_fn_metadata(None, |info| Some(Function::of(&info)), true) }
+    }
+
+    /// Whether a script's function of that name, for values of `this_type` if it is a method, would hide one of these.
+    pub fn is_host_function(&self, name: &str, this_type: Option<&str>, parameters: usize) -> bool {
+        self.functions.iter().filter(|function| function.module.is_empty() && function.name == name).any(|function| match this_type {
+            None => function.count == parameters,
+            Some(this) => {
+                let first = function.parameters.first().map_or("", |(_, word)| word.as_str());
+                function.count == parameters + 1 && (first.is_empty() || first == "value" || first == word_of(this))
+            }
+        })
+    }
+
+    /// The next step for a name that isn't there.
+    pub fn suggestion(&self, missing: &Missing, defined: &Defined) -> Option<String> {
+        match missing {
+            Missing::Function { module, name, arguments } => self.function(module.as_deref(), name, arguments, defined),
+            Missing::Variable(name) => {
+                if defined.functions.iter().any(|(function, _)| function == name)
+                    || self.functions.iter().any(|function| function.name == *name)
+                {
+                    return Some(format!("to call the function, write {name}(…)"));
+                }
+                meant(name, defined.variables.iter().map(String::as_str))
+            }
+            Missing::Module(name) => {
+                let own = self.functions.iter().map(|function| function.module.as_str()).filter(|module| !module.is_empty());
+                meant(name, own.chain(defined.modules.iter().map(String::as_str)))
+            }
+            Missing::Field { name, of } => {
+                let getters = self.functions.iter().filter(|function| function.parameters.first().is_some_and(|(_, word)| word == of));
+                meant(name, getters.filter_map(|function| function.name.strip_prefix(GETTER)).filter(|name| *name != "tag"))
+            }
+        }
+    }
+
+    fn function(&self, module: Option<&str>, name: &str, arguments: &[String], defined: &Defined) -> Option<String> {
+        let inside = |function: &&Function| function.module == module.unwrap_or_default();
+        let mut forms: Vec<String> =
+            self.functions.iter().filter(inside).filter(|function| function.name == name).map(Function::form).collect();
+        forms.extend(defined.functions.iter().filter(|(function, _)| function == name).map(|(_, parameters)| form(name, parameters)));
+        forms.sort_by_key(|form| (form.len(), form.clone()));
+        forms.dedup();
+        if !forms.is_empty() {
+            return Some(format!("it takes {}", forms.join(" or ")));
+        }
+        let callable = |name: &&str| name.starts_with(|c: char| c == '_' || c.is_alphabetic()) && !name.contains('$');
+        let own = self.functions.iter().filter(inside).map(|function| function.name.as_str()).filter(callable);
+        let found = meant(name, own.chain(defined.functions.iter().map(|(function, _)| function.as_str())));
+        found.or_else(|| field_meant(&self.functions, name, arguments))
+    }
+}
+
+/// A field that was called like a function.
+fn field_meant(functions: &[Function], name: &str, arguments: &[String]) -> Option<String> {
+    let [of] = arguments else { return None };
+    let is_field = |function: &Function| {
+        function.name.strip_prefix(GETTER) == Some(name) && function.parameters.first().is_some_and(|(_, word)| word == of)
+    };
+    functions.iter().any(is_field).then(|| format!("it is a field: write .{name} without ()"))
+}
+
+fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    nearest(name, candidates.filter(|candidate| *candidate != name)).map(|near| format!("did you mean \"{near}\"?"))
+}
+
+fn form(name: &str, parameters: &[String]) -> String {
+    format!("{name}({})", parameters.join(", "))
+}
+
+impl Function {
+    fn of(info: &FuncInfo) -> Self {
+        let metadata = info.metadata;
+        let parameter = |text: &rhai::Identifier| match text.split_once(':') {
+            Some((name, kind)) => (name.trim().to_owned(), word_of(kind)),
+            None => (text.trim().to_owned(), String::new()),
+        };
+        Self {
+            module: info.namespace.to_string(),
+            name: metadata.name.to_string(),
+            parameters: metadata.params_info.iter().take(metadata.num_params).map(parameter).collect(),
+            count: metadata.num_params,
+        }
+    }
+
+    fn form(&self) -> String {
+        let named: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
+        if named.len() == self.count { form(&self.name, &named) } else { form(&self.name, &vec!["_".to_owned(); self.count]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::fixture::Fixture;
+
+    fn names() -> Names {
+        let mut engine = Engine::new();
+        crate::api::register(&mut engine, &Fixture::new().context);
+        Names::all(&engine)
+    }
+
+    fn suggested(missing: &Missing) -> Option<String> {
+        let defined = Defined {
+            functions: vec![("describe".into(), vec!["options".into()])],
+            variables: vec!["service".into()],
+            modules: vec!["deploy".into()],
+        };
+        names().suggestion(missing, &defined)
+    }
+
+    fn function(name: &str, arguments: &[&str]) -> Missing {
+        Missing::Function { module: None, name: name.into(), arguments: arguments.iter().map(|word| (*word).to_owned()).collect() }
+    }
+
+    #[test]
+    fn a_slip_finds_the_function_variable_module_or_field() {
+        let mean = |word: &str| Some(format!("did you mean \"{word}\"?"));
+        assert_eq!(suggested(&function("paralel", &["list"])), mean("parallel"));
+        assert_eq!(suggested(&function("descrbe", &["map"])), mean("describe"));
+        assert_eq!(suggested(&Missing::Variable("servce".into())), mean("service"));
+        assert_eq!(suggested(&Missing::Module("deplyo".into())), mean("deploy"));
+        assert_eq!(suggested(&Missing::Module("args".into())), mean("arg"));
+        assert_eq!(suggested(&Missing::Field { name: "secnds".into(), of: "duration".into() }), mean("seconds"));
+        assert_eq!(suggested(&function("entirely_else", &[])), None);
+    }
+
+    #[test]
+    fn a_function_with_other_arguments_says_what_it_takes() {
+        assert_eq!(suggested(&function("fail", &["string"])).unwrap(), "it takes fail(kind, message) or fail(kind, message, fields)");
+        assert_eq!(suggested(&function("describe", &[])).unwrap(), "it takes describe(options)");
+        let text = Missing::Function { module: Some("arg".into()), name: "text".into(), arguments: vec![] };
+        assert_eq!(suggested(&text).unwrap(), "it takes text(default, help)");
+        assert_eq!(suggested(&function("seconds", &["duration"])).unwrap(), "it is a field: write .seconds without ()");
+        assert_eq!(suggested(&Missing::Variable("describe".into())).unwrap(), "to call the function, write describe(…)");
+    }
+
+    #[test]
+    fn only_the_same_number_of_parameters_hides_a_host_function() {
+        let names = names();
+        assert!(names.is_host_function("attempt", None, 1));
+        assert!(!names.is_host_function("attempt", None, 2));
+        assert!(names.is_host_function("keys", Some("record"), 0));
+        assert!(!names.is_host_function("trimmed", Some("record"), 0));
+        assert!(!names.is_host_function("text", None, 2));
+    }
+}

@@ -1,0 +1,181 @@
+//! What an import leads to.
+//!
+//! `std/<topic>` is embedded. Every other path is relative to the importing file, without `.rhai`, and may not leave the
+//! project's scripts: not by `..`, not as an absolute path, not through a symlink.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
+
+use super::library::{CONSTANTS, Library, in_module};
+use super::standard::PREFIX;
+use crate::host::{FileKind, HostError, HostErrorKind};
+use crate::model::suggest::nearest;
+use crate::model::{Failure, Kind};
+
+/// What runbooks and modules end with.
+pub const EXTENSION: &str = "rhai";
+
+/// Answers the imports of a run from its library.
+pub struct Resolver {
+    library: Arc<Library>,
+}
+
+/// A module found, not yet read.
+enum Found {
+    Standard { name: String, text: &'static str },
+    File { name: String, path: PathBuf },
+}
+
+impl Resolver {
+    /// The resolver of a run.
+    pub fn new(library: Arc<Library>) -> Self {
+        Self { library }
+    }
+
+    fn import(
+        &self,
+        engine: &Engine,
+        importer: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let found = self.find(importer, path)?;
+        let name = match &found {
+            Found::Standard { name, .. } | Found::File { name, .. } => name.clone(),
+        };
+        if let Some(module) = self.library.imported(&name) {
+            return Ok(module);
+        }
+        let (text, path) = match found {
+            Found::Standard { text, .. } => (text.to_owned(), None),
+            Found::File { path, .. } => (read_source(&self.library, &path)?, Some(path)),
+        };
+        self.library.import(&name, || {
+            let unit = self.library.compile(engine, &name, path, text).map_err(|error| in_module(&name, error, position))?;
+            self.library.evaluate(engine, &unit).map_err(|error| in_module(&name, error, position))
+        })
+    }
+
+    fn find(&self, importer: Option<&str>, path: &str) -> Result<Found, Failure> {
+        let refused = |why: &str| Failure::usage(format!("Could not import \"{path}\": {why}"));
+        if let Some(topic) = path.strip_prefix(PREFIX) {
+            return match self.library.standard.iter().find(|(known, _)| *known == topic) {
+                Some((_, text)) => Ok(Found::Standard { name: path.to_owned(), text }),
+                None => Err(self.suggest(refused("there is no such module in the standard library"), path, None)),
+            };
+        }
+        if path.is_empty() || path.ends_with('/') {
+            return Err(refused("it names no file"));
+        }
+        if Path::new(path).is_absolute() {
+            return Err(refused("the path is absolute").hint("imports are relative to the importing file"));
+        }
+        let Some(folder) = importer.and_then(|importer| self.library.path(importer)).and_then(|file| file.parent().map(Path::to_path_buf))
+        else {
+            return Err(refused("modules of the standard library import only from it").hint(format!("write import \"{PREFIX}{path}\"")));
+        };
+        let file = folder.join(format!("{path}.{EXTENSION}"));
+        let real = match self.library.host.canonicalize(&file) {
+            Ok(real) => real,
+            Err(error) if error.kind == HostErrorKind::NotFound => {
+                let failure = refused(&format!("there is no file \"{}\"", self.library.shown(&file)));
+                return Err(match path.strip_suffix(".rhai") {
+                    Some(stem) => failure.hint(format!("leave the ending out: import \"{stem}\"")),
+                    None => self.suggest(failure, path, Some(&file)),
+                });
+            }
+            Err(error) => return Err(unreadable(path, &error)),
+        };
+        if !real.starts_with(&self.library.root) {
+            let root = self.library.shown(&self.library.root);
+            return Err(refused("it is outside of the project's scripts").hint(format!("imports stay inside \"{root}\"")));
+        }
+        Ok(Found::File { name: self.library.shown(&real), path: real })
+    }
+
+    /// The nearest module: beside the file that isn't there, or in the standard library.
+    fn suggest(&self, failure: Failure, path: &str, file: Option<&Path>) -> Failure {
+        let mut candidates: Vec<String> = self.library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
+        if let Some(folder) = file.and_then(Path::parent) {
+            let before = path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
+            candidates.extend(scripts_in(&self.library, folder).into_iter().map(|name| format!("{before}{name}")));
+        }
+        match nearest(path, candidates.iter().map(String::as_str)) {
+            Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
+            None => failure,
+        }
+    }
+}
+
+impl ModuleResolver for Resolver {
+    fn resolve(&self, engine: &Engine, source: Option<&str>, path: &str, position: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let module = self.import(engine, source, path, position);
+        module.map_err(|error| error_at(error, position))
+    }
+
+    fn resolve_raw(
+        &self,
+        engine: &Engine,
+        global: &mut GlobalRuntimeState,
+        _: &mut Scope,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        if path == CONSTANTS
+            && let Some(constants) = self.library.take_constants()
+        {
+            global.constants = Some(constants);
+            let mut module = Module::new();
+            module.build_index();
+            return Ok(module.into());
+        }
+        self.resolve(engine, global.source(), path, position)
+    }
+}
+
+fn error_at(mut error: Box<EvalAltResult>, position: Position) -> Box<EvalAltResult> {
+    if error.position().is_none() {
+        error.set_position(position);
+    }
+    error
+}
+
+fn unreadable(path: &str, error: &HostError) -> Failure {
+    let kind = if error.kind == HostErrorKind::NotFound { Kind::NotFound } else { Kind::Usage };
+    Failure::new(kind, format!("Could not import \"{path}\": {}", error.message))
+}
+
+/// The names, without ending, of the scripts in a folder.
+pub fn scripts_in(library: &Library, folder: &Path) -> Vec<String> {
+    let entries = library.host.list(folder).unwrap_or_default();
+    let files = entries.into_iter().filter(|entry| entry.kind != FileKind::Folder);
+    files.filter_map(|entry| entry.name.strip_suffix(".rhai").map(str::to_owned)).collect()
+}
+
+/// The text of a script file: UTF-8, without a byte order mark, lines ended alike, a `#!` line as a comment.
+pub fn read_source(library: &Library, path: &Path) -> Result<String, Failure> {
+    let shown = library.shown(path);
+    let is_folder = library.host.info(path).is_ok_and(|info| info.kind == FileKind::Folder);
+    if is_folder {
+        return Err(Failure::usage(format!("Could not read \"{shown}\": it is a folder")));
+    }
+    let content = library.host.read(path).map_err(|error| {
+        let kind = if error.kind == HostErrorKind::NotFound { Kind::NotFound } else { Kind::Usage };
+        let mut message = error.message;
+        if let Some(first) = message.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        Failure::new(kind, message)
+    })?;
+    let text = std::str::from_utf8(&content).map_err(|error| {
+        let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::usage(format!("Could not read \"{shown}\": line {line} is not UTF-8 text"))
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    Ok(match text.strip_prefix("#!") {
+        Some(rest) => format!("//{}", &rest[rest.find('\n').unwrap_or(rest.len())..]),
+        None => text,
+    })
+}

@@ -1,0 +1,72 @@
+//! What a source may not do, found before it runs.
+
+use rhai::{AST, ASTNode, Expr, Position, ScriptFuncDef, Stmt};
+
+use super::names::Names;
+use crate::model::Failure;
+
+/// The first rule that the source breaks, and where.
+pub fn broken(ast: &AST, text: &str, names: &Names) -> Option<(Failure, Position)> {
+    misplaced_import(ast).or_else(|| redefinition(ast, text, names))
+}
+
+/// The imports of a source, all at its top level: path and name.
+pub fn imports(ast: &AST) -> impl Iterator<Item = &Stmt> {
+    ast.statements().iter().filter(|statement| matches!(statement, Stmt::Import(..)))
+}
+
+/// Imports stand at the top level, their path as text: they are followed before anything runs, and functions of the
+/// file see them wherever they are called.
+fn misplaced_import(ast: &AST) -> Option<(Failure, Position)> {
+    let mut found = None;
+    ast.walk(&mut |path: &[ASTNode]| {
+        let Some(ASTNode::Stmt(statement @ Stmt::Import(import, position))) = path.last() else { return true };
+        if !imports(ast).any(|top| std::ptr::eq(top, *statement)) {
+            let failure = Failure::usage("An import stands inside a block or a function");
+            found = Some((failure.hint("move it to the top of the file"), *position));
+        } else if !matches!(import.0, Expr::StringConstant(..)) {
+            let failure = Failure::usage("The path of an import is not plain text");
+            found = Some((failure.hint("write import \"path\" as name;"), import.0.start_position()));
+        }
+        found.is_none()
+    });
+    found
+}
+
+/// A function of a script that would take the place of one of spc's, silently, also for those who import it.
+fn redefinition(ast: &AST, text: &str, names: &Names) -> Option<(Failure, Position)> {
+    let mut functions: Vec<&ScriptFuncDef> = ast.iter_fn_def().map(|function| &**function).collect();
+    functions.sort_by_key(|function| function.body.start_position());
+    let taken = functions
+        .into_iter()
+        .find(|function| names.is_host_function(&function.name, function.this_type.as_deref(), function.params.len()))?;
+    let count = match taken.params.len() {
+        0 => "no parameters".to_owned(),
+        1 => "1 parameter".to_owned(),
+        more => format!("{more} parameters"),
+    };
+    let failure = Failure::usage(format!("\"{}\" with {count} is a function of spc and can't be defined again", taken.name));
+    Some((failure.hint("give it another name"), definition(text, taken)))
+}
+
+/// Where the function's name stands, before its body.
+fn definition(text: &str, function: &ScriptFuncDef) -> Position {
+    let body = function.body.start_position();
+    let (Some(line), column) = (body.line(), body.position().unwrap_or(1)) else { return body };
+    for (index, text) in text.lines().enumerate().take(line).collect::<Vec<_>>().into_iter().rev() {
+        let shown: String = if index + 1 == line { text.chars().take(column).collect() } else { text.to_owned() };
+        let named = shown.rmatch_indices(function.name.as_str()).find(|(start, _)| {
+            let before = shown[..*start].trim_end();
+            before.ends_with("fn") || before.ends_with('.')
+        });
+        if let Some((start, _)) = named {
+            let column = shown[..start].chars().count() + 1;
+            return Position::new(u16_of(index + 1), u16_of(column));
+        }
+    }
+    body
+}
+
+fn u16_of(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}

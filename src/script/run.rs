@@ -1,0 +1,202 @@
+//! A runbook, from its file to its value, its help or a diagnostic.
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhai::{Caches, Dynamic, Engine, EvalAltResult, Scope};
+
+use super::errors::{diagnose, is_help, without_place};
+use super::library::{Library, Unit};
+use super::resolver::{read_source, scripts_in};
+use super::standard::{EMBEDDED, Modules};
+use super::{engine, standard};
+use crate::api::{Context, task};
+use crate::host::conductor::Job;
+use crate::host::{FileKind, HostErrorKind};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::help::Help;
+use crate::model::suggest::nearest;
+use crate::model::{Failure, Kind};
+use crate::value::error::refused;
+
+/// Values nested deeper than this are not given out: dropping them wants more stack than other threads have.
+const VALUE_DEPTH: usize = 1_000;
+
+/// What is to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runbook {
+    /// A file, absolute or relative to the folder that spc was started in.
+    File(PathBuf),
+    /// A text that stands for a file of that path, which need not be there: `spc eval`, a test.
+    Text { path: PathBuf, text: String },
+}
+
+/// What came of a run that did not fail.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The value of the runbook's last statement.
+    Value(Dynamic),
+    /// `--help` was asked for, and nothing was done.
+    Help(Help),
+}
+
+/// Runs a runbook from beginning to end, on a thread of its own with the stack that scripts need.
+pub fn run(context: &Arc<Context>, runbook: &Runbook) -> Result<Outcome, Box<Diagnostic>> {
+    on_script_thread(context, || Script::open(context.clone(), runbook)?.run())
+}
+
+/// Does `work` on a thread with the stack that scripts need, as a task under the run's cancel token.
+pub fn on_script_thread<T: Send>(
+    context: &Arc<Context>,
+    work: impl FnOnce() -> Result<T, Box<Diagnostic>> + Send,
+) -> Result<T, Box<Diagnostic>> {
+    let job: Job<'_, Result<T, Box<Diagnostic>>> = Box::new(move || {
+        let _entered = task::enter(context.cancel.clone());
+        work()
+    });
+    match context.conductor.tasks(vec![job]).pop() {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => Err(broke_off(&*panic)),
+        None => Err(broke_off(&"no task")),
+    }
+}
+
+fn broke_off(panic: &(dyn Any + Send)) -> Box<Diagnostic> {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let failure = Failure::new(Kind::Failed, format!("spc itself broke off: {}", text.unwrap_or("without a word")));
+    Box::new(without_place(failure.hint("this is a fault of spc, not of the script: please report it")))
+}
+
+/// A compiled runbook. To be used on a script thread: see [`on_script_thread`].
+pub struct Script {
+    context: Arc<Context>,
+    library: Arc<Library>,
+    engine: Engine,
+    unit: Unit,
+}
+
+impl Script {
+    /// Reads and compiles a runbook and follows its imports; nothing of it is evaluated.
+    pub fn open(context: Arc<Context>, runbook: &Runbook) -> Result<Self, Box<Diagnostic>> {
+        Self::open_with(context, runbook, EMBEDDED)
+    }
+
+    /// With another standard library, for tests.
+    pub fn open_with(context: Arc<Context>, runbook: &Runbook, standard: Modules) -> Result<Self, Box<Diagnostic>> {
+        let (path, text) = read(&context, runbook).map_err(|failure| Box::new(without_place(failure)))?;
+        let folder = || path.parent().map(|folder| context.host.canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf()));
+        let root = context.project.scripts.clone().or_else(folder).unwrap_or_default();
+        let library = Arc::new(Library::with_standard(context.host.clone(), root, standard));
+        let engine = engine::build(&context, &library);
+        let name = library.shown(&path);
+        library.begin(&name);
+        let unit =
+            library.compile(&engine, &name, Some(path), text).map_err(|error| Box::new(diagnose(&library, &engine, &name, &error)))?;
+        Ok(Self { context, library, engine, unit })
+    }
+
+    /// The engine that it runs on: for its documentation.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The runbook's and its imports' sources.
+    pub fn library(&self) -> &Arc<Library> {
+        &self.library
+    }
+
+    /// The compiled runbook.
+    pub fn unit(&self) -> &Unit {
+        &self.unit
+    }
+
+    /// Its `//!` lines, without the marks.
+    pub fn doc(&self) -> String {
+        let lines = self.unit.ast.doc().lines().map(|line| line.strip_prefix("//!").unwrap_or(line));
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Runs it; under `--help` up to its call of `args`.
+    pub fn run(&self) -> Result<Outcome, Box<Diagnostic>> {
+        let has_args = self.library.calls("args");
+        let wants_help = self.context.command.wants_help();
+        if wants_help && !has_args {
+            return Ok(Outcome::Help(self.help()));
+        }
+        if let Some(word) = self.context.command.words.first().filter(|_| !has_args) {
+            let failure = Failure::usage(format!("{} takes no arguments, but \"{word}\" is given", self.unit.name));
+            return Err(Box::new(without_place(failure.hint("a runbook declares what it takes with args(#{ … })"))));
+        }
+        match self.evaluate() {
+            Ok(_) if wants_help => Ok(Outcome::Help(self.help())),
+            Ok(value) => Ok(Outcome::Value(value)),
+            Err(error) if is_help(&error) => Ok(Outcome::Help(self.help())),
+            Err(error) => Err(Box::new(diagnose(&self.library, &self.engine, &self.unit.name, &error))),
+        }
+    }
+
+    fn evaluate(&self) -> Result<Dynamic, Box<EvalAltResult>> {
+        let mut global = self.library.state_for(&self.engine, &self.unit);
+        #[expect(deprecated, reason = "the only way to evaluate in a given state")]
+        let result = self.engine.eval_statements_raw(&mut global, &mut Caches::new(), &mut Scope::new(), self.unit.ast.statements());
+        let value = result?.flatten();
+        // Thrown and caught by the very last statement, it still holds.
+        if let Some(failure) = refused() {
+            return Err(failure.into());
+        }
+        if is_deeper(&value, VALUE_DEPTH) {
+            return Err(Failure::usage(format!("The value of the script is nested more than {VALUE_DEPTH} deep")).into());
+        }
+        Ok(value)
+    }
+
+    fn help(&self) -> Help {
+        let help = self.context.help().cloned().unwrap_or_else(|| Help { command: self.context.command.name.clone(), ..Help::default() });
+        Help { doc: self.doc(), ..help }
+    }
+}
+
+/// The canonical path and the text of a runbook.
+fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), Failure> {
+    let library = Library::with_standard(context.host.clone(), PathBuf::new(), standard::EMBEDDED);
+    let here = context.host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.message))?;
+    match runbook {
+        Runbook::Text { path, text } => {
+            let path = here.join(path);
+            Ok((context.host.canonicalize(&path).unwrap_or(path), text.clone()))
+        }
+        Runbook::File(path) => {
+            let path = here.join(path);
+            match context.host.canonicalize(&path) {
+                Ok(real) => read_source(&library, &real).map(|text| (real, text)),
+                Err(error) if error.kind == HostErrorKind::NotFound => Err(missing(&library, &path)),
+                Err(error) => Err(Failure::usage(format!("Could not read \"{}\": {}", library.shown(&path), error.message))),
+            }
+        }
+    }
+}
+
+fn missing(library: &Library, path: &Path) -> Failure {
+    let failure = Failure::new(Kind::NotFound, format!("There is no runbook \"{}\"", library.shown(path)));
+    let Some(folder) = path.parent() else { return failure };
+    let is_folder = library.host.info(folder).is_ok_and(|info| info.kind == FileKind::Folder);
+    if !is_folder {
+        return failure.hint(format!("there is no folder \"{}\"", library.shown(folder)));
+    }
+    let scripts = scripts_in(library, folder);
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let shown = |name: &str| library.shown(&folder.join(format!("{name}.rhai")));
+    match nearest(&stem, scripts.iter().map(String::as_str)) {
+        Some(near) => failure.hint(format!("did you mean \"{}\"?", shown(near))),
+        None if scripts.is_empty() => failure.hint(format!("there are no runbooks in \"{}\"", library.shown(folder))),
+        None => failure.hint(format!("there is: {}", scripts.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// Whether lists and maps are nested deeper than `depth`.
+fn is_deeper(value: &Dynamic, depth: usize) -> bool {
+    let Some(left) = depth.checked_sub(1) else { return true };
+    value.read_lock::<rhai::Array>().is_some_and(|list| list.iter().any(|item| is_deeper(item, left)))
+        || value.read_lock::<rhai::Map>().is_some_and(|map| map.values().any(|item| is_deeper(item, left)))
+}

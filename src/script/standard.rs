@@ -1,0 +1,21 @@
+//! The standard library: `stdlib/<topic>.rhai`, imported as `std/<topic>`.
+
+/// Topic and text of every embedded module, by topic.
+pub type Modules = &'static [(&'static str, &'static str)];
+
+/// What is in `stdlib/`.
+pub const EMBEDDED: Modules = &include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
+
+/// What imports from the standard library begin with.
+pub const PREFIX: &str = "std/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_sorted_and_plain_names() {
+        assert!(EMBEDDED.is_sorted());
+        assert!(EMBEDDED.iter().all(|(topic, _)| topic.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())));
+    }
+}

@@ -1,0 +1,148 @@
+//! A run for programs: one JSON object per line on standard output.
+//!
+//! Texts are exact, secrets apart: JSON escapes control characters by itself.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::diagnostics::DiagnosticJson;
+use super::masking::masked_diagnostic;
+use super::terminal::Terminal;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Sink};
+
+/// Tells the time: the host's, so that a simulated run shows simulated times.
+pub type WallClock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// Writes each event as `{"time": …, "event": …, …}`.
+pub struct JsonLines {
+    terminal: Arc<Terminal>,
+    clock: WallClock,
+}
+
+/// One line: the time, RFC 3339 in UTC with milliseconds, then the fields of the event.
+#[derive(Serialize)]
+struct Line<T: Serialize> {
+    time: String,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// The last line of a run.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "end")]
+struct End<'a> {
+    ok: bool,
+    /// The exit code.
+    code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<DiagnosticJson<'a>>,
+}
+
+/// A finding on the way.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "diagnostic")]
+struct Finding<'a> {
+    #[serde(flatten)]
+    diagnostic: DiagnosticJson<'a>,
+}
+
+impl JsonLines {
+    /// Lines with the time of `clock`.
+    pub fn new(terminal: Arc<Terminal>, clock: WallClock) -> Self {
+        Self { terminal, clock }
+    }
+
+    /// A warning or an error that does not end the run: `{"event": "diagnostic", …}`.
+    pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+        let diagnostic = masked_diagnostic(diagnostic, self.terminal.secrets());
+        self.write(Finding { diagnostic: (&diagnostic).into() });
+    }
+
+    /// The last line: the exit code, and the error unless all is well.
+    pub fn end(&self, code: u8, error: Option<&Diagnostic>) {
+        let error = error.map(|error| masked_diagnostic(error, self.terminal.secrets()));
+        self.write(End { ok: code == 0, code, error: error.as_ref().map(DiagnosticJson::from) });
+    }
+
+    fn write(&self, content: impl Serialize) {
+        let time = (self.clock)().to_rfc3339_opts(SecondsFormat::Millis, true);
+        match serde_json::to_string(&Line { time, content }) {
+            Ok(line) => self.terminal.out(&line),
+            Err(error) => self.terminal.err(&format!("An event could not be written as JSON: {error}")),
+        }
+    }
+}
+
+impl Sink for JsonLines {
+    fn event(&self, event: &Event) {
+        self.write(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+    use crate::model::diagnostic::Severity;
+    use crate::ui::fixture::Captured;
+    use similar_asserts::assert_eq;
+    use std::time::Duration;
+
+    fn lines(captured: &Captured) -> JsonLines {
+        JsonLines::new(captured.terminal.clone(), Box::new(|| DateTime::from_timestamp_millis(1_700_000_000_250).unwrap()))
+    }
+
+    #[test]
+    fn each_event_is_an_object_with_its_time() {
+        let captured = Captured::plain();
+        let sink = lines(&captured);
+        sink.event(&Event::StepDone {
+            step: 3,
+            service: Some("db".to_owned()),
+            action: "start".to_owned(),
+            object: "container spc-db-1".to_owned(),
+            elapsed: Duration::from_millis(151),
+        });
+        sink.event(&Event::Output { from: "build".to_owned(), text: "\u{1b}[32mok".to_owned() });
+        assert_eq!(
+            captured.stdout(),
+            r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_done","step":3,"service":"db","action":"start","object":"container spc-db-1","elapsed_ms":151}
+{"time":"2023-11-14T22:13:20.250Z","event":"output","from":"build","text":"\u001b[32mok"}
+"#
+        );
+    }
+
+    #[test]
+    fn the_last_line_says_how_it_ended() {
+        let captured = Captured::plain();
+        let error = Diagnostic {
+            severity: Severity::Error,
+            kind: Kind::Unhealthy,
+            message: "The service \"db\" is not ready".to_owned(),
+            hint: None,
+            place: None,
+            trace: Vec::new(),
+            details: Vec::new(),
+            fields: [("service".to_owned(), "db".into())].into(),
+        };
+        lines(&captured).end(0, None);
+        lines(&captured).end(1, Some(&error));
+        assert_eq!(
+            captured.stdout(),
+            r#"{"time":"2023-11-14T22:13:20.250Z","event":"end","ok":true,"code":0}
+{"time":"2023-11-14T22:13:20.250Z","event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"unhealthy","message":"The service \"db\" is not ready","service":"db"}}
+"#
+        );
+    }
+
+    #[test]
+    fn a_secret_with_quotes_is_hidden_in_json_too() {
+        let captured = Captured::plain();
+        captured.secrets.add("key", "token", "pa\"ss\\word");
+        lines(&captured).event(&Event::Print { text: "it is pa\"ss\\word".to_owned() });
+        assert!(captured.stdout().contains(r#""text":"it is [secret key]""#), "{}", captured.stdout());
+    }
+}

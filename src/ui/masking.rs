@@ -1,0 +1,233 @@
+//! Secrets hidden in events, and in streams whose chunks may cut one in two.
+
+use std::sync::Arc;
+
+use crate::model::diagnostic::{Diagnostic, Place, Source};
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Detail;
+use crate::model::secret::Secrets;
+
+/// Passes every event on with its secrets hidden. Stands before every other sink: what is shown, and what is kept.
+pub struct MaskingSink<S> {
+    secrets: Arc<Secrets>,
+    inner: S,
+}
+
+impl<S: Sink> MaskingSink<S> {
+    /// Hides `secrets`, those added later too, from `inner`.
+    pub fn new(secrets: Arc<Secrets>, inner: S) -> Self {
+        Self { secrets, inner }
+    }
+}
+
+impl<S: Sink> Sink for MaskingSink<S> {
+    fn event(&self, event: &Event) {
+        self.inner.event(&masked_event(event, &self.secrets));
+    }
+}
+
+fn masked_event(event: &Event, secrets: &Secrets) -> Event {
+    let mask = |text: &String| secrets.mask(text);
+    let masked = |service: &Option<String>| service.as_ref().map(mask);
+    match event {
+        Event::StepStarted { step, service, action, object, cause } => {
+            Event::StepStarted { step: *step, service: masked(service), action: mask(action), object: mask(object), cause: mask(cause) }
+        }
+        Event::StepProgress { step, service, text } => Event::StepProgress { step: *step, service: masked(service), text: mask(text) },
+        Event::StepDone { step, service, action, object, elapsed } => {
+            Event::StepDone { step: *step, service: masked(service), action: mask(action), object: mask(object), elapsed: *elapsed }
+        }
+        Event::StepFailed { step, service, action, object, message } => {
+            Event::StepFailed { step: *step, service: masked(service), action: mask(action), object: mask(object), message: mask(message) }
+        }
+        Event::Unchanged { project, verb } => Event::Unchanged { project: mask(project), verb: mask(verb) },
+        Event::Print { text } => Event::Print { text: mask(text) },
+        Event::Log { level, text } => Event::Log { level: *level, text: mask(text) },
+        Event::Output { from, text } => Event::Output { from: mask(from), text: mask(text) },
+        Event::Waiting { text } => Event::Waiting { text: mask(text) },
+    }
+}
+
+/// A diagnostic with its secrets hidden, also one that stands in the source text itself.
+pub fn masked_diagnostic(diagnostic: &Diagnostic, secrets: &Secrets) -> Diagnostic {
+    let mut masked = diagnostic.clone();
+    masked.message = secrets.mask(&masked.message);
+    masked.hint = masked.hint.map(|hint| secrets.mask(&hint));
+    for Detail { title, text } in &mut masked.details {
+        *title = secrets.mask(title);
+        *text = secrets.mask(text);
+    }
+    for value in masked.fields.values_mut() {
+        mask_value(value, secrets);
+    }
+    let places = masked.place.iter_mut().chain(masked.trace.iter_mut().map(|frame| &mut frame.place));
+    places.for_each(|place| mask_place(place, secrets));
+    masked
+}
+
+fn mask_value(value: &mut serde_json::Value, secrets: &Secrets) {
+    match value {
+        serde_json::Value::String(text) => *text = secrets.mask(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| mask_value(value, secrets)),
+        serde_json::Value::Object(map) => map.values_mut().for_each(|value| mask_value(value, secrets)),
+        _ => {}
+    }
+}
+
+/// Masks line by line, so that a secret of several lines leaves the line numbers as they are.
+fn mask_place(place: &mut Place, secrets: &Secrets) {
+    let text: String = place.source.text.split_inclusive('\n').map(|line| secrets.mask(line)).collect();
+    if text != place.source.text {
+        place.source = Arc::new(Source { name: place.source.name.clone(), text });
+    }
+}
+
+/// Masks a stream that arrives in chunks, cut anywhere: what may be the beginning of a secret is held back until it is settled.
+pub struct StreamMasker {
+    secrets: Arc<Secrets>,
+    held: String,
+    /// The beginning of a character.
+    undecoded: Vec<u8>,
+}
+
+impl StreamMasker {
+    /// A masker of one stream.
+    pub fn new(secrets: Arc<Secrets>) -> Self {
+        Self { secrets, held: String::new(), undecoded: Vec::new() }
+    }
+
+    /// Takes a chunk; answers what can be shown. Bytes that are no UTF-8 become `�`.
+    pub fn push(&mut self, chunk: &[u8]) -> String {
+        self.undecoded.extend_from_slice(chunk);
+        let decoded = self.undecoded.len() - unfinished_character(&self.undecoded);
+        self.held.push_str(&String::from_utf8_lossy(&self.undecoded[..decoded]));
+        self.undecoded.drain(..decoded);
+        let settled = self.secrets.settled(&self.held);
+        let rest = self.held.split_off(settled);
+        self.secrets.mask(&std::mem::replace(&mut self.held, rest))
+    }
+
+    /// What was still held back: the stream has ended.
+    pub fn finish(mut self) -> String {
+        self.held.push_str(&String::from_utf8_lossy(&self.undecoded));
+        self.secrets.mask(&self.held)
+    }
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn unfinished_character(bytes: &[u8]) -> usize {
+    match bytes.utf8_chunks().last() {
+        // Of an unfinished sequence the standard library says exactly the bytes that may still become one.
+        Some(chunk) if !chunk.invalid().is_empty() && bytes.ends_with(chunk.invalid()) => {
+            let tail = chunk.invalid();
+            if std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none()) { tail.len() } else { 0 }
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+    use crate::model::diagnostic::Severity;
+    use proptest::prelude::*;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Event>>);
+
+    impl Sink for Arc<Kept> {
+        fn event(&self, event: &Event) {
+            self.0.lock().unwrap().push(event.clone());
+        }
+    }
+
+    fn secrets() -> Arc<Secrets> {
+        let secrets = Secrets::new();
+        secrets.add("key", "token", "hunter2hunter2");
+        Arc::new(secrets)
+    }
+
+    #[test]
+    fn no_event_tells_a_secret_that_became_known_after_the_sink_was_made() {
+        let kept = Arc::new(Kept::default());
+        let known = Arc::new(Secrets::new());
+        let sink = MaskingSink::new(known.clone(), kept.clone());
+        known.add("key", "token", "hunter2hunter2");
+        let text = || "a hunter2hunter2 b".to_owned();
+        let service = Some(text());
+        let events = [
+            Event::StepStarted { step: 1, service: service.clone(), action: text(), object: text(), cause: text() },
+            Event::StepProgress { step: 1, service: service.clone(), text: text() },
+            Event::StepDone { step: 1, service: service.clone(), action: text(), object: text(), elapsed: std::time::Duration::ZERO },
+            Event::StepFailed { step: 1, service, action: text(), object: text(), message: text() },
+            Event::Unchanged { project: text(), verb: text() },
+            Event::Print { text: text() },
+            Event::Log { level: crate::model::event::Level::Info, text: text() },
+            Event::Output { from: text(), text: text() },
+            Event::Waiting { text: text() },
+        ];
+        for event in &events {
+            sink.event(event);
+        }
+        for event in kept.0.lock().unwrap().iter() {
+            let shown = serde_json::to_string(event).unwrap();
+            assert!(shown.contains("a [secret key] b") && !shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_diagnostic_hides_a_secret_in_every_part() {
+        let source = Arc::new(Source { name: "a.rhai".to_owned(), text: "let k =\n  \"hunter2hunter2\";\n".to_owned() });
+        let diagnostic = Diagnostic {
+            severity: Severity::Error,
+            kind: Kind::Failed,
+            message: "hunter2hunter2".to_owned(),
+            hint: Some("hunter2hunter2".to_owned()),
+            place: Some(Place { source, line: 2, column: 3, width: 1 }),
+            trace: Vec::new(),
+            details: vec![Detail { title: "log".to_owned(), text: "hunter2hunter2".to_owned() }],
+            fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2"]))].into(),
+        };
+        let masked = masked_diagnostic(&diagnostic, &secrets());
+        assert!(!format!("{masked:?}").contains("hunter2"));
+        assert_eq!(masked.place.unwrap().source.text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_secret_cut_in_two_is_hidden_and_other_text_is_not_delayed() {
+        let mut masker = StreamMasker::new(secrets());
+        assert_eq!(masker.push(b"ready; hunt"), "ready; ");
+        assert_eq!(masker.push(b"er2hun"), "");
+        assert_eq!(masker.push(b"ter2 done"), "[secret key] done");
+        assert_eq!(masker.push(b" hun"), " ");
+        assert_eq!(masker.finish(), "hun");
+    }
+
+    #[test]
+    fn a_character_cut_in_two_arrives_whole_and_broken_ones_are_shown() {
+        let mut masker = StreamMasker::new(secrets());
+        assert_eq!(masker.push(&[b'q', 0xc3]), "q");
+        assert_eq!(masker.push(&[0xb6, b'b', 0xff]), "öb\u{fffd}");
+        assert_eq!(masker.push(&[0xe2, 0x82]), "");
+        assert_eq!(masker.finish(), "\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_show_what_the_whole_would(
+            values in prop::collection::vec("[xyz]{4,9}", 1..4),
+            chunks in prop::collection::vec("[xyz]{0,6}", 0..12),
+        ) {
+            let secrets = Arc::new(Secrets::new());
+            for (index, value) in values.iter().enumerate() {
+                secrets.add(&index.to_string(), &format!("token{index}"), value);
+            }
+            let mut masker = StreamMasker::new(secrets.clone());
+            let mut shown: String = chunks.iter().map(|chunk| masker.push(chunk.as_bytes())).collect();
+            shown.push_str(&masker.finish());
+            prop_assert_eq!(shown, secrets.mask(&chunks.concat()));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Everything that is printed. The only room that writes to standard output and standard error.
+//!
+//! - [`terminal`]: the two streams, their colour and width; masks whatever passes
+//! - [`progress`]: a run as plain lines for people
+//! - [`json_lines`]: a run as one JSON object per line
+//! - [`diagnostics`]: errors and warnings with their excerpt
+//! - [`masking`]: secrets hidden in events and in streams
+//! - [`help`]: the help of a runbook
+
+pub mod diagnostics;
+pub mod help;
+pub mod json_lines;
+pub mod masking;
+pub mod progress;
+pub mod terminal;
+
+#[cfg(test)]
+mod fixture;
+
+pub use terminal::Terminal;

@@ -1,0 +1,429 @@
+//! A run for people, as plain lines: what is done goes to standard error, what the runbook prints to standard output.
+//!
+//! ```text
+//! network     created       34 ms  spc_spc-network
+//! db          created       12 ms  spc-db-1
+//! db          started      151 ms  spc-db-1
+//! db          ready         1.2 s  spc-db-1
+//! backend     building             image spc-backend:dev
+//! backend     | #7 RUN pip install
+//! backend     built        42.1 s  spc-backend:dev
+//! ```
+//!
+//! A step that is soon over has one line, at its end. One that takes its time is announced.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
+use crate::model::event::{Event, Level, Sink};
+use crate::model::time;
+use crate::model::visible::{visible, visible_line};
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors, and what the runbook prints.
+    Quiet,
+    Normal,
+    /// Debug lines of `log::` too, and every step's beginning with its cause.
+    Verbose,
+}
+
+/// Time since any fixed moment: the host's monotonic clock.
+pub type MonotonicClock = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// Writes events as lines.
+pub struct Progress {
+    terminal: Arc<Terminal>,
+    verbosity: Verbosity,
+    clock: MonotonicClock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Width of the first column; grows with the names met.
+    column: usize,
+    steps: BTreeMap<usize, Running>,
+}
+
+/// What is remembered of a step that runs.
+struct Running {
+    waits: bool,
+    /// Why it is done, as long as that was not told.
+    cause: String,
+    /// When its last line was written, or when it began.
+    told: Duration,
+    text: String,
+}
+
+/// The narrowest first column: most service names fit.
+const FIRST_COLUMN: usize = 10;
+/// Width of the action words.
+const WORD_COLUMN: usize = 9;
+/// Width of elapsed times.
+const TIME_COLUMN: usize = 9;
+/// While something is waited for, it is said again only after so long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The cause that every first run has; not worth saying.
+const USUAL_CAUSE: &str = "not there";
+
+/// How much is said of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// One, at its end.
+    End,
+    /// May take long: one at its beginning too.
+    Both,
+    /// Of interest only to those who want all of it.
+    Detail,
+}
+
+/// The words for a plan's actions, doing and done; one not listed is spoken of by its own name.
+fn words(action: &str) -> (&str, &str, Lines) {
+    match action {
+        "create" => ("creating", "created", Lines::End),
+        "start" => ("starting", "started", Lines::End),
+        "wait until ready" => ("waiting", "ready", Lines::End),
+        "wait until completed" => ("waiting", "completed", Lines::End),
+        "stop" => ("stopping", "stopped", Lines::Both),
+        "restart" => ("restarting", "restarted", Lines::Both),
+        "kill" => ("killing", "killed", Lines::End),
+        "remove" => ("removing", "removed", Lines::End),
+        "run" => ("running", "completed", Lines::Both),
+        "pull" => ("pulling", "pulled", Lines::Both),
+        "push" => ("pushing", "pushed", Lines::Both),
+        "build" => ("building", "built", Lines::Both),
+        "import" => ("importing", "imported", Lines::Both),
+        "rename" => ("renaming", "renamed", Lines::Detail),
+        "attach" => ("attaching", "attached", Lines::Detail),
+        "deliver secrets to" => ("secrets", "secrets", Lines::Detail),
+        other => (other, other, Lines::End),
+    }
+}
+
+impl Progress {
+    /// Lines on `terminal`. The clock only paces repeated notices; elapsed times come with the events.
+    pub fn new(terminal: Arc<Terminal>, verbosity: Verbosity, clock: MonotonicClock) -> Self {
+        Self { terminal, verbosity, clock, state: Mutex::new(State { column: FIRST_COLUMN, ..State::default() }) }
+    }
+
+    /// One line: who, what, how long, and about which object.
+    fn line(&self, state: &mut State, subject: &str, (style, word): (Style, &str), elapsed: Option<Duration>, rest: &str) {
+        let elapsed = elapsed.map(time::elapsed).unwrap_or_default();
+        let mut line = format!(
+            "{}  {}  {elapsed:>TIME_COLUMN$}  {}",
+            state.first_column(subject),
+            styled(style, &padded(word, WORD_COLUMN)),
+            styled(ASIDE, &visible_line(rest)),
+        );
+        if rest.is_empty() {
+            line.truncate(line.len() - styled(ASIDE, "").len());
+            line.truncate(line.trim_end().len());
+        }
+        self.terminal.err(&line);
+    }
+
+    fn step_started(&self, state: &mut State, step: usize, service: Option<&str>, action: &str, object: &str, cause: &str) {
+        let (doing, _, lines) = words(action);
+        let cause = if cause == USUAL_CAUSE { "" } else { cause };
+        let waits = action.starts_with("wait");
+        let mut running = Running { waits, cause: cause.to_owned(), told: (self.clock)(), text: String::new() };
+        if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
+            let (subject, object) = subject_and_object(service, object);
+            self.line(state, subject, (Style::new(), doing), None, &with_cause(object, &std::mem::take(&mut running.cause)));
+        }
+        state.steps.insert(step, running);
+    }
+
+    fn step_done(&self, state: &mut State, step: usize, service: Option<&str>, action: &str, object: &str, elapsed: Duration) {
+        let cause = state.steps.remove(&step).map(|running| running.cause).unwrap_or_default();
+        let (_, done, lines) = words(action);
+        if lines != Lines::Detail || self.verbosity == Verbosity::Verbose {
+            let (subject, object) = subject_and_object(service, object);
+            self.line(state, subject, (SUCCESS, done), Some(elapsed), &with_cause(object, &cause));
+        }
+    }
+
+    fn step_progress(&self, state: &mut State, step: usize, service: Option<&str>, text: &str) {
+        let now = (self.clock)();
+        if let Some(running) = state.steps.get_mut(&step) {
+            if running.waits && now.saturating_sub(running.told) < PATIENCE || running.text == text {
+                return;
+            }
+            running.told = now;
+            text.clone_into(&mut running.text);
+        }
+        let waits = state.steps.get(&step).is_some_and(|running| running.waits);
+        if waits {
+            self.line(state, service.unwrap_or_default(), (Style::new(), "waiting"), None, text);
+        } else {
+            self.foreign(state, service.unwrap_or_default(), text);
+        }
+    }
+
+    /// A line from elsewhere, marked with where it comes from.
+    fn foreign(&self, state: &mut State, from: &str, text: &str) {
+        for line in text.trim_end_matches(['\r', '\n']).split('\n') {
+            let line = visible(line.strip_suffix('\r').unwrap_or(line));
+            self.terminal.err(&format!("{}  {} {line}", state.first_column(from), styled(ASIDE, "|")));
+        }
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        let text = visible(text);
+        match level {
+            Level::Error => self.terminal.err(&format!("{} {text}", styled(FAILURE, "error:"))),
+            _ if self.verbosity == Verbosity::Quiet => {}
+            Level::Warning => self.terminal.err(&format!("{} {text}", styled(WARNING, "warning:"))),
+            Level::Info => self.terminal.err(&text),
+            Level::Debug if self.verbosity == Verbosity::Verbose => self.terminal.err(&styled(ASIDE, &format!("debug: {text}"))),
+            Level::Debug => {}
+        }
+    }
+}
+
+impl Sink for Progress {
+    fn event(&self, event: &Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Print { text } => self.terminal.out(&visible(text)),
+            Event::Log { level, text } => self.log(*level, text),
+            Event::StepFailed { step, service, action, object, message } => {
+                state.steps.remove(step);
+                let (subject, object) = subject_and_object(service.as_deref(), object);
+                let rest = if object.is_empty() { format!("{action}: {message}") } else { format!("{action} {object}: {message}") };
+                self.line(&mut state, subject, (FAILURE, "failed"), None, &rest);
+            }
+            _ if self.verbosity == Verbosity::Quiet => {}
+            Event::StepStarted { step, service, action, object, cause } => {
+                self.step_started(&mut state, *step, service.as_deref(), action, object, cause);
+            }
+            Event::StepProgress { step, service, text } => self.step_progress(&mut state, *step, service.as_deref(), text),
+            Event::StepDone { step, service, action, object, elapsed } => {
+                self.step_done(&mut state, *step, service.as_deref(), action, object, *elapsed);
+            }
+            Event::Unchanged { project, verb } => {
+                self.line(&mut state, project, (SUCCESS, "unchanged"), None, &format!("{verb}: nothing to do"));
+            }
+            Event::Output { from, text } => self.foreign(&mut state, from, text),
+            Event::Waiting { text } => self.line(&mut state, "lock", (WARNING, "waiting"), None, text),
+        }
+    }
+}
+
+impl State {
+    /// A name in the first column, which grows to hold it.
+    fn first_column(&mut self, name: &str) -> String {
+        let name = visible_line(name);
+        self.column = self.column.max(name.width());
+        styled(SUBJECT, &padded(&name, self.column))
+    }
+}
+
+/// What stands in the first column, and what at the end: of `container spc-db-1` the name, as the service
+/// says the rest. What no single service owns has its kind in the first column.
+fn subject_and_object<'a>(service: Option<&'a str>, object: &'a str) -> (&'a str, &'a str) {
+    let (kind, name) = object.split_once(' ').unwrap_or(("", object));
+    match service {
+        Some(service) if !matches!(kind, "network" | "volume") => (service, name),
+        _ => (kind, name),
+    }
+}
+
+fn with_cause(object: &str, cause: &str) -> String {
+    if cause.is_empty() { object.to_owned() } else { format!("{object} ({cause})") }
+}
+
+/// `text` with spaces up to `width` columns.
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixture::Captured;
+    use similar_asserts::assert_eq;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Run {
+        captured: Captured,
+        progress: Progress,
+        seconds: Arc<AtomicU64>,
+    }
+
+    fn run(captured: Captured, verbosity: Verbosity) -> Run {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let clock = seconds.clone();
+        let clock: MonotonicClock = Box::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        Run { progress: Progress::new(captured.terminal.clone(), verbosity, clock), captured, seconds }
+    }
+
+    fn started(step: usize, service: Option<&str>, action: &str, object: &str, cause: &str) -> Event {
+        Event::StepStarted { step, service: service.map(str::to_owned), action: action.into(), object: object.into(), cause: cause.into() }
+    }
+
+    fn done(step: usize, service: Option<&str>, action: &str, object: &str, millis: u64) -> Event {
+        let elapsed = Duration::from_millis(millis);
+        Event::StepDone { step, service: service.map(str::to_owned), action: action.into(), object: object.into(), elapsed }
+    }
+
+    fn progress(step: usize, service: &str, text: &str) -> Event {
+        Event::StepProgress { step, service: Some(service.into()), text: text.into() }
+    }
+
+    /// Two services come up, one of them is built.
+    fn bring_up(run: &Run) {
+        for event in [
+            started(0, Some("db"), "create", "network spc_spc-network", "not there"),
+            done(0, Some("db"), "create", "network spc_spc-network", 34),
+            started(1, Some("backend"), "build", "image spc-backend:dev", "not there"),
+            started(2, Some("db"), "create", "container spc-db-1", "not there"),
+            progress(1, "backend", "[2/5] RUN pip install"),
+            done(2, Some("db"), "create", "container spc-db-1", 12),
+            Event::Output { from: "backend".into(), text: "\u{1b}[2KCollecting django\r".into() },
+            started(3, Some("db"), "start", "container spc-db-1", ""),
+            done(3, Some("db"), "start", "container spc-db-1", 151),
+            started(4, Some("db"), "wait until ready", "container spc-db-1", ""),
+            progress(4, "db", "probing, exit code 2"),
+            done(1, Some("backend"), "build", "image spc-backend:dev", 42_100),
+            done(4, Some("db"), "wait until ready", "container spc-db-1", 1_210),
+            Event::Print { text: "SERVICE   STATE\ndb        ready".into() },
+        ] {
+            run.progress.event(&event);
+        }
+    }
+
+    #[test]
+    fn a_run_reads_as_aligned_lines() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        bring_up(&run);
+        let expected = "\
+network     created        34 ms  spc_spc-network
+backend     building              spc-backend:dev
+backend     | [2/5] RUN pip install
+db          created        12 ms  spc-db-1
+backend     | ␛[2KCollecting django
+db          started       151 ms  spc-db-1
+backend     built         42.1 s  spc-backend:dev
+db          ready          1.2 s  spc-db-1
+";
+        assert_eq!(run.captured.stderr(), expected);
+        assert_eq!(run.captured.stdout(), "SERVICE   STATE\ndb        ready\n");
+    }
+
+    #[test]
+    fn on_a_terminal_names_are_bold_and_results_coloured() {
+        let run = run(Captured::coloured(), Verbosity::Normal);
+        run.progress.event(&done(0, Some("db"), "create", "container spc-db-1", 12));
+        assert_eq!(
+            run.captured.stderr(),
+            "\u{1b}[1mdb        \u{1b}[0m  \u{1b}[32mcreated  \u{1b}[0m      12 ms  \u{1b}[2mspc-db-1\u{1b}[0m\n"
+        );
+    }
+
+    #[test]
+    fn quiet_shows_errors_and_what_is_printed() {
+        let run = run(Captured::plain(), Verbosity::Quiet);
+        bring_up(&run);
+        run.progress.event(&Event::Log { level: Level::Warning, text: "slow".into() });
+        run.progress.event(&Event::StepFailed {
+            step: 5,
+            service: Some("redis".into()),
+            action: "start".into(),
+            object: "container spc-redis-1".into(),
+            message: "the port 6379 is taken".into(),
+        });
+        assert_eq!(run.captured.stderr(), "redis       failed                start spc-redis-1: the port 6379 is taken\n");
+        assert_eq!(run.captured.stdout(), "SERVICE   STATE\ndb        ready\n");
+    }
+
+    #[test]
+    fn a_replacement_says_its_cause_once_and_leaves_details_out() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        for (step, action, object, cause) in [
+            (0, "create", "container spc-db-1.new", "environment TZ changed"),
+            (1, "deliver secrets to", "container spc-db-1.new", ""),
+            (2, "stop", "container spc-db-1", ""),
+            (3, "rename", "container spc-db-1.new to spc-db-1", ""),
+        ] {
+            run.progress.event(&started(step, Some("db"), action, object, cause));
+            run.progress.event(&done(step, Some("db"), action, object, 40));
+        }
+        let expected = "\
+db          created        40 ms  spc-db-1.new (environment TZ changed)
+db          stopping              spc-db-1
+db          stopped        40 ms  spc-db-1
+";
+        assert_eq!(run.captured.stderr(), expected);
+    }
+
+    #[test]
+    fn a_wait_is_spoken_of_only_when_it_takes_long() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", ""));
+        for second in 1..=11 {
+            run.seconds.store(second, Ordering::Relaxed);
+            run.progress.event(&progress(1, "db", &format!("exit code 2, {second} probes")));
+        }
+        let expected = "\
+db          waiting               exit code 2, 5 probes
+db          waiting               exit code 2, 10 probes
+";
+        assert_eq!(run.captured.stderr(), expected);
+    }
+
+    #[test]
+    fn nothing_to_do_and_a_held_lock_are_said() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        run.progress.event(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
+        run.progress.event(&Event::Unchanged { project: "spc".into(), verb: "up".into() });
+        let expected = "\
+lock        waiting               another run changes \"spc\": anna@desk
+spc         unchanged             up: nothing to do
+";
+        assert_eq!(run.captured.stderr(), expected);
+    }
+
+    #[test]
+    fn a_long_name_widens_the_column_from_then_on() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        run.progress.event(&done(0, Some("celery-worker"), "start", "container spc-celery-worker-1", 150));
+        run.progress.event(&done(1, Some("db"), "frobnicate", "", 5));
+        let expected = "\
+celery-worker  started       150 ms  spc-celery-worker-1
+db             frobnicate       5 ms
+";
+        assert_eq!(run.captured.stderr(), expected);
+    }
+
+    #[test]
+    fn log_lines_carry_their_level_and_debug_needs_verbose() {
+        let levels = [Level::Debug, Level::Info, Level::Warning, Level::Error];
+        for (verbosity, expected) in [
+            (Verbosity::Normal, "note\nwarning: note\nerror: note\n"),
+            (Verbosity::Verbose, "debug: note\nnote\nwarning: note\nerror: note\n"),
+            (Verbosity::Quiet, "error: note\n"),
+        ] {
+            let run = run(Captured::plain(), verbosity);
+            for level in levels {
+                run.progress.event(&Event::Log { level, text: "note".into() });
+            }
+            assert_eq!(run.captured.stderr(), expected);
+        }
+    }
+
+    #[test]
+    fn printed_text_cannot_drive_the_terminal() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        run.progress.event(&Event::Print { text: "\u{1b}]0;title\u{7}two\r\nlines".into() });
+        assert_eq!(run.captured.stdout(), "␛]0;title␇two\r\nlines\n");
+    }
+}

@@ -1,0 +1,215 @@
+//! Standard output and standard error: whole lines, masked, coloured only where that is wanted.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::secret::Secrets;
+
+/// Something failed.
+pub const FAILURE: Style = AnsiColor::BrightRed.on_default().bold();
+/// Something may be wrong.
+pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// Something was done.
+pub const SUCCESS: Style = AnsiColor::Green.on_default();
+/// What a line is about.
+pub const SUBJECT: Style = Style::new().bold();
+/// What may be overlooked.
+pub const ASIDE: Style = Style::new().dimmed();
+
+/// `text` in `style`; the terminal takes the style out again where there are no colours.
+pub fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A place for lines.
+pub struct Stream {
+    pub writer: Box<dyn Write + Send>,
+    pub colour: bool,
+}
+
+/// Both output streams of the process. Whatever is written is masked first, and lines of several threads never mix.
+pub struct Terminal {
+    streams: Mutex<Streams>,
+    secrets: Arc<Secrets>,
+    width: Option<usize>,
+    closed: CancellationToken,
+}
+
+struct Streams {
+    stdout: Stream,
+    stderr: Stream,
+    /// The first failure of standard output, other than its reader having gone.
+    failure: Option<io::Error>,
+}
+
+impl Terminal {
+    /// The process's own streams. `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` are respected.
+    pub fn standard(secrets: Arc<Secrets>) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let width = if stdout.is_terminal() {
+            terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0)
+        } else {
+            None
+        };
+        let colour = |choice| choice != anstream::ColorChoice::Never;
+        let stdout_colour = colour(anstream::AutoStream::choice(&stdout));
+        let stderr_colour = colour(anstream::AutoStream::choice(&stderr));
+        Self::new(
+            Stream { writer: Box::new(stdout), colour: stdout_colour },
+            Stream { writer: Box::new(stderr), colour: stderr_colour },
+            width,
+            secrets,
+        )
+    }
+
+    /// A terminal that writes elsewhere. `width`: columns, if lines should be fitted to them.
+    pub fn new(stdout: Stream, stderr: Stream, width: Option<usize>, secrets: Arc<Secrets>) -> Self {
+        Self { streams: Mutex::new(Streams { stdout, stderr, failure: None }), secrets, width, closed: CancellationToken::new() }
+    }
+
+    /// Columns of standard output, where it is a terminal.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// What is hidden in everything that is written.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Writes `text` and a line end to standard output: results.
+    pub fn out(&self, text: &str) {
+        let mut streams = self.lock();
+        if self.closed.is_cancelled() {
+            return;
+        }
+        let text = self.prepared(text, streams.stdout.colour);
+        let written = write_line(&mut streams.stdout, &text);
+        if let Err(error) = written {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                streams.failure.get_or_insert(error);
+            }
+            self.closed.cancel();
+        }
+    }
+
+    /// Writes `text` and a line end to standard error: progress and messages. A failure is of no consequence.
+    pub fn err(&self, text: &str) {
+        let mut streams = self.lock();
+        let text = self.prepared(text, streams.stderr.colour);
+        // Where nobody reads messages there is nobody to tell either.
+        let _ = write_line(&mut streams.stderr, &text);
+    }
+
+    /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints should end.
+    pub fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    /// Why standard output failed (the disk is full), if it did; a reader that has gone is no failure.
+    pub fn finish(&self) -> io::Result<()> {
+        let mut streams = self.lock();
+        match streams.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn prepared(&self, text: &str, colour: bool) -> String {
+        let masked = self.secrets.mask(text);
+        if colour { masked } else { anstream::adapter::strip_str(&masked).to_string() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write_line(stream: &mut Stream, text: &str) -> io::Result<()> {
+    let mut line = Vec::with_capacity(text.len() + 1);
+    line.extend_from_slice(text.as_bytes());
+    line.push(b'\n');
+    stream.writer.write_all(&line)?;
+    stream.writer.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixture::Captured;
+    use similar_asserts::assert_eq;
+
+    /// A reader that has gone, or a full disk.
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn broken(kind: io::ErrorKind) -> Terminal {
+        let stream = |kind| Stream { writer: Box::new(Broken(kind)), colour: false };
+        Terminal::new(stream(kind), stream(kind), None, Arc::new(Secrets::new()))
+    }
+
+    #[test]
+    fn styles_are_taken_out_where_there_is_no_colour() {
+        let plain = Captured::plain();
+        plain.terminal.out(&styled(FAILURE, "failed"));
+        assert_eq!(plain.stdout(), "failed\n");
+        let coloured = Captured::coloured();
+        coloured.terminal.err(&styled(SUBJECT, "db"));
+        assert_eq!(coloured.stderr(), "\u{1b}[1mdb\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn a_secret_is_masked_whoever_prints_it() {
+        let captured = Captured::plain();
+        captured.secrets.add("db_password", "token", "correct horse");
+        captured.terminal.out("the password is correct horse");
+        captured.terminal.err("and again: correct horse");
+        assert_eq!(captured.stdout(), "the password is [secret db_password]\n");
+        assert_eq!(captured.stderr(), "and again: [secret db_password]\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_a_quiet_end() {
+        let terminal = broken(io::ErrorKind::BrokenPipe);
+        terminal.out("one");
+        terminal.out("two");
+        terminal.err("three");
+        assert!(terminal.closed().is_cancelled());
+        assert!(terminal.finish().is_ok());
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let terminal = broken(io::ErrorKind::StorageFull);
+        terminal.out("one");
+        assert_eq!(terminal.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn lines_of_several_threads_never_mix() {
+        let captured = Captured::plain();
+        std::thread::scope(|scope| {
+            for name in ["a", "b", "c", "d"] {
+                let terminal = &captured.terminal;
+                scope.spawn(move || (0..200).for_each(|_| terminal.out(&name.repeat(50))));
+            }
+        });
+        let text = captured.stdout();
+        assert_eq!(text.lines().count(), 800);
+        for line in text.lines() {
+            assert_eq!(line, line[..1].repeat(50));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Failures ↔ Rhai errors, without loss.
+//!
+//! A script sees a failure as a map: `kind`, `message`, `hint`, the failure's own fields, and, where there are any,
+//! `details` (blocks of text) and `at` (the place in the description). Whatever a script does with that map, thrown again
+//! it is the same failure.
+//!
+//! An interrupt and a refusal by policy can't be swallowed: once thrown, they also stand in a slot of the thread that
+//! the engine's progress callback looks at before anything else is evaluated.
+
+use std::cell::RefCell;
+
+use rhai::{Dynamic, EvalAltResult, Map, Position};
+
+use super::json::{from_json, to_json};
+use super::text::plain;
+use super::wording;
+use crate::model::failure::{Detail, SpecPath};
+use crate::model::{Failure, Kind};
+
+thread_local! {
+    static REFUSED: RefCell<Option<Failure>> = const { RefCell::new(None) };
+}
+
+/// The interrupt or refusal that ends the script of this thread.
+pub fn refused() -> Option<Failure> {
+    REFUSED.with_borrow(Clone::clone)
+}
+
+/// Forgets [`refused`] until the answer is dropped: for scripts inside scripts, and for what runs after an interrupt.
+#[must_use = "the refusal is in force again when this is dropped"]
+pub fn set_refusal_aside() -> Aside {
+    Aside { before: REFUSED.take() }
+}
+
+/// See [`set_refusal_aside`].
+pub struct Aside {
+    before: Option<Failure>,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        REFUSED.set(self.before.take());
+    }
+}
+
+impl From<Failure> for Box<EvalAltResult> {
+    fn from(failure: Failure) -> Self {
+        throw(failure)
+    }
+}
+
+/// The Rhai error for a failure. Rhai fills in the position of the call.
+pub fn throw(failure: Failure) -> Box<EvalAltResult> {
+    let error = EvalAltResult::ErrorRuntime(error_map(&failure).into(), Position::NONE);
+    if matches!(failure.kind, Kind::Policy | Kind::Interrupted) {
+        REFUSED.set(Some(failure));
+    }
+    Box::new(error)
+}
+
+/// Whether scripts may not catch it.
+pub fn is_final(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::Policy | Kind::Interrupted)
+}
+
+/// The failure behind a Rhai error of any sort.
+pub fn failure_of(error: &EvalAltResult) -> Failure {
+    match innermost(error).0 {
+        EvalAltResult::ErrorRuntime(thrown, _) => from_thrown(thrown),
+        EvalAltResult::ErrorTerminated(token, _) => {
+            token.read_lock::<Failure>().map_or_else(Failure::interrupted, |failure| (*failure).clone())
+        }
+        other => wording::describe(other),
+    }
+}
+
+/// The error inside all calls and imports, and the source its position is in, if calls or imports were on the way.
+pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
+    let (mut error, mut place) = (error, None);
+    loop {
+        (error, place) = match error {
+            EvalAltResult::ErrorInFunctionCall(_, source, inner, _) | EvalAltResult::ErrorInModule(source, inner, _) => {
+                (&**inner, if source.is_empty() { place } else { Some(source.as_str()) })
+            }
+            _ => return (error, place),
+        }
+    }
+}
+
+/// The map that a script sees.
+pub fn error_map(failure: &Failure) -> Map {
+    let mut map: Map = failure.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
+    if !failure.details.is_empty() {
+        map.insert("details".into(), failure.details.iter().map(detail_map).collect::<rhai::Array>().into());
+    }
+    if let Some(path) = &failure.path {
+        let keys: rhai::Array = path.keys.iter().map(|key| key.clone().into()).collect();
+        map.insert("at".into(), Map::from([("keys".into(), keys.into()), ("on_key".into(), path.on_key.into())]).into());
+    }
+    map.insert("kind".into(), failure.kind.word().into());
+    map.insert("message".into(), failure.message.clone().into());
+    map.insert("hint".into(), failure.hint.clone().map_or(Dynamic::UNIT, Dynamic::from));
+    map
+}
+
+fn detail_map(detail: &Detail) -> Dynamic {
+    Map::from([("title".into(), detail.title.clone().into()), ("text".into(), detail.text.clone().into())]).into()
+}
+
+/// The failure for a thrown value: an error map as it was, anything else as a message of kind `failed`.
+pub fn from_thrown(thrown: &Dynamic) -> Failure {
+    match thrown.read_lock::<Map>() {
+        Some(map) if map.contains_key("message") => from_error_map(&map),
+        _ if thrown.is_unit() => Failure::new(Kind::Failed, "The script threw nothing"),
+        _ => Failure::new(Kind::Failed, plain(thrown)),
+    }
+}
+
+fn from_error_map(map: &Map) -> Failure {
+    let text = |key: &str| map.get(key).filter(|value| !value.is_unit()).map(plain);
+    // What `catch` gives for Rhai's own errors has the name of the error in place of a kind.
+    let unnamed = if map.contains_key("error") { Kind::Usage } else { Kind::Failed };
+    let kind = text("kind").and_then(|word| Kind::from_word(&word)).unwrap_or(unnamed);
+    let mut failure = Failure::new(kind, text("message").unwrap_or_default());
+    failure.hint = text("hint");
+    failure.path = map.get("at").and_then(spec_path).map(Box::new);
+    for detail in map.get("details").and_then(|list| list.read_lock::<rhai::Array>()).iter().flat_map(|list| list.iter()) {
+        if let Some(detail) = detail.read_lock::<Map>() {
+            let text = |key: &str| detail.get(key).map(plain).unwrap_or_default();
+            failure = failure.detail(text("title"), text("text"));
+        }
+    }
+    for (name, value) in map {
+        if !["kind", "message", "hint", "details", "at"].contains(&name.as_str()) {
+            let value = to_json(value).unwrap_or_else(|_| plain(value).into());
+            failure.fields.insert(name.to_string(), value);
+        }
+    }
+    failure
+}
+
+fn spec_path(at: &Dynamic) -> Option<SpecPath> {
+    let at = at.read_lock::<Map>()?;
+    let keys = at.get("keys")?.read_lock::<rhai::Array>()?.iter().map(plain).collect();
+    Some(SpecPath { keys, on_key: at.get("on_key")?.as_bool().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Failure {
+        Failure::new(Kind::Unhealthy, "Service \"db\" did not become ready")
+            .hint("look at its log")
+            .field("service", "db")
+            .field("code", 1)
+            .detail("Last log lines", "FATAL: no\n")
+            .at(SpecPath { keys: vec!["services".into(), "db".into()], on_key: true })
+    }
+
+    #[test]
+    fn a_failure_goes_through_a_script_without_loss() {
+        let error = throw(full());
+        assert_eq!(failure_of(&error), full());
+        let wrapped = EvalAltResult::ErrorInFunctionCall("f".into(), "up.rhai".into(), error, Position::new(3, 5));
+        assert_eq!(failure_of(&wrapped), full());
+        assert_eq!(innermost(&wrapped).1, Some("up.rhai"));
+    }
+
+    #[test]
+    fn what_a_script_throws_itself_is_failed() {
+        let thrown = |value: Dynamic| from_thrown(&value);
+        assert_eq!(thrown("no".into()), Failure::new(Kind::Failed, "no"));
+        assert_eq!(thrown(vec![Dynamic::from(1_i64)].into()), Failure::new(Kind::Failed, "[1]"));
+        let map = Map::from([("kind".into(), "exec".into()), ("message".into(), "exit 1".into()), ("code".into(), 1_i64.into())]);
+        assert_eq!(thrown(map.into()), Failure::new(Kind::Exec, "exit 1").field("code", 1));
+        let odd = Map::from([("kind".into(), "nonsense".into()), ("message".into(), "m".into())]);
+        assert_eq!(thrown(odd.into()).kind, Kind::Failed);
+    }
+
+    #[test]
+    fn a_refusal_stays_until_it_is_set_aside() {
+        let before = set_refusal_aside();
+        let _ = throw(Failure::new(Kind::Policy, "no"));
+        assert_eq!(refused().unwrap().kind, Kind::Policy);
+        {
+            let _aside = set_refusal_aside();
+            assert_eq!(refused(), None);
+        }
+        assert_eq!(refused().unwrap().kind, Kind::Policy);
+        drop(before);
+        assert_eq!(refused(), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! Values of scripts: the types that Rhai doesn't have, and the way between object maps and typed options.
+//!
+//! - [`bytes`], [`record`], [`secret`], [`time`]: value types; a duration is a [`std::time::Duration`]
+//! - [`json`]: Rhai values ↔ JSON
+//! - [`options`]: an options map read key by key, unknown keys refused
+//! - [`error`]: failures ↔ Rhai errors, without loss
+//! - [`wording`]: what Rhai reports, in the words of scripts
+//! - [`places`]: where in a source a map literal's key stands
+//! - [`text`], [`words`]: a value as people read it, a type's name as scripts know it
+
+pub mod bytes;
+pub mod error;
+pub mod json;
+pub mod options;
+pub mod places;
+pub mod record;
+pub mod secret;
+pub mod text;
+pub mod time;
+pub mod wording;
+pub mod words;
+
+pub use bytes::Bytes;
+pub use options::Options;
+pub use record::Record;
+pub use secret::SecretToken;
+pub use time::Time;

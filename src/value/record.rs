@@ -1,0 +1,74 @@
+//! Records: maps whose unknown field is an error.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Map};
+
+use super::text::map_literal;
+use crate::model::Failure;
+use crate::model::suggest::did_you_mean;
+
+/// Fields with fixed names: what `args`, `exec` or `ps` answer. Cheap to clone; never changed.
+#[derive(Debug, Clone)]
+pub struct Record {
+    what: Arc<str>,
+    fields: Arc<Map>,
+}
+
+impl Record {
+    /// A record; `what` it is stands in the message for an unknown field: `args`, `exec result`.
+    pub fn new(what: &str, fields: impl Into<Map>) -> Self {
+        Self { what: what.into(), fields: Arc::new(fields.into()) }
+    }
+
+    /// What it is a record of.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// All fields, by name.
+    pub fn fields(&self) -> &Map {
+        &self.fields
+    }
+
+    /// The field's value; a usage failure with the nearest name if there is none.
+    pub fn get(&self, name: &str) -> Result<Dynamic, Failure> {
+        if let Some(value) = self.fields.get(name) {
+            return Ok(value.clone());
+        }
+        let failure = Failure::usage(format!("The {} has no field \"{name}\"", self.what));
+        Err(match did_you_mean(name, self.fields.keys().map(rhai::Identifier::as_str)) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        })
+    }
+
+    /// The same record with the fields of `over` in place of, or beside, its own.
+    #[must_use]
+    pub fn with(&self, over: &Map) -> Self {
+        let mut fields = (*self.fields).clone();
+        fields.extend(over.iter().map(|(name, value)| (name.clone(), value.flatten_clone())));
+        Self { what: self.what.clone(), fields: Arc::new(fields) }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&map_literal(&self.fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_field_names_the_nearest() {
+        let record = Record::new("exec result", Map::from([("code".into(), 0_i64.into()), ("stdout".into(), "".into())]));
+        assert_eq!(record.get("code").unwrap().as_int(), Ok(0));
+        let failure = record.get("stduot").unwrap_err();
+        assert_eq!(failure.message, "The exec result has no field \"stduot\"");
+        assert_eq!(failure.hint.as_deref(), Some("did you mean \"stdout\"?"));
+    }
+}

@@ -1,0 +1,229 @@
+//! What Rhai reports, in the words of scripts.
+
+use rhai::{EvalAltResult, LexError, ParseErrorType};
+
+use super::words::{with_article, word_of};
+use crate::model::Failure;
+
+/// Something that a script names and that isn't there: for suggestions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// The module as it is written before `::`, the name, the types of the arguments as words.
+    Function {
+        module: Option<String>,
+        name: String,
+        arguments: Vec<String>,
+    },
+    Variable(String),
+    /// The name before `::`.
+    Module(String),
+    /// The field's name and the word of the type that hasn't it.
+    Field {
+        name: String,
+        of: String,
+    },
+}
+
+/// What is missing, if that is what the error says.
+pub fn missing(error: &EvalAltResult) -> Option<Missing> {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => Some(function_of(signature)),
+        EvalAltResult::ErrorVariableNotFound(name, _) => Some(Missing::Variable(name.clone())),
+        EvalAltResult::ErrorModuleNotFound(name, _) => Some(Missing::Module(name.clone())),
+        EvalAltResult::ErrorDotExpr(text, _) => {
+            let mut quoted = text.split('\'').skip(1).step_by(2);
+            Some(Missing::Field { name: quoted.next()?.to_owned(), of: word_of(quoted.next()?) })
+        }
+        EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _) => Some(Missing::Variable(name.clone())),
+        EvalAltResult::ErrorParsing(ParseErrorType::ModuleUndefined(name), _) => Some(Missing::Module(name.clone())),
+        _ => None,
+    }
+}
+
+/// `deploy::canary (service, &str | ImmutableString | String)`.
+fn function_of(signature: &str) -> Missing {
+    let (path, arguments) = signature.split_once(" (").unwrap_or((signature, ")"));
+    let (module, name) = match path.rsplit_once("::") {
+        Some((module, name)) => (Some(module.to_owned()), name),
+        None => (None, path),
+    };
+    let arguments = arguments.trim_end_matches(')');
+    let arguments = if arguments.is_empty() { Vec::new() } else { arguments.split(", ").map(word_of).collect() };
+    Missing::Function { module, name: name.to_owned(), arguments }
+}
+
+/// An error of Rhai's own as a usage failure. Not for thrown values and terminations.
+pub fn describe(error: &EvalAltResult) -> Failure {
+    match error {
+        EvalAltResult::ErrorParsing(error, _) => describe_parsing(error),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => describe_function(&function_of(signature)),
+        EvalAltResult::ErrorVariableNotFound(name, _) => Failure::usage(format!("There is no variable \"{name}\"")),
+        EvalAltResult::ErrorModuleNotFound(name, _) => Failure::usage(format!("There is no module \"{name}\"")),
+        EvalAltResult::ErrorDotExpr(text, _) => describe_field(error, text),
+        EvalAltResult::ErrorPropertyNotFound(name, _) => Failure::usage(format!("There is no field \"{name}\"")),
+        EvalAltResult::ErrorIndexNotFound(index, _) => Failure::usage(format!("There is nothing at {}", super::text::literal(index))),
+        EvalAltResult::ErrorVariableExists(name, _) => Failure::usage(format!("The variable \"{name}\" is already there")),
+        EvalAltResult::ErrorForbiddenVariable(name, _) => Failure::usage(format!("A variable can't be called \"{name}\"")),
+        EvalAltResult::ErrorMismatchDataType(wanted, given, _) | EvalAltResult::ErrorMismatchOutputType(wanted, given, _) => {
+            describe_mismatch(wanted, given)
+        }
+        EvalAltResult::ErrorIndexingType(types, _) => {
+            let of = with_article(&word_of(types.split(" [").next().unwrap_or(types)));
+            Failure::usage(format!("Can't look with [ ] into {of}"))
+        }
+        EvalAltResult::ErrorArrayBounds(count, index, _) => outside("list", *count, *index, "elements"),
+        EvalAltResult::ErrorStringBounds(count, index, _) => outside("string", *count, *index, "characters"),
+        EvalAltResult::ErrorBitFieldBounds(count, index, _) => outside("integer", *count, *index, "bits"),
+        EvalAltResult::ErrorFor(_) => {
+            Failure::usage("Can't go through this with \"for\"").hint("for takes a list, a range or a string; of a map: map.keys()")
+        }
+        EvalAltResult::ErrorDataRace(..) => Failure::usage("The variable is in use by a call that has not ended").hint(
+            "a method holds its variable while it runs: call m(x, || …) in place of x.m(|| …), and return results from parallel functions",
+        ),
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => Failure::usage(format!("The constant \"{name}\" can't be changed")),
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
+            let name = name.rsplit('$').next().unwrap_or(name);
+            Failure::usage(format!("\"{name}\" would change a constant")).hint("take a copy: let x = CONSTANT;")
+        }
+        EvalAltResult::ErrorUnboundThis(_) => Failure::usage("There is no \"this\" here"),
+        EvalAltResult::ErrorArithmetic(text, _) => Failure::usage(sentence(text)),
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Failure::usage("Calls are nested too deeply").hint("does a function call itself without end?")
+        }
+        EvalAltResult::ErrorDataTooLarge(what, _) => Failure::usage(format!("The value is too large: {}", what.to_lowercase())),
+        EvalAltResult::ErrorTooManyVariables(_) => Failure::usage("There are too many variables"),
+        EvalAltResult::ErrorTooManyModules(_) => Failure::usage("There are too many imports"),
+        EvalAltResult::LoopBreak(..) => Failure::usage("break and continue stand inside a loop"),
+        other => Failure::usage(sentence(&without_position(other))),
+    }
+}
+
+fn describe_function(missing: &Missing) -> Failure {
+    let Missing::Function { module, name, arguments } = missing else { return Failure::usage("There is no such function") };
+    if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
+        return match arguments.as_slice() {
+            [left, right] => Failure::usage(format!("\"{name}\" does not work between {} and {}", with_article(left), with_article(right))),
+            _ => Failure::usage(format!(
+                "\"{name}\" does not work on {}",
+                arguments.iter().map(|word| with_article(word)).collect::<String>()
+            )),
+        };
+    }
+    if name.starts_with("anon$") {
+        return Failure::usage(format!("The function given takes another number of arguments than {}", arguments.len()));
+    }
+    let path = module.as_ref().map(|module| format!("{module}::")).unwrap_or_default();
+    Failure::usage(format!("There is no function {path}{name}({})", arguments.join(", ")))
+}
+
+fn describe_field(error: &EvalAltResult, text: &str) -> Failure {
+    match missing(error) {
+        Some(Missing::Field { name, of }) if of == "nothing" => Failure::usage(format!("The value is (), which has no field \"{name}\""))
+            .hint(format!("where it may be missing, write ?.{name}")),
+        Some(Missing::Field { name, of }) if text.contains("setter") || text.contains("writable") => {
+            Failure::usage(format!("The field \"{name}\" of {} can't be set", with_article(&of)))
+        }
+        Some(Missing::Field { name, of }) => Failure::usage(format!("{} has no field \"{name}\"", capital(&with_article(&of)))),
+        _ => Failure::usage(sentence(text)),
+    }
+}
+
+fn describe_mismatch(wanted: &str, given: &str) -> Failure {
+    let (wanted, given) = (word_of(wanted), word_of(given));
+    match (wanted.as_str(), given.as_str()) {
+        ("nothing", given) => Failure::usage(format!("This does not take {}", with_article(given))),
+        (wanted, given) => Failure::usage(format!("This takes {}, not {}", with_article(wanted), with_article(given))),
+    }
+}
+
+fn outside(what: &str, count: usize, index: i64, parts: &str) -> Failure {
+    Failure::usage(format!("Index {index} is outside the {what}, which has {count} {parts}"))
+}
+
+/// A syntax error.
+fn describe_parsing(error: &ParseErrorType) -> Failure {
+    match error {
+        ParseErrorType::VariableUndefined(name) => Failure::usage(format!("There is no variable \"{name}\"")),
+        ParseErrorType::ModuleUndefined(name) => {
+            Failure::usage(format!("There is no module \"{name}\"")).hint(format!("import it first: import \"…\" as {name};"))
+        }
+        ParseErrorType::Reserved(word) if word == "eval" => {
+            Failure::usage("\"eval\" is not available").hint("write a function or a closure")
+        }
+        ParseErrorType::Reserved(word) if word.starts_with(char::is_alphabetic) => {
+            Failure::usage(format!("\"{word}\" is a reserved word")).hint(format!("as the key of a map write it in quotes: \"{word}\""))
+        }
+        ParseErrorType::PropertyExpected => Failure::usage("Here the key of a map is expected"),
+        ParseErrorType::UnexpectedEOF => {
+            Failure::usage("The script ends before it is complete").hint("is a bracket or a brace not closed?")
+        }
+        ParseErrorType::BadInput(LexError::UnterminatedString) => Failure::usage("The string is not closed"),
+        ParseErrorType::ExprTooDeep => Failure::usage("The expression is nested too deeply").hint("give a part of it a name with let"),
+        ParseErrorType::FnDuplicatedDefinition(name, count) => {
+            Failure::usage(format!("The function \"{name}\" with {count} parameters is there already"))
+        }
+        ParseErrorType::DuplicatedProperty(key) => Failure::usage(format!("The key \"{key}\" stands twice in this map")),
+        other => Failure::usage(sentence(&other.to_string())),
+    }
+}
+
+/// Rhai's text without the position that it appends.
+fn without_position(error: &EvalAltResult) -> String {
+    let text = error.to_string();
+    match text.rfind(" (line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Sentence case, values in double quotes, no full stop.
+fn sentence(text: &str) -> String {
+    capital(&text.replace('\'', "\"")).trim_end_matches('.').to_owned()
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(script: &str) -> String {
+        let mut engine = rhai::Engine::new();
+        engine.set_strict_variables(true);
+        let failure = describe(super::super::error::innermost(&engine.run(script).unwrap_err()).0);
+        failure.hint.map_or(failure.message.clone(), |hint| format!("{} | {hint}", failure.message))
+    }
+
+    #[test]
+    fn every_error_is_said_in_the_words_of_scripts() {
+        for (script, expected) in [
+            ("lines(\"x\", 5)", "There is no function lines(string, integer)"),
+            ("\"x\" * [1]", "\"*\" does not work between a string and a list"),
+            ("let x = 5; x.name", "An integer has no field \"name\""),
+            ("let x = (); x.name", "The value is (), which has no field \"name\" | where it may be missing, write ?.name"),
+            ("print(y)", "There is no variable \"y\""),
+            ("x::f()", "There is no module \"x\" | import it first: import \"…\" as x;"),
+            ("[1, 2][7]", "Index 7 is outside the list, which has 2 elements"),
+            ("let x = 5; if x { }", "This takes a bool, not an integer"),
+            ("1 / 0", "Division by zero: 1 / 0"),
+            ("let x = #{ default: 1 };", "\"default\" is a reserved word | as the key of a map write it in quotes: \"default\""),
+            ("let x = #{ a: 1, a: 2 };", "The key \"a\" stands twice in this map"),
+            ("f(", "The script ends before it is complete | is a bracket or a brace not closed?"),
+            ("const X = []; X.push(1);", "\"push\" would change a constant | take a copy: let x = CONSTANT;"),
+            ("for x in 5 { }", "Can't go through this with \"for\" | for takes a list, a range or a string; of a map: map.keys()"),
+        ] {
+            assert_eq!(said(script), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_taken_apart() {
+        let function = function_of("deploy::canary (service, &str | ImmutableString | String)");
+        let expected =
+            Missing::Function { module: Some("deploy".into()), name: "canary".into(), arguments: vec!["service".into(), "string".into()] };
+        assert_eq!(function, expected);
+    }
+}
