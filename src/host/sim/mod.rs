@@ -1,3 +1,425 @@
 //! The simulated host: virtual time, files in memory, scripted answers.
+//!
+//! Given what it is built with, everything it answers follows from the conductor's seed. What was
+//! run, requested and asked is recorded and can be read back.
 
 pub mod conductor;
+mod files;
+mod script;
+mod sink;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::{
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Result,
+    StandardStream,
+};
+use conductor::SimConductor;
+use files::{Errno, Files};
+pub use script::{CommandAnswer, HttpAnswer};
+use script::{CommandScripts, HttpScripts};
+
+/// 2026-01-01T00:00:00Z, in seconds since 1970: when every simulation starts.
+const EPOCH_SECONDS: i64 = 1_767_225_600;
+
+/// Redirects followed before a request fails.
+const MAXIMUM_REDIRECTS: usize = 10;
+
+/// How a streamed file arrives.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The date at which every simulation starts.
+pub fn epoch() -> DateTime<Utc> {
+    DateTime::from_timestamp(EPOCH_SECONDS, 0).unwrap_or_default()
+}
+
+/// The date after `elapsed` of virtual time.
+pub fn date(elapsed: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(elapsed).ok().and_then(|elapsed| epoch().checked_add_signed(elapsed)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// The simulated host. Built by its `with_…` and `on_…` methods; read back by its records.
+pub struct SimHost {
+    conductor: Arc<SimConductor>,
+    files: Arc<Mutex<Files>>,
+    environment: BTreeMap<String, String>,
+    current_folder: PathBuf,
+    terminals: BTreeSet<u8>,
+    stdin: Bytes,
+    answers: Mutex<VecDeque<String>>,
+    command_scripts: CommandScripts,
+    http_scripts: HttpScripts,
+    listeners: BTreeMap<String, Duration>,
+    port_owners: BTreeMap<u16, String>,
+    commands: Mutex<Vec<CommandRequest>>,
+    requests: Mutex<Vec<HttpRequest>>,
+    questions: Mutex<Vec<String>>,
+}
+
+impl SimHost {
+    /// A host with nothing but the root folder and `/project`, in which spc was started.
+    pub fn new(conductor: Arc<SimConductor>) -> Self {
+        let current_folder = PathBuf::from("/project");
+        let host = Self {
+            files: Arc::new(Mutex::new(Files::new(date(conductor.now())))),
+            conductor,
+            environment: BTreeMap::new(),
+            current_folder: current_folder.clone(),
+            terminals: BTreeSet::new(),
+            stdin: Bytes::new(),
+            answers: Mutex::default(),
+            command_scripts: CommandScripts::default(),
+            http_scripts: HttpScripts::default(),
+            listeners: BTreeMap::new(),
+            port_owners: BTreeMap::new(),
+            commands: Mutex::default(),
+            requests: Mutex::default(),
+            questions: Mutex::default(),
+        };
+        host.with_folder(current_folder)
+    }
+
+    /// A file, with the folders it is in.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_file(self, path: impl AsRef<Path>, content: impl Into<Bytes>) -> Self {
+        self.given(path.as_ref(), |files, path, now| files.replace(path, content.into(), None, now));
+        self
+    }
+
+    /// A folder, with the folders it is in.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_folder(self, path: impl AsRef<Path>) -> Self {
+        self.given(path.as_ref(), Files::create_folder);
+        self
+    }
+
+    /// A symlink at `path` to `target`.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_symlink(self, path: impl AsRef<Path>, target: impl Into<PathBuf>) -> Self {
+        self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
+        self
+    }
+
+    /// Unix permission bits of what is at `path`; the simulated user owns it.
+    ///
+    /// # Panics
+    /// If nothing is there: a mistake of the test.
+    #[must_use]
+    pub fn with_mode(self, path: impl AsRef<Path>, mode: u32) -> Self {
+        self.given(path.as_ref(), |files, path, _| files.set_mode(path, mode));
+        self
+    }
+
+    /// A disk that takes so many bytes more, then none.
+    #[must_use]
+    pub fn with_free_space(self, bytes: u64) -> Self {
+        lock(&self.files).set_free(Some(bytes));
+        self
+    }
+
+    /// A variable of the process environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The folder spc was started in.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_current_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.current_folder = path.into();
+        let folder = self.current_folder.clone();
+        self.with_folder(folder)
+    }
+
+    /// The next line typed at the terminal; standard input, output and error are terminals from here on.
+    #[must_use]
+    pub fn with_answer(self, line: &str) -> Self {
+        lock(&self.answers).push_back(line.to_owned());
+        self.with_terminal(StandardStream::Stdin).with_terminal(StandardStream::Stdout).with_terminal(StandardStream::Stderr)
+    }
+
+    /// `stream` is a terminal.
+    #[must_use]
+    pub fn with_terminal(mut self, stream: StandardStream) -> Self {
+        self.terminals.insert(stream as u8);
+        self
+    }
+
+    /// What standard input holds.
+    #[must_use]
+    pub fn with_stdin(mut self, content: impl Into<Bytes>) -> Self {
+        self.stdin = content.into();
+        self
+    }
+
+    /// Answers host commands: the last script added is asked first, `None` passes the question on.
+    /// A command nobody answers does not exist.
+    #[must_use]
+    pub fn on_command(mut self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) -> Self {
+        self.command_scripts.add(script);
+        self
+    }
+
+    /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.
+    /// Where nobody answers, the connection is refused.
+    #[must_use]
+    pub fn on_http(mut self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) -> Self {
+        self.http_scripts.add(script);
+        self
+    }
+
+    /// `address` (`host:port`) accepts TCP connections after `latency`.
+    #[must_use]
+    pub fn with_listener(mut self, address: &str, latency: Duration) -> Self {
+        self.listeners.insert(address.to_owned(), latency);
+        self
+    }
+
+    /// The process that listens on a port of this machine: `nginx (pid 812)`.
+    #[must_use]
+    pub fn with_port_owner(mut self, port: u16, process: &str) -> Self {
+        self.port_owners.insert(port, process.to_owned());
+        self
+    }
+
+    /// The commands run so far, in order.
+    pub fn commands(&self) -> Vec<CommandRequest> {
+        lock(&self.commands).clone()
+    }
+
+    /// The HTTP requests made so far, in order; each redirect followed is one.
+    pub fn requests(&self) -> Vec<HttpRequest> {
+        lock(&self.requests).clone()
+    }
+
+    /// The questions asked at the terminal so far, in order.
+    pub fn questions(&self) -> Vec<String> {
+        lock(&self.questions).clone()
+    }
+
+    fn given(&self, path: &Path, action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>) {
+        let now = self.now();
+        let mut files = lock(&self.files);
+        let done = path.parent().map_or(Ok(()), |folder| files.create_folder(folder, now)).and_then(|()| action(&mut files, path, now));
+        if let Err(errno) = done {
+            panic!("a test can't have \"{}\": {}", path.display(), errno.words());
+        }
+    }
+
+    fn on_files<T>(
+        &self,
+        action: &str,
+        path: &Path,
+        work: impl FnOnce(&mut Files, DateTime<Utc>) -> std::result::Result<T, Errno>,
+    ) -> Result<T> {
+        let now = self.now();
+        work(&mut lock(&self.files), now).map_err(|errno| failure(errno, action, path))
+    }
+
+    async fn one_request(&self, request: &HttpRequest) -> Result<HttpResponse> {
+        lock(&self.requests).push(request.clone());
+        let refused = || HttpAnswer::failure(HostError::new(HostErrorKind::Unreachable, "connection refused"));
+        let answer = self.http_scripts.answer(request).unwrap_or_else(refused);
+        let what = |cause: &str| format!("could not {} \"{}\": {cause}", request.method, request.url);
+        if let Some(timeout) = request.timeout.filter(|timeout| *timeout < answer.takes) {
+            self.sleep(timeout).await;
+            return Err(HostError::new(HostErrorKind::Timeout, what(&format!("no answer within {} ms", timeout.as_millis()))));
+        }
+        self.sleep(answer.takes).await;
+        answer.result.map_err(|error| HostError::new(error.kind, what(&error.message)))
+    }
+}
+
+#[async_trait]
+impl Host for SimHost {
+    fn now(&self) -> DateTime<Utc> {
+        date(self.conductor.now())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.conductor.now()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        self.conductor.sleep(time).boxed()
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let bytes = self.conductor.random().to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned()
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        self.environment.clone()
+    }
+
+    fn current_folder(&self) -> Result<PathBuf> {
+        Ok(self.current_folder.clone())
+    }
+
+    fn identity(&self) -> String {
+        "operator@simulation".to_owned()
+    }
+
+    fn read(&self, path: &Path) -> Result<Bytes> {
+        self.on_files("read", path, |files, _| files.read(path))
+    }
+
+    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
+        self.on_files("write", path, |files, now| files.replace(path, Bytes::copy_from_slice(content), mode, now))
+    }
+
+    fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.on_files("write", path, |files, now| files.append(path, content, now))
+    }
+
+    fn create_folder(&self, path: &Path) -> Result<()> {
+        self.on_files("create", path, |files, now| files.create_folder(path, now))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
+        self.on_files("list", path, |files, _| files.list(path))
+    }
+
+    fn info(&self, path: &Path) -> Result<FileInfo> {
+        self.on_files("read", path, |files, _| files.info(path))
+    }
+
+    fn link_target(&self, path: &Path) -> Result<PathBuf> {
+        self.on_files("read", path, |files, _| files.link_target(path))
+    }
+
+    fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
+        self.on_files("resolve", path, |files, _| files.canonicalize(path))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.on_files("remove", path, |files, _| files.remove(path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.on_files("rename", from, |files, _| files.rename(from, to))
+    }
+
+    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+        let mut rest = self.read(path)?;
+        Ok(stream::iter(std::iter::from_fn(move || {
+            let chunk = rest.split_to(rest.len().min(CHUNK_BYTES));
+            (!chunk.is_empty()).then_some(Ok(chunk))
+        }))
+        .boxed())
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>> {
+        self.on_files("write", path, |files, _| files.may_create(path))?;
+        Ok(Box::new(sink::SimFile::new(self.conductor.clone(), self.files.clone(), path)))
+    }
+
+    fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+        lock(&self.commands).push(request.clone());
+        let Some(answer) = self.command_scripts.answer(request) else {
+            let program = request.command.first().map_or("", String::as_str);
+            return Err(HostError::new(HostErrorKind::NotFound, format!("could not run \"{program}\": no such file or directory")));
+        };
+        let sleep = self.conductor.sleep(answer.takes);
+        let events = [CommandEvent::Stdout(answer.stdout), CommandEvent::Stderr(answer.stderr), CommandEvent::Exit(answer.code)];
+        let said = events
+            .into_iter()
+            .filter(|event| !matches!(event, CommandEvent::Stdout(bytes) | CommandEvent::Stderr(bytes) if bytes.is_empty()));
+        Ok(sleep.map(move |()| stream::iter(said.map(Ok))).flatten_stream().boxed())
+    }
+
+    async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
+        let mut request = request.clone();
+        for _ in 0..=MAXIMUM_REDIRECTS {
+            let response = self.one_request(&request).await?;
+            let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, value)| value.clone());
+            match location.filter(|_| request.follow && (300..400).contains(&response.status)) {
+                None => return Ok(response),
+                Some(location) => request.url = redirected(&request.url, &location),
+            }
+        }
+        Err(HostError::new(HostErrorKind::Other, format!("could not {} \"{}\": too many redirects", request.method, request.url)))
+    }
+
+    async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()> {
+        match self.listeners.get(address) {
+            Some(latency) if *latency <= timeout => {
+                self.sleep(*latency).await;
+                Ok(())
+            }
+            Some(_) => {
+                self.sleep(timeout).await;
+                let cause = format!("no answer within {} ms", timeout.as_millis());
+                Err(HostError::new(HostErrorKind::Timeout, format!("could not connect to \"{address}\": {cause}")))
+            }
+            None => Err(HostError::new(HostErrorKind::Unreachable, format!("could not connect to \"{address}\": connection refused"))),
+        }
+    }
+
+    fn port_owner(&self, port: u16) -> Option<String> {
+        self.port_owners.get(&port).cloned()
+    }
+
+    fn is_terminal(&self, stream: StandardStream) -> bool {
+        self.terminals.contains(&(stream as u8))
+    }
+
+    async fn ask(&self, question: &str) -> Result<Option<String>> {
+        lock(&self.questions).push(question.to_owned());
+        Ok(lock(&self.answers).pop_front())
+    }
+
+    async fn read_stdin(&self) -> Result<Bytes> {
+        Ok(self.stdin.clone())
+    }
+}
+
+/// The address a redirect leads to; a path stays on the same server.
+fn redirected(from: &str, location: &str) -> String {
+    if !location.starts_with('/') {
+        return location.to_owned();
+    }
+    let host = from.find("://").map_or(0, |at| at + 3);
+    let end = from[host..].find('/').map_or(from.len(), |at| host + at);
+    format!("{}{location}", &from[..end])
+}
+
+fn failure(errno: Errno, action: &str, path: &Path) -> HostError {
+    HostError::new(errno.kind(), format!("could not {action} \"{}\": {}", path.display(), errno.words()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

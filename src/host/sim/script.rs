@@ -1,0 +1,98 @@
+//! What the world outside answers on the simulated host: commands and HTTP requests, as a test says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::host::{CommandRequest, HostError, HttpRequest, HttpResponse};
+
+/// How a host command ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandAnswer {
+    pub stdout: Bytes,
+    pub stderr: Bytes,
+    pub code: i64,
+    /// Virtual time the command takes.
+    pub takes: Duration,
+}
+
+impl CommandAnswer {
+    /// Success with this output.
+    pub fn stdout(text: impl Into<Bytes>) -> Self {
+        Self { stdout: text.into(), ..Self::default() }
+    }
+
+    /// Failure with this code and these words on standard error.
+    pub fn failure(code: i64, stderr: impl Into<Bytes>) -> Self {
+        Self { stderr: stderr.into(), code, ..Self::default() }
+    }
+
+    /// The same, after `takes` of virtual time.
+    #[must_use]
+    pub fn taking(mut self, takes: Duration) -> Self {
+        self.takes = takes;
+        self
+    }
+}
+
+/// How an HTTP request is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The answer, or why there is none.
+    pub result: Result<HttpResponse, HostError>,
+    /// Virtual time until it comes.
+    pub takes: Duration,
+}
+
+impl HttpAnswer {
+    /// A status and a body.
+    pub fn status(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { result: Ok(HttpResponse { status, headers: Vec::new(), body: body.into() }), takes: Duration::ZERO }
+    }
+
+    /// No answer, for this reason.
+    pub fn failure(error: HostError) -> Self {
+        Self { result: Err(error), takes: Duration::ZERO }
+    }
+
+    /// The same with one more header; its name in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        if let Ok(response) = &mut self.result {
+            response.headers.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// The same, after `takes` of virtual time.
+    #[must_use]
+    pub fn taking(mut self, takes: Duration) -> Self {
+        self.takes = takes;
+        self
+    }
+}
+
+type Script<Request, Answer> = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
+
+/// Scripts for one kind of request; the last one added is asked first, `None` passes the question on.
+pub(super) struct Scripts<Request, Answer>(Vec<Script<Request, Answer>>);
+
+pub(super) type CommandScripts = Scripts<CommandRequest, CommandAnswer>;
+pub(super) type HttpScripts = Scripts<HttpRequest, HttpAnswer>;
+
+impl<Request, Answer> Default for Scripts<Request, Answer> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<Request, Answer> Scripts<Request, Answer> {
+    pub(super) fn add(&mut self, script: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) {
+        self.0.push(Arc::new(script));
+    }
+
+    pub(super) fn answer(&self, request: &Request) -> Option<Answer> {
+        self.0.iter().rev().find_map(|script| script(request))
+    }
+}

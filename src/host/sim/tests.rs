@@ -1,0 +1,155 @@
+use futures::TryStreamExt;
+
+use super::*;
+use crate::host::FileKind;
+
+fn host() -> (Arc<SimConductor>, SimHost) {
+    let conductor = SimConductor::new(1);
+    (conductor.clone(), SimHost::new(conductor))
+}
+
+#[test]
+fn time_starts_at_a_fixed_date_and_passes_with_sleeps() {
+    let (conductor, host) = host();
+    assert_eq!(host.now().to_rfc3339(), "2026-01-01T00:00:00+00:00");
+    conductor.block_on(host.sleep(Duration::from_hours(1)));
+    assert_eq!(host.now().to_rfc3339(), "2026-01-01T01:00:00+00:00");
+    assert_eq!(host.monotonic(), Duration::from_hours(1));
+}
+
+#[test]
+fn a_file_error_names_the_action_the_path_and_the_cause() {
+    let (_, host) = host();
+    let host = host.with_file("/project/locked", "x").with_mode("/project/locked", 0);
+    let missing = host.read(Path::new("/project/none")).unwrap_err();
+    assert_eq!(missing, HostError::new(HostErrorKind::NotFound, "could not read \"/project/none\": no such file or directory"));
+    assert_eq!(host.read(Path::new("/project/locked")).unwrap_err().kind, HostErrorKind::PermissionDenied);
+    assert_eq!(host.list(Path::new("/project/locked")).unwrap_err().kind, HostErrorKind::Invalid);
+}
+
+#[test]
+fn a_streamed_file_appears_only_when_finished() {
+    let (conductor, host) = host();
+    let path = Path::new("/project/dump.sql");
+    conductor.block_on(async {
+        let mut sink = host.create(path).unwrap();
+        sink.write("one ".into()).await.unwrap();
+        assert!(host.read(path).is_err());
+        sink.write("two".into()).await.unwrap();
+        sink.finish().await.unwrap();
+        let mut given_up = host.create(Path::new("/project/none")).unwrap();
+        given_up.write("x".into()).await.unwrap();
+        drop(given_up);
+        let read: Vec<Bytes> = host.open(path).unwrap().try_collect().await.unwrap();
+        assert_eq!(read.concat(), b"one two");
+    });
+    let names = host.list(Path::new("/project")).unwrap();
+    assert_eq!(names, [FolderEntry { name: "dump.sql".into(), kind: FileKind::File }]);
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_of_a_streamed_file() {
+    let (conductor, host) = host();
+    let host = host.with_free_space(3);
+    conductor.block_on(async {
+        let mut sink = host.create(Path::new("/project/dump")).unwrap();
+        sink.write("four".into()).await.unwrap();
+        assert_eq!(sink.finish().await.unwrap_err().kind, HostErrorKind::NoSpace);
+    });
+    assert!(host.info(Path::new("/project/dump")).is_err());
+}
+
+#[test]
+fn a_scripted_command_takes_its_time_and_is_recorded() {
+    let (conductor, host) = host();
+    let host = host
+        .on_command(|request| (request.command[0] == "git").then(|| CommandAnswer::stdout("abc123\n").taking(Duration::from_millis(20))));
+    let request = CommandRequest { command: vec!["git".into(), "rev-parse".into()], ..CommandRequest::default() };
+    let events: Vec<CommandEvent> = conductor.block_on(host.spawn(&request).unwrap().try_collect()).unwrap();
+    assert_eq!(events, [CommandEvent::Stdout("abc123\n".into()), CommandEvent::Exit(0)]);
+    assert_eq!(host.monotonic(), Duration::from_millis(20));
+    assert_eq!(host.commands(), [request]);
+}
+
+#[test]
+fn a_command_nobody_scripted_does_not_exist() {
+    let (_, host) = host();
+    let request = CommandRequest { command: vec!["none".into()], ..CommandRequest::default() };
+    let error = host.spawn(&request).err().unwrap();
+    assert_eq!(error, HostError::new(HostErrorKind::NotFound, "could not run \"none\": no such file or directory"));
+}
+
+#[test]
+fn http_answers_come_late_time_out_or_are_refused() {
+    let (conductor, host) = host();
+    let host = host
+        .on_http(|request| request.url.starts_with("http://app/").then(|| HttpAnswer::status(200, "ok").taking(Duration::from_secs(2))));
+    let get = |url: &str, timeout| HttpRequest { method: "GET".into(), url: url.into(), timeout, ..HttpRequest::default() };
+    conductor.block_on(async {
+        assert_eq!(host.http(&get("http://app/", None)).await.unwrap().body, "ok");
+        let late = host.http(&get("http://app/", Some(Duration::from_secs(1)))).await.unwrap_err();
+        assert_eq!(late, HostError::new(HostErrorKind::Timeout, "could not GET \"http://app/\": no answer within 1000 ms"));
+        let refused = host.http(&get("http://none/", None)).await.unwrap_err();
+        assert_eq!(refused, HostError::new(HostErrorKind::Unreachable, "could not GET \"http://none/\": connection refused"));
+    });
+    assert_eq!(host.monotonic(), Duration::from_secs(3));
+    assert_eq!(host.requests().len(), 3);
+}
+
+#[test]
+fn redirects_are_followed_only_if_asked_for_and_end() {
+    let (conductor, host) = host();
+    let host = host.on_http(|request| {
+        Some(match request.url.as_str() {
+            "http://app/old" => HttpAnswer::status(301, "").with_header("location", "/new"),
+            "http://app/new" => HttpAnswer::status(200, "here"),
+            _ => HttpAnswer::status(302, "").with_header("location", &request.url),
+        })
+    });
+    let get = |url: &str, follow| HttpRequest { method: "GET".into(), url: url.into(), follow, ..HttpRequest::default() };
+    conductor.block_on(async {
+        assert_eq!(host.http(&get("http://app/old", true)).await.unwrap().body, "here");
+        assert_eq!(host.http(&get("http://app/old", false)).await.unwrap().status, 301);
+        let error = host.http(&get("http://app/loop", true)).await.unwrap_err();
+        assert_eq!(error.message, "could not GET \"http://app/loop\": too many redirects");
+    });
+}
+
+#[test]
+fn terminal_answers_come_in_order_and_then_none() {
+    let (conductor, host) = host();
+    assert!(!host.is_terminal(StandardStream::Stdin));
+    let host = host.with_answer("yes").with_answer("no");
+    assert!(host.is_terminal(StandardStream::Stdin));
+    conductor.block_on(async {
+        assert_eq!(host.ask("Remove volumes?").await.unwrap().as_deref(), Some("yes"));
+        assert_eq!(host.ask("Sure?").await.unwrap().as_deref(), Some("no"));
+        assert_eq!(host.ask("Really?").await.unwrap(), None);
+    });
+    assert_eq!(host.questions(), ["Remove volumes?", "Sure?", "Really?"]);
+}
+
+#[test]
+fn a_listener_accepts_within_its_latency_or_not_in_time() {
+    let (conductor, host) = host();
+    let host = host.with_listener("127.0.0.1:5432", Duration::from_millis(50)).with_port_owner(80, "nginx (pid 812)");
+    conductor.block_on(async {
+        host.tcp_connect("127.0.0.1:5432", Duration::from_secs(1)).await.unwrap();
+        assert_eq!(host.tcp_connect("127.0.0.1:5432", Duration::from_millis(10)).await.unwrap_err().kind, HostErrorKind::Timeout);
+        assert_eq!(host.tcp_connect("127.0.0.1:1", Duration::from_secs(1)).await.unwrap_err().kind, HostErrorKind::Unreachable);
+    });
+    assert_eq!(host.port_owner(80).as_deref(), Some("nginx (pid 812)"));
+    assert_eq!(host.port_owner(81), None);
+}
+
+#[test]
+fn randomness_follows_from_the_seed() {
+    let draw = |seed| {
+        let host = SimHost::new(SimConductor::new(seed));
+        let mut bytes = [0; 20];
+        host.random(&mut bytes);
+        bytes
+    };
+    assert_eq!(draw(7), draw(7));
+    assert_ne!(draw(7), draw(8));
+}
