@@ -134,7 +134,8 @@ impl Service {
         let wrong = || Failure::usage(format!("\"{text}\" is not a port")).hint("write 8000, or \"53/udp\"");
         let number: u16 = number.parse().map_err(|_| wrong())?;
         let containers = self.containers()?;
-        let found = containers.iter().flat_map(|container| &container.ports).find(|port| port.target == number && port.protocol == protocol);
+        let found =
+            containers.iter().flat_map(|container| &container.ports).find(|port| port.target == number && port.protocol == protocol);
         found.map(|port| i64::from(port.published)).ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("The service \"{}\" does not publish the port {number}/{protocol}", self.name))
                 .hint("publish it with `ports`, and bring the service up")

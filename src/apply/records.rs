@@ -26,10 +26,21 @@ const RUNS_KEPT: usize = 50;
 pub struct State {
     /// Container → its start (the engine's own text) at which spc's probe passed.
     pub passes: BTreeMap<String, String>,
+    /// Container → milliseconds from the begin of its start until it was ready.
+    pub ready: BTreeMap<String, u64>,
     /// Containers that spc stopped.
     pub stopped: BTreeSet<String>,
     /// Numbers of containers set with `scale`.
     pub scales: BTreeMap<String, Scale>,
+}
+
+impl State {
+    /// Forgets containers that are gone.
+    pub fn keep_only(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.passes.retain(|id, _| is_there(id));
+        self.ready.retain(|id, _| is_there(id));
+        self.stopped.retain(|id| is_there(id));
+    }
 }
 
 /// A number of containers that holds as long as the description says what it said when it was set.

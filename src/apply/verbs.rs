@@ -41,7 +41,9 @@ pub struct Outcome {
     pub changes: usize,
     /// The project's containers afterwards.
     pub containers: Vec<Container>,
-    /// Container id → time until it was ready, of those that were waited for.
+    /// Whether a container was waited for.
+    pub waited: bool,
+    /// Container id → time until it was ready, in this run or the one that started it.
     pub ready: BTreeMap<String, Duration>,
 }
 
@@ -74,7 +76,7 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         names: &names,
     };
     let mut outcome = work.run(&make_plan).await?;
-    if outcome.changes > 0 || !outcome.ready.is_empty() {
+    if outcome.changes > 0 || outcome.waited {
         check_still_up(&outcome, &services, project)?;
     }
     outcome.containers.retain(|container| services.contains(&container.service));
@@ -178,7 +180,7 @@ impl Work<'_> {
         if plan.steps.is_empty() {
             self.notes(&plan);
             self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
-            return Ok(Outcome { changes: 0, containers: observed.containers, ready: BTreeMap::new() });
+            return Ok(self.outcome(observed, &Findings::default()));
         }
         if !plan.changes() {
             // Only waits: reading needs no lock.
@@ -218,25 +220,39 @@ impl Work<'_> {
         let execution =
             Execution { around: self.around, project: self.project, plan, lock, fingerprints: self.fingerprints, deadline: self.deadline };
         let (findings, result) = execution.run().await;
-        self.record(&findings);
+        let recorded = self.observe().await.map(|observed| {
+            self.record(&findings, &observed);
+            observed
+        });
         result?;
-        let observed = self.observe().await?;
-        Ok(Outcome { changes: findings.changes, containers: observed.containers, ready: findings.ready })
+        Ok(self.outcome(recorded?, &findings))
+    }
+
+    fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {
+        let records = Records::new(&*self.around.host, &self.around.directory, self.name);
+        let remembered = records.state().ready;
+        let ready = observed
+            .containers
+            .iter()
+            .filter_map(|container| {
+                let now = findings.ready.get(&container.id).copied();
+                let before = || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
+                Some((container.id.clone(), now.or_else(before)?))
+            })
+            .collect();
+        Outcome { changes: findings.changes, waited: !findings.ready.is_empty(), containers: observed.containers, ready }
     }
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.
-    fn record(&self, findings: &Findings) {
+    fn record(&self, findings: &Findings, observed: &Observed) {
         let records = Records::new(&*self.around.host, &self.around.directory, self.name);
         let kept = records.update(|state| {
             state.passes.extend(findings.passes.clone());
-            match self.verb {
-                "stop" => state.stopped.extend(findings.stopped.iter().cloned()),
-                "down" => {
-                    state.passes.clear();
-                    state.stopped.clear();
-                }
-                _ => state.stopped.retain(|id| !findings.ready.contains_key(id)),
-            }
+            let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            state.ready.extend(findings.ready.iter().map(|(id, time)| (id.clone(), millis(time))));
+            state.stopped.extend(findings.stopped.iter().cloned());
+            state.stopped.retain(|id| !findings.ready.contains_key(id));
+            state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
         });
         if let Err(error) = kept {
             self.around.log(Level::Warning, format!("What this run found is not remembered: {error}"));
