@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a Debian machine ready for the stack: a Docker Engine that answers, and what making base images needs.
+# Makes a Debian machine ready for the stack: a Docker Engine that answers, and what making base images needs. With
+# --tests also for `make test`: what its tests and lints run.
 # Safe to run again, and at the same time as itself: what is there is left alone, and every change is said.
 set -euo pipefail
 exec </dev/null
@@ -23,6 +24,14 @@ die() {
 # shellcheck source=/dev/null
 . /etc/os-release 2>/dev/null || true
 [[ ${ID:-} == debian ]] || die "this is '${PRETTY_NAME:-unknown}', and only Debian is known here; install Docker Engine and mmdebstrap by hand"
+
+FOR_TESTS=false
+case ${1:-} in
+'') ;;
+--tests) FOR_TESTS=true ;;
+*) die "unknown argument '$1'; there is only --tests" ;;
+esac
+readonly FOR_TESTS
 
 # --- Packages -------------------------------------------------------------------------------------
 
@@ -55,6 +64,13 @@ install_missing() {
   # What the tests make their images of.
   [[ -x /bin/busybox ]] || packages+=(busybox-static)
   [[ -s /etc/ssl/certs/ca-certificates.crt ]] || packages+=(ca-certificates)
+  if $FOR_TESTS; then
+    command -v shellcheck >/dev/null || packages+=(shellcheck)
+    # Debian keeps the part that makes virtual environments in a package of its own.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+    # The tests on an engine make their images of it; the `busybox` package has another, dynamic one at the same path.
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' busybox-static 2>/dev/null) == installed ]] || packages+=(busybox-static)
+  fi
   if ((${#packages[@]} == 0)); then
     say "packages: nothing missing"
     return

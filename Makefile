@@ -1,0 +1,65 @@
+# One command each; `make` alone lists them. CI runs the same ones.
+.POSIX:
+.NOTPARALLEL:
+.PHONY: help machine up down check test lint engine testbed release rust unit pytest
+
+SPC = target/release/spc
+BACKEND = examples/spc/backend
+VENV = target/venv
+
+# Whether the machine is ours to set up. An engine that DOCKER_HOST names is somebody's else to start.
+OURS = [ "$$(id -u)" -eq 0 ] && [ -z "$$DOCKER_HOST" ] && grep -qs '^ID=debian' /etc/os-release
+ANSWERS = curl --silent --fail --max-time 5 --output /dev/null --unix-socket /var/run/docker.sock http://localhost/_ping
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+machine: ## Install Docker Engine and what base images are made with, and start it (Debian, as root)
+	@tools/machine.sh
+
+up: engine release ## Bring the reference stack up, ready, with all the set-up it needs
+	$(SPC) run scripts/prepare.rhai
+	$(SPC) run scripts/base_images.rhai
+	$(SPC) run scripts/up.rhai
+	$(SPC) run scripts/db_init.rhai
+
+down: release ## Remove what "make up" brought up; its volumes stay
+	$(SPC) run scripts/down.rhai
+
+check: rust unit ## Say within a minute whether a change holds, without an engine
+
+test: testbed lint unit pytest ## Run every test, on a real engine too: what CI runs
+	cargo test --quiet --locked --test integration -- engine::
+
+lint: rust ## Check formatting, clippy, dependencies' licences and sources, shell scripts
+	@tools/lint.sh
+
+# Where no engine answers and the machine isn't ours, spc says what is wrong.
+engine:
+	@if $(OURS) && ! $(ANSWERS); then \
+		echo "No Docker Engine answers here: setting the machine up, as \"make machine\" does."; \
+		tools/machine.sh; \
+	fi
+
+testbed:
+	@if $(OURS); then tools/machine.sh --tests; fi
+
+release:
+	cargo build --release --locked
+
+rust:
+	cargo fmt --check
+	cargo clippy --quiet --locked --all-targets -- -D warnings
+
+# Two calls: the library has tests below "engine::" that need none.
+unit:
+	cargo test --quiet --locked --lib
+	cargo test --quiet --locked --test integration -- --skip engine::
+
+pytest: $(VENV)/installed
+	cd $(BACKEND) && PYTHONDONTWRITEBYTECODE=1 ../../../$(VENV)/bin/python -m pytest --quiet
+
+$(VENV)/installed: $(BACKEND)/requirements/base.txt $(BACKEND)/requirements/development.txt
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $(BACKEND)/requirements/development.txt
+	@touch $@
