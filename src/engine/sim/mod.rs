@@ -1,1 +1,350 @@
-//! The simulated engine.
+//! The simulated engine: Docker's semantics in memory, in virtual time.
+//!
+//! [`SimEngine`] answers every call of the port as Docker 20.10 (API 1.41) or 28.5 (API 1.44 and
+//! later) does. Nothing runs in its containers: a [`Process`] says how each behaves. Faults and
+//! crashes can be put on any call. All that happens follows from the conductor's seed.
+
+mod build;
+mod builder;
+mod call;
+mod containers;
+mod control;
+mod errors;
+mod events;
+mod exec;
+mod fault;
+mod feed;
+mod files;
+mod filters;
+mod health;
+mod ids;
+mod images;
+mod ipam;
+mod logs;
+mod mounts;
+mod networks;
+mod ports;
+mod process;
+mod registry;
+mod snapshot;
+mod state;
+mod system;
+#[cfg(test)]
+mod tests;
+mod timetable;
+mod tree;
+mod view;
+mod volumes;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bollard::models;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, TryStreamExt};
+
+use crate::engine::{
+    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, ExecInput, ExecRequest, ExecSession, ExecState, Filters,
+    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+};
+use crate::host::conductor::Background;
+pub use build::BuildScript;
+pub use builder::SimEngineBuilder;
+pub use call::Call;
+use call::Request;
+pub use fault::{Fault, FaultEffect, FaultPoint, When};
+pub use images::spec::ImageSpec;
+pub use process::{ExecAnswer, MountedVolume, Process, ProcessView};
+pub use snapshot::{ContainerView, EndpointView, EngineState, ImageView, MountView, NetworkView, VolumeView};
+use state::Shared;
+
+/// From this API on the engine behaves as Docker 25 and later.
+const MODERN_API: ApiVersion = ApiVersion { major: 1, minor: 44 };
+
+/// How a download is cut.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// A simulated engine; clones are handles to the same one.
+#[derive(Clone)]
+pub struct SimEngine {
+    shared: Arc<Shared>,
+    local: bool,
+    /// Moves the engine's own clockwork while everyone waits.
+    _background: Arc<Background>,
+}
+
+#[async_trait]
+impl Engine for SimEngine {
+    fn api_version(&self) -> ApiVersion {
+        self.shared.lock().api
+    }
+
+    fn address(&self) -> &'static str {
+        "sim://engine"
+    }
+
+    fn is_local(&self) -> bool {
+        self.local
+    }
+
+    async fn version(&self) -> Result<models::SystemVersion> {
+        self.call(Request::read("version", "", 140), |state| Ok(state.system_version())).await
+    }
+
+    async fn info(&self) -> Result<models::SystemInfo> {
+        self.call(Request::read("info", "", 2_000), |state| Ok(state.system_info())).await
+    }
+
+    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
+        let filters = filters.clone();
+        let events = self.call(Request::read("events", "", 300), move |state| Ok(state.events.listen(filters, since))).await?;
+        Ok(self.stream(events))
+    }
+
+    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+        let filters = filters.clone();
+        let list = Request::read("container_list", "", 600);
+        self.list_call(list, move |state, objects| objects.list_containers(all, &filters, state.api, state.now)).await
+    }
+
+    async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse> {
+        let name = container.to_owned();
+        self.call(Request::read("container_inspect", container, 330), move |state| state.inspect_container(&name)).await
+    }
+
+    async fn container_create(
+        &self,
+        name: &str,
+        _platform: Option<&str>,
+        body: models::ContainerCreateBody,
+    ) -> Result<models::ContainerCreateResponse> {
+        let own = name.to_owned();
+        self.call(Request::change("container_create", name, 5_000), move |state| state.create_container(&own, body)).await
+    }
+
+    async fn container_start(&self, container: &str) -> Result<bool> {
+        let name = container.to_owned();
+        let start = move |state: &mut state::State| state.container_id(&name).and_then(|id| state.start_container(&id));
+        self.call(Request::change("container_start", container, 130_000), start).await
+    }
+
+    async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
+        let (name, request) = (container.to_owned(), request.clone());
+        self.long_call(Request::change("container_stop", container, 2_000), move |state, reply| {
+            state.stop_container(&name, &request, reply);
+            None
+        })
+        .await
+    }
+
+    async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
+        let (name, request) = (container.to_owned(), request.clone());
+        self.long_call(Request::change("container_restart", container, 2_000), move |state, reply| {
+            state.restart_container(&name, &request, reply);
+            None
+        })
+        .await
+    }
+
+    async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
+        let (name, signal) = (container.to_owned(), signal.to_owned());
+        self.call(Request::change("container_kill", container, 6_000), move |state| state.kill_container(&name, &signal)).await
+    }
+
+    async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
+        let (old, new) = (container.to_owned(), name.to_owned());
+        self.call(Request::change("container_rename", container, 800), move |state| state.rename_container(&old, &new)).await
+    }
+
+    async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
+        let name = container.to_owned();
+        let takes = if force { 60_000 } else { 4_000 };
+        self.call(Request::change("container_remove", container, takes), move |state| state.remove_container(&name, force, volumes)).await
+    }
+
+    async fn container_wait(&self, container: &str) -> Result<i64> {
+        let name = container.to_owned();
+        self.long_call(Request::read("container_wait", container, 300), move |state, reply| {
+            state.wait_container(&name, reply);
+            None
+        })
+        .await
+    }
+
+    async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
+        let (name, request) = (container.to_owned(), *request);
+        let log = self.call(Request::read("container_logs", container, 400), move |state| state.read_log(&name, request)).await?;
+        Ok(self.stream(log))
+    }
+
+    async fn container_top(&self, container: &str) -> Result<Top> {
+        let name = container.to_owned();
+        self.call(Request::read("container_top", container, 10_000), move |state| state.top(&name)).await
+    }
+
+    async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
+        let (name, path) = (container.to_owned(), path.to_owned());
+        self.call(Request::change("container_upload", container, 30_000), move |state| state.upload(&name, &path, &tar)).await
+    }
+
+    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let (name, path) = (container.to_owned(), path.to_owned());
+        let mut tar = self.call(Request::read("container_download", container, 30_000), move |state| state.download(&name, &path)).await?;
+        Ok(self.stream(stream::iter(std::iter::from_fn(move || {
+            let chunk = tar.split_to(tar.len().min(CHUNK_BYTES));
+            (!chunk.is_empty()).then_some(Ok(chunk))
+        }))))
+    }
+
+    async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
+        let (name, own) = (container.to_owned(), request.clone());
+        let begin = move |state: &mut state::State, reply: call::Reply<_>| match state.open_exec(&name, &own) {
+            Err(error) => {
+                reply.send(state, Err(error));
+                None
+            }
+            Ok((id, output)) => {
+                reply.send(state, Ok((id.clone(), output)));
+                // With standard input it is answered once that is closed.
+                if own.stdin { None } else { state.run_exec(&id, own, Bytes::new()) }
+            }
+        };
+        let (id, output) = self.long_call(Request::change("exec_start", container, 1_000), begin).await?;
+        let input = request.stdin.then(|| {
+            let (shared, exec, request) = (self.shared.clone(), id.clone(), Some(request.clone()));
+            Box::new(exec::SimInput { shared, exec, request, written: BytesMut::new() }) as Box<dyn ExecInput>
+        });
+        Ok(ExecSession { id, output: self.stream(output), input })
+    }
+
+    async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
+        let id = exec.to_owned();
+        self.call(Request::read("exec_inspect", exec, 300), move |state| state.exec_state(&id)).await
+    }
+
+    async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>> {
+        let filters = filters.clone();
+        self.list_call(Request::read("image_list", "", 1_000), move |state, objects| objects.list_images(&filters, state.api)).await
+    }
+
+    async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
+        let name = image.to_owned();
+        self.call(Request::read("image_inspect", image, 400), move |state| state.objects.inspect_image(&name, state.api)).await
+    }
+
+    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+        let (name, auth) = (image.to_owned(), auth.cloned());
+        self.call(Request::read("image_registry_digest", image, 300_000), move |state| state.registry_digest(&name, auth.as_ref())).await
+    }
+
+    async fn image_pull(
+        &self,
+        image: &str,
+        _platform: Option<&str>,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        let (name, auth) = (image.to_owned(), auth.cloned());
+        let reports = self.call(Request::change("image_pull", image, 3_500), move |state| state.pull(&name, auth.as_ref())).await?;
+        Ok(self.stream(reports))
+    }
+
+    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        let (name, auth) = (image.to_owned(), auth.cloned());
+        let reports = self.call(Request::change("image_push", image, 3_500), move |state| state.push(&name, auth.as_ref())).await?;
+        Ok(self.stream(reports))
+    }
+
+    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+        let target = request.tags.first().cloned().unwrap_or_default();
+        let context = read(request.context, "the build context").await?;
+        let order = build::BuildOrder {
+            tags: request.tags,
+            dockerfile: request.dockerfile,
+            target: request.target,
+            args: request.args,
+            labels: request.labels,
+            no_cache: request.no_cache,
+            context_digest: request.context_digest,
+            context,
+        };
+        let reports = self.call(Request::change("image_build", &target, 50_000), move |state| Ok(state.build(order))).await?;
+        Ok(self.stream(reports))
+    }
+
+    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+        let (name, changes) = (tag.to_owned(), changes.to_vec());
+        let tar = read(tar, "the archive").await?;
+        self.call(Request::change("image_import", tag, 36_000), move |state| state.import_image(&name, &changes, &tar)).await
+    }
+
+    async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
+        let (name, tag) = (image.to_owned(), tag.to_owned());
+        self.call(Request::change("image_tag", image, 1_600), move |state| state.tag_image(&name, &tag)).await
+    }
+
+    async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
+        let name = image.to_owned();
+        self.call(Request::change("image_remove", image, 2_000), move |state| state.remove_image(&name, force)).await
+    }
+
+    async fn network_list(&self, filters: &Filters) -> Result<Vec<models::Network>> {
+        let filters = filters.clone();
+        self.list_call(Request::read("network_list", "", 500), move |_, objects| objects.list_networks(&filters)).await
+    }
+
+    async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect> {
+        let name = network.to_owned();
+        self.call(Request::read("network_inspect", network, 400), move |state| state.objects.inspect_network(&name)).await
+    }
+
+    async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
+        let name = body.name.clone();
+        self.call(Request::change("network_create", &name, 50_000), move |state| state.create_network(body)).await
+    }
+
+    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+        let (name, member) = (network.to_owned(), container.to_owned());
+        self.call(Request::change("network_connect", network, 25_000), move |state| state.connect_network(&name, &member, endpoint)).await
+    }
+
+    async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
+        let (name, member) = (network.to_owned(), container.to_owned());
+        self.call(Request::change("network_disconnect", network, 50_000), move |state| state.disconnect_network(&name, &member, force))
+            .await
+    }
+
+    async fn network_remove(&self, network: &str) -> Result<()> {
+        let name = network.to_owned();
+        self.call(Request::change("network_remove", network, 140_000), move |state| state.remove_network(&name)).await
+    }
+
+    async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
+        let filters = filters.clone();
+        self.list_call(Request::read("volume_list", "", 400), move |_, objects| objects.list_volumes(&filters)).await
+    }
+
+    async fn volume_inspect(&self, volume: &str) -> Result<models::Volume> {
+        let name = volume.to_owned();
+        self.call(Request::read("volume_inspect", volume, 300), move |state| state.objects.inspect_volume(&name)).await
+    }
+
+    async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
+        let name = body.name.clone().unwrap_or_default();
+        self.call(Request::change("volume_create", &name, 1_000), move |state| state.create_volume(body)).await
+    }
+
+    async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
+        let name = volume.to_owned();
+        self.call(Request::change("volume_remove", volume, 1_000), move |state| state.remove_volume(&name, force)).await
+    }
+}
+
+/// All of a stream the caller sends.
+async fn read(stream: BoxStream<'static, std::io::Result<Bytes>>, what: &str) -> Result<Bytes> {
+    let add = |mut all: BytesMut, chunk: Bytes| async move {
+        all.extend_from_slice(&chunk);
+        Ok(all)
+    };
+    let all = stream.try_fold(BytesMut::new(), add).await;
+    all.map(BytesMut::freeze).map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not read {what}: {error}")))
+}

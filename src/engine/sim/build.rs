@@ -1,0 +1,286 @@
+//! Building images: the Dockerfile decides what they are configured with, a script how the steps go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::ImageConfig;
+use bytes::Bytes;
+use futures::channel::mpsc::UnboundedReceiver;
+
+use super::feed::{Step, say};
+use super::ids::digest;
+use super::images::Image;
+use super::images::dockerfile::{Stage, apply, stages};
+use super::images::reference::Reference;
+use super::process::matches;
+use super::state::State;
+use super::tree::Tree;
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, Result};
+
+const STEP_TAKES: Duration = Duration::from_secs(1);
+const CACHED_TAKES: Duration = Duration::from_millis(20);
+
+/// How the steps of a build go.
+#[derive(Debug, Clone)]
+pub struct BuildScript {
+    step_takes: Duration,
+    fails: Option<(String, String, i64)>,
+    says: Vec<(String, String)>,
+    files: BTreeMap<String, Bytes>,
+}
+
+impl Default for BuildScript {
+    fn default() -> Self {
+        Self { step_takes: STEP_TAKES, fails: None, says: Vec::new(), files: BTreeMap::new() }
+    }
+}
+
+impl BuildScript {
+    /// Every step takes a second and succeeds silently.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every step takes so long.
+    #[must_use]
+    pub fn step_takes(mut self, time: Duration) -> Self {
+        self.step_takes = time;
+        self
+    }
+
+    /// The first step that contains `part` writes `output` and ends with `code`.
+    #[must_use]
+    pub fn fails_at(mut self, part: &str, output: &str, code: i64) -> Self {
+        self.fails = Some((part.to_owned(), output.to_owned(), code));
+        self
+    }
+
+    /// Steps that contain `part` write `output`.
+    #[must_use]
+    pub fn says(mut self, part: &str, output: &str) -> Self {
+        self.says.push((part.to_owned(), output.to_owned()));
+        self
+    }
+
+    /// The image has this file.
+    #[must_use]
+    pub fn with_file(mut self, path: &str, content: impl Into<Bytes>) -> Self {
+        self.files.insert(path.to_owned(), content.into());
+        self
+    }
+}
+
+/// How builds go, and which steps were done before.
+#[derive(Debug, Default)]
+pub(super) struct Builds {
+    /// By a pattern for the image's name; the newest wins.
+    pub scripts: Vec<(String, BuildScript)>,
+    /// Ids of what was built.
+    built: BTreeSet<String>,
+}
+
+/// A build, without the stream its context came in.
+pub(super) struct BuildOrder {
+    pub tags: Vec<String>,
+    pub dockerfile: String,
+    pub target: Option<String>,
+    pub args: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    pub no_cache: bool,
+    pub context_digest: String,
+    pub context: Bytes,
+}
+
+fn failed(words: impl Into<String>) -> EngineError {
+    EngineError::new(Kind::Failed, words)
+}
+
+/// What a build comes to, before anything is run.
+struct Plan {
+    /// Every step in the builder's words, with the instruction itself.
+    steps: Vec<String>,
+    config: ImageConfig,
+    files: Tree,
+    id: String,
+}
+
+impl State {
+    /// Begins a build; its reports. What cannot be built fails in the first of them.
+    pub fn build(&mut self, order: BuildOrder) -> UnboundedReceiver<Result<BuildEvent>> {
+        match self.plan_build(&order) {
+            Ok(plan) => {
+                let steps = self.build_steps(order, plan);
+                self.feed(steps)
+            }
+            Err(error) => {
+                let fails: Step<BuildEvent> = Box::new(move |_| Err(error));
+                self.feed([(Duration::ZERO, fails)])
+            }
+        }
+    }
+
+    fn plan_build(&self, order: &BuildOrder) -> Result<Plan> {
+        for tag in &order.tags {
+            Reference::parse(tag)?;
+        }
+        let mut context = Tree::default();
+        context.unpack("/", &order.context).map_err(|error| failed(format!("could not read the build context: {error}")))?;
+        let text = context.file(&order.dockerfile).ok_or_else(|| {
+            failed(format!("failed to solve: failed to read dockerfile: open {}: no such file or directory", order.dockerfile))
+        })?;
+        let stages = stages(&String::from_utf8_lossy(&text), &order.args).map_err(|words| failed(format!("failed to solve: {words}")))?;
+        let last = match &order.target {
+            None => stages.len() - 1,
+            Some(target) => find_stage(&stages, target)
+                .ok_or_else(|| failed(format!("failed to solve: target stage \"{target}\" could not be found")))?,
+        };
+        let needed = needed(&stages, last);
+        let script = self.build_script(order);
+        let (mut config, base) = self.base_config(&stages, last)?;
+        config.labels.get_or_insert_default().extend(order.labels.clone());
+        let mut files = self.base_files(&stages, last);
+        files.add_folder(config.working_dir.as_deref().unwrap_or("/"));
+        for (path, content) in &script.files {
+            files.write(path, content.clone());
+        }
+        let mut steps = Vec::new();
+        for at in needed {
+            steps.extend(stage_steps(&stages, at));
+        }
+        let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n");
+        let target = order.target.clone().unwrap_or_default();
+        let parts = [&order.context_digest, &order.dockerfile, &target, &base, &pairs(&order.args), &pairs(&order.labels)];
+        Ok(Plan { steps, config, files, id: format!("sha256:{}", digest(parts)) })
+    }
+
+    fn build_script(&self, order: &BuildOrder) -> BuildScript {
+        let fits = |(pattern, _): &&(String, BuildScript)| order.tags.iter().any(|tag| matches(pattern, tag));
+        self.builds.scripts.iter().rev().find(fits).map(|(_, script)| script.clone()).unwrap_or_default()
+    }
+
+    /// The configuration of a stage, and the id of the image it goes back to.
+    fn base_config(&self, stages: &[Stage], at: usize) -> Result<(ImageConfig, String)> {
+        let stage = &stages[at];
+        let (mut config, base) = match find_stage(&stages[..at], &stage.base) {
+            Some(before) => self.base_config(stages, before)?,
+            None if stage.base == "scratch" => (ImageConfig::default(), String::new()),
+            None => {
+                let image = self.base_image(&stage.base)?;
+                (image.config.clone(), image.id.clone())
+            }
+        };
+        for instruction in &stage.instructions {
+            apply(&mut config, instruction).map_err(|words| failed(format!("failed to solve: {words}")))?;
+        }
+        Ok((config, base))
+    }
+
+    /// An image a build begins with: a local one, or the registry's.
+    fn base_image(&self, name: &str) -> Result<&Image> {
+        self.objects
+            .find_image(name)
+            .or_else(|_| self.registry.image(name))
+            .map_err(|error| failed(format!("failed to solve: {name}: failed to resolve source metadata for {name}: {}", error.message)))
+    }
+
+    fn base_files(&self, stages: &[Stage], at: usize) -> Tree {
+        match find_stage(&stages[..at], &stages[at].base) {
+            Some(before) => self.base_files(stages, before),
+            None => self.base_image(&stages[at].base).map(|image| image.files.as_ref().clone()).unwrap_or_default(),
+        }
+    }
+
+    fn build_steps(&self, order: BuildOrder, plan: Plan) -> Vec<(Duration, Step<BuildEvent>)> {
+        let script = self.build_script(&order);
+        let cached = !order.no_cache && self.builds.built.contains(&plan.id);
+        let mut steps: Vec<(Duration, Step<BuildEvent>)> = Vec::new();
+        // A step begins when the one before it has ended.
+        let mut wait = Duration::ZERO;
+        for words in &plan.steps {
+            if cached {
+                steps.push((CACHED_TAKES, say(BuildEvent::Cached(words.clone()))));
+                continue;
+            }
+            steps.push((wait, say(BuildEvent::Step(words.clone()))));
+            wait = script.step_takes;
+            for (_, output) in script.says.iter().filter(|(part, _)| words.contains(part.as_str())) {
+                steps.push((Duration::ZERO, say(BuildEvent::Output(format!("{output}\n").into()))));
+            }
+            if let Some((_, output, code)) = script.fails.as_ref().filter(|(part, ..)| words.contains(part.as_str())) {
+                let command = words.split_once("] ").map_or(words.as_str(), |(_, instruction)| instruction);
+                let command = command.strip_prefix("RUN ").unwrap_or(command);
+                let error = failed(format!("process \"/bin/sh -c {command}\" did not complete successfully: exit code: {code}"));
+                steps.push((script.step_takes, say(BuildEvent::Output(format!("{output}\n").into()))));
+                steps.push((Duration::ZERO, Box::new(move |_| Err(error))));
+                return steps;
+            }
+        }
+        steps.push((wait + CACHED_TAKES, Box::new(move |state| Ok(BuildEvent::Image(state.built(&order, plan))))));
+        steps
+    }
+
+    /// The image is there now; its id.
+    fn built(&mut self, order: &BuildOrder, plan: Plan) -> String {
+        let Plan { config, files, id, .. } = plan;
+        self.builds.built.insert(id.clone());
+        let own = id.clone();
+        self.store_image(&id, None, |state| Image {
+            id: own,
+            serial: state.ids.serial(),
+            created: state.now,
+            tags: BTreeSet::new(),
+            digests: BTreeSet::new(),
+            config,
+            comment: "buildkit.dockerfile.v0".to_owned(),
+            size: i64::try_from(order.context.len()).unwrap_or(i64::MAX),
+            files: Arc::new(files),
+        });
+        for tag in &order.tags {
+            let name = Reference::parse(tag).map_or_else(|_| tag.clone(), |reference| reference.full());
+            self.name_image(&id, &name);
+            self.emit_image(&id, "tag", &name);
+        }
+        id
+    }
+}
+
+/// By name, or by number from 0.
+fn find_stage(stages: &[Stage], wanted: &str) -> Option<usize> {
+    let name = wanted.to_ascii_lowercase();
+    let named = stages.iter().rposition(|stage| stage.name.as_deref() == Some(&name));
+    named.or_else(|| wanted.parse().ok().filter(|number| *number < stages.len()))
+}
+
+/// The stages a stage is made from, itself last: those it begins with and those it copies from.
+fn needed(stages: &[Stage], last: usize) -> BTreeSet<usize> {
+    let mut needed = BTreeSet::new();
+    let mut open = vec![last];
+    while let Some(at) = open.pop() {
+        if !needed.insert(at) {
+            continue;
+        }
+        let copied = stages[at].instructions.iter().filter(|instruction| matches!(instruction.name.as_str(), "COPY" | "ADD"));
+        let sources = copied.filter_map(|instruction| instruction.rest.split_whitespace().find_map(|word| word.strip_prefix("--from=")));
+        open.extend(sources.chain([stages[at].base.as_str()]).filter_map(|name| find_stage(&stages[..at], name)));
+    }
+    needed
+}
+
+/// `[production 2/5] RUN pip install …`
+fn stage_steps(stages: &[Stage], at: usize) -> Vec<String> {
+    let stage = &stages[at];
+    let name = match &stage.name {
+        Some(name) => format!("{name} "),
+        None if stages.len() > 1 => format!("stage-{at} "),
+        None => String::new(),
+    };
+    // Only what makes a layer is a step.
+    let layers = stage.instructions.iter().filter(|instruction| matches!(instruction.name.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR"));
+    let mut words: Vec<String> = layers.map(super::images::dockerfile::Instruction::words).collect();
+    if find_stage(&stages[..at], &stage.base).is_none() {
+        words.insert(0, format!("FROM {}", stage.base));
+    }
+    let count = words.len();
+    words.into_iter().enumerate().map(|(number, words)| format!("[{name}{}/{count}] {words}", number + 1)).collect()
+}

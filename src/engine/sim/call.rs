@@ -1,0 +1,224 @@
+//! How a call travels: it is written down, meets its fate, takes its time, is done on the engine, and answered.
+//!
+//! What a call does is put on the engine's timetable, so that it is done even if the caller stops
+//! waiting, as on a real engine.
+
+use std::time::Duration;
+
+use futures::future::{Either, pending, select};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use std::pin::pin;
+use tokio::sync::oneshot;
+
+use super::SimEngine;
+use super::errors::unreachable;
+use super::fault::{Fate, Faults};
+use super::process::Script;
+use super::state::{Objects, State};
+use super::timetable::Purpose;
+use crate::engine::{EngineErrorKind, Result};
+
+/// How long it takes to learn that nobody listens.
+const REFUSED: Duration = Duration::from_micros(140);
+
+/// A call of the port, as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// From 1 on, over the life of the simulation.
+    pub index: u64,
+    /// The port's method: `container_start`.
+    pub method: &'static str,
+    /// The name or id it was made for; empty for lists.
+    pub target: String,
+    /// Whether it may change something on the engine.
+    pub mutates: bool,
+    /// Virtual time since the start.
+    pub at: Duration,
+}
+
+/// The calls made so far, and what is to go wrong with the next.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub made: Vec<Call>,
+    pub faults: Faults,
+}
+
+/// Whether a call may change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    Reads,
+    Mutates,
+}
+
+/// A call about to be made.
+pub(super) struct Request {
+    pub method: &'static str,
+    pub target: String,
+    pub effect: Effect,
+    /// How long the engine usually takes.
+    pub takes: Duration,
+}
+
+impl Request {
+    /// A call that only reads.
+    pub fn read(method: &'static str, target: &str, microseconds: u64) -> Self {
+        Self { method, target: target.to_owned(), effect: Effect::Reads, takes: Duration::from_micros(microseconds) }
+    }
+
+    /// A call that changes something.
+    pub fn change(method: &'static str, target: &str, microseconds: u64) -> Self {
+        Self { effect: Effect::Mutates, ..Self::read(method, target, microseconds) }
+    }
+}
+
+/// What becomes of an answer on its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    Lost,
+    Crash,
+}
+
+/// The way back to the caller. Dropped unused, the caller sees a broken connection.
+pub(super) struct Reply<T> {
+    sender: oneshot::Sender<Result<T>>,
+    way: Way,
+}
+
+impl<T> Reply<T> {
+    /// Answers the call.
+    pub fn send(self, state: &mut State, result: Result<T>) {
+        let result = match self.way {
+            Way::Open => result,
+            Way::Lost => Err(unreachable()),
+            Way::Crash => {
+                state.crash();
+                Err(unreachable())
+            }
+        };
+        // A caller that no longer waits misses nothing.
+        let _ = self.sender.send(result);
+    }
+}
+
+impl SimEngine {
+    /// A call that is done in one moment.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.long_call(request, |state, reply| {
+            let result = work(state);
+            reply.send(state, result);
+            None
+        })
+        .await
+    }
+
+    /// A list: of now, or of before the last change where a fault says so.
+    pub(super) async fn list_call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&State, &Objects) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.begin(request, |state, stale, reply| {
+            let seen = if stale { state.before.as_ref() } else { None };
+            let result = work(state, seen.unwrap_or(&state.objects));
+            reply.send(state, result);
+            None
+        })
+        .await
+    }
+
+    /// A call whose answer may come later than the moment it is begun.
+    pub(super) async fn long_call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State, Reply<T>) -> Option<Script> + Send + 'static,
+    ) -> Result<T> {
+        self.begin(request, |state, _, reply| work(state, reply)).await
+    }
+
+    async fn begin<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State, bool, Reply<T>) -> Option<Script> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, answer) = oneshot::channel();
+        // Traces differ with the seed, as real ones do: up to half as long again.
+        let takes = request.takes + request.takes.mul_f64(unit(self.shared.conductor.random()) / 2.0);
+        let (fate, crashed) = self.shared.with(|state| {
+            state.record(&request);
+            let crashed = state.crashed.clone();
+            if crashed.is_cancelled() || !state.up {
+                return (Fate::Fails(unreachable()), crashed);
+            }
+            let fate = state.fate(request.method);
+            let (way, stale, delay) = match &fate {
+                Fate::Proceeds => (Way::Open, false, Duration::ZERO),
+                Fate::Stale => (Way::Open, true, Duration::ZERO),
+                Fate::Late(time) => (Way::Open, false, *time),
+                Fate::ReplyLost => (Way::Lost, false, Duration::ZERO),
+                Fate::CrashesAfter => (Way::Crash, false, Duration::ZERO),
+                Fate::CrashesBefore => {
+                    state.crash();
+                    return (Fate::Fails(unreachable()), crashed);
+                }
+                Fate::Fails(_) | Fate::Hangs => return (fate, crashed),
+            };
+            state.after(takes + delay, Purpose::Once, move |state| {
+                if request.effect == Effect::Mutates && state.calls.faults.wants_stale() {
+                    state.before = Some(state.objects.clone());
+                }
+                work(state, stale, Reply { sender, way })
+            });
+            (fate, crashed)
+        });
+        match fate {
+            Fate::Fails(error) => {
+                let refused = error.kind == EngineErrorKind::Unreachable;
+                self.shared.conductor.sleep(if refused { REFUSED } else { takes }).await;
+                Err(error)
+            }
+            Fate::Hangs => match select(pin!(crashed.cancelled()), pending::<()>()).await {
+                Either::Left(_) | Either::Right(_) => Err(unreachable()),
+            },
+            _ => match select(pin!(crashed.cancelled()), answer).await {
+                Either::Left(_) | Either::Right((Err(_), _)) => Err(unreachable()),
+                Either::Right((Ok(result), _)) => result,
+            },
+        }
+    }
+
+    /// A stream of answers, broken off when the run is killed.
+    pub(super) fn stream<T: Send + 'static>(
+        &self,
+        stream: impl Stream<Item = Result<T>> + Send + 'static,
+    ) -> BoxStream<'static, Result<T>> {
+        let crashed = self.shared.lock().crashed.clone();
+        let broken = crashed.clone();
+        let end = stream::once(async move { broken.is_cancelled().then(|| Err(unreachable())) }).filter_map(std::future::ready);
+        stream.take_until(crashed.cancelled_owned()).chain(end).boxed()
+    }
+}
+
+impl State {
+    fn record(&mut self, request: &Request) {
+        self.timetable.called(self.now);
+        let index = self.calls.made.len() as u64 + 1;
+        self.calls.made.push(Call {
+            index,
+            method: request.method,
+            target: request.target.clone(),
+            mutates: request.effect == Effect::Mutates,
+            at: self.now,
+        });
+    }
+}
+
+/// A random number as a fraction of one.
+fn unit(random: u64) -> f64 {
+    // The upper 32 bits are exact in a float.
+    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,145 @@
+//! Containers: what is known of one, and how it is found.
+
+pub(super) mod config;
+pub(super) mod create;
+pub(super) mod inspect;
+pub(super) mod lifecycle;
+pub(super) mod list;
+pub(super) mod remove;
+pub(super) mod status;
+pub(super) mod stop;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models;
+
+use super::errors::{no_such_container, refusal};
+use super::health::Health;
+use super::logs::LogLine;
+use super::mounts::Mounted;
+use super::networks::Endpoint;
+use super::ports::Published;
+use super::process::Process;
+use super::state::{Objects, State};
+use super::tree::Tree;
+use crate::engine::Result;
+
+/// Done when a container's process has exited, with its exit code.
+pub(super) type OnExit = Box<dyn FnOnce(&mut State, i64) + Send>;
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Created,
+    Running,
+    /// Exited; its restart policy starts it again soon.
+    Restarting,
+    Exited,
+}
+
+#[derive(Clone)]
+pub(super) struct Container {
+    pub id: String,
+    /// Order of creation.
+    pub serial: u64,
+    /// Without a slash.
+    pub name: String,
+    pub created: Duration,
+    /// The image as it was asked for.
+    pub image: String,
+    pub image_id: String,
+    pub image_files: Arc<Tree>,
+    /// What it was created with, merged with the image's.
+    pub config: models::ContainerConfig,
+    pub host: models::HostConfig,
+    pub labels: BTreeMap<String, String>,
+    pub mounts: Vec<Mounted>,
+    /// By the network's name.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    pub phase: Phase,
+    /// How often it was started: what an earlier start left on the timetable is void.
+    pub starts: u64,
+    pub started: Option<Duration>,
+    pub finished: Option<Duration>,
+    pub exit_code: i64,
+    /// Why its last start failed.
+    pub error: String,
+    pub out_of_memory: bool,
+    /// Restarts by its policy since it was last started by hand.
+    pub restarts: i64,
+    pub backoff: Duration,
+    /// Stopped or killed by hand since it was last started.
+    pub stopped_by_hand: bool,
+    /// Its next exit is its last, whatever its policy.
+    pub ends_for_good: bool,
+    pub published: Vec<Published>,
+    pub health: Option<Health>,
+    pub process: Arc<Process>,
+    /// What was written into it, on top of the image.
+    pub layer: Tree,
+    pub log: Vec<LogLine>,
+    /// The signals it was sent, oldest first.
+    pub signals: Vec<String>,
+}
+
+impl Container {
+    /// Whether the engine calls it running, which includes waiting for a restart.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Restarting)
+    }
+
+    /// A number for its main process; 0 if there is none.
+    pub fn pid(&self) -> i64 {
+        let made_up = 1000 + 100 * self.serial + self.starts;
+        if self.phase == Phase::Running { i64::try_from(made_up).unwrap_or(i64::MAX) } else { 0 }
+    }
+
+    /// Entrypoint and command: what its main process runs.
+    pub fn command(&self) -> Vec<&str> {
+        let parts = [&self.config.entrypoint, &self.config.cmd];
+        parts.into_iter().flatten().flatten().map(String::as_str).collect()
+    }
+}
+
+impl Objects {
+    /// By full id, name (with or without a slash) or the beginning of an id, in this order.
+    pub fn find_container(&self, wanted: &str) -> Result<&Container> {
+        if let Some(container) = self.containers.get(wanted) {
+            return Ok(container);
+        }
+        let name = wanted.strip_prefix('/').unwrap_or(wanted);
+        if let Some(container) = self.containers.values().find(|container| container.name == name) {
+            return Ok(container);
+        }
+        let mut begun = self.containers.range(wanted.to_owned()..).take_while(|(id, _)| id.starts_with(wanted));
+        match (begun.next().filter(|_| !wanted.is_empty()), begun.next()) {
+            (None, _) => Err(no_such_container(wanted)),
+            (Some((_, container)), None) => Ok(container),
+            (Some(_), Some(_)) => Err(refusal(400, format!("Multiple IDs found with provided prefix: {wanted}"))),
+        }
+    }
+}
+
+impl State {
+    /// The id of a container that is there.
+    pub fn container_id(&self, wanted: &str) -> Result<String> {
+        self.objects.find_container(wanted).map(|container| container.id.clone())
+    }
+
+    /// A container by its full id.
+    pub fn container(&self, id: &str) -> Result<&Container> {
+        self.objects.containers.get(id).ok_or_else(|| no_such_container(id))
+    }
+
+    /// A container by its full id.
+    pub fn container_mut(&mut self, id: &str) -> Result<&mut Container> {
+        self.objects.containers.get_mut(id).ok_or_else(|| no_such_container(id))
+    }
+
+    /// Whether the container runs in the very start that `starts` counted.
+    pub fn runs(&self, id: &str, starts: u64) -> bool {
+        self.objects.containers.get(id).is_some_and(|container| container.phase == Phase::Running && container.starts == starts)
+    }
+}

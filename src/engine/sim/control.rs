@@ -1,0 +1,132 @@
+//! The simulated engine from outside the port: faults, crashes, restarts, and what was seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::EventMessage;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::call::Call;
+use super::containers::lifecycle::Exit;
+use super::fault::{Fault, When};
+use super::images::spec::ImageSpec;
+use super::process::Process;
+use super::snapshot::EngineState;
+use super::timetable::Purpose;
+use super::{SimEngine, SimEngineBuilder};
+use crate::engine::{OutputKind, Result};
+use crate::host::sim::conductor::SimConductor;
+
+impl SimEngine {
+    /// Sets up an engine in the virtual time of `conductor`.
+    pub fn builder(conductor: Arc<SimConductor>) -> SimEngineBuilder {
+        SimEngineBuilder::new(conductor)
+    }
+
+    /// Containers started from now on whose name, image or Compose service is `pattern` behave so.
+    pub fn set_process(&self, pattern: &str, process: Process) {
+        self.shared.with(|state| state.processes.add(pattern, process));
+    }
+
+    /// From now on the registry has this image under this name.
+    pub fn publish(&self, name: &str, spec: &ImageSpec, takes: Duration) -> Result<()> {
+        self.shared.with(|state| state.publish(name, spec, takes))
+    }
+
+    /// Another process of the machine listens on a TCP port now.
+    pub fn take_port(&self, port: u16) {
+        self.shared.with(|state| state.machine.ports.insert(port));
+    }
+
+    /// It no longer does.
+    pub fn free_port(&self, port: u16) {
+        self.shared.with(|state| state.machine.ports.remove(&port));
+    }
+
+    /// A container writes a line to its log.
+    pub fn say(&self, container: &str, line: &str) -> Result<()> {
+        self.shared.with(|state| {
+            let id = state.container_id(container)?;
+            state.log(&id, OutputKind::Stdout, line);
+            Ok(())
+        })
+    }
+
+    /// A container's process ends by itself with `code`, as a crash does.
+    pub fn end_process(&self, container: &str, code: i64) -> Result<()> {
+        self.shared.with(|state| {
+            let id = state.container_id(container)?;
+            let starts = state.container(&id)?.starts;
+            if state.runs(&id, starts) {
+                state.exited(&id, Exit::code(code));
+            }
+            Ok(())
+        })
+    }
+
+    /// One thing that is to go wrong.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.with(|state| state.calls.faults.add(fault));
+    }
+
+    /// At the so-manieth call from now (1 is the next) the run is dead to the engine: that call and
+    /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all streams
+    /// break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
+    pub fn crash_at(&self, call: u64, when: When) {
+        self.shared.with(|state| state.calls.faults.crash_at(call, when));
+    }
+
+    /// Cancelled at the crash to come; ask for it before.
+    pub fn crashed(&self) -> CancellationToken {
+        self.shared.lock().crashed.clone()
+    }
+
+    /// After a crash: the engine answers again, to the next run. A crash that did not come is called off.
+    pub fn recover(&self) {
+        self.shared.with(super::state::State::recover);
+    }
+
+    /// The engine restarts and is away for `down`. Calls under way and streams break, containers end,
+    /// and those whose policy says so are started again.
+    pub fn restart(&self, down: Duration) {
+        self.shared.with(|state| {
+            state.on_exit.clear();
+            let again = state.end_all();
+            state.up = false;
+            state.life += 1;
+            state.events.end_streams();
+            state.followers.clear();
+            state.after(down, Purpose::Once, move |state| {
+                state.up = true;
+                state.start_all(&again);
+                None
+            });
+        });
+    }
+
+    /// All objects as they are now.
+    pub fn state(&self) -> EngineState {
+        self.shared.with(|state| state.snapshot())
+    }
+
+    /// A file as a process in the container sees it.
+    pub fn file(&self, container: &str, path: &str) -> Option<Bytes> {
+        self.shared.with(|state| state.seen_file(container, path))
+    }
+
+    /// The calls made so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.with(|state| state.calls.made.clone())
+    }
+
+    /// Every event so far, in order.
+    pub fn past_events(&self) -> Vec<EventMessage> {
+        self.shared.with(|state| state.events.past().to_vec())
+    }
+
+    /// Every event so far, one line each: seconds, type, action, name, exit code.
+    pub fn event_trace(&self) -> Vec<String> {
+        self.shared.with(|state| state.event_trace())
+    }
+}

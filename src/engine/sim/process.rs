@@ -1,0 +1,353 @@
+//! How the processes in containers behave, as a test says.
+//!
+//! Nothing runs in a simulated container. A [`Process`] says when it is ready, when it exits, what
+//! commands run in it answer, and how it takes a signal. The engine's own health probes are commands too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::state::{Shared, State};
+use super::tree::Tree;
+use crate::engine::{ExecRequest, OutputKind};
+
+/// How long a command in a container takes: the engine's own share included, as measured.
+const COMMAND_TAKES: Duration = Duration::from_millis(33);
+
+/// How long a process takes to end after the signal that asks it to.
+const STOP_TAKES: Duration = Duration::from_millis(30);
+
+/// Compose's label with the name of a container's service.
+const SERVICE_LABEL: &str = "com.docker.compose.service";
+
+type ExecScript = Arc<dyn Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync>;
+
+/// The behaviour of a container's main process, and of commands run beside it.
+#[derive(Clone)]
+pub struct Process {
+    pub(super) ready_after: Duration,
+    pub(super) exits_after: Option<(Duration, i64)>,
+    pub(super) stop_takes: Duration,
+    pub(super) stop_code: i64,
+    pub(super) ignores_term: bool,
+    pub(super) killed_for_memory: bool,
+    pub(super) cannot_start: Option<String>,
+    pub(super) logs: Vec<(Duration, OutputKind, String)>,
+    pub(super) writes: Vec<String>,
+    exec: Option<ExecScript>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            ready_after: Duration::ZERO,
+            exits_after: None,
+            stop_takes: STOP_TAKES,
+            stop_code: 0,
+            ignores_term: false,
+            killed_for_memory: false,
+            cannot_start: None,
+            logs: Vec::new(),
+            writes: Vec::new(),
+            exec: None,
+        }
+    }
+}
+
+impl Process {
+    /// Ready at once, runs until it is stopped, then exits with 0; every command succeeds silently.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Its health test fails until it has run for so long.
+    #[must_use]
+    pub fn ready_after(mut self, time: Duration) -> Self {
+        self.ready_after = time;
+        self
+    }
+
+    /// Exits by itself with `code` once it has run for so long.
+    #[must_use]
+    pub fn exits_after(mut self, time: Duration, code: i64) -> Self {
+        self.exits_after = Some((time, code));
+        self
+    }
+
+    /// Is killed for using too much memory once it has run for so long: exit code 137, `OOMKilled`.
+    #[must_use]
+    pub fn runs_out_of_memory_after(mut self, time: Duration) -> Self {
+        self.killed_for_memory = true;
+        self.exits_after(time, 137)
+    }
+
+    /// Takes so long to end when asked to.
+    #[must_use]
+    pub fn stop_takes(mut self, time: Duration) -> Self {
+        self.stop_takes = time;
+        self
+    }
+
+    /// Exits with `code` when asked to.
+    #[must_use]
+    pub fn stop_code(mut self, code: i64) -> Self {
+        self.stop_code = code;
+        self
+    }
+
+    /// Goes on when asked to end: only a kill ends it.
+    #[must_use]
+    pub fn ignores_term(mut self) -> Self {
+        self.ignores_term = true;
+        self
+    }
+
+    /// Its start fails with the runtime's `words`: `exec: "x": executable file not found in $PATH`.
+    #[must_use]
+    pub fn cannot_start(mut self, words: &str) -> Self {
+        self.cannot_start = Some(words.to_owned());
+        self
+    }
+
+    /// Writes a line to standard output once it has run for so long.
+    #[must_use]
+    pub fn says(mut self, after: Duration, line: &str) -> Self {
+        self.logs.push((after, OutputKind::Stdout, line.to_owned()));
+        self
+    }
+
+    /// Writes a line to standard error once it has run for so long.
+    #[must_use]
+    pub fn complains(mut self, after: Duration, line: &str) -> Self {
+        self.logs.push((after, OutputKind::Stderr, line.to_owned()));
+        self
+    }
+
+    /// Changes the volume mounted at `destination` whenever it starts.
+    #[must_use]
+    pub fn writes(mut self, destination: &str) -> Self {
+        self.writes.push(destination.to_owned());
+        self
+    }
+
+    /// Answers commands run in the container; `None` leaves the answer to [`Process`]'s own rule: the
+    /// health test passes once it is ready, everything else succeeds silently.
+    #[must_use]
+    pub fn on_exec(mut self, script: impl Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync + 'static) -> Self {
+        self.exec = Some(Arc::new(script));
+        self
+    }
+
+    fn answer(&self, request: &ExecRequest, view: &mut ProcessView) -> ExecAnswer {
+        if let Some(answer) = self.exec.as_ref().and_then(|script| script(request, view)) {
+            return answer;
+        }
+        if view.health_test.as_ref() == Some(&request.command) && !view.ready {
+            return ExecAnswer::failure(1, "not ready\n");
+        }
+        ExecAnswer::default()
+    }
+}
+
+/// How a command in a container ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecAnswer {
+    pub stdout: Bytes,
+    pub stderr: Bytes,
+    pub code: i64,
+    /// Virtual time it takes, the engine's share included.
+    pub takes: Duration,
+    /// The runtime could not run it; `stdout` holds its words.
+    pub(super) unrunnable: bool,
+}
+
+impl Default for ExecAnswer {
+    /// Success without output.
+    fn default() -> Self {
+        Self { stdout: Bytes::new(), stderr: Bytes::new(), code: 0, takes: COMMAND_TAKES, unrunnable: false }
+    }
+}
+
+impl ExecAnswer {
+    /// Success with this output.
+    pub fn stdout(text: impl Into<Bytes>) -> Self {
+        Self { stdout: text.into(), ..Self::default() }
+    }
+
+    /// Failure with this code and these words on standard error.
+    pub fn failure(code: i64, stderr: impl Into<Bytes>) -> Self {
+        Self { stderr: stderr.into(), code, ..Self::default() }
+    }
+
+    /// The runtime cannot run it: `exec: "x": executable file not found in $PATH`.
+    pub fn cannot_run(words: &str) -> Self {
+        let said = format!("OCI runtime exec failed: exec failed: unable to start container process: {words}: unknown\r\n");
+        Self { stdout: said.into(), code: 126, unrunnable: true, ..Self::default() }
+    }
+
+    /// The same, after `time` of virtual time.
+    #[must_use]
+    pub fn taking(mut self, time: Duration) -> Self {
+        self.takes = time;
+        self
+    }
+}
+
+/// A volume as a process in a container sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountedVolume {
+    pub name: String,
+    /// Which volume of that name it is: a volume made anew has another.
+    pub stamp: u64,
+    /// How often its content was changed.
+    pub writes: u64,
+    /// Whether it is mounted to be written.
+    pub writable: bool,
+}
+
+/// What a scripted command can see of its container, and change in it.
+pub struct ProcessView {
+    /// The container's name.
+    pub name: String,
+    /// The image as it was asked for.
+    pub image: String,
+    pub labels: BTreeMap<String, String>,
+    /// `KEY=value`.
+    pub environment: Vec<String>,
+    /// Virtual time since the start of the simulation.
+    pub now: Duration,
+    /// Virtual time since the container's last start.
+    pub running_for: Duration,
+    /// Whether it has run long enough to be ready.
+    pub ready: bool,
+    /// How often the container was started.
+    pub starts: u64,
+    /// What the command read from standard input.
+    pub stdin: Bytes,
+    /// By where they are mounted.
+    pub volumes: BTreeMap<String, MountedVolume>,
+    pub(super) health_test: Option<Vec<String>>,
+    pub(super) files: Tree,
+    pub(super) written: Vec<(String, Bytes)>,
+    pub(super) changed: Vec<String>,
+    pub(super) said: Vec<String>,
+}
+
+impl ProcessView {
+    /// The Compose service the container belongs to.
+    pub fn service(&self) -> Option<&str> {
+        self.labels.get(SERVICE_LABEL).map(String::as_str)
+    }
+
+    /// The value of an environment variable of the container.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// The content of a file in the container.
+    pub fn file(&self, path: &str) -> Option<Bytes> {
+        self.files.file(path)
+    }
+
+    /// Writes a file in the container.
+    pub fn write_file(&mut self, path: &str, content: impl Into<Bytes>) {
+        let content = content.into();
+        self.files.write(path, content.clone());
+        self.written.push((path.to_owned(), content));
+    }
+
+    /// Changes the content of the volume mounted at `destination`.
+    pub fn change_volume(&mut self, destination: &str) {
+        if let Some(volume) = self.volumes.get_mut(destination) {
+            volume.writes += 1;
+        }
+        self.changed.push(destination.to_owned());
+    }
+
+    /// Writes a line to the container's log.
+    pub fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+    }
+}
+
+/// What is done with a command's answer.
+pub(super) type Answered = Box<dyn FnOnce(&mut State, ExecAnswer) + Send>;
+
+/// A command about to be answered by its container's process.
+pub(super) struct Script {
+    pub process: Arc<Process>,
+    pub container: String,
+    pub request: ExecRequest,
+    pub view: ProcessView,
+    pub then: Answered,
+}
+
+impl Script {
+    /// Asks the process outside the engine's lock: it may look at the engine.
+    pub fn run(mut self, shared: &Shared) {
+        let answer = self.process.answer(&self.request, &mut self.view);
+        let mut state = shared.lock();
+        state.apply(&self.container, self.view);
+        (self.then)(&mut state, answer);
+    }
+}
+
+/// Which containers behave how.
+#[derive(Default)]
+pub(super) struct Processes(Vec<(String, Arc<Process>)>);
+
+impl Processes {
+    /// The newest wins.
+    pub fn add(&mut self, pattern: &str, process: Process) {
+        self.0.push((pattern.to_owned(), Arc::new(process)));
+    }
+
+    /// The behaviour of a container with this name, image and labels.
+    pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>) -> Arc<Process> {
+        let service = labels.get(SERVICE_LABEL).map_or("", String::as_str);
+        let found = self.0.iter().rev().find(|(pattern, _)| [name, image, service].iter().any(|text| matches(pattern, text)));
+        found.map(|(_, process)| process.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether `text` is `pattern`, in which `*` stands for anything.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => {
+            let Some(rest) = text.strip_prefix(head) else { return false };
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| matches(tail, &rest[at..]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text) in
+            [("db", "db"), ("*", ""), ("postgres:*", "postgres:15"), ("spc-*-1", "spc-db-1"), ("*a*", "bab"), ("*-1", "x-1-1")]
+        {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("db", "db2"), ("db", "adb"), ("postgres:*", "redis:7"), ("spc-*-1", "spc-db-2"), ("a*a", "a")] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_newest_behaviour_that_fits_is_taken() {
+        let mut processes = Processes::default();
+        processes.add("postgres:*", Process::new().stop_code(1));
+        processes.add("db", Process::new().stop_code(2));
+        let labels = BTreeMap::from([(SERVICE_LABEL.to_owned(), "db".to_owned())]);
+        assert_eq!(processes.find("spc-db-1", "postgres:15", &labels).stop_code, 2);
+        assert_eq!(processes.find("x", "postgres:15", &BTreeMap::new()).stop_code, 1);
+        assert_eq!(processes.find("x", "redis:7", &labels).stop_code, 2);
+        assert_eq!(processes.find("x", "redis:7", &BTreeMap::new()).stop_code, 0);
+    }
+}

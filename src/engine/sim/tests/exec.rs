@@ -1,0 +1,149 @@
+//! Commands in containers.
+
+use super::*;
+
+async fn output(session: &mut ExecSession) -> (String, String) {
+    let chunks: Vec<crate::engine::OutputChunk> = (&mut session.output).try_collect().await.unwrap();
+    let of = |kind| {
+        let parts = chunks.iter().filter(|chunk| chunk.kind == kind).map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
+        parts.collect::<String>()
+    };
+    (of(crate::engine::OutputKind::Stdout), of(crate::engine::OutputKind::Stderr))
+}
+
+/// Asks until the command's end is known.
+async fn code(bed: &Bed, exec: &str) -> i64 {
+    loop {
+        if let Some(code) = bed.engine.exec_inspect(exec).await.unwrap().exit_code {
+            return code;
+        }
+        bed.conductor.sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[test]
+fn a_script_answers_commands_and_sees_its_container() {
+    let script = |request: &ExecRequest, view: &mut ProcessView| {
+        (request.command[0] == "whoami").then(|| ExecAnswer::stdout(format!("{} {}\n", view.name, view.variable("ROLE").unwrap_or("none"))))
+    };
+    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(script)));
+    bed.up("web", ContainerCreateBody { env: Some(vec!["ROLE=web".into()]), ..body("app:1") });
+    bed.run(async {
+        let mut session = bed.engine.exec_start("web", &command(&["whoami"])).await.unwrap();
+        assert_eq!(output(&mut session).await, ("web web\n".to_owned(), String::new()));
+        assert_eq!(code(&bed, &session.id).await, 0);
+        let mut other = bed.engine.exec_start("web", &command(&["true", "x"])).await.unwrap();
+        assert_eq!(output(&mut other).await, (String::new(), String::new()));
+    });
+    let events =
+        ["create", "start", "exec_create: whoami ", "exec_start: whoami ", "exec_die 0", "exec_create: true x", "exec_start: true x"];
+    assert_eq!(bed.actions("web"), events);
+}
+
+#[test]
+fn the_output_may_end_before_the_exit_code_is_known() {
+    let bed = plain();
+    bed.up("web", body("app:1"));
+    bed.run(async {
+        let mut session = bed.engine.exec_start("web", &command(&["true"])).await.unwrap();
+        output(&mut session).await;
+        let at_once = bed.engine.exec_inspect(&session.id).await.unwrap();
+        assert_eq!(at_once, ExecState { running: true, exit_code: None });
+        assert_eq!(code(&bed, &session.id).await, 0);
+    });
+}
+
+#[test]
+fn the_health_test_run_by_hand_passes_once_the_process_is_ready() {
+    let bed = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(3))));
+    bed.up("web", with_health("app:1", health(60.0, 1.0, 0.0, 3)));
+    let test = command(&["/bin/sh", "-c", "check"]);
+    let probe = || {
+        bed.run(async {
+            let mut session = bed.engine.exec_start("web", &test).await.unwrap();
+            output(&mut session).await;
+            code(&bed, &session.id).await
+        })
+    };
+    assert_eq!(probe(), 1);
+    bed.pass(3.0);
+    assert_eq!(probe(), 0);
+}
+
+#[test]
+fn standard_input_reaches_the_script_when_it_is_closed() {
+    let cat = |_: &ExecRequest, view: &mut ProcessView| Some(ExecAnswer::stdout(view.stdin.clone()));
+    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(cat)));
+    bed.up("web", body("app:1"));
+    bed.run(async {
+        let request = ExecRequest { stdin: true, ..command(&["cat"]) };
+        let mut session = bed.engine.exec_start("web", &request).await.unwrap();
+        let mut input = session.input.take().unwrap();
+        input.write("one ".into()).await.unwrap();
+        input.write("two".into()).await.unwrap();
+        input.close().await.unwrap();
+        assert_eq!(output(&mut session).await.0, "one two");
+        assert!(input.write("late".into()).await.is_err());
+
+        let mut dropped = bed.engine.exec_start("web", &request).await.unwrap();
+        drop(dropped.input.take());
+        assert_eq!(output(&mut dropped).await.0, "", "a dropped input is closed");
+    });
+}
+
+#[test]
+fn refusals_are_in_dockers_words() {
+    let bed = bed(|builder| {
+        builder.process("app:1", Process::new().on_exec(|_, _| Some(ExecAnswer::cannot_run("exec: \"x\": permission denied"))))
+    });
+    let id = bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap().id;
+    let refused = |words: &[&str]| bed.run(bed.engine.exec_start("web", &command(words))).err().unwrap();
+    assert_eq!(refused(&["true"]).message, format!("Container {id} is not running"));
+    bed.run(bed.engine.container_start("web")).unwrap();
+    assert_eq!(refused(&[]).message, "No exec command specified");
+    assert_eq!(bed.run(bed.engine.exec_inspect("nope")).unwrap_err().message, "No such exec instance: nope");
+    bed.run(async {
+        let mut session = bed.engine.exec_start("web", &command(&["x"])).await.unwrap();
+        let said = output(&mut session).await.0;
+        assert_eq!(
+            said,
+            "OCI runtime exec failed: exec failed: unable to start container process: exec: \"x\": permission denied: unknown\r\n"
+        );
+        assert_eq!(code(&bed, &session.id).await, 126);
+    });
+}
+
+#[test]
+fn commands_end_with_their_container() {
+    let bed =
+        bed(|builder| builder.process("app:1", Process::new().on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_mins(10))))));
+    bed.up("web", body("app:1"));
+    bed.run(async {
+        let mut session = bed.engine.exec_start("web", &command(&["sleep", "600"])).await.unwrap();
+        bed.engine.container_kill("web", "KILL").await.unwrap();
+        output(&mut session).await;
+        assert_eq!(code(&bed, &session.id).await, 137);
+    });
+    assert!(bed.conductor.now() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_script_may_look_at_the_engine_and_change_its_container() {
+    let own: Arc<std::sync::OnceLock<SimEngine>> = Arc::default();
+    let seen = own.clone();
+    let script = move |_: &ExecRequest, view: &mut ProcessView| {
+        view.change_volume("/data");
+        view.write_file("/data/row", "1");
+        view.say("one row");
+        Some(ExecAnswer::stdout(seen.get().unwrap().state().containers.len().to_string()))
+    };
+    let bed = bed(|builder| builder.process("db:1", Process::new().on_exec(script)));
+    assert!(own.set(bed.engine.clone()).is_ok());
+    bed.up("db", with_host("db:1", HostConfig { binds: Some(vec!["pg:/data".into()]), ..HostConfig::default() }));
+    bed.run(async {
+        let mut session = bed.engine.exec_start("db", &command(&["psql"])).await.unwrap();
+        assert_eq!(output(&mut session).await.0, "1");
+    });
+    assert_eq!(bed.engine.state().volume("pg").unwrap().writes, 2);
+    assert_eq!(bed.engine.file("db", "/data/row").unwrap(), "1");
+}

@@ -1,0 +1,207 @@
+//! Volumes: idempotent to create, refused to remove while anybody has them mounted.
+//!
+//! A volume has a stamp that tells it from any other that ever had its name, and a count of the
+//! changes to its content: by these a test sees whether data was kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bollard::models::{Volume as VolumeModel, VolumeCreateRequest, VolumeScopeEnum};
+
+use super::errors::refusal;
+use super::filters::{Wanted, label_matches, name_matches};
+use super::mounts::mountpoint;
+use super::state::{Objects, State};
+use super::tree::Tree;
+use crate::engine::{ApiVersion, Filters, Result};
+use crate::host::sim::date;
+
+const FILTERS: &[&str] = &["dangling", "driver", "label", "name"];
+
+/// From here on only a volume that is really made has a `create` event.
+const QUIET_CREATE: ApiVersion = ApiVersion { major: 1, minor: 42 };
+
+#[derive(Debug, Clone)]
+pub(super) struct Volume {
+    pub name: String,
+    pub created: Duration,
+    pub labels: BTreeMap<String, String>,
+    pub options: BTreeMap<String, String>,
+    /// Which volume of that name it is.
+    pub stamp: u64,
+    /// How often its content was changed.
+    pub writes: u64,
+    pub files: Tree,
+    /// The most running containers that ever had it mounted to write at once.
+    pub most_writers: usize,
+}
+
+impl Volume {
+    fn shown(&self) -> VolumeModel {
+        VolumeModel {
+            name: self.name.clone(),
+            driver: "local".to_owned(),
+            mountpoint: mountpoint(&self.name),
+            created_at: Some(date(self.created)),
+            labels: self.labels.clone().into_iter().collect(),
+            options: self.options.clone().into_iter().collect(),
+            scope: Some(VolumeScopeEnum::LOCAL),
+            ..VolumeModel::default()
+        }
+    }
+}
+
+impl Objects {
+    /// By name.
+    pub fn list_volumes(&self, filters: &Filters) -> Result<Vec<VolumeModel>> {
+        let wanted = Wanted::new(filters, FILTERS)?;
+        let dangling = wanted.flag("dangling")?;
+        let used: BTreeSet<&str> =
+            self.containers.values().flat_map(|container| container.mounts.iter().filter_map(|mount| mount.volume())).collect();
+        let fits = |volume: &&Volume| {
+            wanted.values("name").is_none_or(|names| names.iter().any(|name| name_matches(name, &volume.name)))
+                && wanted.values("label").is_none_or(|labels| labels.iter().all(|label| label_matches(label, &volume.labels)))
+                && wanted.values("driver").is_none_or(|drivers| drivers.iter().any(|driver| driver == "local"))
+                && dangling.is_none_or(|dangling| dangling != used.contains(volume.name.as_str()))
+        };
+        Ok(self.volumes.values().filter(fits).map(Volume::shown).collect())
+    }
+
+    pub fn inspect_volume(&self, name: &str) -> Result<VolumeModel> {
+        self.volumes.get(name).map(Volume::shown).ok_or_else(|| refusal(404, format!("get {name}: no such volume")))
+    }
+}
+
+impl State {
+    /// The volume of that name, made if it is not there.
+    pub fn create_volume(&mut self, body: VolumeCreateRequest) -> Result<VolumeModel> {
+        match body.driver.as_deref() {
+            None | Some("" | "local") => {}
+            Some(driver) => {
+                return Err(refusal(
+                    404,
+                    format!(
+                        "create {}: error looking up volume plugin {driver}: plugin \"{driver}\" not found",
+                        body.name.unwrap_or_default()
+                    ),
+                ));
+            }
+        }
+        let sorted = |map: Option<std::collections::HashMap<String, String>>| map.unwrap_or_default().into_iter().collect();
+        let name = body.name.filter(|name| !name.is_empty());
+        let name = self.ensure_volume(name, sorted(body.labels), sorted(body.driver_opts))?;
+        self.objects.inspect_volume(&name)
+    }
+
+    /// The name of a volume that is there now; one without a name gets an id for it.
+    pub(super) fn ensure_volume(
+        &mut self,
+        name: Option<String>,
+        labels: BTreeMap<String, String>,
+        options: BTreeMap<String, String>,
+    ) -> Result<String> {
+        let name = match name {
+            Some(name) => checked(name)?,
+            None => self.ids.next(),
+        };
+        let known = self.objects.volumes.contains_key(&name);
+        if !known {
+            let volume = Volume {
+                name: name.clone(),
+                created: self.now,
+                labels,
+                options,
+                stamp: self.ids.serial(),
+                writes: 0,
+                files: Tree::default(),
+                most_writers: 0,
+            };
+            self.objects.volumes.insert(name.clone(), volume);
+        }
+        if !known || self.api < QUIET_CREATE {
+            self.emit_volume(&name, "create", &[("driver", "local")]);
+        }
+        Ok(name)
+    }
+
+    pub fn remove_volume(&mut self, name: &str, force: bool) -> Result<()> {
+        let users: Vec<&str> = self
+            .objects
+            .containers
+            .values()
+            .filter(|container| container.mounts.iter().any(|mount| mount.volume() == Some(name)))
+            .map(|container| container.id.as_str())
+            .collect();
+        if !self.objects.volumes.contains_key(name) {
+            return if force { Ok(()) } else { Err(refusal(404, format!("get {name}: no such volume"))) };
+        }
+        if !users.is_empty() {
+            return Err(refusal(409, format!("remove {name}: volume is in use - [{}]", users.join(", "))));
+        }
+        self.drop_volume(name);
+        Ok(())
+    }
+
+    pub(super) fn drop_volume(&mut self, name: &str) {
+        if self.objects.volumes.remove(name).is_some() {
+            self.emit_volume(name, "destroy", &[("driver", "local")]);
+        }
+    }
+
+    pub(super) fn emit_mount(&mut self, container: &str, volume: &str, destination: &str, writable: bool) {
+        let writable = if writable { "true" } else { "false" };
+        let details =
+            [("container", container), ("destination", destination), ("driver", "local"), ("propagation", ""), ("read/write", writable)];
+        self.emit_volume(volume, "mount", &details);
+    }
+
+    pub(super) fn emit_unmount(&mut self, container: &str, volume: &str) {
+        self.emit_volume(volume, "unmount", &[("container", container), ("driver", "local")]);
+    }
+
+    /// An empty volume takes over what the image has where it is mounted.
+    pub(super) fn fill_volume(&mut self, name: &str, files: &Tree) {
+        if let Some(volume) = self.objects.volumes.get_mut(name).filter(|volume| volume.files.is_empty() && volume.writes == 0) {
+            volume.files.overlay(files, "/");
+        }
+    }
+
+    /// A process changes the volume mounted at `destination`.
+    pub(super) fn change_volume(&mut self, id: &str, destination: &str) {
+        let mounts = self.objects.containers.get(id).map(|container| &container.mounts);
+        let mount = mounts.into_iter().flatten().find(|mount| mount.destination == destination && mount.writable);
+        let Some(name) = mount.and_then(|mount| mount.volume()).map(str::to_owned) else { return };
+        if let Some(volume) = self.objects.volumes.get_mut(&name) {
+            volume.writes += 1;
+        }
+    }
+
+    /// After a start: how many running containers may write each volume now.
+    pub(super) fn count_writers(&mut self) {
+        let mut writers: BTreeMap<&str, usize> = BTreeMap::new();
+        for container in self.objects.containers.values().filter(|container| container.phase == super::containers::Phase::Running) {
+            let written: BTreeSet<&str> =
+                container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume()).collect();
+            for name in written {
+                *writers.entry(name).or_default() += 1;
+            }
+        }
+        for (name, count) in writers {
+            if let Some(volume) = self.objects.volumes.get_mut(name) {
+                volume.most_writers = volume.most_writers.max(count);
+            }
+        }
+    }
+}
+
+fn checked(name: String) -> Result<String> {
+    if name.len() < 2 {
+        return Err(refusal(400, format!("create {name}: volume name is too short, names should be at least two alphanumeric characters")));
+    }
+    let first = name.starts_with(|character: char| character.is_ascii_alphanumeric());
+    if first && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')) {
+        return Ok(name);
+    }
+    let allowed = "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path";
+    Err(refusal(400, format!("create {name}: \"{name}\" includes invalid characters for a local volume name, {allowed}")))
+}
