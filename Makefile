@@ -29,7 +29,7 @@ down: release ## Remove what "make up" brought up; its volumes stay
 check: rust unit ## Say within a minute whether a change holds, without an engine
 
 test: testbed lint unit pytest ## Run every test, on a real engine too: what CI runs
-	cargo test --quiet --locked --test integration -- engine::
+	cargo test --quiet --locked --test integration -- engine:: docker::
 
 lint: rust ## Check formatting, clippy, dependencies' licences and sources, shell scripts
 	@tools/lint.sh
@@ -54,7 +54,7 @@ rust:
 # Two calls: the library has tests below "engine::" that need none.
 unit:
 	cargo test --quiet --locked --lib
-	cargo test --quiet --locked --test integration -- --skip engine::
+	cargo test --quiet --locked --test integration -- --skip engine:: --skip docker::
 
 pytest: $(VENV)/installed
 	cd $(BACKEND) && PYTHONDONTWRITEBYTECODE=1 ../../../$(VENV)/bin/python -m pytest --quiet
