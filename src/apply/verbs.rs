@@ -14,7 +14,7 @@ use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
 use super::secrets;
 use crate::model::event::{Event, Level};
-use crate::model::observed::{Container, ContainerState, Observed};
+use crate::model::observed::{Container, ContainerState, Health, Observed};
 use crate::model::plan::{Plan, Until};
 use crate::model::reconcile::{self, DownOptions, Wanted};
 use crate::model::spec::{Project, Service};
@@ -220,8 +220,14 @@ impl Work<'_> {
         let execution =
             Execution { around: self.around, project: self.project, plan, lock, fingerprints: self.fingerprints, deadline: self.deadline };
         let (findings, result) = execution.run().await;
-        let recorded = self.observe().await.map(|observed| {
+        let recorded = self.observe().await.map(|mut observed| {
             self.record(&findings, &observed);
+            for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
+                // Passed by spc's own probe a moment ago: the engine says so later.
+                if findings.passes.contains_key(&container.id) {
+                    container.health = Health::Healthy;
+                }
+            }
             observed
         });
         result?;
