@@ -152,6 +152,7 @@ impl<'a> Walk<'a> {
         if failure.kind == Kind::Interrupted {
             // It was told to stop: by Ctrl-C, or because another step failed.
             self.states[id] = State::NotDone;
+            self.interrupted |= self.execution.around.cancel.is_cancelled();
             return;
         }
         self.states[id] = State::Failed;
@@ -306,6 +307,7 @@ async fn one_step(
     };
     around.events.event(&match &result {
         Ok(()) => Event::StepDone { step: number, service, action, object, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Err(failure) if failure.kind == Kind::Interrupted => Event::StepProgress { step: number, service, text: "interrupted".to_owned() },
         Err(failure) => Event::StepFailed { step: number, service, action, object, message: failure.message.clone() },
     });
     result
