@@ -3,7 +3,7 @@
 //! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is typed like its default.
 //! Under `--help` the declarations are kept, and the script ends there.
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map, Module};
 
 use super::context::Context;
@@ -12,6 +12,7 @@ use super::record::no_fields;
 use super::{Raw, words};
 use crate::model::Failure;
 use crate::model::help::{Help, HelpArgument, HelpOption};
+use crate::value::error::COMMAND_LINE;
 use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
 use crate::value::{Record, words as type_words};
@@ -152,6 +153,7 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
     }
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// The options of this runbook as the command line gives them: a record with the declared names. The command line
@@ -171,7 +173,8 @@ mod functions {
             context.set_help(help_of(&context, &declarations));
             return Err(EvalAltResult::ErrorTerminated("help".into(), rhai::Position::NONE).into());
         }
-        let mut values = words::read(&declarations, &context.command.words)?;
+        let read = words::read(&declarations, &context.command.words);
+        let mut values = read.map_err(|failure| failure.field(COMMAND_LINE, true))?;
         for (key, declared) in declarations {
             if !values.contains_key(key.as_str()) {
                 let default = match declared.default.read_lock::<FnPtr>() {
@@ -185,6 +188,7 @@ mod functions {
     }
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod declarations {
     /// An option that takes text. The default is text, `()`, or a function that gives one of them when it is needed.

@@ -1,6 +1,6 @@
 //! `bytes`: sizes.
 
-use rhai::plugin::*;
+use rhai::plugin::{Engine, export_module};
 
 use super::Raw;
 use super::duration::register_order;
@@ -25,6 +25,7 @@ fn count(number: i64) -> Option<u64> {
     u64::try_from(number).ok()
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// A size, from Compose's text: a number with `b k m g t`, powers of 1024. It is compared, added, multiplied;

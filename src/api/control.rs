@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{EvalAltResult, FnPtr, Map};
 
 use super::context::Context;
@@ -85,6 +85,7 @@ fn seconds(value: &Dynamic) -> Result<Duration, Failure> {
         .map_err(|_| Failure::usage(format!("Can't sleep for {} seconds", literal(value))).hint("take a duration: sleep(\"30s\")"))
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// Calls `f` and gives an error as a value in place of throwing it.
@@ -229,12 +230,12 @@ mod tests {
         let run = Fixture::new();
         assert_eq!(run.text("attempt(|| 5)"), "#{error: (), ok: true, value: 5}");
         for (thrown, expected) in [
-            (r#"throw "no""#, r#"failed: no"#),
-            (r#"throw 42"#, r#"failed: 42"#),
+            (r#"throw "no""#, r"failed: no"),
+            (r"throw 42", r"failed: 42"),
             (r#"throw #{ kind: "exec", message: "exit 1" }"#, "exec: exit 1"),
             (r#"fail("lock", "taken")"#, "lock: taken"),
-            (r#"1 / 0"#, "usage: Division by zero: 1 / 0"),
-            (r#"nothing_of_that_name(1)"#, "usage: There is no function nothing_of_that_name(integer)"),
+            (r"1 / 0", "usage: Division by zero: 1 / 0"),
+            (r"nothing_of_that_name(1)", "usage: There is no function nothing_of_that_name(integer)"),
             (r#"fail("helthy", "x")"#, "usage: There is no error kind \"helthy\""),
         ] {
             let script = format!("let e = attempt(|| {{ {thrown} }}).error; `${{e.kind}}: ${{e.message}}`");

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, ImmutableString, export_module};
 
 use super::Raw;
 use super::record::no_fields;
@@ -57,6 +57,7 @@ fn float(number: i64) -> f64 {
     number as f64
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// A duration, from Compose's text: numbers with `us ms s m h`. It is compared, added, multiplied; `.seconds` is

@@ -1,6 +1,6 @@
 //! `merge`, `with_defaults`: maps put together.
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, export_module};
 use rhai::{Array, Map};
 
 use super::Raw;
@@ -101,6 +101,7 @@ fn map_of(who: &str, which: &str, value: &Dynamic) -> Result<Map, Failure> {
         .ok_or_else(wrong)
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// `base` with `over` laid on it, by Compose's rules: maps are merged key by key, lists are added to without
@@ -154,7 +155,7 @@ mod tests {
             ("ports: [80, 81]", "ports: [81, 82]", "#{ports: [80, 81, 82]}"),
             (r#"command: ["a", "b"]"#, r#"command: ["c"]"#, r#"#{command: ["c"]}"#),
             (r#"command: "a""#, r#"command: ["c"]"#, r#"#{command: ["c"]}"#),
-            (r#"environment: ["A=1", "B=2"]"#, r#"environment: #{ B: 3 }"#, r#"#{environment: #{A: "1", B: 3}}"#),
+            (r#"environment: ["A=1", "B=2"]"#, r"environment: #{ B: 3 }", r#"#{environment: #{A: "1", B: 3}}"#),
             (r#"labels: #{ a: "1" }"#, r#"labels: ["a=2", "b=x=y"]"#, r#"#{labels: #{a: "2", b: "x=y"}}"#),
             (r#"volumes: ["./a:/app", "d:/data"]"#, r#"volumes: ["./b:/app:ro"]"#, r#"#{volumes: ["d:/data", "./b:/app:ro"]}"#),
             (

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map};
 
 use super::context::Context;
@@ -90,6 +90,7 @@ fn cut_off(value: &Dynamic) -> Dynamic {
     value
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// Calls all functions at the same time and gives their answers in the order of the list.
@@ -160,11 +161,11 @@ mod tests {
     #[test]
     fn tasks_share_no_variable_not_even_through_a_function() {
         let run = Fixture::new();
-        let script = r#"
+        let script = r"
             let n = 0; let list = [];
             let add = || { n += 1; n };
             let answers = parallel([|| { list.push(1); list.len() + add.call() }, || { list.push(2); list.len() + add.call() }]);
-            [answers, n, list]"#;
+            [answers, n, list]";
         assert_eq!(run.text(script), "[[2, 2], 0, []]");
     }
 

@@ -1,6 +1,6 @@
 //! The record type: maps whose unknown field is an error.
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, FUNC_TO_DEBUG, FUNC_TO_STRING, Map};
 
 use super::Raw;
@@ -38,6 +38,7 @@ fn equal(context: &NativeCallContext, left: &Map, right: &Map) -> Raw<bool> {
     context.call_native_fn("==", (left.clone(), right.clone()))
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// The field of that name. Throws `usage` if there is none.

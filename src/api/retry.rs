@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{EvalAltResult, FnPtr};
 
 use super::context::Context;
@@ -166,6 +166,7 @@ fn with_last(failure: Failure, last: Option<Failure>) -> Failure {
     }
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// Calls `f` until it does not throw, and gives its answer; else its last error.
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(failure.message, "It did not become true within 10s: connection refused");
         assert_eq!((failure.kind.word(), run.sim.now()), ("timeout", Duration::from_secs(10)));
         assert_eq!(run.fails(r#"wait_until("1s", || "yes")"#).message, "wait_until wants true or false from its function, not a string");
-        assert_eq!(run.fails(r#"wait_until(30, || true)"#).hint.unwrap(), "say of what: \"30s\" or \"30m\"");
+        assert_eq!(run.fails(r"wait_until(30, || true)").hint.unwrap(), "say of what: \"30s\" or \"30m\"");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What strings and lists gain: `lines`, `trimmed`, `int`, `json`, `join`.
 
-use rhai::Array;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
+use rhai::{Array, Map};
 
 use super::Raw;
 use super::record::printed;
 use crate::model::Failure;
-use crate::value::json::from_json;
+use crate::value::json::{from_json, map_to_json};
 use crate::value::text::literal;
 
 /// Characters of a text that a message repeats.
@@ -24,6 +24,7 @@ pub(super) fn quoted(text: &str) -> String {
     literal(&format!("{short}{more}").into())
 }
 
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
     /// The lines, without their ends; an end at the very end begins no further line.
@@ -66,6 +67,26 @@ mod functions {
         Ok(from_json(&value))
     }
 
+    /// The value that the text is in JSON. Throws `usage` if it is none.
+    ///
+    /// ```rhai
+    /// assert_eq(parse_json(`{"a": null}`), #{ a: () });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_json(text: &str) -> Raw<Dynamic> {
+        json(text)
+    }
+
+    /// The map in JSON. `()` means not set and is left out. Throws `usage` for what has no place in data: a function.
+    ///
+    /// ```rhai
+    /// assert_eq(#{ a: 1, b: () }.to_json(), `{"a":1}`);
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn to_json(map: &mut Map) -> Raw<String> {
+        Ok(map_to_json(map)?.to_string())
+    }
+
     /// The elements, as they are printed, one after the other.
     ///
     /// ```rhai
@@ -100,6 +121,8 @@ mod tests {
             (r#"let x = " a "; x.trimmed() + x"#, "a a "),
             (r#"" -7\n".int() + 1"#, "-6"),
             (r#"`{"a": [1, 2.5, null, "x"]}`.json().a"#, r#"[1, 2.5, (), "x"]"#),
+            (r#"parse_json(`{"a": null}`)"#, "#{a: ()}"),
+            (r#"#{ a: 1, b: (), c: duration("90s") }.to_json()"#, r#"{"a":1,"c":"1m30s"}"#),
             (r#"[1, "b", duration("2s")].join("-")"#, "1-b-2s"),
             (r#"const LIST = ["a", "b"]; LIST.join()"#, "ab"),
         ] {

@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
     }
 
     fn set(&mut self, key: &str, name: &str, value: Dynamic) -> Result<(), Failure> {
-        if let Some(mut list) = self.values.get_mut(key).and_then(|before| before.write_lock::<Array>()) {
+        if let Some(mut list) = self.values.get_mut(key).and_then(rhai::Dynamic::write_lock::<Array>) {
             list.extend(value.cast::<Array>());
             return Ok(());
         }

@@ -74,7 +74,7 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &(d
     }
     let request = BuildRequest {
         tags: std::iter::once((*image).to_owned()).chain(build.tags.iter().cloned()).collect(),
-        dockerfile: build.dockerfile.clone(),
+        dockerfile: context.dockerfile.clone(),
         target: build.target.clone(),
         args: build.args.iter().map(|(key, value)| (key.clone(), around.secrets.reveal(value))).collect(),
         labels,

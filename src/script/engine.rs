@@ -6,6 +6,7 @@ use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::library::Library;
 use super::resolver::Resolver;
+use super::unique;
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 
@@ -45,6 +46,7 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
         let place = source.map(|source| format!("{source}:{}: ", position.line().unwrap_or(0))).unwrap_or_default();
         events.event(&Event::Log { level: Level::Debug, text: format!("{place}{text}") });
     });
+    unique::prepare(&mut engine);
     crate::api::register(&mut engine, context);
     engine.set_module_resolver(Resolver::new(library.clone()));
     engine

@@ -3,12 +3,12 @@
 use rhai::{Engine, EvalAltResult, Position};
 
 use super::library::{CLOSURE, Library};
-use super::names::Names;
+use super::names::{Names, Suggestion};
 use crate::model::Failure;
 use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
-use crate::value::error::{failure_of, innermost};
+use crate::value::error::{COMMAND_LINE, failure_of, innermost};
 use crate::value::places::place;
-use crate::value::wording::{Missing, missing};
+use crate::value::wording::{Missing, missing, unmarked};
 
 /// Frames that are shown of a long trace, at its two ends each.
 const FRAMES: usize = 8;
@@ -17,18 +17,38 @@ const FRAMES: usize = 8;
 pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltResult) -> Diagnostic {
     let (inner, source, mut trace) = unwound(library, name, error);
     let failure = failure_of(error);
-    let mut found = place_of(library, &source, inner.position());
+    if failure.fields.contains_key(COMMAND_LINE) {
+        return without_place(failure);
+    }
+    let mut found = place_of(library, &source, inner.position()).map(past_dot);
     if found.is_none() && !trace.is_empty() {
         found = Some(trace.remove(0).place);
     }
     let literal = failure.path.as_ref().and_then(|path| library.find(&path.keys, path.on_key, found.as_ref()));
-    if let Some(literal) = literal {
-        if let Some(call) = found.replace(literal).filter(|call| found.as_ref().is_some_and(|found| found.source != call.source)) {
-            trace.insert(0, Frame { function: word_at(&call), place: call });
-        }
+    if let Some(literal) = literal
+        && let Some(call) = found.replace(literal).filter(|call| found.as_ref().is_some_and(|found| found.source != call.source))
+    {
+        trace.insert(0, Frame { function: word_at(&call), place: call });
     }
-    let hint = suggestion(library, engine, &source, inner).or_else(|| failure.hint.clone());
-    Diagnostic { hint, place: found, trace: shortened(trace), ..without_place(failure) }
+    let mut diagnostic = Diagnostic { place: found, trace: shortened(trace), ..without_place(failure) };
+    match suggestion(library, engine, &source, inner) {
+        Some(Suggestion::Hint(hint)) => diagnostic.hint = Some(hint),
+        Some(Suggestion::Takes(forms)) => {
+            diagnostic.message = other_arguments(inner);
+            diagnostic.hint = Some(format!("it takes {forms}"));
+        }
+        None => {}
+    }
+    diagnostic
+}
+
+/// The message for a function that is there, with other arguments.
+fn other_arguments(inner: &EvalAltResult) -> String {
+    match missing(inner) {
+        Some(Missing::Function { name, arguments, .. }) if arguments.is_empty() => format!("\"{name}\" is called without arguments"),
+        Some(Missing::Function { name, arguments, .. }) => format!("\"{name}\" does not take ({})", arguments.join(", ")),
+        _ => failure_of(inner).message,
+    }
 }
 
 /// The diagnostic for a failure that has no place in a source.
@@ -60,7 +80,7 @@ fn unwound<'a>(library: &Library, name: &str, error: &'a EvalAltResult) -> (&'a 
             if frames.last().is_some_and(|frame| frame.place == place) {
                 frames.pop();
             }
-            let function = if function.starts_with(CLOSURE) { "closure" } else { function };
+            let function = if function.starts_with(CLOSURE) { "closure" } else { unmarked(function) };
             frames.push(Frame { function: function.to_owned(), place });
         }
         if !inside.is_empty() {
@@ -74,6 +94,15 @@ fn unwound<'a>(library: &Library, name: &str, error: &'a EvalAltResult) -> (&'a 
 
 fn place_of(library: &Library, source: &str, position: Position) -> Option<Place> {
     library.source(source).and_then(|source| place(&source, position))
+}
+
+/// Rhai names the dot for some fields: the field after it is meant.
+fn past_dot(found: Place) -> Place {
+    let line = found.source.text.lines().nth(found.line - 1).unwrap_or_default();
+    let skipped = line.chars().skip(found.column - 1).take_while(|c| matches!(c, '.' | '?')).count();
+    let Ok(column) = u16::try_from(found.column + skipped) else { return found };
+    let Ok(line) = u16::try_from(found.line) else { return found };
+    place(&found.source, Position::new(line, column)).unwrap_or(found)
 }
 
 /// The word in the source at a place.
@@ -91,14 +120,15 @@ fn shortened(mut trace: Vec<Frame>) -> Vec<Frame> {
 }
 
 /// The nearest name to one that isn't there.
-fn suggestion(library: &Library, engine: &Engine, source: &str, inner: &EvalAltResult) -> Option<String> {
+fn suggestion(library: &Library, engine: &Engine, source: &str, inner: &EvalAltResult) -> Option<Suggestion> {
     let missing = missing(inner)?;
     // Rhai says of a variable that a function doesn't see, though the file has it, that it isn't there.
     let defined = library.defined(source);
     if let Missing::Variable(name) = &missing
         && defined.variables.contains(name)
     {
-        return Some(format!("functions see their parameters only: pass {name} as one, or make it a const and write global::{name}"));
+        let hint = format!("functions see their parameters only: pass {name} as one, or make it a const and write global::{name}");
+        return Some(Suggestion::Hint(hint));
     }
     Names::all(engine).suggestion(&missing, &defined)
 }

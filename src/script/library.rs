@@ -15,6 +15,7 @@ use rhai::{AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Modu
 use super::names::{Defined, Names};
 use super::rules;
 use super::standard::{self, Modules};
+use super::unique::made_unique;
 use crate::host::Host;
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
@@ -35,6 +36,8 @@ pub struct Unit {
     /// Its name, by which Rhai's errors refer to it.
     pub name: String,
     pub ast: AST,
+    /// Its `//!` lines.
+    pub doc: String,
     pub constants: Constants,
 }
 
@@ -84,11 +87,23 @@ impl Library {
     ///
     /// Errors have no source around them: it is `name`.
     pub fn compile(&self, engine: &Engine, name: &str, path: Option<PathBuf>, text: String) -> Result<Unit, Box<EvalAltResult>> {
+        self.compile_in(engine, &Scope::new(), name, path, text, Constants::default())
+    }
+
+    /// Compiles a source that sees the variables of `scope` and adds to `constants`: a line at the prompt.
+    pub fn compile_in(
+        &self,
+        engine: &Engine,
+        scope: &Scope,
+        name: &str,
+        path: Option<PathBuf>,
+        text: String,
+        constants: Constants,
+    ) -> Result<Unit, Box<EvalAltResult>> {
         let source = Arc::new(Source { name: name.to_owned(), text });
         let known = Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
         self.lock().sources.insert(name.to_owned(), known);
-        let mut ast = engine.compile(&source.text).inspect_err(|_| self.learn_broken(&source))?;
-        ast.set_source(name);
+        let ast = engine.compile_with_scope(scope, &source.text).inspect_err(|_| self.learn_broken(&source))?;
         self.learn(&ast, &source);
         let names = self.host_names.get_or_init(|| Names::host(engine));
         if let Some((failure, position)) = rules::broken(&ast, &source.text, names) {
@@ -96,7 +111,11 @@ impl Library {
             error.set_position(position);
             return Err(error);
         }
-        let unit = Unit { name: name.to_owned(), ast, constants: Constants::default() };
+        let doc = ast.doc().to_owned();
+        let file = self.lock().sources.len();
+        let mut ast = made_unique(engine, scope, ast, &source.text, file);
+        ast.set_source(name);
+        let unit = Unit { name: name.to_owned(), ast, doc, constants };
         self.bind_closures(engine, &unit)?;
         Ok(unit)
     }
@@ -109,11 +128,20 @@ impl Library {
     /// The state in which a compiled source's own statements run.
     pub fn state_for(&self, engine: &Engine, unit: &Unit) -> GlobalRuntimeState {
         let mut global = engine.new_global_runtime_state();
-        global.lib.push(self.lock().closures.clone());
-        global.lib.push(unit.ast.shared_lib().clone());
-        global.source = Some(unit.name.clone().into());
         global.constants = Some(unit.constants.clone());
+        self.enter(&mut global, unit);
         global
+    }
+
+    /// Adds a source to a state in which others ran before.
+    pub fn enter(&self, global: &mut GlobalRuntimeState, unit: &Unit) {
+        let closures = self.lock().closures.clone();
+        match global.lib.first_mut() {
+            Some(first) => *first = closures,
+            None => global.lib.push(closures),
+        }
+        global.lib.push(unit.ast.shared_lib().clone());
+        global.source = Some(unit.name.as_str().into());
     }
 
     /// Makes the closures of a source known, with its functions, imports and constants around them.

@@ -1,8 +1,10 @@
 //! The Rhai host: engine, imports, errors, runs.
 //!
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
+//! - [`session`]: line after line, for the prompt
 //! - [`engine`]: Rhai set up, every limit stated
 //! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are called
+//! - [`unique`]: function names that two files have, kept apart
 //! - [`resolver`]: what an import leads to; [`standard`]: `std/…`
 //! - [`rules`]: what a source may not do, found before it runs
 //! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to an unknown one
@@ -14,7 +16,9 @@ pub mod names;
 pub mod resolver;
 pub mod rules;
 pub mod run;
+pub mod session;
 pub mod standard;
+pub mod unique;
 
 #[cfg(test)]
 mod fixture;
@@ -23,3 +27,4 @@ mod tests;
 
 pub use library::Library;
 pub use run::{Outcome, Runbook, Script, on_script_thread, run};
+pub use session::Session;

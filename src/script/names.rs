@@ -20,6 +20,15 @@ struct Function {
     count: usize,
 }
 
+/// What to say of a name that isn't there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suggestion {
+    /// The function is there, with other arguments: its forms.
+    Takes(String),
+    /// The next step.
+    Hint(String),
+}
+
 /// What the script itself defines.
 #[derive(Debug, Default, Clone)]
 pub struct Defined {
@@ -31,6 +40,9 @@ pub struct Defined {
 }
 
 const GETTER: &str = "get$";
+
+/// Forms of a function that a message shows.
+const FORMS: usize = 4;
 
 impl Names {
     /// spc's own functions.
@@ -55,12 +67,22 @@ impl Names {
     }
 
     /// The next step for a name that isn't there.
-    pub fn suggestion(&self, missing: &Missing, defined: &Defined) -> Option<String> {
+    pub fn suggestion(&self, missing: &Missing, defined: &Defined) -> Option<Suggestion> {
+        if let Missing::Function { module, name, .. } = missing
+            && let Some(forms) = self.forms(module.as_deref(), name, defined)
+        {
+            return Some(Suggestion::Takes(forms));
+        }
+        self.hint(missing, defined).map(Suggestion::Hint)
+    }
+
+    fn hint(&self, missing: &Missing, defined: &Defined) -> Option<String> {
         match missing {
             Missing::Function { module, name, arguments } => self.function(module.as_deref(), name, arguments, defined),
             Missing::Variable(name) => {
+                let name = name.rsplit("::").next().unwrap_or(name);
                 if defined.functions.iter().any(|(function, _)| function == name)
-                    || self.functions.iter().any(|function| function.name == *name)
+                    || self.functions.iter().any(|function| function.name == name)
                 {
                     return Some(format!("to call the function, write {name}(…)"));
                 }
@@ -77,18 +99,26 @@ impl Names {
         }
     }
 
-    fn function(&self, module: Option<&str>, name: &str, arguments: &[String], defined: &Defined) -> Option<String> {
-        let inside = |function: &&Function| function.module == module.unwrap_or_default();
-        let mut forms: Vec<String> =
-            self.functions.iter().filter(inside).filter(|function| function.name == name).map(Function::form).collect();
-        forms.extend(defined.functions.iter().filter(|(function, _)| function == name).map(|(_, parameters)| form(name, parameters)));
+    /// The forms of a function that is there.
+    fn forms(&self, module: Option<&str>, name: &str, defined: &Defined) -> Option<String> {
+        let own = self.functions.iter().filter(|function| function.module == module.unwrap_or_default() && function.name == name);
+        let scripts = defined.functions.iter().filter(|(function, _)| function == name);
+        let mut forms: Vec<String> = own.map(Function::form).chain(scripts.map(|(_, parameters)| form(name, parameters))).collect();
         forms.sort_by_key(|form| (form.len(), form.clone()));
         forms.dedup();
-        if !forms.is_empty() {
-            return Some(format!("it takes {}", forms.join(" or ")));
+        forms.truncate(FORMS);
+        (is_word(name) && !forms.is_empty()).then(|| forms.join(" or "))
+    }
+
+    fn function(&self, module: Option<&str>, name: &str, arguments: &[String], defined: &Defined) -> Option<String> {
+        if !is_word(name) {
+            return None;
         }
-        let callable = |name: &&str| name.starts_with(|c: char| c == '_' || c.is_alphabetic()) && !name.contains('$');
-        let own = self.functions.iter().filter(inside).map(|function| function.name.as_str()).filter(callable);
+        if module.is_none() && defined.variables.iter().any(|variable| variable == name) {
+            return Some(format!("to call the function in the variable, write {name}.call(…)"));
+        }
+        let inside = self.functions.iter().filter(|function| function.module == module.unwrap_or_default());
+        let own = inside.map(|function| function.name.as_str()).filter(|name| is_word(name));
         let found = meant(name, own.chain(defined.functions.iter().map(|(function, _)| function.as_str())));
         found.or_else(|| field_meant(&self.functions, name, arguments))
     }
@@ -103,7 +133,16 @@ fn field_meant(functions: &[Function], name: &str, arguments: &[String]) -> Opti
     functions.iter().any(is_field).then(|| format!("it is a field: write .{name} without ()"))
 }
 
+/// Whether it is a name that scripts call, not an operator, a getter or a closure.
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c == '_' || c.is_alphabetic()) && !name.contains('$')
+}
+
 fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    // A single letter is near to every other.
+    if name.chars().count() < 2 {
+        return None;
+    }
     nearest(name, candidates.filter(|candidate| *candidate != name)).map(|near| format!("did you mean \"{near}\"?"))
 }
 
@@ -149,7 +188,10 @@ mod tests {
             variables: vec!["service".into()],
             modules: vec!["deploy".into()],
         };
-        names().suggestion(missing, &defined)
+        names().suggestion(missing, &defined).map(|suggestion| match suggestion {
+            Suggestion::Takes(forms) => format!("it takes {forms}"),
+            Suggestion::Hint(hint) => hint,
+        })
     }
 
     fn function(name: &str, arguments: &[&str]) -> Missing {

@@ -170,7 +170,7 @@ pub fn read_source(library: &Library, path: &Path) -> Result<String, Failure> {
         Failure::new(kind, message)
     })?;
     let text = std::str::from_utf8(&content).map_err(|error| {
-        let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         Failure::usage(format!("Could not read \"{shown}\": line {line} is not UTF-8 text"))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");

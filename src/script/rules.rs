@@ -46,13 +46,13 @@ fn redefinition(ast: &AST, text: &str, names: &Names) -> Option<(Failure, Positi
         more => format!("{more} parameters"),
     };
     let failure = Failure::usage(format!("\"{}\" with {count} is a function of spc and can't be defined again", taken.name));
-    Some((failure.hint("give it another name"), definition(text, taken)))
+    Some((failure.hint("give it another name"), definition(text, taken).unwrap_or(taken.body.start_position())))
 }
 
 /// Where the function's name stands, before its body.
-fn definition(text: &str, function: &ScriptFuncDef) -> Position {
+pub fn definition(text: &str, function: &ScriptFuncDef) -> Option<Position> {
     let body = function.body.start_position();
-    let (Some(line), column) = (body.line(), body.position().unwrap_or(1)) else { return body };
+    let (line, column) = (body.line()?, body.position().unwrap_or(1));
     for (index, text) in text.lines().enumerate().take(line).collect::<Vec<_>>().into_iter().rev() {
         let shown: String = if index + 1 == line { text.chars().take(column).collect() } else { text.to_owned() };
         let named = shown.rmatch_indices(function.name.as_str()).find(|(start, _)| {
@@ -61,10 +61,10 @@ fn definition(text: &str, function: &ScriptFuncDef) -> Position {
         });
         if let Some((start, _)) = named {
             let column = shown[..start].chars().count() + 1;
-            return Position::new(u16_of(index + 1), u16_of(column));
+            return Some(Position::new(u16_of(index + 1), u16_of(column)));
         }
     }
-    body
+    None
 }
 
 fn u16_of(number: usize) -> u16 {

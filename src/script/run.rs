@@ -113,7 +113,7 @@ impl Script {
 
     /// Its `//!` lines, without the marks.
     pub fn doc(&self) -> String {
-        let lines = self.unit.ast.doc().lines().map(|line| line.strip_prefix("//!").unwrap_or(line));
+        let lines = self.unit.doc.lines().map(|line| line.strip_prefix("//!").unwrap_or(line));
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect::<Vec<_>>().join("\n")
     }
 

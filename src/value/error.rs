@@ -17,6 +17,9 @@ use super::wording;
 use crate::model::failure::{Detail, SpecPath};
 use crate::model::{Failure, Kind};
 
+/// The field of a failure that is about the words of the command line, not about a place in the script.
+pub const COMMAND_LINE: &str = "command_line";
+
 thread_local! {
     static REFUSED: RefCell<Option<Failure>> = const { RefCell::new(None) };
 }
@@ -124,7 +127,7 @@ fn from_error_map(map: &Map) -> Failure {
     let mut failure = Failure::new(kind, text("message").unwrap_or_default());
     failure.hint = text("hint");
     failure.path = map.get("at").and_then(spec_path).map(Box::new);
-    for detail in map.get("details").and_then(|list| list.read_lock::<rhai::Array>()).iter().flat_map(|list| list.iter()) {
+    for detail in map.get("details").and_then(rhai::Dynamic::read_lock::<rhai::Array>).iter().flat_map(|list| list.iter()) {
         if let Some(detail) = detail.read_lock::<Map>() {
             let text = |key: &str| detail.get(key).map(plain).unwrap_or_default();
             failure = failure.detail(text("title"), text("text"));

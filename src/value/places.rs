@@ -65,7 +65,9 @@ impl Places {
             let contradicts = common < literal.chain.len().min(path.len());
             (common > 0 && (on_key || !contradicts)).then_some((!contradicts, common, literal))
         });
+        // Of those alike in everything the first in the text: `max_by_key` answers the last.
         fitting
+            .rev()
             .max_by_key(|(fits, common, literal)| (*fits, *common, std::cmp::Reverse(distance(literal, near))))
             .map(|(_, _, literal)| literal)
     }
@@ -178,9 +180,9 @@ fn describe(o) {
         assert_eq!(found(&places, "services.db.image", true), "stack.rhai:7:29 image");
         assert_eq!(found(&places, "services.db.image", false), "stack.rhai:7:36 \"postgres\"");
         assert_eq!(found(&places, "services.db.helthcheck", true), "stack.rhai:7:77 helthcheck");
-        assert_eq!(found(&places, "services.db.ports.1", false), "stack.rhai:7:63 port");
+        assert_eq!(found(&places, "services.db.ports.1", false), "stack.rhai:7:62 port");
         assert_eq!(found(&places, "services.backend.environment.DB_HOST", true), "stack.rhai:4:46 DB_HOST");
-        assert_eq!(found(&places, "services.backend.container_name", true), "stack.rhai:8:32 \"container_name\"");
+        assert_eq!(found(&places, "services.backend.container_name", true), "stack.rhai:8:34 \"container_name\"");
         assert_eq!(found(&places, "services.backend.volumes.0", false), "stack.rhai:4:73 \"a:/a\"");
         assert_eq!(found(&places, "services.backend.restart", false), "stack.rhai:3:30 \"always\"");
     }

@@ -24,18 +24,35 @@ pub enum Missing {
     },
 }
 
+/// The name that a function has inside its own file, the `file`-th of a run: unique in the run.
+pub fn marked(name: &str, file: usize) -> String {
+    format!("{name}{MARK}{file}")
+}
+
+/// The name as it is in the text.
+pub fn unmarked(name: &str) -> &str {
+    match name.rsplit_once(MARK) {
+        Some((plain, file)) if file.bytes().all(|byte| byte.is_ascii_digit()) => plain,
+        _ => name,
+    }
+}
+
+const MARK: &str = "__in_file_";
+
 /// What is missing, if that is what the error says.
 pub fn missing(error: &EvalAltResult) -> Option<Missing> {
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => Some(function_of(signature)),
-        EvalAltResult::ErrorVariableNotFound(name, _) => Some(Missing::Variable(name.clone())),
-        EvalAltResult::ErrorModuleNotFound(name, _) => Some(Missing::Module(name.clone())),
+        EvalAltResult::ErrorVariableNotFound(name, _) | EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _) => {
+            Some(Missing::Variable(name.clone()))
+        }
+        EvalAltResult::ErrorModuleNotFound(name, _) | EvalAltResult::ErrorParsing(ParseErrorType::ModuleUndefined(name), _) => {
+            Some(Missing::Module(name.clone()))
+        }
         EvalAltResult::ErrorDotExpr(text, _) => {
             let mut quoted = text.split('\'').skip(1).step_by(2);
             Some(Missing::Field { name: quoted.next()?.to_owned(), of: word_of(quoted.next()?) })
         }
-        EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _) => Some(Missing::Variable(name.clone())),
-        EvalAltResult::ErrorParsing(ParseErrorType::ModuleUndefined(name), _) => Some(Missing::Module(name.clone())),
         _ => None,
     }
 }
@@ -49,7 +66,7 @@ fn function_of(signature: &str) -> Missing {
     };
     let arguments = arguments.trim_end_matches(')');
     let arguments = if arguments.is_empty() { Vec::new() } else { arguments.split(", ").map(word_of).collect() };
-    Missing::Function { module, name: name.to_owned(), arguments }
+    Missing::Function { module, name: unmarked(name).to_owned(), arguments }
 }
 
 /// An error of Rhai's own as a usage failure. Not for thrown values and terminations.
@@ -67,10 +84,10 @@ pub fn describe(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) | EvalAltResult::ErrorMismatchOutputType(wanted, given, _) => {
             describe_mismatch(wanted, given)
         }
-        EvalAltResult::ErrorIndexingType(types, _) => {
-            let of = with_article(&word_of(types.split(" [").next().unwrap_or(types)));
-            Failure::usage(format!("Can't look with [ ] into {of}"))
-        }
+        EvalAltResult::ErrorIndexingType(types, _) => match word_of(types.split(" [").next().unwrap_or(types)).as_str() {
+            "nothing" => Failure::usage("The value is (), which has no elements").hint("where it may be missing, write ?["),
+            of => Failure::usage(format!("\"[ ]\" does not work on {}", with_article(of))),
+        },
         EvalAltResult::ErrorArrayBounds(count, index, _) => outside("list", *count, *index, "elements"),
         EvalAltResult::ErrorStringBounds(count, index, _) => outside("string", *count, *index, "characters"),
         EvalAltResult::ErrorBitFieldBounds(count, index, _) => outside("integer", *count, *index, "bits"),
@@ -147,11 +164,12 @@ fn describe_parsing(error: &ParseErrorType) -> Failure {
         ParseErrorType::ModuleUndefined(name) => {
             Failure::usage(format!("There is no module \"{name}\"")).hint(format!("import it first: import \"…\" as {name};"))
         }
-        ParseErrorType::Reserved(word) if word == "eval" => {
+        ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) if word == "eval" => {
             Failure::usage("\"eval\" is not available").hint("write a function or a closure")
         }
         ParseErrorType::Reserved(word) if word.starts_with(char::is_alphabetic) => {
-            Failure::usage(format!("\"{word}\" is a reserved word")).hint(format!("as the key of a map write it in quotes: \"{word}\""))
+            let hint = format!("take another name, or as the key of a map write it in quotes: \"{word}\"");
+            Failure::usage(format!("\"{word}\" is a reserved word")).hint(hint)
         }
         ParseErrorType::PropertyExpected => Failure::usage("Here the key of a map is expected"),
         ParseErrorType::UnexpectedEOF => {
@@ -207,13 +225,19 @@ mod tests {
             ("print(y)", "There is no variable \"y\""),
             ("x::f()", "There is no module \"x\" | import it first: import \"…\" as x;"),
             ("[1, 2][7]", "Index 7 is outside the list, which has 2 elements"),
-            ("let x = 5; if x { }", "This takes a bool, not an integer"),
+            ("let x = 5; if x { f() }", "This takes a bool, not an integer"),
             ("1 / 0", "Division by zero: 1 / 0"),
-            ("let x = #{ default: 1 };", "\"default\" is a reserved word | as the key of a map write it in quotes: \"default\""),
+            (
+                "let x = #{ default: 1 };",
+                "\"default\" is a reserved word | take another name, or as the key of a map write it in quotes: \"default\"",
+            ),
             ("let x = #{ a: 1, a: 2 };", "The key \"a\" stands twice in this map"),
-            ("f(", "The script ends before it is complete | is a bracket or a brace not closed?"),
+            ("let x =", "The script ends before it is complete | is a bracket or a brace not closed?"),
             ("const X = []; X.push(1);", "\"push\" would change a constant | take a copy: let x = CONSTANT;"),
-            ("for x in 5 { }", "Can't go through this with \"for\" | for takes a list, a range or a string; of a map: map.keys()"),
+            (
+                "let n = 5; for x in n { f() }",
+                "Can't go through this with \"for\" | for takes a list, a range or a string; of a map: map.keys()",
+            ),
         ] {
             assert_eq!(said(script), expected, "{script}");
         }

@@ -60,7 +60,7 @@ pub async fn a_command_that_does_not_exist_ends_with_126_or_127(case: &Case<'_>)
     let name = case.started("one", SERVE).await;
     let outcome = case.exec(&name, MISSING).await;
     assert!(matches!(outcome.code, 126 | 127), "{outcome:?}");
-    assert!((outcome.stdout + &outcome.stderr).contains("no-such-command"));
+    assert!((outcome.stdout + outcome.stderr.as_str()).contains("no-such-command"));
 }
 
 pub async fn a_container_that_does_not_run_is_a_conflict(case: &Case<'_>) {

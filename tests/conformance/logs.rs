@@ -24,7 +24,7 @@ pub async fn a_log_is_cut_to_its_tail(case: &Case<'_>) {
     let log = |tail| async move {
         let request = LogsRequest { tail: Some(tail), ..Default::default() };
         let (stdout, stderr) = collect(case.engine.container_logs(&name, &request).await.unwrap()).await;
-        (stdout + &stderr).lines().count()
+        (stdout + stderr.as_str()).lines().count()
     };
     assert_eq!(log(1).await, 1);
 }

@@ -90,7 +90,7 @@ fn a_name_that_is_not_there_comes_with_the_nearest() {
         ),
         (
             "fail(\"exec\");",
-            "usage: There is no function fail(string)\nat main.rhai:1:1 fail\nhint: it takes fail(kind, message) or fail(kind, message, fields)",
+            "usage: \"fail\" does not take (string)\nat main.rhai:1:1 fail\nhint: it takes fail(kind, message) or fail(kind, message, fields)",
         ),
         ("arg::flg(\"x\");", "usage: There is no function arg::flg(string)\nat main.rhai:1:6 flg\nhint: did you mean \"flag\"?"),
         ("args::flag(\"x\");", "usage: There is no module \"args\"\nat main.rhai:1:1 args\nhint: did you mean \"arg\"?"),

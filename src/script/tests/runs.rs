@@ -69,6 +69,12 @@ fn words_for_a_runbook_that_takes_none_are_refused_before_it_runs() {
 }
 
 #[test]
+fn a_wrong_word_on_the_command_line_is_not_a_place_in_the_script() {
+    let scripts = Scripts::with_words(&[("main.rhai", "args(#{ tag: arg::text((), \"Release\") });")], &["--tga", "v2"]);
+    assert_eq!(failed(&scripts, "main.rhai"), "usage: There is no option \"--tga\"\nhint: did you mean \"--tag\"?");
+}
+
+#[test]
 fn a_text_is_run_as_if_it_were_a_file() {
     let scripts = Scripts::new(&[("app.rhai", "fn name() { \"app\" }")]);
     let runbook = Runbook::Text { path: "scripts/eval.rhai".into(), text: "import \"app\" as app; app::name()".into() };
