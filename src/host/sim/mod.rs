@@ -6,6 +6,7 @@
 pub mod conductor;
 mod files;
 mod script;
+mod setup;
 mod sink;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,13 +27,16 @@ use super::{
 use conductor::SimConductor;
 use files::{Errno, Files};
 pub use script::{CommandAnswer, HttpAnswer};
-use script::{CommandScripts, HttpScripts};
+use script::{CommandScripts, ConnectScripts, HttpScripts};
 
 /// 2026-01-01T00:00:00Z, in seconds since 1970: when every simulation starts.
 const EPOCH_SECONDS: i64 = 1_767_225_600;
 
 /// Redirects followed before a request fails.
 const MAXIMUM_REDIRECTS: usize = 10;
+
+/// Why nothing is reached, in the words of the real host.
+const REFUSED: &str = "connection refused: nobody listens there";
 
 /// How a streamed file arrives.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -58,7 +62,7 @@ pub struct SimHost {
     answers: Mutex<VecDeque<String>>,
     command_scripts: CommandScripts,
     http_scripts: HttpScripts,
-    listeners: BTreeMap<String, Duration>,
+    connect_scripts: ConnectScripts,
     port_owners: BTreeMap<u16, String>,
     commands: Mutex<Vec<CommandRequest>>,
     requests: Mutex<Vec<HttpRequest>>,
@@ -79,153 +83,13 @@ impl SimHost {
             answers: Mutex::default(),
             command_scripts: CommandScripts::default(),
             http_scripts: HttpScripts::default(),
-            listeners: BTreeMap::new(),
+            connect_scripts: ConnectScripts::default(),
             port_owners: BTreeMap::new(),
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
         };
         host.with_folder(current_folder)
-    }
-
-    /// A file, with the folders it is in.
-    ///
-    /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
-    #[must_use]
-    pub fn with_file(self, path: impl AsRef<Path>, content: impl Into<Bytes>) -> Self {
-        self.given(path.as_ref(), |files, path, now| files.replace(path, content.into(), None, now));
-        self
-    }
-
-    /// A folder, with the folders it is in.
-    ///
-    /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
-    #[must_use]
-    pub fn with_folder(self, path: impl AsRef<Path>) -> Self {
-        self.given(path.as_ref(), Files::create_folder);
-        self
-    }
-
-    /// A symlink at `path` to `target`.
-    ///
-    /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
-    #[must_use]
-    pub fn with_symlink(self, path: impl AsRef<Path>, target: impl Into<PathBuf>) -> Self {
-        self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
-        self
-    }
-
-    /// Unix permission bits of what is at `path`; the simulated user owns it.
-    ///
-    /// # Panics
-    /// If nothing is there: a mistake of the test.
-    #[must_use]
-    pub fn with_mode(self, path: impl AsRef<Path>, mode: u32) -> Self {
-        self.given(path.as_ref(), |files, path, _| files.set_mode(path, mode));
-        self
-    }
-
-    /// A disk that takes so many bytes more, then none.
-    #[must_use]
-    pub fn with_free_space(self, bytes: u64) -> Self {
-        lock(&self.files).set_free(Some(bytes));
-        self
-    }
-
-    /// A variable of the process environment.
-    #[must_use]
-    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// The folder spc was started in.
-    ///
-    /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
-    #[must_use]
-    pub fn with_current_folder(mut self, path: impl Into<PathBuf>) -> Self {
-        self.current_folder = path.into();
-        let folder = self.current_folder.clone();
-        self.with_folder(folder)
-    }
-
-    /// The next line typed at the terminal; standard input, output and error are terminals from here on.
-    #[must_use]
-    pub fn with_answer(self, line: &str) -> Self {
-        lock(&self.answers).push_back(line.to_owned());
-        self.with_terminal(StandardStream::Stdin).with_terminal(StandardStream::Stdout).with_terminal(StandardStream::Stderr)
-    }
-
-    /// `stream` is a terminal.
-    #[must_use]
-    pub fn with_terminal(mut self, stream: StandardStream) -> Self {
-        self.terminals.insert(stream as u8);
-        self
-    }
-
-    /// What standard input holds.
-    #[must_use]
-    pub fn with_stdin(mut self, content: impl Into<Bytes>) -> Self {
-        self.stdin = content.into();
-        self
-    }
-
-    /// Answers host commands: the last script added is asked first, `None` passes the question on.
-    /// A command nobody answers does not exist.
-    #[must_use]
-    pub fn on_command(mut self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) -> Self {
-        self.command_scripts.add(script);
-        self
-    }
-
-    /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.
-    /// Where nobody answers, the connection is refused.
-    #[must_use]
-    pub fn on_http(mut self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) -> Self {
-        self.http_scripts.add(script);
-        self
-    }
-
-    /// `address` (`host:port`) accepts TCP connections after `latency`.
-    #[must_use]
-    pub fn with_listener(mut self, address: &str, latency: Duration) -> Self {
-        self.listeners.insert(address.to_owned(), latency);
-        self
-    }
-
-    /// The process that listens on a port of this machine: `nginx (pid 812)`.
-    #[must_use]
-    pub fn with_port_owner(mut self, port: u16, process: &str) -> Self {
-        self.port_owners.insert(port, process.to_owned());
-        self
-    }
-
-    /// The commands run so far, in order.
-    pub fn commands(&self) -> Vec<CommandRequest> {
-        lock(&self.commands).clone()
-    }
-
-    /// The HTTP requests made so far, in order; each redirect followed is one.
-    pub fn requests(&self) -> Vec<HttpRequest> {
-        lock(&self.requests).clone()
-    }
-
-    /// The questions asked at the terminal so far, in order.
-    pub fn questions(&self) -> Vec<String> {
-        lock(&self.questions).clone()
-    }
-
-    fn given(&self, path: &Path, action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>) {
-        let now = self.now();
-        let mut files = lock(&self.files);
-        let done = path.parent().map_or(Ok(()), |folder| files.create_folder(folder, now)).and_then(|()| action(&mut files, path, now));
-        if let Err(errno) = done {
-            panic!("a test can't have \"{}\": {}", path.display(), errno.words());
-        }
     }
 
     fn on_files<T>(
@@ -240,12 +104,12 @@ impl SimHost {
 
     async fn one_request(&self, request: &HttpRequest) -> Result<HttpResponse> {
         lock(&self.requests).push(request.clone());
-        let refused = || HttpAnswer::failure(HostError::new(HostErrorKind::Unreachable, "connection refused"));
+        let refused = || HttpAnswer::failure(HostError::new(HostErrorKind::Unreachable, REFUSED));
         let answer = self.http_scripts.answer(request).unwrap_or_else(refused);
-        let what = |cause: &str| format!("could not {} \"{}\": {cause}", request.method, request.url);
+        let what = |cause: &str| format!("Could not reach \"{}\": {cause}", request.url);
         if let Some(timeout) = request.timeout.filter(|timeout| *timeout < answer.takes) {
             self.sleep(timeout).await;
-            return Err(HostError::new(HostErrorKind::Timeout, what(&format!("no answer within {} ms", timeout.as_millis()))));
+            return Err(HostError::new(HostErrorKind::Timeout, what("no answer in time")));
         }
         self.sleep(answer.takes).await;
         answer.result.map_err(|error| HostError::new(error.kind, what(&error.message)))
@@ -298,11 +162,11 @@ impl Host for SimHost {
     }
 
     fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
-        self.on_files("write", path, |files, now| files.append(path, content, now))
+        self.on_files("append to", path, |files, now| files.append(path, content, now))
     }
 
     fn create_folder(&self, path: &Path) -> Result<()> {
-        self.on_files("create", path, |files, now| files.create_folder(path, now))
+        self.on_files("make the folder", path, |files, now| files.create_folder(path, now))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
@@ -310,15 +174,15 @@ impl Host for SimHost {
     }
 
     fn info(&self, path: &Path) -> Result<FileInfo> {
-        self.on_files("read", path, |files, _| files.info(path))
+        self.on_files("look at", path, |files, _| files.info(path))
     }
 
     fn link_target(&self, path: &Path) -> Result<PathBuf> {
-        self.on_files("read", path, |files, _| files.link_target(path))
+        self.on_files("follow", path, |files, _| files.link_target(path))
     }
 
     fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
-        self.on_files("resolve", path, |files, _| files.canonicalize(path))
+        self.on_files("find", path, |files, _| files.canonicalize(path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -326,7 +190,7 @@ impl Host for SimHost {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.on_files("rename", from, |files, _| files.rename(from, to))
+        self.on_files(&format!("rename \"{}\" to", from.display()), to, |files, _| files.rename(from, to))
     }
 
     fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
@@ -344,10 +208,16 @@ impl Host for SimHost {
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+        if request.command.is_empty() {
+            return Err(HostError::new(HostErrorKind::Invalid, "Could not start a command: it names no program"));
+        }
         lock(&self.commands).push(request.clone());
         let Some(answer) = self.command_scripts.answer(request) else {
             let program = request.command.first().map_or("", String::as_str);
-            return Err(HostError::new(HostErrorKind::NotFound, format!("could not run \"{program}\": no such file or directory")));
+            return Err(HostError::new(
+                HostErrorKind::NotFound,
+                format!("Could not start \"{program}\": there is no such program on this machine"),
+            ));
         };
         let sleep = self.conductor.sleep(answer.takes);
         let events = [CommandEvent::Stdout(answer.stdout), CommandEvent::Stderr(answer.stderr), CommandEvent::Exit(answer.code)];
@@ -367,21 +237,23 @@ impl Host for SimHost {
                 Some(location) => request.url = redirected(&request.url, &location),
             }
         }
-        Err(HostError::new(HostErrorKind::Other, format!("could not {} \"{}\": too many redirects", request.method, request.url)))
+        Err(HostError::new(
+            HostErrorKind::Other,
+            format!("Could not reach \"{}\": it redirects more than {MAXIMUM_REDIRECTS} times", request.url),
+        ))
     }
 
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()> {
-        match self.listeners.get(address) {
-            Some(latency) if *latency <= timeout => {
-                self.sleep(*latency).await;
+        match self.connect_scripts.answer(address) {
+            Some(latency) if latency <= timeout => {
+                self.sleep(latency).await;
                 Ok(())
             }
             Some(_) => {
                 self.sleep(timeout).await;
-                let cause = format!("no answer within {} ms", timeout.as_millis());
-                Err(HostError::new(HostErrorKind::Timeout, format!("could not connect to \"{address}\": {cause}")))
+                Err(HostError::new(HostErrorKind::Timeout, format!("Could not connect to \"{address}\": no answer within {timeout:?}")))
             }
-            None => Err(HostError::new(HostErrorKind::Unreachable, format!("could not connect to \"{address}\": connection refused"))),
+            None => Err(HostError::new(HostErrorKind::Unreachable, format!("Could not connect to \"{address}\": {REFUSED}"))),
         }
     }
 
@@ -414,7 +286,7 @@ fn redirected(from: &str, location: &str) -> String {
 }
 
 fn failure(errno: Errno, action: &str, path: &Path) -> HostError {
-    HostError::new(errno.kind(), format!("could not {action} \"{}\": {}", path.display(), errno.words()))
+    HostError::new(errno.kind(), format!("Could not {action} \"{}\": {}", path.display(), errno.words()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -76,18 +76,20 @@ impl HttpAnswer {
 type Script<Request, Answer> = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
 /// Scripts for one kind of request; the last one added is asked first, `None` passes the question on.
-pub(super) struct Scripts<Request, Answer>(Vec<Script<Request, Answer>>);
+pub(super) struct Scripts<Request: ?Sized, Answer>(Vec<Script<Request, Answer>>);
 
 pub(super) type CommandScripts = Scripts<CommandRequest, CommandAnswer>;
+/// Of connections: the address, and how long it takes to be accepted.
+pub(super) type ConnectScripts = Scripts<str, Duration>;
 pub(super) type HttpScripts = Scripts<HttpRequest, HttpAnswer>;
 
-impl<Request, Answer> Default for Scripts<Request, Answer> {
+impl<Request: ?Sized, Answer> Default for Scripts<Request, Answer> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<Request, Answer> Scripts<Request, Answer> {
+impl<Request: ?Sized, Answer> Scripts<Request, Answer> {
     pub(super) fn add(&mut self, script: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) {
         self.0.push(Arc::new(script));
     }

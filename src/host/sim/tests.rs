@@ -22,9 +22,12 @@ fn a_file_error_names_the_action_the_path_and_the_cause() {
     let (_, host) = host();
     let host = host.with_file("/project/locked", "x").with_mode("/project/locked", 0);
     let missing = host.read(Path::new("/project/none")).unwrap_err();
-    assert_eq!(missing, HostError::new(HostErrorKind::NotFound, "could not read \"/project/none\": no such file or directory"));
+    assert_eq!(missing, HostError::new(HostErrorKind::NotFound, "Could not read \"/project/none\": it is not there"));
     assert_eq!(host.read(Path::new("/project/locked")).unwrap_err().kind, HostErrorKind::PermissionDenied);
-    assert_eq!(host.list(Path::new("/project/locked")).unwrap_err().kind, HostErrorKind::Invalid);
+    assert_eq!(
+        host.list(Path::new("/project/locked")).unwrap_err().message,
+        "Could not list \"/project/locked\": a part of the path is not a folder"
+    );
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn a_command_nobody_scripted_does_not_exist() {
     let (_, host) = host();
     let request = CommandRequest { command: vec!["none".into()], ..CommandRequest::default() };
     let error = host.spawn(&request).err().unwrap();
-    assert_eq!(error, HostError::new(HostErrorKind::NotFound, "could not run \"none\": no such file or directory"));
+    assert_eq!(error, HostError::new(HostErrorKind::NotFound, "Could not start \"none\": there is no such program on this machine"));
 }
 
 #[test]
@@ -88,9 +91,12 @@ fn http_answers_come_late_time_out_or_are_refused() {
     conductor.block_on(async {
         assert_eq!(host.http(&get("http://app/", None)).await.unwrap().body, "ok");
         let late = host.http(&get("http://app/", Some(Duration::from_secs(1)))).await.unwrap_err();
-        assert_eq!(late, HostError::new(HostErrorKind::Timeout, "could not GET \"http://app/\": no answer within 1000 ms"));
+        assert_eq!(late, HostError::new(HostErrorKind::Timeout, "Could not reach \"http://app/\": no answer in time"));
         let refused = host.http(&get("http://none/", None)).await.unwrap_err();
-        assert_eq!(refused, HostError::new(HostErrorKind::Unreachable, "could not GET \"http://none/\": connection refused"));
+        assert_eq!(
+            refused,
+            HostError::new(HostErrorKind::Unreachable, "Could not reach \"http://none/\": connection refused: nobody listens there")
+        );
     });
     assert_eq!(host.monotonic(), Duration::from_secs(3));
     assert_eq!(host.requests().len(), 3);
@@ -111,7 +117,7 @@ fn redirects_are_followed_only_if_asked_for_and_end() {
         assert_eq!(host.http(&get("http://app/old", true)).await.unwrap().body, "here");
         assert_eq!(host.http(&get("http://app/old", false)).await.unwrap().status, 301);
         let error = host.http(&get("http://app/loop", true)).await.unwrap_err();
-        assert_eq!(error.message, "could not GET \"http://app/loop\": too many redirects");
+        assert_eq!(error.message, "Could not reach \"http://app/loop\": it redirects more than 10 times");
     });
 }
 

@@ -1,0 +1,161 @@
+//! Setting a simulated host up, and reading back what happened on it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::files::{Errno, Files};
+use super::{CommandAnswer, HttpAnswer, SimHost, lock};
+use crate::host::{CommandRequest, Host, HttpRequest, StandardStream};
+
+impl SimHost {
+    /// A file, with the folders it is in.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_file(self, path: impl AsRef<Path>, content: impl Into<Bytes>) -> Self {
+        self.given(path.as_ref(), |files, path, now| files.replace(path, content.into(), None, now));
+        self
+    }
+
+    /// A folder, with the folders it is in.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_folder(self, path: impl AsRef<Path>) -> Self {
+        self.given(path.as_ref(), Files::create_folder);
+        self
+    }
+
+    /// A symlink at `path` to `target`.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_symlink(self, path: impl AsRef<Path>, target: impl Into<PathBuf>) -> Self {
+        self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
+        self
+    }
+
+    /// Unix permission bits of what is at `path`; the simulated user owns it.
+    ///
+    /// # Panics
+    /// If nothing is there: a mistake of the test.
+    #[must_use]
+    pub fn with_mode(self, path: impl AsRef<Path>, mode: u32) -> Self {
+        self.given(path.as_ref(), |files, path, _| files.set_mode(path, mode));
+        self
+    }
+
+    /// A disk that takes so many bytes more, then none.
+    #[must_use]
+    pub fn with_free_space(self, bytes: u64) -> Self {
+        lock(&self.files).set_free(Some(bytes));
+        self
+    }
+
+    /// A variable of the process environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The folder spc was started in.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    #[must_use]
+    pub fn with_current_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.current_folder = path.into();
+        let folder = self.current_folder.clone();
+        self.with_folder(folder)
+    }
+
+    /// The next line typed at the terminal; standard input, output and error are terminals from here on.
+    #[must_use]
+    pub fn with_answer(self, line: &str) -> Self {
+        lock(&self.answers).push_back(line.to_owned());
+        self.with_terminal(StandardStream::Stdin).with_terminal(StandardStream::Stdout).with_terminal(StandardStream::Stderr)
+    }
+
+    /// `stream` is a terminal.
+    #[must_use]
+    pub fn with_terminal(mut self, stream: StandardStream) -> Self {
+        self.terminals.insert(stream as u8);
+        self
+    }
+
+    /// What standard input holds.
+    #[must_use]
+    pub fn with_stdin(mut self, content: impl Into<Bytes>) -> Self {
+        self.stdin = content.into();
+        self
+    }
+
+    /// Answers host commands: the last script added is asked first, `None` passes the question on.
+    /// A command nobody answers does not exist.
+    #[must_use]
+    pub fn on_command(mut self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) -> Self {
+        self.command_scripts.add(script);
+        self
+    }
+
+    /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.
+    /// Where nobody answers, the connection is refused.
+    #[must_use]
+    pub fn on_http(mut self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) -> Self {
+        self.http_scripts.add(script);
+        self
+    }
+
+    /// `address` (`host:port`) accepts TCP connections after `latency`.
+    #[must_use]
+    pub fn with_listener(self, address: &str, latency: Duration) -> Self {
+        let own = address.to_owned();
+        self.on_connect(move |address| (address == own).then_some(latency))
+    }
+
+    /// Answers TCP connections with how long they take to be accepted: the last script added is asked
+    /// first, `None` passes the question on. Where nobody answers, the connection is refused.
+    #[must_use]
+    pub fn on_connect(mut self, script: impl Fn(&str) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        self.connect_scripts.add(script);
+        self
+    }
+
+    /// The process that listens on a port of this machine: `nginx (pid 812)`.
+    #[must_use]
+    pub fn with_port_owner(mut self, port: u16, process: &str) -> Self {
+        self.port_owners.insert(port, process.to_owned());
+        self
+    }
+
+    /// The commands run so far, in order.
+    pub fn commands(&self) -> Vec<CommandRequest> {
+        lock(&self.commands).clone()
+    }
+
+    /// The HTTP requests made so far, in order; each redirect followed is one.
+    pub fn requests(&self) -> Vec<HttpRequest> {
+        lock(&self.requests).clone()
+    }
+
+    /// The questions asked at the terminal so far, in order.
+    pub fn questions(&self) -> Vec<String> {
+        lock(&self.questions).clone()
+    }
+
+    fn given(&self, path: &Path, action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>) {
+        let now = self.now();
+        let mut files = lock(&self.files);
+        let done = path.parent().map_or(Ok(()), |folder| files.create_folder(folder, now)).and_then(|()| action(&mut files, path, now));
+        if let Err(errno) = done {
+            panic!("a test can't have \"{}\": {}", path.display(), errno.words());
+        }
+    }
+}
