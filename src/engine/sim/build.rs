@@ -127,13 +127,13 @@ impl State {
         let mut context = Tree::default();
         context.unpack("/", &order.context).map_err(|error| failed(format!("could not read the build context: {error}")))?;
         let text = context.file(&order.dockerfile).ok_or_else(|| {
-            failed(format!("failed to solve: failed to read dockerfile: open {}: no such file or directory", order.dockerfile))
+            failed(format!("the build failed: failed to read dockerfile: open {}: no such file or directory", order.dockerfile))
         })?;
-        let stages = stages(&String::from_utf8_lossy(&text), &order.args).map_err(|words| failed(format!("failed to solve: {words}")))?;
+        let stages = stages(&String::from_utf8_lossy(&text), &order.args).map_err(|words| failed(format!("the build failed: {words}")))?;
         let last = match &order.target {
             None => stages.len() - 1,
             Some(target) => find_stage(&stages, target)
-                .ok_or_else(|| failed(format!("failed to solve: target stage \"{target}\" could not be found")))?,
+                .ok_or_else(|| failed(format!("the build failed: target stage \"{target}\" could not be found")))?,
         };
         let needed = needed(&stages, last);
         let script = self.build_script(order);
@@ -150,7 +150,8 @@ impl State {
         }
         let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n");
         let target = order.target.clone().unwrap_or_default();
-        let parts = [&order.context_digest, &order.dockerfile, &target, &base, &pairs(&order.args), &pairs(&order.labels)];
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let parts = [&order.context_digest, &text, &target, &base, &pairs(&order.args), &pairs(&order.labels)];
         Ok(Plan { steps, config, files, id: format!("sha256:{}", digest(parts)) })
     }
 
@@ -171,17 +172,17 @@ impl State {
             }
         };
         for instruction in &stage.instructions {
-            apply(&mut config, instruction).map_err(|words| failed(format!("failed to solve: {words}")))?;
+            apply(&mut config, instruction).map_err(|words| failed(format!("the build failed: {words}")))?;
         }
         Ok((config, base))
     }
 
     /// An image a build begins with: a local one, or the registry's.
     fn base_image(&self, name: &str) -> Result<&Image> {
-        self.objects
-            .find_image(name)
-            .or_else(|_| self.registry.image(name))
-            .map_err(|error| failed(format!("failed to solve: {name}: failed to resolve source metadata for {name}: {}", error.message)))
+        self.objects.find_image(name).or_else(|_| self.registry.image(name)).map_err(|error| {
+            failed(format!("could not fetch the base image \"{name}\": {}", error.message))
+                .with_hint("build or import it first, or check its name and the way to its registry")
+        })
     }
 
     fn base_files(&self, stages: &[Stage], at: usize) -> Tree {
@@ -208,9 +209,8 @@ impl State {
                 steps.push((Duration::ZERO, say(BuildEvent::Output(format!("{output}\n").into()))));
             }
             if let Some((_, output, code)) = script.fails.as_ref().filter(|(part, ..)| words.contains(part.as_str())) {
-                let command = words.split_once("] ").map_or(words.as_str(), |(_, instruction)| instruction);
-                let command = command.strip_prefix("RUN ").unwrap_or(command);
-                let error = failed(format!("process \"/bin/sh -c {command}\" did not complete successfully: exit code: {code}"));
+                let last = output.lines().collect::<Vec<_>>().join("\n  ");
+                let error = failed(format!("\"{words}\" failed with exit code {code}; its last output:\n  {last}"));
                 steps.push((script.step_takes, say(BuildEvent::Output(format!("{output}\n").into()))));
                 steps.push((Duration::ZERO, Box::new(move |_| Err(error))));
                 return steps;

@@ -106,7 +106,8 @@ impl SimEngineBuilder {
         self.registry()
     }
 
-    /// How containers behave whose name, image or Compose service is `pattern` (`*` stands for anything); the last that fits counts.
+    /// How containers behave whose name, image, Compose service or command line is `pattern` (`*` stands for
+    /// anything); the last that fits counts.
     pub fn process(mut self, pattern: &str, process: Process) -> Self {
         self.state.processes.add(pattern, process);
         self

@@ -24,7 +24,7 @@ impl SimEngine {
         SimEngineBuilder::new(conductor)
     }
 
-    /// Containers started from now on whose name, image or Compose service is `pattern` behave so.
+    /// Containers started from now on whose name, image, Compose service or command line is `pattern` behave so.
     pub fn set_process(&self, pattern: &str, process: Process) {
         self.shared.with(|state| state.processes.add(pattern, process));
     }
@@ -48,7 +48,7 @@ impl SimEngine {
     pub fn say(&self, container: &str, line: &str) -> Result<()> {
         self.shared.with(|state| {
             let id = state.container_id(container)?;
-            state.log(&id, OutputKind::Stdout, line);
+            state.log(&id, OutputKind::Stdout, &format!("{line}\n"));
             Ok(())
         })
     }

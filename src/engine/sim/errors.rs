@@ -3,28 +3,22 @@
 use crate::engine::{EngineError, EngineErrorKind as Kind};
 
 /// The engine's refusal. `message` is Docker's, without the full stop.
+///
+/// 403 says of a network, an address or a subnet that the state forbids it: a conflict, as at the real inhabitant.
 pub(super) fn refusal(status: u16, message: impl Into<String>) -> EngineError {
     let kind = match status {
-        401 | 403 => Kind::Denied,
+        401 => Kind::Denied,
         404 => Kind::NotFound,
-        409 => Kind::Conflict,
+        403 | 409 => Kind::Conflict,
         400..=499 => Kind::Invalid,
         _ => Kind::Server,
     };
     EngineError::new(kind, message)
 }
 
-/// A refusal of a network call. There 403 says that the state forbids it, not that the asker may not.
-pub(super) fn network_refusal(status: u16, message: impl Into<String>) -> EngineError {
-    match status {
-        403 => EngineError::new(Kind::Conflict, message),
-        status => refusal(status, message),
-    }
-}
-
 /// The connection is gone, or nobody listens.
 pub(super) fn unreachable() -> EngineError {
-    EngineError::new(Kind::Unreachable, "the connection to the simulated engine was lost")
+    EngineError::new(Kind::Unreachable, "the connection to the Docker Engine was lost")
 }
 
 /// The engine's disk is full.
@@ -34,7 +28,9 @@ pub(super) fn no_space() -> EngineError {
 
 /// No container has this name or id.
 pub(super) fn no_such_container(name: &str) -> EngineError {
-    refusal(404, format!("No such container: {name}"))
+    // What could be no name at all is shown as it was written.
+    let odd = name.split('/').any(|part| matches!(part, "" | "." | ".."));
+    refusal(404, if odd { format!("No such container: \"{name}\"") } else { format!("No such container: {name}") })
 }
 
 /// The container has to run for this.

@@ -16,18 +16,18 @@ use super::state::{Shared, State};
 use super::timetable::Purpose;
 use crate::engine::{ExecInput, ExecRequest, ExecState, OutputChunk, OutputKind, Result};
 
-/// The output of a command ends before the engine learns its exit code, as it does on a real one.
-const CODE_TAKES: Duration = Duration::from_millis(1);
-
 type Output = UnboundedSender<Result<OutputChunk>>;
 
 /// A command in a container.
 pub(super) struct Exec {
     /// The container's id.
     pub container: String,
+    pub command: Vec<String>,
     pub running: bool,
     pub exit_code: Option<i64>,
     tty: bool,
+    /// Whether its end is settled: what comes on standard input no longer matters.
+    answered: bool,
     output: Option<Output>,
 }
 
@@ -59,7 +59,15 @@ impl State {
     /// The id of a new command, not begun yet.
     pub(super) fn create_exec(&mut self, container: &str, request: &ExecRequest) -> String {
         let id = self.ids.next();
-        let exec = Exec { container: container.to_owned(), running: false, exit_code: None, tty: request.tty, output: None };
+        let exec = Exec {
+            container: container.to_owned(),
+            command: request.command.clone(),
+            running: false,
+            exit_code: None,
+            tty: request.tty,
+            answered: false,
+            output: None,
+        };
         self.execs.insert(id.clone(), exec);
         self.emit_container(container, &format!("exec_create: {}", spoken(&request.command)), &[("execID", &id)]);
         id
@@ -98,38 +106,43 @@ impl State {
         }
     }
 
-    /// Has a begun command answered by its container's process.
-    pub(super) fn run_exec(&mut self, id: &str, request: ExecRequest, stdin: Bytes) -> Option<Script> {
-        let container = self.execs.get(id)?.container.clone();
-        let exec = id.to_owned();
-        self.script(&container, request, stdin, move |state, answer| state.answer_exec_later(exec, answer))
+    /// Has a begun command answered by its container's process. `stdin`: all of it, none while it is open.
+    pub(super) fn run_exec(&mut self, id: &str, request: ExecRequest, stdin: Option<Bytes>) -> Option<Script> {
+        let exec = self.execs.get(id).filter(|exec| !exec.answered)?;
+        let (container, id) = (exec.container.clone(), id.to_owned());
+        self.script(&container, request, stdin, move |state, answer| state.answer_exec(&id, answer))
     }
 
-    fn answer_exec_later(&mut self, id: String, mut answer: ExecAnswer) {
+    fn answer_exec(&mut self, id: &str, mut answer: ExecAnswer) {
+        if let Some(exec) = self.execs.get_mut(id) {
+            exec.answered = true;
+        }
         // Newer engines tell "not found" from "not executable".
         if answer.unrunnable && self.api >= MODERN_API && String::from_utf8_lossy(&answer.stdout).contains("not found") {
             answer.code = 127;
         }
+        for (after, kind, bytes) in std::mem::take(&mut answer.early) {
+            let id = id.to_owned();
+            self.after(after, Purpose::Once, move |state| {
+                state.write_output(&id, kind, bytes);
+                None
+            });
+        }
+        let id = id.to_owned();
         self.after(answer.takes, Purpose::Once, move |state| {
             state.write_output(&id, OutputKind::Stdout, answer.stdout);
             state.write_output(&id, OutputKind::Stderr, answer.stderr);
-            if let Some(exec) = state.execs.get_mut(&id) {
-                exec.output = None;
+            if answer.unrunnable {
+                state.forget_exec(&id, answer.code);
+            } else if !answer.runs_on {
+                state.end_exec(&id, answer.code);
             }
-            state.after(CODE_TAKES, Purpose::Once, move |state| {
-                if answer.unrunnable {
-                    state.forget_exec(&id, answer.code);
-                } else {
-                    state.end_exec(&id, answer.code);
-                }
-                None
-            });
             None
         });
     }
 
     fn write_output(&mut self, id: &str, kind: OutputKind, bytes: Bytes) {
-        let Some(exec) = self.execs.get(id) else { return };
+        let Some(exec) = self.execs.get(id).filter(|exec| exec.running) else { return };
         let kind = if exec.tty { OutputKind::Stdout } else { kind };
         if let Some(output) = exec.output.as_ref().filter(|_| !bytes.is_empty()) {
             // Nobody may be reading any more; the command goes on all the same.
@@ -150,7 +163,7 @@ fn spoken(command: &[String]) -> String {
     format!("{program} {}", arguments.join(" "))
 }
 
-/// Standard input of a command: what was written reaches the script when it is closed.
+/// Standard input of a command: what was written reaches the command when it is closed.
 pub(super) struct SimInput {
     pub shared: Arc<Shared>,
     pub exec: String,
@@ -163,7 +176,7 @@ impl SimInput {
     fn end(&mut self) {
         let Some(request) = self.request.take() else { return };
         let (exec, stdin) = (self.exec.clone(), self.written.split().freeze());
-        self.shared.with(|state| state.after(Duration::ZERO, Purpose::Once, move |state| state.run_exec(&exec, request, stdin)));
+        self.shared.with(|state| state.after(Duration::ZERO, Purpose::Once, move |state| state.run_exec(&exec, request, Some(stdin))));
     }
 }
 

@@ -175,7 +175,7 @@ impl State {
             state.begin_exec(&id, &exec, &request);
             let start = state.now;
             let container = id.clone();
-            state.script(&id, request, bytes::Bytes::new(), move |state, answer| {
+            state.script(&id, request, Some(bytes::Bytes::new()), move |state, answer| {
                 state.end_probe_later(&container, starts, &exec, start, &check, answer);
             })
         });
@@ -184,9 +184,10 @@ impl State {
     /// The probe is under way: it ends when its command does, or at its timeout.
     fn end_probe_later(&mut self, id: &str, starts: u64, exec: &str, start: Duration, check: &Check, answer: ExecAnswer) {
         let (timeout, retries) = (check.timeout, check.retries);
-        let late = answer.takes > timeout;
+        let late = answer.runs_on || answer.takes > timeout;
         let (id, exec) = (id.to_owned(), exec.to_owned());
-        self.after(answer.takes.min(timeout), Purpose::Again, move |state| {
+        let ends = if late { timeout } else { answer.takes };
+        self.after(ends, Purpose::Again, move |state| {
             if !state.runs(&id, starts) {
                 return None;
             }
@@ -211,6 +212,8 @@ impl State {
                 }
                 state.judge(&id, probe, retries);
             }
+            // Nobody asks for a probe's exec; thousands of them are not kept.
+            state.execs.remove(&exec);
             state.plan_probe(&id, starts);
             None
         });

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use bollard::models::Ipam;
 use ipnet::Ipv4Net;
 
-use super::errors::network_refusal;
+use super::errors::refusal;
 use crate::engine::{EngineError, Result};
 
 /// A network's IPv4 subnet.
@@ -56,10 +56,10 @@ pub(super) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
         if text.contains("::") {
             continue;
         }
-        let invalid = || network_refusal(500, format!("Invalid subnet {text} : invalid CIDR address: {text}"));
+        let invalid = || refusal(500, format!("Invalid subnet {text} : invalid CIDR address: {text}"));
         let mut pool = Pool::new(text.parse().map_err(|_| invalid())?);
         if let Some(range) = config.ip_range.as_deref().filter(|text| !text.is_empty()) {
-            let fails = || network_refusal(400, format!("invalid ip-range {range}"));
+            let fails = || refusal(400, format!("invalid ip-range {range}"));
             pool.range = range.parse::<Ipv4Net>().map_err(|_| fails())?.trunc();
             if !pool.subnet.contains(&pool.range) {
                 return Err(fails());
@@ -68,7 +68,7 @@ pub(super) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
         if let Some(gateway) = config.gateway.as_deref().filter(|text| !text.is_empty()) {
             pool.gateway = parsed(gateway)?;
             if !pool.subnet.contains(&pool.gateway) {
-                return Err(network_refusal(400, format!("no matching subnet for gateway {gateway}")));
+                return Err(refusal(400, format!("no matching subnet for gateway {gateway}")));
             }
         }
         for address in config.auxiliary_addresses.iter().flatten().map(|(_, address)| address) {
@@ -83,7 +83,7 @@ pub(super) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
 }
 
 fn parsed(address: &str) -> Result<Ipv4Addr> {
-    address.parse().map_err(|_| network_refusal(400, format!("invalid address {address}")))
+    address.parse().map_err(|_| refusal(400, format!("invalid address {address}")))
 }
 
 /// The first of the engine's own pools that no network has: 172.17 to 172.31, then sixteenths of 192.168.
@@ -96,10 +96,7 @@ pub(super) fn free(taken: &[Ipv4Net]) -> Result<Pool> {
         .find(|subnet| taken.iter().all(|other| !overlap(*other, *subnet)))
         .map(Pool::new)
         .ok_or_else(|| {
-            network_refusal(
-                404,
-                "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
-            )
+            refusal(404, "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network")
         })
 }
 
@@ -109,7 +106,7 @@ pub(super) fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 
 /// The subnet asked for is another network's.
 pub(super) fn overlaps() -> EngineError {
-    network_refusal(403, "Pool overlaps with other one on this address space")
+    refusal(403, "Pool overlaps with other one on this address space")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::host::sim::date;
 pub(super) struct LogLine {
     at: Duration,
     kind: OutputKind,
-    /// With its line feed.
+    /// With its line feed, if it has one.
     text: Bytes,
 }
 
@@ -49,11 +49,11 @@ impl LogLine {
 }
 
 impl State {
-    /// A container writes a line.
-    pub fn log(&mut self, id: &str, kind: OutputKind, line: &str) {
+    /// A container writes `text`: a line with its line feed, or what has none.
+    pub fn log(&mut self, id: &str, kind: OutputKind, text: &str) {
         let now = self.now;
         let Ok(container) = self.container_mut(id) else { return };
-        let line = LogLine { at: now, kind, text: format!("{line}\n").into() };
+        let line = LogLine { at: now, kind, text: text.to_owned().into() };
         container.log.push(line.clone());
         self.followers.retain(|follower| {
             follower.container != id

@@ -205,8 +205,8 @@ impl Engine for SimEngine {
             }
             Ok((id, output)) => {
                 reply.send(state, Ok((id.clone(), output)));
-                // With standard input it is answered once that is closed.
-                if own.stdin { None } else { state.run_exec(&id, own, Bytes::new()) }
+                let stdin = if own.stdin { None } else { Some(Bytes::new()) };
+                state.run_exec(&id, own, stdin)
             }
         };
         let (id, output) = self.long_call(Request::change("exec_start", container, 1_000), begin).await?;

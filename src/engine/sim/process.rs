@@ -34,6 +34,7 @@ pub struct Process {
     pub(super) ignores_term: bool,
     pub(super) killed_for_memory: bool,
     pub(super) cannot_start: Option<String>,
+    /// What it writes by itself, line feeds included.
     pub(super) logs: Vec<(Duration, OutputKind, String)>,
     pub(super) writes: Vec<String>,
     exec: Option<ExecScript>,
@@ -114,14 +115,21 @@ impl Process {
     /// Writes a line to standard output once it has run for so long.
     #[must_use]
     pub fn says(mut self, after: Duration, line: &str) -> Self {
-        self.logs.push((after, OutputKind::Stdout, line.to_owned()));
+        self.logs.push((after, OutputKind::Stdout, format!("{line}\n")));
+        self
+    }
+
+    /// Writes `text` as it is to standard output once it has run for so long: a prompt has no line's end.
+    #[must_use]
+    pub fn prints(mut self, after: Duration, text: &str) -> Self {
+        self.logs.push((after, OutputKind::Stdout, text.to_owned()));
         self
     }
 
     /// Writes a line to standard error once it has run for so long.
     #[must_use]
     pub fn complains(mut self, after: Duration, line: &str) -> Self {
-        self.logs.push((after, OutputKind::Stderr, line.to_owned()));
+        self.logs.push((after, OutputKind::Stderr, format!("{line}\n")));
         self
     }
 
@@ -138,6 +146,11 @@ impl Process {
     pub fn on_exec(mut self, script: impl Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync + 'static) -> Self {
         self.exec = Some(Arc::new(script));
         self
+    }
+
+    /// Whether anybody will look into the container.
+    pub(super) fn looks(&self) -> bool {
+        self.exec.is_some()
     }
 
     fn answer(&self, request: &ExecRequest, view: &mut ProcessView) -> ExecAnswer {
@@ -159,6 +172,10 @@ pub struct ExecAnswer {
     pub code: i64,
     /// Virtual time it takes, the engine's share included.
     pub takes: Duration,
+    /// What it writes on the way.
+    pub(super) early: Vec<(Duration, OutputKind, Bytes)>,
+    /// It does not end by itself.
+    pub(super) runs_on: bool,
     /// The runtime could not run it; `stdout` holds its words.
     pub(super) unrunnable: bool,
 }
@@ -166,7 +183,15 @@ pub struct ExecAnswer {
 impl Default for ExecAnswer {
     /// Success without output.
     fn default() -> Self {
-        Self { stdout: Bytes::new(), stderr: Bytes::new(), code: 0, takes: COMMAND_TAKES, unrunnable: false }
+        Self {
+            stdout: Bytes::new(),
+            stderr: Bytes::new(),
+            code: 0,
+            takes: COMMAND_TAKES,
+            early: Vec::new(),
+            runs_on: false,
+            unrunnable: false,
+        }
     }
 }
 
@@ -191,6 +216,27 @@ impl ExecAnswer {
     #[must_use]
     pub fn taking(mut self, time: Duration) -> Self {
         self.takes = time;
+        self
+    }
+
+    /// The same, but after that time it goes on until its container ends.
+    #[must_use]
+    pub fn running_on(mut self) -> Self {
+        self.runs_on = true;
+        self
+    }
+
+    /// The same, and on the way it writes `text` as it is to standard output.
+    #[must_use]
+    pub fn saying(mut self, after: Duration, text: impl Into<Bytes>) -> Self {
+        self.early.push((after, OutputKind::Stdout, text.into()));
+        self
+    }
+
+    /// The same, and on the way it writes `text` as it is to standard error.
+    #[must_use]
+    pub fn complaining(mut self, after: Duration, text: impl Into<Bytes>) -> Self {
+        self.early.push((after, OutputKind::Stderr, text.into()));
         self
     }
 }
@@ -224,10 +270,11 @@ pub struct ProcessView {
     pub ready: bool,
     /// How often the container was started.
     pub starts: u64,
-    /// What the command read from standard input.
-    pub stdin: Bytes,
     /// By where they are mounted.
     pub volumes: BTreeMap<String, MountedVolume>,
+    /// Everything on standard input; none while it is open.
+    pub(super) stdin: Option<Bytes>,
+    pub(super) waits_for_input: bool,
     pub(super) health_test: Option<Vec<String>>,
     pub(super) files: Tree,
     pub(super) written: Vec<(String, Bytes)>,
@@ -244,6 +291,13 @@ impl ProcessView {
     /// The value of an environment variable of the container.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.environment.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Everything on standard input. While that is open, the answer given now does not count: the
+    /// command is asked again when it is closed.
+    pub fn read_stdin(&mut self) -> Bytes {
+        self.waits_for_input |= self.stdin.is_none();
+        self.stdin.clone().unwrap_or_default()
     }
 
     /// The content of a file in the container.
@@ -288,6 +342,9 @@ impl Script {
     /// Asks the process outside the engine's lock: it may look at the engine.
     pub fn run(mut self, shared: &Shared) {
         let answer = self.process.answer(&self.request, &mut self.view);
+        if self.view.waits_for_input {
+            return;
+        }
         let mut state = shared.lock();
         state.apply(&self.container, self.view);
         (self.then)(&mut state, answer);
@@ -304,10 +361,10 @@ impl Processes {
         self.0.push((pattern.to_owned(), Arc::new(process)));
     }
 
-    /// The behaviour of a container with this name, image and labels.
-    pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>) -> Arc<Process> {
+    /// The behaviour of a container with this name, image, labels and command.
+    pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str) -> Arc<Process> {
         let service = labels.get(SERVICE_LABEL).map_or("", String::as_str);
-        let found = self.0.iter().rev().find(|(pattern, _)| [name, image, service].iter().any(|text| matches(pattern, text)));
+        let found = self.0.iter().rev().find(|(pattern, _)| [name, image, service, command].iter().any(|text| matches(pattern, text)));
         found.map(|(_, process)| process.clone()).unwrap_or_default()
     }
 }
@@ -345,9 +402,11 @@ mod tests {
         processes.add("postgres:*", Process::new().stop_code(1));
         processes.add("db", Process::new().stop_code(2));
         let labels = BTreeMap::from([(SERVICE_LABEL.to_owned(), "db".to_owned())]);
-        assert_eq!(processes.find("spc-db-1", "postgres:15", &labels).stop_code, 2);
-        assert_eq!(processes.find("x", "postgres:15", &BTreeMap::new()).stop_code, 1);
-        assert_eq!(processes.find("x", "redis:7", &labels).stop_code, 2);
-        assert_eq!(processes.find("x", "redis:7", &BTreeMap::new()).stop_code, 0);
+        assert_eq!(processes.find("spc-db-1", "postgres:15", &labels, "").stop_code, 2);
+        assert_eq!(processes.find("x", "postgres:15", &BTreeMap::new(), "").stop_code, 1);
+        assert_eq!(processes.find("x", "redis:7", &labels, "").stop_code, 2);
+        assert_eq!(processes.find("x", "redis:7", &BTreeMap::new(), "").stop_code, 0);
+        processes.add("sleep *", Process::new().stop_code(3));
+        assert_eq!(processes.find("x", "redis:7", &labels, "sleep 1000").stop_code, 3);
     }
 }

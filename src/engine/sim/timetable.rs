@@ -15,7 +15,7 @@ use super::state::{Shared, State};
 
 /// Without a call for this long, what only repeats (probes, a crash loop) no longer moves the
 /// clock: a run that waits for what can't come stalls instead of going on for ever.
-const IDLE: Duration = Duration::from_hours(24);
+const IDLE: Duration = Duration::from_hours(3 * 24);
 
 /// Whether something on the timetable comes to an end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ impl State {
         &self,
         container: &str,
         request: ExecRequest,
-        stdin: Bytes,
+        stdin: Option<Bytes>,
         then: impl FnOnce(&mut State, ExecAnswer) + Send + 'static,
     ) -> Option<Script> {
         let found = self.objects.containers.get(container)?;
@@ -38,10 +38,11 @@ impl State {
             running_for,
             ready: running_for >= container.process.ready_after,
             starts: container.starts,
-            stdin: Bytes::new(),
+            stdin: None,
+            waits_for_input: false,
             volumes: self.mounted(container),
             health_test: health_command(&container.config),
-            files: self.visible_files(container),
+            files: if container.process.looks() { self.visible_files(container) } else { Tree::default() },
             written: Vec::new(),
             changed: Vec::new(),
             said: Vec::new(),
@@ -86,7 +87,7 @@ impl State {
             self.change_volume(id, &destination);
         }
         for line in view.said {
-            self.log(id, OutputKind::Stdout, &line);
+            self.log(id, OutputKind::Stdout, &format!("{line}\n"));
         }
     }
 }

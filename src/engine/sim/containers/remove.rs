@@ -110,9 +110,12 @@ impl State {
             return Err(not_running(&container.id));
         }
         let started = container.started.map(crate::host::sim::date).unwrap_or_default().format("%H:%M").to_string();
-        let pid = container.pid().to_string();
         let user = container.config.user.as_deref().filter(|user| !user.is_empty()).unwrap_or("root");
-        let row = [user, &pid, "1", "0", &started, "?", "00:00:00", &container.command().join(" ")];
-        Ok(Top { titles: Some(TOP_TITLES.map(str::to_owned).to_vec()), processes: Some(vec![row.map(str::to_owned).to_vec()]) })
+        let beside = self.execs.values().filter(|exec| exec.running && exec.container == container.id);
+        let commands = [container.command().join(" ")].into_iter().chain(beside.map(|exec| exec.command.join(" ")));
+        let rows = (container.pid()..)
+            .zip(commands)
+            .map(|(pid, command)| [user, &pid.to_string(), "1", "0", &started, "?", "00:00:00", &command].map(str::to_owned).to_vec());
+        Ok(Top { titles: Some(TOP_TITLES.map(str::to_owned).to_vec()), processes: Some(rows.collect()) })
     }
 }

@@ -8,7 +8,10 @@ use crate::engine::sim::call::Reply;
 use crate::engine::sim::errors::refusal;
 use crate::engine::sim::state::State;
 use crate::engine::sim::timetable::Purpose;
-use crate::engine::{Result, StopRequest};
+use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Result, StopRequest};
+
+/// `stop` and `restart` take a signal from this version on.
+const STOP_SIGNAL: ApiVersion = ApiVersion { major: 1, minor: 42 };
 
 /// Before the engine kills a container that was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -74,11 +77,12 @@ impl State {
 
     fn stop_then(&mut self, wanted: &str, request: &StopRequest, then: Stopped) {
         let plan = self.container_id(wanted).and_then(|id| {
+            self.check_signal(request)?;
             let container = self.container(&id)?;
             let signal =
                 request.signal.as_ref().or(container.config.stop_signal.as_ref()).map_or(Ok(15), |signal| signal_number(signal))?;
             let own = container.config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-            Ok((id, signal, request.grace.or(own).unwrap_or(GRACE)))
+            Ok((id, signal, request.grace.map(whole_seconds).or(own).unwrap_or(GRACE)))
         });
         let (id, signal, grace) = match plan {
             Ok(plan) => plan,
@@ -102,6 +106,13 @@ impl State {
             }
             None
         });
+    }
+
+    fn check_signal(&self, request: &StopRequest) -> Result<()> {
+        let Some(signal) = request.signal.as_ref().filter(|_| self.api < STOP_SIGNAL) else { return Ok(()) };
+        let cause = format!("this engine has API {}, and that needs {STOP_SIGNAL}", self.api);
+        Err(EngineError::new(EngineErrorKind::Invalid, format!("could not stop with the signal \"{signal}\": {cause}"))
+            .with_hint("set the container's `stop_signal` instead"))
     }
 
     /// Sends a signal by hand.
@@ -191,6 +202,11 @@ impl State {
             Err(error) => reply.send(self, Err(error)),
         }
     }
+}
+
+/// The engine takes whole seconds; never less than asked for.
+fn whole_seconds(grace: Duration) -> Duration {
+    Duration::from_secs(grace.as_secs() + u64::from(grace.subsec_nanos() > 0))
 }
 
 fn stopped(id: String, then: Stopped) -> OnExit {

@@ -46,6 +46,9 @@ pub(super) struct Image {
 impl Objects {
     /// By name, digest, or (the beginning of) an id.
     pub fn find_image(&self, wanted: &str) -> Result<&Image> {
+        if wanted.is_empty() {
+            return Err(refusal(404, "No such image: \"\""));
+        }
         if let Some(image) = self.images.get(wanted).or_else(|| self.images.get(&format!("sha256:{wanted}"))) {
             return Ok(image);
         }

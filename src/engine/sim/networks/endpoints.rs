@@ -6,14 +6,14 @@ use std::net::Ipv4Addr;
 use bollard::models::{EndpointIpamConfig, EndpointSettings};
 
 use super::{Network, event_details};
+use crate::engine::Result;
 use crate::engine::sim::MODERN_API;
 use crate::engine::sim::containers::lifecycle::networking_failed;
 use crate::engine::sim::containers::{Container, Phase};
-use crate::engine::sim::errors::{network_refusal, refusal};
+use crate::engine::sim::errors::refusal;
 use crate::engine::sim::ids::short;
 use crate::engine::sim::ipam::NoAddress;
 use crate::engine::sim::state::{Objects, State};
-use crate::engine::{EngineError, Result};
 
 /// A container's place on a network.
 #[derive(Debug, Clone, Default)]
@@ -189,20 +189,20 @@ impl State {
         let network = self.objects.find_network(network)?;
         let found = self.container(&id)?;
         if found.host.network_mode.as_deref() == Some("host") || network.name == "host" {
-            return Err(network_refusal(403, "container cannot be disconnected from host network or connected to host network"));
+            return Err(refusal(403, "container cannot be disconnected from host network or connected to host network"));
         }
         let endpoint = Endpoint::asked(settings);
         check_endpoint(network, &endpoint)?;
         let (name, network_id) = (network.name.clone(), network.id.clone());
         let running = found.phase == Phase::Running;
         if found.endpoints.get(&name).is_some_and(|held| held.joined.is_some()) {
-            return Err(network_refusal(403, format!("endpoint with name {} already exists in network {name}", found.name)));
+            return Err(refusal(403, format!("endpoint with name {} already exists in network {name}", found.name)));
         }
         self.container_mut(&id)?.endpoints.insert(name.clone(), endpoint);
         if running {
             if let Err(error) = self.join(&id, &name) {
                 self.container_mut(&id)?.endpoints.remove(&name);
-                return Err(EngineError { kind: network_kind(&error), ..error });
+                return Err(error);
             }
             self.emit_membership(&network_id, "connect", &id);
         }
@@ -218,16 +218,11 @@ impl State {
             id => id?,
         };
         if self.container_mut(&id)?.endpoints.remove(&name).is_none() {
-            return Err(network_refusal(500, format!("container {id} is not connected to network {name}")));
+            return Err(refusal(500, format!("container {id} is not connected to network {name}")));
         }
         self.emit_membership(&network_id, "disconnect", &id);
         Ok(())
     }
-}
-
-fn network_kind(error: &EngineError) -> crate::engine::EngineErrorKind {
-    use crate::engine::EngineErrorKind::{Conflict, Denied};
-    if error.kind == Denied { Conflict } else { error.kind }
 }
 
 /// What a network of the engine's own choosing does not offer.

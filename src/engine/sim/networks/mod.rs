@@ -9,7 +9,7 @@ use bollard::models::{self, EndpointResource, Ipam, IpamConfig, NetworkCreateReq
 use ipnet::Ipv4Net;
 
 use super::MODERN_API;
-use super::errors::network_refusal;
+use super::errors::refusal;
 use super::filters::{Wanted, label_matches, name_matches};
 use super::ipam::{self, Pool};
 use super::state::{Objects, State};
@@ -89,8 +89,8 @@ impl Objects {
         let found: Vec<&Network> = if named.is_empty() { begun() } else { named };
         match found.as_slice() {
             [network] => Ok(network),
-            [] => Err(network_refusal(404, format!("network {wanted} not found"))),
-            several => Err(network_refusal(400, format!("network {wanted} is ambiguous ({} matches found based on name)", several.len()))),
+            [] => Err(refusal(404, format!("network {wanted} not found"))),
+            several => Err(refusal(400, format!("network {wanted} is ambiguous ({} matches found based on name)", several.len()))),
         }
     }
 
@@ -177,18 +177,18 @@ impl State {
     /// The new network's id.
     pub fn create_network(&mut self, body: NetworkCreateRequest) -> Result<String> {
         if body.name.is_empty() {
-            return Err(network_refusal(500, "invalid name: "));
+            return Err(refusal(500, "invalid name:"));
         }
         let driver = body.driver.filter(|driver| !driver.is_empty()).unwrap_or_else(|| BRIDGE.to_owned());
         if PREDEFINED.iter().any(|(name, _)| *name == body.name) {
-            return Err(network_refusal(403, format!("operation is not permitted on predefined {} network", body.name)));
+            return Err(refusal(403, format!("operation is not permitted on predefined {} network", body.name)));
         }
         if !matches!(driver.as_str(), "bridge" | "macvlan" | "ipvlan") {
-            return Err(network_refusal(404, format!("plugin \"{driver}\" not found")));
+            return Err(refusal(404, format!("plugin \"{driver}\" not found")));
         }
         // Before, a second network of a name was made with no more than a warning.
         if self.api >= MODERN_API && self.objects.networks.values().any(|network| network.name == body.name) {
-            return Err(network_refusal(409, format!("network with name {} already exists", body.name)));
+            return Err(refusal(409, format!("network with name {} already exists", body.name)));
         }
         let taken: Vec<Ipv4Net> = self.objects.networks.values().flat_map(|network| network.pools.iter().map(|pool| pool.subnet)).collect();
         let asked = ipam::asked(body.ipam.as_ref())?;
@@ -223,11 +223,11 @@ impl State {
     pub fn remove_network(&mut self, wanted: &str) -> Result<()> {
         let network = self.objects.find_network(wanted)?;
         if network.is_predefined() {
-            return Err(network_refusal(403, format!("{} is a pre-defined network and cannot be removed", network.name)));
+            return Err(refusal(403, format!("{} is a pre-defined network and cannot be removed", network.name)));
         }
         if self.objects.members(&network.id).next().is_some() {
             let words = format!("error while removing network: network {} id {} has active endpoints", network.name, network.id);
-            return Err(network_refusal(403, words));
+            return Err(refusal(403, words));
         }
         let (id, details) = (network.id.clone(), event_details(network));
         self.objects.networks.remove(&id);

@@ -11,14 +11,11 @@ async fn output(session: &mut ExecSession) -> (String, String) {
     (of(crate::engine::OutputKind::Stdout), of(crate::engine::OutputKind::Stderr))
 }
 
-/// Asks until the command's end is known.
+/// The exit code: known once the output has ended.
 async fn code(bed: &Bed, exec: &str) -> i64 {
-    loop {
-        if let Some(code) = bed.engine.exec_inspect(exec).await.unwrap().exit_code {
-            return code;
-        }
-        bed.conductor.sleep(Duration::from_millis(1)).await;
-    }
+    let state = bed.engine.exec_inspect(exec).await.unwrap();
+    assert!(!state.running);
+    state.exit_code.unwrap()
 }
 
 #[test]
@@ -35,21 +32,45 @@ fn a_script_answers_commands_and_sees_its_container() {
         let mut other = bed.engine.exec_start("web", &command(&["true", "x"])).await.unwrap();
         assert_eq!(output(&mut other).await, (String::new(), String::new()));
     });
-    let events =
-        ["create", "start", "exec_create: whoami ", "exec_start: whoami ", "exec_die 0", "exec_create: true x", "exec_start: true x"];
+    let events = [
+        "create",
+        "start",
+        "exec_create: whoami ",
+        "exec_start: whoami ",
+        "exec_die 0",
+        "exec_create: true x",
+        "exec_start: true x",
+        "exec_die 0",
+    ];
     assert_eq!(bed.actions("web"), events);
 }
 
 #[test]
-fn the_output_may_end_before_the_exit_code_is_known() {
+fn a_command_may_run_on_after_its_first_words() {
+    let serve = |_: &ExecRequest, _: &mut ProcessView| Some(ExecAnswer::default().saying(Duration::from_secs(1), "ready\n").running_on());
+    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(serve)));
+    bed.up("web", body("app:1"));
+    bed.run(async {
+        let mut session = bed.engine.exec_start("web", &command(&["serve", "more"])).await.unwrap();
+        assert_eq!(session.output.try_next().await.unwrap().unwrap().bytes, "ready\n");
+        let id = session.id.clone();
+        drop(session);
+        bed.conductor.sleep(Duration::from_hours(1)).await;
+        assert_eq!(bed.engine.exec_inspect(&id).await.unwrap(), ExecState { running: true, exit_code: None });
+        let processes = bed.engine.container_top("web").await.unwrap().processes.unwrap();
+        assert_eq!(processes.iter().map(|row| row.last().unwrap().as_str()).collect::<Vec<_>>(), ["serve", "serve more"]);
+    });
+}
+
+#[test]
+fn a_command_that_does_not_read_ends_while_its_input_is_open() {
     let bed = plain();
     bed.up("web", body("app:1"));
     bed.run(async {
-        let mut session = bed.engine.exec_start("web", &command(&["true"])).await.unwrap();
+        let mut session = bed.engine.exec_start("web", &ExecRequest { stdin: true, ..command(&["true"]) }).await.unwrap();
         output(&mut session).await;
-        let at_once = bed.engine.exec_inspect(&session.id).await.unwrap();
-        assert_eq!(at_once, ExecState { running: true, exit_code: None });
         assert_eq!(code(&bed, &session.id).await, 0);
+        assert!(session.input.unwrap().write("late".into()).await.is_err());
     });
 }
 
@@ -72,7 +93,7 @@ fn the_health_test_run_by_hand_passes_once_the_process_is_ready() {
 
 #[test]
 fn standard_input_reaches_the_script_when_it_is_closed() {
-    let cat = |_: &ExecRequest, view: &mut ProcessView| Some(ExecAnswer::stdout(view.stdin.clone()));
+    let cat = |_: &ExecRequest, view: &mut ProcessView| Some(ExecAnswer::stdout(view.read_stdin()));
     let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(cat)));
     bed.up("web", body("app:1"));
     bed.run(async {

@@ -117,3 +117,40 @@ fn every_call_is_written_down() {
     let expected = [(1, "container_create", "web", true), (2, "container_start", "web", true), (3, "network_list", "", false)];
     assert_eq!(calls, expected.map(|(index, method, target, mutates)| (index, method, target.to_owned(), mutates)));
 }
+
+/// A bring-up that looks before it acts, as a run has to.
+async fn bring_up(engine: &SimEngine) -> Result<()> {
+    engine.volume_create(models::VolumeCreateRequest { name: Some("pg".into()), ..models::VolumeCreateRequest::default() }).await?;
+    if engine.network_list(&Filters::from([("name".to_owned(), vec!["^net$".to_owned()])])).await?.is_empty() {
+        engine.network_create(network("net", None)).await?;
+    }
+    if engine.container_list(true, &Filters::from([("name".to_owned(), vec!["^/db$".to_owned()])])).await?.is_empty() {
+        let mut body = on_network("db:1", "net", &["db"], None);
+        body.host_config.get_or_insert_default().binds = Some(vec!["pg:/data".into()]);
+        engine.container_create("db", None, body).await?;
+    }
+    engine.container_start("db").await?;
+    let session = engine.exec_start("db", &command(&["true"])).await?;
+    session.output.try_collect::<Vec<_>>().await?;
+    Ok(())
+}
+
+#[test]
+fn killed_at_every_call_the_next_run_arrives() {
+    let whole = plain();
+    whole.run(bring_up(&whole.engine)).unwrap();
+    let calls = u64::try_from(whole.engine.calls().len()).unwrap();
+    assert_eq!(calls, 7);
+    for call in 1..=calls {
+        for when in [When::Before, When::After] {
+            let bed = plain();
+            bed.engine.crash_at(call, when);
+            assert!(bed.run(bring_up(&bed.engine)).is_err(), "{call} {when:?}");
+            bed.engine.recover();
+            bed.run(bring_up(&bed.engine)).unwrap();
+            let state = bed.engine.state();
+            assert_eq!((state.containers.len(), state.networks.len(), state.volumes.len()), (1, 1, 1), "{call} {when:?}");
+            assert_eq!((state.containers[0].state, state.volumes[0].most_writers), ("running", 1), "{call} {when:?}");
+        }
+    }
+}

@@ -95,6 +95,19 @@ fn the_containers_own_stop_signal_and_timeout_are_used() {
 }
 
 #[test]
+fn a_signal_for_a_stop_needs_a_newer_engine() {
+    let quit = StopRequest { grace: None, signal: Some("QUIT".into()) };
+    let old = plain();
+    old.up("web", body("app:1"));
+    let refused = old.run(old.engine.container_stop("web", &quit)).unwrap_err();
+    assert_eq!(refused.message, "could not stop with the signal \"QUIT\": this engine has API 1.41, and that needs 1.42");
+    let new = bed(|builder| builder.api_version(MODERN));
+    new.up("web", body("app:1"));
+    new.run(new.engine.container_stop("web", &quit)).unwrap();
+    assert_eq!(new.engine.state().container("web").unwrap().signals, ["QUIT"]);
+}
+
+#[test]
 fn a_stop_goes_on_when_nobody_waits_for_it_any_more() {
     let bed = plain();
     bed.up("web", body("app:1"));

@@ -105,7 +105,7 @@ fn a_missing_network_and_a_taken_address_show_only_at_the_start() {
     bed.run(bed.engine.network_create(network("net", Some("10.1.0.0/24")))).unwrap();
     assert!(start(&bed, "one", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap());
     let taken = start(&bed, "two", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap_err();
-    assert_eq!((taken.kind, taken.message.as_str()), (EngineErrorKind::Denied, "Address already in use"));
+    assert_eq!((taken.kind, taken.message.as_str()), (EngineErrorKind::Conflict, "Address already in use"));
     let state = bed.engine.state();
     let two = state.container("two").unwrap();
     assert_eq!((two.state, two.exit_code, two.error.as_str()), ("created", 128, "Address already in use"));
