@@ -63,11 +63,6 @@ impl Fixture {
         Self::made(1, ProjectSettings::default(), words)
     }
 
-    pub(crate) fn with_environment(variables: &[(&str, &str)]) -> Self {
-        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self::made(1, ProjectSettings { environment, ..ProjectSettings::default() }, &[])
-    }
-
     pub(crate) fn made(seed: u64, project: ProjectSettings, words: &[&str]) -> Self {
         let sim = SimConductor::new(seed);
         let host = Arc::new(MemoryHost { sim: sim.clone(), nodes: Mutex::default() });

@@ -255,7 +255,7 @@ mod tests {
         let failure = Trial::new().fails(r#"http::get("http://localhost:9/")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
-            ("failed", "Could not GET \"http://localhost:9/\": connection refused")
+            ("failed", "Could not reach \"http://localhost:9/\": connection refused: nobody listens there")
         );
         let slow = Trial::on(answering(|_| HttpAnswer::status(200, "").taking(Duration::from_secs(60))));
         assert_eq!(slow.fails(r#"http::get("http://localhost/", #{ timeout: "2s" })"#).kind.word(), "timeout");
@@ -310,7 +310,7 @@ mod tests {
     fn a_secret_in_an_address_reaches_the_server_and_no_message() {
         let trial = Trial::on(|host| host.with_file("/project/secrets/hook", "T0/B0/abcdef"));
         let failure = trial.fails(r#"http::get("http://localhost:9/" + expose(secret("hook")))"#);
-        assert_eq!(failure.message, "Could not GET \"http://localhost:9/[secret hook]\": connection refused");
+        assert_eq!(failure.message, "Could not reach \"http://localhost:9/[secret hook]\": connection refused: nobody listens there");
         assert_eq!(trial.host.requests()[0].url, "http://localhost:9/T0/B0/abcdef");
     }
 

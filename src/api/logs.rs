@@ -1,10 +1,11 @@
 //! Logs: lists of lines, or lines as they come.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use futures::lock::Mutex;
 use futures::stream::BoxStream;
 
 use rhai::plugin::*;
@@ -119,10 +120,7 @@ impl Iterator for LogStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let next = task::wait(&self.context, async {
-                let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(lines.next().await)
-            });
+            let next = task::wait(&self.context, async { Ok(self.lines.lock().await.next().await) });
             match next {
                 Ok(Some(line)) if self.grep.as_ref().is_some_and(|text| !line.line.text.contains(text.as_str())) => {}
                 Ok(line) => return line.map(|line| Ok(Dynamic::from(line))),

@@ -5,7 +5,11 @@
 //! - [`control`], [`retry`], [`parallel`]: errors, waiting, side by side
 //! - [`duration`], [`bytes`], [`text`], [`merge`], [`record`]: values
 
-#![allow(clippy::wildcard_imports, clippy::unwrap_used, reason = "what rhai's `export_module` needs and expands to; no other code here unwraps")]
+#![allow(
+    clippy::wildcard_imports,
+    clippy::unwrap_used,
+    reason = "what rhai's `export_module` needs and expands to; no other code here unwraps"
+)]
 
 pub mod answer;
 pub mod args;

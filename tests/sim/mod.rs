@@ -1,0 +1,82 @@
+//! The conformance suite on the simulated engine, in virtual time.
+
+use std::time::Duration;
+
+use spc::engine::ApiVersion;
+use spc::engine::ExecRequest;
+use spc::engine::sim::{ExecAnswer, ImageSpec, Process, ProcessView, SimEngine, SimEngineBuilder};
+use spc::host::Conductor;
+use spc::host::sim::conductor::SimConductor;
+
+use crate::conformance::commands::*;
+use crate::conformance::{Case, Fixture, for_each_case};
+
+fn is(request: &ExecRequest, command: &[&str]) -> bool {
+    request.command == command
+}
+
+fn exec(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
+    Some(if is(request, SAY) {
+        ExecAnswer::stdout("one\ntwo\nthree\n").complaining(Duration::ZERO, "oops\n")
+    } else if is(request, FAIL) {
+        ExecAnswer::failure(3, "")
+    } else if is(request, PROMPT) {
+        ExecAnswer::stdout("prompt>")
+    } else if is(request, COPY) {
+        ExecAnswer::stdout(view.read_stdin())
+    } else if is(request, WHO) {
+        let greeting = request.environment.iter().find_map(|entry| entry.strip_prefix("GREETING=")).unwrap_or_default();
+        let folder = request.working_dir.as_deref().unwrap_or("/");
+        ExecAnswer::stdout(format!("{greeting}\n{folder}\n{}\n", request.user.as_deref().unwrap_or("0")))
+    } else if is(request, ANNOUNCE) {
+        ExecAnswer::default().saying(Duration::from_millis(1), "ready\n").running_on()
+    } else if is(request, MISSING) {
+        ExecAnswer::cannot_run("exec: \"no-such-command\": executable file not found in $PATH")
+    } else {
+        return None;
+    })
+}
+
+fn scripted(builder: SimEngineBuilder) -> SimEngineBuilder {
+    let now = Duration::ZERO;
+    let says = Process::new().says(now, "one").says(now, "two").complains(now, "oops").says(now, "three");
+    builder
+        .image("conformance:1", ImageSpec::command(&["sh"]))
+        .process(&SERVE.join(" "), Process::new().on_exec(exec))
+        .process(&DEAF.join(" "), Process::new().ignores_term())
+        .process(&SUCCEED.join(" "), Process::new().exits_after(now, 0))
+        .process(&FAIL.join(" "), Process::new().exits_after(now, 3))
+        .process(&SAY.join(" "), says.exits_after(now, 0))
+        .process(&PROMPT.join(" "), Process::new().prints(now, "prompt>").exits_after(now, 0))
+        .process(&MISSING.join(" "), Process::new().cannot_start("exec: \"no-such-command\": executable file not found in $PATH"))
+}
+
+fn run(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) {
+    let conductor = SimConductor::new(1);
+    let engine = scripted(SimEngine::builder(conductor.clone()).api_version(ApiVersion::parse(version).unwrap())).build();
+    let fixture = Fixture { image: "conformance:1".into(), unreachable: "127.0.0.1:1/spc/none:1".into() };
+    Conductor::Sim(conductor).block_on(async {
+        let prepared = Case::new(&engine, &fixture, name).await;
+        case(&prepared).await;
+        prepared.clean().await;
+    });
+}
+
+macro_rules! tests {
+    ($($noun:ident: [$($case:ident),* $(,)?],)*) => {
+        $(mod $noun {
+            $(
+                #[test]
+                fn $case() {
+                    for version in ["1.41", "1.51"] {
+                        super::run(stringify!($case), version, async |case: &crate::conformance::Case<'_>| {
+                            crate::conformance::$noun::$case(case).await;
+                        });
+                    }
+                }
+            )*
+        })*
+    };
+}
+
+for_each_case!(tests);
