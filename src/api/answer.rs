@@ -1,7 +1,7 @@
 //! `.lines() .int() .json()` of a record that carries text: what a command printed, or a server answered.
 
 use rhai::Array;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, export_module};
 
 use super::Raw;
 use super::text::quoted;
@@ -23,6 +23,7 @@ fn text_of(record: &Record) -> Result<String, Failure> {
 }
 
 #[export_module]
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod methods {
     /// The lines of what was printed or answered, without their ends.
     ///

@@ -1,6 +1,6 @@
 //! `confirm`: a question before something that can't be undone.
 
-use rhai::plugin::*;
+use rhai::plugin::{Engine, NativeCallContext, export_module};
 
 use super::context::Context;
 use super::{Raw, task};

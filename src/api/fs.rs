@@ -7,13 +7,13 @@ use std::fmt;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::context::Context;
 use super::record::no_fields;
-use super::{Raw, paths, secret, task};
+use super::{Raw, paths, placed, secret, task};
 use crate::host::{FileKind, FileSink, HostError, HostErrorKind};
 use crate::model::Failure;
 use crate::value::{Bytes as Size, Options, Record, Time, words};
@@ -206,7 +206,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<String> {
-        Ok(super::read(&*Context::of(&call)?, &path_of(&path)?)?)
+        placed(&call, |context| super::read(context, &path_of(&path)?))
     }
 
     /// Writes a text file, in place of the one that is there; its folder is made if missing.
@@ -218,7 +218,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, text: &str) -> Raw<()> {
-        Ok(super::write(&*Context::of(&call)?, &path_of(&path)?, text, None)?)
+        placed(&call, |context| super::write(context, &path_of(&path)?, text, None))
     }
 
     /// Writes a text file with options: `mode`, the permission bits of a new file (`0o644`; `0o600` if a secret is in it).
@@ -228,7 +228,7 @@ mod module {
     /// ```
     #[rhai_fn(name = "write", return_raw, volatile)]
     pub fn write_with(call: NativeCallContext, path: Dynamic, text: &str, options: Dynamic) -> Raw<()> {
-        Ok(super::write(&*Context::of(&call)?, &path_of(&path)?, text, mode(&options)?)?)
+        placed(&call, |context| super::write(context, &path_of(&path)?, text, mode(&options)?))
     }
 
     /// Adds text to the end of a file, which is made if missing.
@@ -238,7 +238,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn append(call: NativeCallContext, path: Dynamic, text: &str) -> Raw<()> {
-        Ok(super::append(&*Context::of(&call)?, &path_of(&path)?, text)?)
+        placed(&call, |context| super::append(context, &path_of(&path)?, text))
     }
 
     /// Whether there is a file or folder of that name.
@@ -248,7 +248,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn exists(call: NativeCallContext, path: Dynamic) -> Raw<bool> {
-        Ok(paths::exists(&*Context::of(&call)?, &path_of(&path)?)?)
+        placed(&call, |context| paths::exists(context, &path_of(&path)?))
     }
 
     /// What is known of a file or folder: `kind` (`file folder symlink other`), `size` in bytes, `mode` and `modified`, a time.
@@ -259,7 +259,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn info(call: NativeCallContext, path: Dynamic) -> Raw<Record> {
-        Ok(super::info(&*Context::of(&call)?, &path_of(&path)?)?)
+        placed(&call, |context| super::info(context, &path_of(&path)?))
     }
 
     /// The paths in a folder, sorted, each beginning with the folder's.
@@ -270,7 +270,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn list(call: NativeCallContext, folder: &str) -> Raw<rhai::Array> {
-        Ok(super::list(&*Context::of(&call)?, folder)?.into_iter().map(Dynamic::from).collect())
+        placed(&call, |context| Ok(super::list(context, folder)?.into_iter().map(Dynamic::from).collect()))
     }
 
     /// Removes a file, or a folder with all it holds. Throws `not_found` if there is none.
@@ -281,7 +281,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn remove(call: NativeCallContext, path: Dynamic) -> Raw<()> {
-        Ok(super::remove(&*Context::of(&call)?, &path_of(&path)?)?)
+        placed(&call, |context| super::remove(context, &path_of(&path)?))
     }
 
     /// Makes a folder, with those it is in. One that is there already is fine.
@@ -291,7 +291,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn mkdir(call: NativeCallContext, path: &str) -> Raw<()> {
-        Ok(make_folder(&*Context::of(&call)?, path)?)
+        placed(&call, |context| make_folder(context, path))
     }
 
     /// Gives a file or folder another name, in place of what has it.
@@ -302,7 +302,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn rename(call: NativeCallContext, from: Dynamic, to: Dynamic) -> Raw<()> {
-        Ok(super::rename(&*Context::of(&call)?, &path_of(&from)?, &path_of(&to)?)?)
+        placed(&call, |context| super::rename(context, &path_of(&from)?, &path_of(&to)?))
     }
 
     /// Copies a file, in place of one that is there.
@@ -313,9 +313,10 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn copy(call: NativeCallContext, from: Dynamic, to: Dynamic) -> Raw<()> {
-        let context = Context::of(&call)?;
-        let (from, to) = (path_of(&from)?, path_of(&to)?);
-        Ok(task::wait(&context, super::copy(&context, &from, &to))?)
+        placed(&call, |context| {
+            let (from, to) = (path_of(&from)?, path_of(&to)?);
+            task::wait(context, super::copy(context, &from, &to))
+        })
     }
 
     /// The SHA-256 of a file's content, as hexadecimal digits.
@@ -326,13 +327,15 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn sha256(call: NativeCallContext, path: Dynamic) -> Raw<String> {
-        let context = Context::of(&call)?;
-        let path = path_of(&path)?;
-        Ok(task::wait(&context, super::sha256(&context, &path))?)
+        placed(&call, |context| {
+            let path = path_of(&path)?;
+            task::wait(context, super::sha256(context, &path))
+        })
     }
 }
 
 #[export_module]
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod methods {
     /// The file's path, as the script named it.
     #[rhai_fn(get = "path", pure)]

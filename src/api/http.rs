@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 
 use super::context::Context;
-use super::{Raw, secret, task};
+use super::{Raw, placed, secret, task};
 use crate::host::{HttpRequest, HttpResponse};
 use crate::model::Failure;
 use crate::value::json::to_json;
@@ -117,11 +117,10 @@ fn answer(url: String, response: &HttpResponse, elapsed: Duration) -> Record {
     )
 }
 
-fn request(call: &NativeCallContext, method: &str, url: &str, options: &Dynamic) -> Result<Record, Failure> {
-    let context = Context::of(call)?;
-    let content = Content::read(&context, options)?;
-    let url = secret::exposed_in(&context, url, "a request's address")?;
-    let answer = task::wait(&context, send(&context, method, &url, content));
+fn request(context: &Context, method: &str, url: &str, options: &Dynamic) -> Result<Record, Failure> {
+    let content = Content::read(context, options)?;
+    let url = secret::exposed_in(context, url, "a request's address")?;
+    let answer = task::wait(context, send(context, method, &url, content));
     // The address may hold a secret; what goes back to the script doesn't.
     answer.map_err(|failure| Failure { message: context.secrets.mask(&failure.message), ..failure })
 }
@@ -140,7 +139,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn get(call: NativeCallContext, url: &str) -> Raw<Record> {
-        Ok(request(&call, "GET", url, &Dynamic::UNIT)?)
+        placed(&call, |context| request(context, "GET", url, &Dynamic::UNIT))
     }
 
     /// Gets an address with options: `headers` (a map; a secret in them has to be exposed), `timeout` (`"30s"`), `follow`
@@ -151,7 +150,7 @@ mod module {
     /// ```
     #[rhai_fn(name = "get", return_raw, volatile)]
     pub fn get_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
-        Ok(request(&call, "GET", url, &options)?)
+        placed(&call, |context| request(context, "GET", url, &options))
     }
 
     /// Asks for the headers of an address only; otherwise as `http::get`.
@@ -161,7 +160,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn head(call: NativeCallContext, url: &str) -> Raw<Record> {
-        Ok(request(&call, "HEAD", url, &Dynamic::UNIT)?)
+        placed(&call, |context| request(context, "HEAD", url, &Dynamic::UNIT))
     }
 
     /// Asks for the headers of an address only, with the options of `http::get`.
@@ -171,7 +170,7 @@ mod module {
     /// ```
     #[rhai_fn(name = "head", return_raw, volatile)]
     pub fn head_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
-        Ok(request(&call, "HEAD", url, &options)?)
+        placed(&call, |context| request(context, "HEAD", url, &options))
     }
 
     /// Posts to an address. Beside the options of `http::get`: `body`, a text as it is, or any other value as JSON.
@@ -181,7 +180,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn post(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
-        Ok(request(&call, "POST", url, &options)?)
+        placed(&call, |context| request(context, "POST", url, &options))
     }
 
     /// Puts to an address, with the options of `http::post`.
@@ -191,7 +190,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn put(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
-        Ok(request(&call, "PUT", url, &options)?)
+        placed(&call, |context| request(context, "PUT", url, &options))
     }
 
     /// Sends changes to an address, with the options of `http::post`.
@@ -201,7 +200,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn patch(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
-        Ok(request(&call, "PATCH", url, &options)?)
+        placed(&call, |context| request(context, "PATCH", url, &options))
     }
 
     /// Deletes what is at an address.
@@ -211,7 +210,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn delete(call: NativeCallContext, url: &str) -> Raw<Record> {
-        Ok(request(&call, "DELETE", url, &Dynamic::UNIT)?)
+        placed(&call, |context| request(context, "DELETE", url, &Dynamic::UNIT))
     }
 
     /// Deletes what is at an address, with the options of `http::post`.
@@ -221,7 +220,7 @@ mod module {
     /// ```
     #[rhai_fn(name = "delete", return_raw, volatile)]
     pub fn delete_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {
-        Ok(request(&call, "DELETE", url, &options)?)
+        placed(&call, |context| request(context, "DELETE", url, &options))
     }
 }
 

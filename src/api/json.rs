@@ -1,10 +1,9 @@
 //! `json::`: values as JSON, in files and texts.
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use serde_json::Value;
 
-use super::context::Context;
-use super::{Raw, fs};
+use super::{Raw, fs, placed};
 use crate::model::Failure;
 use crate::value::json::{from_json, to_json};
 
@@ -37,8 +36,10 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
-        let path = fs::path_of(&path)?;
-        Ok(parsed(&fs::read(&*Context::of(&call)?, &path)?, &format!("The file \"{path}\""))?)
+        placed(&call, |context| {
+            let path = fs::path_of(&path)?;
+            parsed(&fs::read(context, &path)?, &format!("The file \"{path}\""))
+        })
     }
 
     /// Writes a value as a JSON file, indented; its folder is made if missing. Fields that are `()` are left out.
@@ -48,7 +49,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
-        Ok(fs::write_value(&*Context::of(&call)?, &fs::path_of(&path)?, to_json(&value)?, written)?)
+        placed(&call, |context| fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written))
     }
 
     /// The value of a JSON text. Throws `usage` with line and column if it is not JSON.
@@ -57,8 +58,8 @@ mod module {
     /// assert_eq(json::parse("[1, 2]").len, 2);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn parse(text: &str) -> Raw<Dynamic> {
-        Ok(parsed(text, "The text")?)
+    pub fn parse(call: NativeCallContext, text: &str) -> Raw<Dynamic> {
+        placed(&call, |_| parsed(text, "The text"))
     }
 
     /// A value as JSON text on one line.
@@ -67,8 +68,8 @@ mod module {
     /// assert_eq(json::text(#{ a: [1, ()] }), "{\"a\":[1,null]}");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn text(value: Dynamic) -> Raw<String> {
-        Ok(to_json(&value)?.to_string())
+    pub fn text(call: NativeCallContext, value: Dynamic) -> Raw<String> {
+        placed(&call, |_| Ok(to_json(&value)?.to_string()))
     }
 }
 

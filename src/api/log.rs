@@ -1,9 +1,9 @@
 //! `log::`: lines beside the runbook's results.
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 
-use super::Raw;
 use super::context::Context;
+use super::{Raw, placed};
 use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::value::text::plain;
@@ -13,8 +13,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("log", rhai::exported_module!(module).into());
 }
 
-fn report(call: &NativeCallContext, level: Level, message: &Dynamic) -> Result<(), Failure> {
-    Context::of(call)?.events.event(&Event::Log { level, text: plain(message) });
+#[expect(clippy::unnecessary_wraps, reason = "the shape that every function's work has")]
+fn report(context: &Context, level: Level, message: &Dynamic) -> Result<(), Failure> {
+    context.events.event(&Event::Log { level, text: plain(message) });
     Ok(())
 }
 
@@ -27,7 +28,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn info(call: NativeCallContext, message: Dynamic) -> Raw<()> {
-        Ok(report(&call, Level::Info, &message)?)
+        placed(&call, |context| report(context, Level::Info, &message))
     }
 
     /// Says that something may be wrong. `--quiet` leaves it out.
@@ -37,7 +38,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn warn(call: NativeCallContext, message: Dynamic) -> Raw<()> {
-        Ok(report(&call, Level::Warning, &message)?)
+        placed(&call, |context| report(context, Level::Warning, &message))
     }
 
     /// Says that something is wrong, and goes on: `fail` ends the runbook.
@@ -47,7 +48,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn error(call: NativeCallContext, message: Dynamic) -> Raw<()> {
-        Ok(report(&call, Level::Error, &message)?)
+        placed(&call, |context| report(context, Level::Error, &message))
     }
 
     /// Says something that only `--verbose` shows: the level `debug`, whose name is a reserved word of scripts.
@@ -57,7 +58,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn verbose(call: NativeCallContext, message: Dynamic) -> Raw<()> {
-        Ok(report(&call, Level::Debug, &message)?)
+        placed(&call, |context| report(context, Level::Debug, &message))
     }
 }
 

@@ -57,12 +57,26 @@ pub(crate) mod trial;
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, EvalAltResult};
+use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
+
+use crate::model::Failure;
+use crate::value::error::throw;
 
 pub use context::Context;
 
 /// What a native function of scripts answers.
 pub type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// Does the work of a module's function (`fs::read`), with the position of its call in an error: Rhai fills that in only
+/// where no `module::` stands before the name.
+fn placed<T>(call: &NativeCallContext, work: impl FnOnce(&Context) -> Result<T, Failure>) -> Raw<T> {
+    let result = Context::of(call).and_then(|context| work(&context));
+    result.map_err(|failure| {
+        let mut error = throw(failure);
+        error.set_position(call.call_position());
+        error
+    })
+}
 
 /// The primitives: each file registers its own functions and types.
 const PRIMITIVES: &[fn(&mut Engine)] = &[
@@ -105,5 +119,46 @@ pub fn register(engine: &mut Engine, context: &Arc<Context>) {
     engine.set_default_tag(Dynamic::from(context.clone()));
     for primitive in PRIMITIVES {
         primitive(engine);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trial::Trial;
+
+    /// Name, namespace and comments of every function of spc's own that scripts call by name.
+    fn documented() -> Vec<(String, String)> {
+        let mut engine = rhai::Engine::new();
+        super::register(&mut engine, &Trial::new().context);
+        let functions = engine.collect_fn_metadata(
+            None,
+            |info| Some((format!("{} {}", info.namespace, info.metadata.name), info.metadata.comments.join("\n"))),
+            false,
+        );
+        functions.into_iter().filter(|(name, _)| !name.contains('$') && name.contains(char::is_alphabetic)).collect()
+    }
+
+    #[test]
+    fn every_function_says_what_it_does() {
+        let silent: Vec<String> =
+            documented().into_iter().filter(|(name, comment)| comment.is_empty() && !name.contains("to_")).map(|(name, _)| name).collect();
+        assert_eq!(silent, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_example_runs() {
+        let mut count = 0;
+        for (name, comment) in documented() {
+            let text: String = comment.lines().map(|line| format!("{}\n", line.trim_start_matches('/').trim_start())).collect();
+            for example in text.split("```rhai\n").skip(1) {
+                let example = example.split("```").next().unwrap_or_default();
+                let asserts =
+                    "fn assert(yes) { if !yes { throw \"not so\"; } } fn assert_eq(a, b) { if a != b { throw `${a} is not ${b}`; } }";
+                let said = Trial::with_variables(&[("POSTGRES_USER", "postgres")]).try_text(&format!("{asserts}\n{example}"));
+                assert!(said.is_ok(), "{name}: {example}\n{said:?}");
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count} examples");
     }
 }

@@ -3,28 +3,19 @@
 use std::path::Path;
 
 use super::context::Context;
-use crate::host::{Host, HostErrorKind};
+use crate::host::HostErrorKind;
+use crate::host::resolve::resolve;
 use crate::model::Failure;
-use crate::policy::{CheckedPath, Resolution};
-
-/// What is at a path, for the policy.
-pub fn resolve(host: &dyn Host) -> impl Fn(&Path) -> Resolution {
-    move |path| match host.canonicalize(path) {
-        Ok(real) => Resolution::Exists(real),
-        // The link itself is there, what it names is not.
-        Err(_) if host.info(path).is_ok() => Resolution::Dangling,
-        Err(_) => Resolution::Missing,
-    }
-}
+use crate::policy::CheckedPath;
 
 /// A path to read; relative to the project directory.
 pub fn to_read(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
-    Ok(context.policy.read_path(Path::new(not_empty(given)?), &resolve(context.host.as_ref()))?)
+    Ok(context.policy.read_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
 }
 
 /// A path to write, make or remove; relative to the project directory.
 pub fn to_write(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
-    Ok(context.policy.write_path(Path::new(not_empty(given)?), &resolve(context.host.as_ref()))?)
+    Ok(context.policy.write_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
 }
 
 /// The same, with the folder it is in made if missing.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use rhai::plugin::*;
+use rhai::plugin::{Engine, NativeCallContext, export_module};
 use serde_json::Value;
 
 use super::context::Context;
@@ -152,6 +152,7 @@ const SHORTEST: i64 = 8;
 const LONGEST: i64 = 4096;
 
 #[export_module]
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod functions {
     /// The secret of that name, as a token: printed, interpolated or thrown it is masked, and only what delivers it turns
     /// it back. It is the secret that the description declares under `secrets`, else the file `secrets/<name>`.

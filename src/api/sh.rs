@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, select_biased};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 
 use super::context::Context;
 use super::fs::File;

@@ -1,7 +1,7 @@
 //! `table`: rows as text in columns.
 
 use rhai::Array;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 use serde_json::{Map, Value};
 
 use super::Raw;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 
-use super::Raw;
-use super::context::Context;
 use super::duration::register_order;
 use super::record::no_fields;
+use super::{Raw, placed};
 use crate::model::Failure;
 use crate::value::Time;
 use crate::value::text::literal;
@@ -45,7 +44,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn now(call: NativeCallContext) -> Raw<Time> {
-        Ok(Time(Context::of(&call)?.host.now()))
+        placed(&call, |context| Ok(Time(context.host.now())))
     }
 
     /// The time now as `20260101T000000Z`: for names that sort by time.
@@ -55,7 +54,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn stamp(call: NativeCallContext) -> Raw<String> {
-        Ok(Time(Context::of(&call)?.host.now()).stamp())
+        placed(&call, |context| Ok(Time(context.host.now()).stamp()))
     }
 
     /// The time of an RFC 3339 text. Throws `usage` if it is none.
@@ -65,12 +64,13 @@ mod module {
     /// assert_eq(`${start + duration("1h")}`, "2026-01-01T01:00:00.000Z");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn parse(text: &str) -> Raw<Time> {
-        Ok(time_of(&text.into())?)
+    pub fn parse(call: NativeCallContext, text: &str) -> Raw<Time> {
+        placed(&call, |_| time_of(&text.into()))
     }
 }
 
 #[export_module]
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod methods {
     /// Seconds since 1970.
     ///

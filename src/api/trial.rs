@@ -8,9 +8,10 @@ use futures::FutureExt;
 use rhai::Dynamic;
 
 use super::context::{Context, ProjectSettings};
-use super::{paths, task};
+use super::task;
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::host::Conductor;
+use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::Failure;
@@ -53,7 +54,8 @@ impl Trial {
         let seen = Arc::new(Seen::default());
         let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
         let project = ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
-        let policy = Policy::new(Path::new("/project"), Settings::parse(toml.as_bytes()).unwrap(), &paths::resolve(host.as_ref())).unwrap();
+        let policy =
+            Policy::new(Path::new("/project"), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(host.as_ref(), path)).unwrap();
         let context = Context::new(host.clone(), Conductor::Sim(sim), seen.clone(), project, Box::new(no_engine));
         let mut context = context.with_policy(policy);
         settle(&mut context);
@@ -72,6 +74,11 @@ impl Trial {
             Ok(value) => plain(&value),
             Err(failure) => panic!("{script}\n{failure} {:?}", failure.hint),
         }
+    }
+
+    /// The value of a script as it is printed, or its failure.
+    pub(crate) fn try_text(&self, script: &str) -> Result<String, Failure> {
+        self.run(script).map(|value| plain(&value))
     }
 
     /// The failure of a script.

@@ -1,11 +1,10 @@
 //! `yaml::`: values as YAML, in files and texts.
 
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use serde_json::{Map, Number, Value};
 use serde_yaml::Value as Yaml;
 
-use super::context::Context;
-use super::{Raw, fs};
+use super::{Raw, fs, placed};
 use crate::model::Failure;
 use crate::value::json::{from_json, to_json};
 
@@ -116,8 +115,10 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
-        let path = fs::path_of(&path)?;
-        Ok(parsed(&fs::read(&*Context::of(&call)?, &path)?, &format!("The file \"{path}\""))?)
+        placed(&call, |context| {
+            let path = fs::path_of(&path)?;
+            parsed(&fs::read(context, &path)?, &format!("The file \"{path}\""))
+        })
     }
 
     /// Writes a value as a YAML file; its folder is made if missing. Fields that are `()` are left out.
@@ -127,7 +128,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
-        Ok(fs::write_value(&*Context::of(&call)?, &fs::path_of(&path)?, to_json(&value)?, written)?)
+        placed(&call, |context| fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written))
     }
 
     /// The value of a YAML text. Throws `usage` with line and column if it is not YAML.
@@ -136,8 +137,8 @@ mod module {
     /// assert_eq(yaml::parse("a: [1, 2]").a.len, 2);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn parse(text: &str) -> Raw<Dynamic> {
-        Ok(parsed(text, "The text")?)
+    pub fn parse(call: NativeCallContext, text: &str) -> Raw<Dynamic> {
+        placed(&call, |_| parsed(text, "The text"))
     }
 
     /// A value as YAML text.
@@ -146,8 +147,8 @@ mod module {
     /// assert_eq(yaml::text(#{ restart: "no" }), "restart: \"no\"\n");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn text(value: Dynamic) -> Raw<String> {
-        Ok(written(&to_json(&value)?)?)
+    pub fn text(call: NativeCallContext, value: Dynamic) -> Raw<String> {
+        placed(&call, |_| written(&to_json(&value)?))
     }
 }
 

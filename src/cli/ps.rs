@@ -30,7 +30,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
         context.conductor.block_on(async { verbs::look(&project::surroundings(&context, &name).await?, &name).await }).map_err(plain)?;
     if common.json {
         for container in &observed.containers {
-            session.terminal.out(&json(container).to_string());
+            session.terminal.data(&json(container).to_string());
         }
         return Ok(());
     }

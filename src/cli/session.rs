@@ -13,11 +13,12 @@ use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect};
 use crate::host::real::RealHost;
 use crate::host::{Conductor, Host};
-use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::secret::Secrets;
+use crate::model::{Failure, Kind};
 use crate::ui::json_lines::JsonLines;
+use crate::ui::masking::MaskingSink;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::{Terminal, diagnostics};
 
@@ -49,7 +50,7 @@ impl Session {
             .worker_threads(1)
             .enable_all()
             .build()
-            .map_err(|error| Failure::new(crate::model::Kind::Failed, format!("Could not start: {error}")))
+            .map_err(|error| Failure::new(Kind::Failed, format!("Could not start: {error}")))
     }
 
     fn sink(&self) -> Arc<dyn Sink> {
@@ -70,7 +71,9 @@ impl Session {
         }
         let directory = place.policy.project_directory().to_path_buf();
         let run = new_run(&*self.host);
-        let journal = Arc::new(Journal::new(self.host.clone(), directory.clone(), run.clone(), sink));
+        let journal = Journal::new(self.host.clone(), directory.clone(), run.clone(), sink);
+        // Before all that shows or keeps: the journal too.
+        let events = Arc::new(MaskingSink::new(self.secrets.clone(), journal));
         let settings = ProjectSettings {
             directory,
             name: place.project,
@@ -89,23 +92,30 @@ impl Session {
             }
             .boxed()
         });
-        Context::new(self.host.clone(), Conductor::Real(handle.clone()), journal, settings, connector)
+        Context::new(self.host.clone(), Conductor::Real(handle.clone()), events, settings, connector)
             .with_policy(place.policy)
             .with_secrets(self.secrets.clone())
             .with_width(self.terminal.width())
             .with_run(run)
     }
 
-    /// Ctrl-C and TERM: the first cancels in order, the second leaves now.
+    /// Ctrl-C and TERM: the first cancels in order, the second leaves now. Where nobody reads the output any more (`| head`)
+    /// the run ends in order too, and quietly.
     pub fn listen_for_interrupts(handle: &tokio::runtime::Handle, cancel: CancellationToken, terminal: Arc<Terminal>) {
         #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
         handle.spawn(async move {
             let mut times = 0;
+            let mut is_read = true;
             let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
             loop {
                 tokio::select! {
                     result = tokio::signal::ctrl_c() => if result.is_err() { return },
                     _ = terminate.recv() => {}
+                    () = terminal.closed().cancelled(), if is_read => {
+                        is_read = false;
+                        cancel.cancel();
+                        continue;
+                    }
                 }
                 times += 1;
                 if times > 1 {
@@ -120,19 +130,22 @@ impl Session {
     /// Says how it ended; the exit code.
     pub fn end(&self, result: Result<(), Box<Diagnostic>>) -> u8 {
         let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| 0);
-        let error = result.err();
+        let written = self.terminal.finish();
+        let gone = self.terminal.closed().is_cancelled();
+        // Ended because nobody takes the output: what matters is why, and of a reader that has gone nothing.
+        let error = result.err().filter(|error| !(gone && error.kind == Kind::Interrupted));
         if self.json {
             let host = self.host.clone();
             JsonLines::new(self.terminal.clone(), Box::new(move || host.now())).end(code, error.as_deref());
         } else if let Some(diagnostic) = &error {
             diagnostics::print(&self.terminal, diagnostic);
         }
-        match self.terminal.finish() {
-            Err(error) if code == 0 => {
-                self.terminal.err(&format!("Standard output could not be written: {error}"));
-                1
+        match written {
+            Err(reason) => {
+                self.terminal.err(&format!("error: Standard output could not be written: {reason}"));
+                if error.is_none() { 1 } else { code }
             }
-            _ => code,
+            Ok(()) => code,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a run reports while it goes on, and what it asks: data that `ui` shows and run records keep.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +9,12 @@ use serde::Serialize;
 pub trait Sink: Send + Sync {
     /// Takes one event; must not block for long.
     fn event(&self, event: &Event);
+}
+
+impl<S: Sink + ?Sized> Sink for Arc<S> {
+    fn event(&self, event: &Event) {
+        (**self).event(event);
+    }
 }
 
 /// A sink that forgets everything: for tests.

@@ -70,7 +70,7 @@ impl JsonLines {
     fn write(&self, content: impl Serialize) {
         let time = (self.clock)().to_rfc3339_opts(SecondsFormat::Millis, true);
         match serde_json::to_string(&Line { time, content }) {
-            Ok(line) => self.terminal.out(&line),
+            Ok(line) => self.terminal.data(&line),
             Err(error) => self.terminal.err(&format!("An event could not be written as JSON: {error}")),
         }
     }

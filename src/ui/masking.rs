@@ -137,7 +137,7 @@ mod tests {
     #[derive(Default)]
     struct Kept(Mutex<Vec<Event>>);
 
-    impl Sink for Arc<Kept> {
+    impl Sink for Kept {
         fn event(&self, event: &Event) {
             self.0.lock().unwrap().push(event.clone());
         }

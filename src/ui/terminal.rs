@@ -83,12 +83,20 @@ impl Terminal {
     /// Writes `text` and a line end to standard output: results.
     pub fn out(&self, text: &str) {
         let mut streams = self.lock();
+        let text = self.prepared(text, streams.stdout.colour);
+        self.write_out(&mut streams, &text);
+    }
+
+    /// The same for what programs read: masked, and else exactly as it is.
+    pub fn data(&self, text: &str) {
+        self.write_out(&mut self.lock(), &self.secrets.mask(text));
+    }
+
+    fn write_out(&self, streams: &mut Streams, text: &str) {
         if self.closed.is_cancelled() {
             return;
         }
-        let text = self.prepared(text, streams.stdout.colour);
-        let written = write_line(&mut streams.stdout, &text);
-        if let Err(error) = written {
+        if let Err(error) = write_line(&mut streams.stdout, text) {
             if error.kind() != io::ErrorKind::BrokenPipe {
                 streams.failure.get_or_insert(error);
             }
