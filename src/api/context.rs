@@ -189,6 +189,10 @@ impl Context {
 
     /// The engine, connected at the first call.
     pub async fn engine(&self) -> Result<Arc<dyn Engine>, Failure> {
+        if self.command.wants_help() {
+            let failure = Failure::usage("The engine is not asked under --help");
+            return Err(failure.hint("call args(#{ … }) before anything that needs the engine"));
+        }
         self.engine.get_or_try_init(|| (self.connector)()).await.cloned().map_err(|error| {
             let failure = Failure::new(Kind::Engine, error.message);
             match error.hint {

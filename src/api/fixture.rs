@@ -83,6 +83,11 @@ impl Fixture {
         }
     }
 
+    /// The value of a script as it is printed, or its failure.
+    pub(crate) fn try_text(&self, script: &str) -> Result<String, Failure> {
+        self.run(script).map(|value| plain(&value))
+    }
+
     /// The failure of a script.
     pub(crate) fn fails(&self, script: &str) -> Failure {
         match self.run(script) {

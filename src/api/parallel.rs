@@ -11,7 +11,7 @@ use super::control::call;
 use super::{Raw, task};
 use crate::host::conductor::Job;
 use crate::model::{Failure, Kind};
-use crate::value::error::refused;
+use crate::value::error::{failure_of, refuse, refused};
 use crate::value::words;
 
 /// Each function has a thread with a large stack.
@@ -58,10 +58,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
 
 /// The error of a task, thrown on in its parent: a refusal holds there too.
 fn rethrown(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
-    let failure = crate::value::error::failure_of(&error);
-    if crate::value::error::is_final(&failure) {
-        let _marked = crate::value::error::throw(failure);
-    }
+    refuse(&failure_of(&error));
     error
 }
 

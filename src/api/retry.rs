@@ -14,7 +14,7 @@ use crate::model::event::{Event, Level};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
-use crate::value::error::failure_of;
+use crate::value::error::{failure_of, refuse, refused};
 use crate::value::options::duration_of;
 
 /// The first pause of `wait_until`; it doubles up to [`LONGEST_POLL`].
@@ -48,9 +48,15 @@ pub(super) fn within<T>(context: &Arc<Context>, limit: Option<Duration>, work: i
     };
     let entered = task::enter(token);
     let result = work();
+    let late = late.load(Ordering::SeqCst);
+    // What ended the work ends the script too, unless it was the limit.
+    let refusal = refused().filter(|failure| !(late && failure.kind == Kind::Interrupted));
     drop(entered);
     drop(timer);
-    Limited { result, late: late.load(Ordering::SeqCst) }
+    if let Some(failure) = refusal {
+        refuse(&failure);
+    }
+    Limited { result, late }
 }
 
 /// How `retry` goes on.
@@ -269,6 +275,20 @@ mod tests {
         assert_eq!((failure.kind.word(), run.sim.now()), ("timeout", Duration::from_secs(10)));
         assert_eq!(run.fails(r#"wait_until("1s", || "yes")"#).message, "wait_until wants true or false from its function, not a string");
         assert_eq!(run.fails(r"wait_until(30, || true)").hint.unwrap(), "say of what: \"30s\" or \"30m\"");
+    }
+
+    #[test]
+    fn a_refusal_or_an_interrupt_is_not_swallowed_by_a_limit() {
+        for kind in ["policy", "interrupted"] {
+            for call in ["retry(#{ timeout: \"1h\" }, f)", "wait_until(\"1h\", f)", "retry(3, f)"] {
+                let run = Fixture::new();
+                let script = format!(
+                    "let f = || {{ try {{ fail(\"{kind}\", \"no\") }} catch {{ }} }}; try {{ {call} }} catch {{ }} print(\"went on\")"
+                );
+                assert_eq!(run.fails(&script).kind.word(), kind, "{call}");
+                assert_eq!(run.printed(), Vec::<String>::new(), "{call}");
+            }
+        }
     }
 
     #[test]

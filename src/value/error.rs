@@ -29,6 +29,13 @@ pub fn refused() -> Option<Failure> {
     REFUSED.with_borrow(Clone::clone)
 }
 
+/// Makes an interrupt or a refusal hold for the script of this thread; anything else does nothing.
+pub fn refuse(failure: &Failure) {
+    if is_final(failure) {
+        REFUSED.set(Some(failure.clone()));
+    }
+}
+
 /// Forgets [`refused`] until the answer is dropped: for scripts inside scripts, and for what runs after an interrupt.
 #[must_use = "the refusal is in force again when this is dropped"]
 pub fn set_refusal_aside() -> Aside {
@@ -54,11 +61,8 @@ impl From<Failure> for Box<EvalAltResult> {
 
 /// The Rhai error for a failure. Rhai fills in the position of the call.
 pub fn throw(failure: Failure) -> Box<EvalAltResult> {
-    let error = EvalAltResult::ErrorRuntime(error_map(&failure).into(), Position::NONE);
-    if matches!(failure.kind, Kind::Policy | Kind::Interrupted) {
-        REFUSED.set(Some(failure));
-    }
-    Box::new(error)
+    refuse(&failure);
+    Box::new(EvalAltResult::ErrorRuntime(error_map(&failure).into(), Position::NONE))
 }
 
 /// Whether scripts may not catch it.

@@ -1,7 +1,18 @@
 //! Nothing a script does takes spc down.
 
-use super::super::fixture::{Scripts, error};
+use std::sync::Arc;
+
 use similar_asserts::assert_eq;
+use tokio_util::sync::CancellationToken;
+
+use super::super::fixture::{Scripts, error};
+use super::super::run::{Runbook, Script, on_script_thread};
+use crate::api::Context;
+use crate::api::context::ProjectSettings;
+use crate::engine::{Engine, EngineError, EngineErrorKind};
+use crate::host::Conductor;
+use crate::model::Kind;
+use crate::model::event::{Event, Sink};
 
 #[test]
 fn deep_recursion_is_an_error() {
@@ -24,7 +35,7 @@ fn recursion_through_the_deepest_expressions_is_an_error() {
     ];
     for (open, close) in wraps {
         let run = |depth: usize| error(&format!("fn f() {{ {}f(){} }}\nf();", open.repeat(depth), close.repeat(depth)));
-        let said = (1..200).rev().map(run).find(|said| !said.contains("The expression is nested too deeply")).unwrap();
+        let said = (1..60).rev().map(run).find(|said| !said.contains("The expression is nested too deeply")).unwrap();
         assert!(said.starts_with("usage: Calls are nested too deeply"), "{open}: {said}");
     }
 }
@@ -53,8 +64,114 @@ fn values_grown_without_end_are_an_error() {
 
 #[test]
 fn a_value_nested_without_end_does_not_come_out() {
-    let said = error("let a = []; for i in 0..5000 { a = [a]; } a");
+    let said = error("let a = []; for i in 0..1500 { a = [a]; } a");
     assert_eq!(said, "usage: The value of the script is nested more than 1000 deep");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_text_compiles_or_is_refused(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..40)) {
+        let run = crate::api::fixture::Fixture::new();
+        let runbook = Runbook::Text { path: "x.rhai".into(), text: words.join(" ") };
+        let _ = on_script_thread(&run.context, || Script::open(run.context.clone(), &runbook).map(|_| ()));
+    }
+}
+
+const WORDS: &[&str] = &[
+    "fn",
+    "f",
+    "g",
+    "(",
+    ")",
+    "()",
+    "{",
+    "}",
+    "x",
+    ",",
+    ";",
+    "let",
+    "=",
+    "1",
+    "\"f\"",
+    "`a ${",
+    "`",
+    "|",
+    "||",
+    "import",
+    "as",
+    "Fn",
+    ".",
+    "::",
+    "#{",
+    ":",
+    "[",
+    "]",
+    "+",
+    "!",
+    "if",
+    "else",
+    "for",
+    "in",
+    "while",
+    "switch",
+    "=>",
+    "_",
+    "return",
+    "throw",
+    "try",
+    "catch",
+    "const",
+    "export",
+    "private",
+    "this",
+    "global",
+    "\n",
+    "// fn f",
+    "/// doc",
+    "/* fn g(",
+    "*/",
+    "é",
+    "f(x)",
+    "fn f(x) { f(x) }",
+    "is_def_fn(\"f\", 1)",
+    "import \"a\" as a;",
+];
+
+#[test]
+fn an_interrupt_ends_a_sleep_in_the_middle() {
+    let scripts = Scripts::new(&[("main.rhai", "fn nap() { sleep(\"1h\") }\nnap();")]);
+    let (sim, cancel) = (scripts.run.sim.clone(), scripts.run.context.cancel.clone());
+    let _background = scripts.run.context.conductor.spawn(async move {
+        sim.sleep(std::time::Duration::from_secs(5)).await;
+        cancel.cancel();
+    });
+    assert_eq!(scripts.error(), "interrupted: Interrupted\nat main.rhai:1:12 sleep\nin nap called at main.rhai:2:1");
+    assert_eq!(scripts.run.sim.now().as_secs(), 5);
+}
+
+#[test]
+fn on_a_real_conductor_an_interrupt_ends_endless_loops_side_by_side() {
+    struct CancelOnPrint(CancellationToken);
+    impl Sink for CancelOnPrint {
+        fn event(&self, _: &Event) {
+            self.0.cancel();
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let run = crate::api::fixture::Fixture::new();
+    let cancel = CancellationToken::new();
+    let no_engine = || -> futures::future::BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> {
+        Box::pin(async { Err(EngineError::new(EngineErrorKind::Unreachable, "none")) })
+    };
+    let events = Arc::new(CancelOnPrint(cancel.clone()));
+    let conductor = Conductor::Real(runtime.handle().clone());
+    let mut context = Context::new(run.host.clone(), conductor, events, ProjectSettings::default(), Box::new(no_engine));
+    context.cancel = cancel;
+    let text = "let sums = parallel([|| 1 + 1, || 2 + 2]);\nparallel([|| { loop {} }, || { print(sums); loop {} }]);".to_owned();
+    let outcome = super::super::run(&Arc::new(context), &Runbook::Text { path: "x.rhai".into(), text });
+    assert_eq!(outcome.unwrap_err().kind, Kind::Interrupted);
 }
 
 #[test]
