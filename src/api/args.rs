@@ -248,6 +248,11 @@ mod tests {
     }
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn without_words_the_defaults_count() {
         assert_eq!(text(&[], "[o.tag, o.to, o.build, o.services]"), r#"[(), "backups", false, ()]"#);
         assert_eq!(

@@ -99,6 +99,11 @@ mod tests {
     use super::super::fixture::Fixture;
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn sizes_are_read_compared_and_written_back() {
         let run = Fixture::new();
         for (script, expected) in [

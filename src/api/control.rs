@@ -226,6 +226,11 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn attempt_gives_a_value_or_an_error_alike_whatever_was_thrown() {
         let run = Fixture::new();
         assert_eq!(run.text("attempt(|| 5)"), "#{error: (), ok: true, value: 5}");

@@ -83,16 +83,35 @@ impl Fixture {
         }
     }
 
-    /// The value of a script as it is printed, or its failure.
-    pub(crate) fn try_text(&self, script: &str) -> Result<String, Failure> {
-        self.run(script).map(|value| plain(&value))
-    }
-
     /// The failure of a script.
     pub(crate) fn fails(&self, script: &str) -> Failure {
         match self.run(script) {
             Ok(value) => panic!("{script}\n{value:?}"),
             Err(failure) => failure,
+        }
+    }
+
+    /// Runs the examples in the comments of the functions that a primitive's file registers.
+    pub(crate) fn examples(register: fn(&mut rhai::Engine)) {
+        let mut engine = rhai::Engine::new_raw();
+        register(&mut engine);
+        let comments = engine.collect_fn_metadata(None, |info| Some(info.metadata.comments.join("\n")), true);
+        let text =
+            |comment: &str| comment.lines().map(|line| format!("{}\n", line.trim_start_matches('/').trim_start())).collect::<String>();
+        let examples: Vec<String> = comments
+            .iter()
+            .flat_map(|comment| {
+                text(comment)
+                    .split("```rhai\n")
+                    .skip(1)
+                    .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(!examples.is_empty(), "no example");
+        for example in examples {
+            let asserts = "fn assert(yes) { if !yes { throw \"not so\"; } } fn assert_eq(a, b) { if a != b { throw `${a} is not ${b}`; } }";
+            Self::new().text(&format!("{asserts}\n{example}"));
         }
     }
 

@@ -146,6 +146,11 @@ mod tests {
     use super::super::fixture::Fixture;
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn maps_are_merged_by_composes_rules() {
         let run = Fixture::new();
         for (base, over, expected) in [

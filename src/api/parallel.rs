@@ -123,6 +123,11 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn answers_come_in_the_shape_of_the_question() {
         let run = Fixture::new();
         assert_eq!(run.text("parallel([|| { sleep(2); 1 }, || 2])"), "[1, 2]");

@@ -225,6 +225,11 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn retry_calls_again_with_growing_pauses_until_it_works() {
         let run = Fixture::new();
         let script = r#"

@@ -113,6 +113,11 @@ mod tests {
     use super::super::fixture::Fixture;
 
     #[test]
+    fn every_example_runs() {
+        Fixture::examples(super::register);
+    }
+
+    #[test]
     fn strings_are_cut_and_read() {
         let run = Fixture::new();
         for (script, expected) in [
