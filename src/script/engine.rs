@@ -10,8 +10,9 @@ use super::unique;
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 
-/// Calls inside calls. Each wants up to 50 KB of stack in a debug build, [`crate::host::conductor::SCRIPT_STACK_BYTES`] has to hold them.
-const CALL_LEVELS: usize = 400;
+/// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900 KB where Rhai is compiled
+/// without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has to hold them all.
+const CALL_LEVELS: usize = 256;
 
 /// Expressions inside expressions: of a file, of a function. A description is some twenty deep.
 const EXPRESSION_DEPTH: usize = 100;

@@ -32,6 +32,9 @@ fn recursion_through_the_deepest_expressions_is_an_error() {
         ("if true { ", " } else { 0 }"),
         ("[1].map(|x| ", ")"),
         ("type_of(", ")"),
+        ("switch 1 { 1 => ", " }"),
+        ("[0][", "]"),
+        ("`${", "}`"),
     ];
     for (open, close) in wraps {
         let run = |depth: usize| error(&format!("fn f() {{ {}f(){} }}\nf();", open.repeat(depth), close.repeat(depth)));
