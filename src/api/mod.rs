@@ -126,7 +126,6 @@ pub fn register(engine: &mut Engine, context: &Arc<Context>) {
 mod tests {
     use super::trial::Trial;
 
-<<<<<<< HEAD
     /// Name, namespace and comments of every function of spc's own that scripts call by name.
     fn documented() -> Vec<(String, String)> {
         let mut engine = rhai::Engine::new();
@@ -139,18 +138,12 @@ mod tests {
         functions.into_iter().filter(|(name, _)| !name.contains('$') && name.contains(char::is_alphabetic)).collect()
     }
 
-=======
->>>>>>> e05fe9c (Run each file's documented examples in its own tests)
     #[test]
     fn every_function_says_what_it_does() {
-        let mut engine = rhai::Engine::new();
-        super::register(&mut engine, &Fixture::new().context);
-        let all = engine.collect_fn_metadata(None, |info| Some((info.metadata.name.to_string(), info.metadata.comments.is_empty())), false);
-        let called_by_name = |name: &str| !name.contains('$') && name.contains(char::is_alphabetic) && !name.starts_with("to_");
-        let silent: Vec<String> = all.into_iter().filter(|(name, silent)| *silent && called_by_name(name)).map(|(name, _)| name).collect();
+        let silent: Vec<String> =
+            documented().into_iter().filter(|(name, comment)| comment.is_empty() && !name.contains("to_")).map(|(name, _)| name).collect();
         assert_eq!(silent, Vec::<String>::new());
     }
-<<<<<<< HEAD
 
     #[test]
     fn every_example_runs() {
@@ -168,6 +161,4 @@ mod tests {
         }
         assert!(count > 40, "{count} examples");
     }
-=======
->>>>>>> e05fe9c (Run each file's documented examples in its own tests)
 }

@@ -55,7 +55,7 @@ impl Declared {
 }
 
 /// The secret of that name: the described one, or the file `secrets/<name>`.
-fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
+pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
     let value = match context.declared_secrets.get(name) {
         Some(Source::Variable(variable)) => {
             let value = context.project.environment.get(&variable).filter(|value| !value.is_empty());

@@ -63,6 +63,8 @@ impl Stack {
                 SecretSource::Environment(variable) => Source::Variable(variable.clone()),
             };
             context.declared_secrets.declare(name, source);
+            // Masked from here on, wherever it comes from; that it has no value yet is told when it is needed.
+            let _ = super::secret::find(context, name);
         }
         context.set_described_project(&name);
         Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)) })
