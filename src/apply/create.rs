@@ -7,7 +7,7 @@ use bollard::models;
 
 use crate::engine::ApiVersion;
 use crate::model::hash;
-use crate::model::names::{LABEL_FORMAT, compose_label, label};
+use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, compose_label, label};
 use crate::model::secret::Secrets;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume};
@@ -120,7 +120,7 @@ fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models:
         mounts.push(volume_mount(target, Some(name.clone()), false, false));
     }
     if service.read_only && !service.secrets.is_empty() {
-        mounts.push(volume_mount(SECRETS_FOLDER, None, false, false));
+        mounts.push(secrets_mount(&making.project.name));
     }
     models::HostConfig {
         binds: (!binds.is_empty()).then_some(binds),
@@ -185,6 +185,16 @@ fn volume_mount(target: &str, source: Option<String>, read_only: bool, no_copy: 
         read_only: Some(read_only),
         volume_options: no_copy.then(|| models::MountVolumeOptions { no_copy: Some(true), ..models::MountVolumeOptions::default() }),
         ..models::Mount::default()
+    }
+}
+
+/// The volume of a read-only container's secrets, labelled so that it is found when its container is gone.
+fn secrets_mount(project: &str) -> models::Mount {
+    let labels = [(label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HOLDS, HOLDS_SECRETS)];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    models::Mount {
+        volume_options: Some(models::MountVolumeOptions { labels: Some(labels.into()), ..models::MountVolumeOptions::default() }),
+        ..volume_mount(SECRETS_FOLDER, None, false, false)
     }
 }
 

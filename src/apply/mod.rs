@@ -19,6 +19,8 @@ mod perform;
 pub mod readiness;
 pub mod records;
 pub mod secrets;
+#[cfg(test)]
+mod tests;
 pub mod verbs;
 
 use std::collections::BTreeMap;

@@ -8,8 +8,8 @@ use super::failures::of_engine;
 use super::records::State;
 use crate::engine::{Engine, Filters, label_filter};
 use crate::model::Failure;
-use crate::model::names::{compose_label, label};
-use crate::model::observed::{Container, ContainerState, Health, Network, Observed, PublishedPort, Volume, read_status, with_tag};
+use crate::model::names::{HOLDS_SECRETS, compose_label, label};
+use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_status, with_tag};
 
 /// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
 pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet<String>, state: &State) -> Result<Observed, Failure> {
@@ -34,9 +34,12 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
             .collect(),
         volumes: volumes
             .iter()
+            .filter(|it| !holds_secrets(it))
             .map(|it| volume(it, project))
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
+        orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
+        one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
         images: images.iter().flat_map(image_names).collect(),
         containers: containers.iter().filter_map(|it| container(it, project)).collect(),
     };
@@ -63,17 +66,35 @@ async fn count_own_passes(engine: &dyn Engine, observed: &mut Observed, state: &
     .await;
 }
 
+fn labels_of(summary: &models::ContainerSummary) -> BTreeMap<&str, &str> {
+    summary.labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+fn is_one_off(labels: &BTreeMap<&str, &str>) -> bool {
+    labels.get(compose_label::ONEOFF).is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
+}
+
+fn name_of(summary: &models::ContainerSummary) -> Option<String> {
+    Some(summary.names.iter().flatten().next()?.trim_start_matches('/').to_owned())
+}
+
+fn one_off(summary: &models::ContainerSummary, project: &str) -> Option<OneOff> {
+    let labels = labels_of(summary);
+    let ours = labels.get(label::PROJECT) == Some(&project) && is_one_off(&labels);
+    ours.then(|| Some(OneOff { id: summary.id.clone()?, name: name_of(summary)? }))?
+}
+
 fn container(summary: &models::ContainerSummary, project: &str) -> Option<Container> {
-    let labels: BTreeMap<&str, &str> = summary.labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let labels = labels_of(summary);
     let text = |key: &str| labels.get(key).map(|&value| value.to_owned());
-    if labels.contains_key(label::LOCK) || labels.get(compose_label::ONEOFF).is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true")) {
+    if labels.contains_key(label::LOCK) || is_one_off(&labels) {
         return None;
     }
     let status = summary.status.clone().unwrap_or_default();
     let (health, exit_code, _) = read_status(&status);
     Some(Container {
         id: summary.id.clone()?,
-        name: summary.names.iter().flatten().next()?.trim_start_matches('/').to_owned(),
+        name: name_of(summary)?,
         service: text(compose_label::SERVICE)?,
         number: labels.get(compose_label::CONTAINER_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1),
         ours: labels.get(label::PROJECT) == Some(&project),
@@ -154,6 +175,18 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
         compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
         hash: of(label::HASH).cloned(),
     }
+}
+
+fn holds_secrets(volume: &models::Volume) -> bool {
+    volume.labels.get(label::HOLDS).is_some_and(|held| held == HOLDS_SECRETS)
+}
+
+fn orphaned_secrets(volumes: &[models::Volume], containers: &[models::ContainerSummary], project: &str) -> BTreeSet<String> {
+    let mounted: BTreeSet<&str> =
+        containers.iter().flat_map(|container| container.mounts.iter().flatten()).filter_map(|mount| mount.name.as_deref()).collect();
+    let of_project = |volume: &&models::Volume| volume.labels.get(label::PROJECT).is_some_and(|value| value == project);
+    let orphaned = volumes.iter().filter(of_project).filter(|volume| holds_secrets(volume) && !mounted.contains(volume.name.as_str()));
+    orphaned.map(|volume| volume.name.clone()).collect()
 }
 
 fn image_names(image: &models::ImageSummary) -> Vec<(String, String)> {
@@ -300,22 +333,4 @@ pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
         .find(|container| container.ports.iter().flatten().any(|published| published.public_port == Some(port)))
         .and_then(|container| container.names.iter().flatten().next())
         .map(|name| name.trim_start_matches('/').to_owned())
-}
-
-/// The project's one-off containers, id and name: what a killed run left of them.
-pub async fn leftovers(engine: &dyn Engine, project: &str) -> Result<Vec<(String, String)>, Failure> {
-    let list = engine
-        .container_list(true, &label_filter(label::PROJECT, project))
-        .await
-        .map_err(|error| of_engine(error, "list the containers"))?;
-    Ok(list
-        .into_iter()
-        .filter(|container| {
-            let labels = container.labels.as_ref();
-            let is =
-                |key: &str, value: &str| labels.and_then(|labels| labels.get(key)).is_some_and(|there| there.eq_ignore_ascii_case(value));
-            is(compose_label::ONEOFF, "true")
-        })
-        .filter_map(|container| Some((container.id?, container.names?.first()?.trim_start_matches('/').to_owned())))
-        .collect())
 }

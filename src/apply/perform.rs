@@ -110,7 +110,11 @@ impl Execution<'_> {
                 let body = create::volume(&project.name, key, &project.volumes[key]);
                 engine.volume_create(body).await.map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
             }
-            Action::RemoveVolume { name } => remove_volume(engine, name).await?,
+            Action::RemoveVolume { name } => match remove_volume(engine, name).await {
+                // An anonymous one was left over when it was looked at: if it has a container now, it is not.
+                Err(failure) if failure.kind == Kind::Conflict && is_anonymous(name) => {}
+                result => result?,
+            },
             Action::CreateContainer { name, number, alias, replaces } => {
                 let id = self.create_container(learnt, service, name, *number, *alias, replaces.as_ref()).await?;
                 learnt.with(|known| known.containers.insert(name.clone(), id));

@@ -74,6 +74,7 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         fingerprints: &fingerprints,
         deadline: options.timeout,
         names: &names,
+        leaves_nothing: false,
     };
     let mut outcome = work.run(&make_plan).await?;
     if outcome.changes > 0 || outcome.waited {
@@ -105,16 +106,17 @@ fn check_still_up(outcome: &Outcome, services: &BTreeSet<String>, project: &Proj
 pub async fn down(around: &Surroundings, project: &str, options: DownOptions) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let work = Work { around, project: None, name: project, verb: "down", fingerprints: &fingerprints, deadline: None, names: &names };
-    let outcome = work.run(&|observed| Ok(reconcile::down(project, observed, options))).await?;
-    for (id, name) in super::observe::leftovers(&*around.engine, project).await? {
-        around
-            .engine
-            .container_remove(&id, true, true)
-            .await
-            .map_err(|error| super::failures::of_engine(error, &format!("remove the container \"{name}\"")))?;
-    }
-    Ok(outcome)
+    let work = Work {
+        around,
+        project: None,
+        name: project,
+        verb: "down",
+        fingerprints: &fingerprints,
+        deadline: None,
+        names: &names,
+        leaves_nothing: true,
+    };
+    work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
 }
 
 /// Which lifecycle verb.
@@ -142,7 +144,16 @@ pub async fn lifecycle(
         Lifecycle::Restart => "restart",
         Lifecycle::Remove { .. } => "remove",
     };
-    let work = Work { around, project: None, name: project, verb: word, fingerprints: &fingerprints, deadline: timeout, names: &names };
+    let work = Work {
+        around,
+        project: None,
+        name: project,
+        verb: word,
+        fingerprints: &fingerprints,
+        deadline: timeout,
+        names: &names,
+        leaves_nothing: false,
+    };
     work.run(&|observed| {
         Ok(match verb {
             Lifecycle::Start => reconcile::start(project, observed, services),
@@ -169,6 +180,8 @@ struct Work<'a> {
     fingerprints: &'a BTreeMap<String, String>,
     deadline: Option<Duration>,
     names: &'a BTreeSet<String>,
+    /// Nothing of the project is to be left, not even the lock of a run that was killed.
+    leaves_nothing: bool,
 }
 
 type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
@@ -177,12 +190,10 @@ impl Work<'_> {
     async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
         let plan = make_plan(&observed)?;
-        if plan.steps.is_empty() {
-            self.notes(&plan);
-            self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
-            return Ok(self.outcome(observed, &Findings::default()));
+        if plan.steps.is_empty() && !self.has_to_wait().await? {
+            return Ok(self.unchanged(&plan, observed));
         }
-        if !plan.changes() {
+        if !plan.changes() && !plan.steps.is_empty() {
             // Only waits: reading needs no lock.
             self.notes(&plan);
             return self.walk(&plan, None).await;
@@ -200,9 +211,26 @@ impl Work<'_> {
     }
 
     async fn locked(&self, make_plan: &MakePlan<'_>, lock: &Lock) -> Result<Outcome, Failure> {
-        let plan = make_plan(&self.observe().await?)?;
+        let observed = self.observe().await?;
+        let plan = make_plan(&observed)?;
+        if plan.steps.is_empty() {
+            // Another run did it meanwhile.
+            return Ok(self.unchanged(&plan, observed));
+        }
         self.notes(&plan);
         self.walk(&plan, Some(lock)).await
+    }
+
+    /// Whether to ask again once the lock is had, though there is nothing to do: its holder is at work, or was killed.
+    async fn has_to_wait(&self) -> Result<bool, Failure> {
+        let may = self.leaves_nothing && self.around.lock.is_none();
+        Ok(may && lock::holder(self.around, self.name).await?.is_some())
+    }
+
+    fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
+        self.notes(plan);
+        self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
+        self.outcome(observed, &Findings::default())
     }
 
     async fn observe(&self) -> Result<Observed, Failure> {

@@ -33,6 +33,8 @@ pub mod label {
     pub const RUN: &str = "dev.spc.run";
     /// The lock's container.
     pub const LOCK: &str = "dev.spc.lock";
+    /// What a volume of spc's own holds: [`super::HOLDS_SECRETS`].
+    pub const HOLDS: &str = "dev.spc.holds";
     /// What an image was built from: digest of context, base, arguments, target.
     pub const BUILD: &str = "dev.spc.build";
     /// Profiles and target the project was last brought up with are read from these.
@@ -41,6 +43,9 @@ pub mod label {
 
 /// Version of the labels' format.
 pub const LABEL_FORMAT: &str = "1";
+
+/// Value of [`label::HOLDS`]: the secrets of one read-only container.
+pub const HOLDS_SECRETS: &str = "secrets";
 
 /// Suffix of a replacement's name until it takes over.
 pub const NEW_SUFFIX: &str = ".new";

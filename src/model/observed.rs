@@ -12,6 +12,10 @@ pub struct Observed {
     pub containers: Vec<Container>,
     pub networks: Vec<Network>,
     pub volumes: Vec<Volume>,
+    /// Our one-off containers: left by a killed run, or still at work.
+    pub one_offs: Vec<OneOff>,
+    /// Volumes with a container's secrets whose container is gone: a run was killed between removing the two.
+    pub orphaned_secrets: BTreeSet<String>,
     /// Ids of every network on the engine: a container may hang on one that is gone.
     pub network_ids: BTreeSet<String>,
     /// Name and tag (or digest) → id, of every image on the engine.
@@ -46,6 +50,13 @@ pub struct Container {
     pub created: i64,
     /// The engine's own words: `Up 5 minutes (healthy)`.
     pub status: String,
+}
+
+/// A container made for one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOff {
+    pub id: String,
+    pub name: String,
 }
 
 /// A published port as the engine has it.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::observed::{Container, ContainerState, Health, Observed};
-use super::super::plan::{Action, Plan, Step, StepId, Until};
-use super::up::reference;
+use super::super::plan::{Action, ContainerRef, Plan, Step, StepId, Until};
+use super::up::{INTERRUPTED, reference};
 
 /// What `down` removes beyond containers and networks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,7 +17,15 @@ pub struct DownOptions {
 pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     let ours: Vec<&Container> = observed.containers.iter().filter(|container| container.ours).collect();
-    let removed = stop_and_remove(&mut plan, &ours, options.volumes);
+    let mut removed = stop_and_remove(&mut plan, &ours, options.volumes);
+    // They may hang on the networks and volumes.
+    for one_off in &observed.one_offs {
+        let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
+        removed.push(plan.add(step(None, Action::RemoveContainer { container, volumes: true }, "a one-off", Vec::new())));
+    }
+    for name in &observed.orphaned_secrets {
+        plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
+    }
     for network in observed.networks.iter().filter(|network| network.ours) {
         let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
         plan.add(step(None, action, "", removed.clone()));

@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::observed::Container;
 use super::super::plan::{Action, ContainerRef, Rollback, StepId, Until};
 use super::super::spec::{Service, UpdateOrder};
-use super::up::{Difference, Planner, new_name, reference};
+use super::up::{Difference, INTERRUPTED, Planner, new_name, reference};
 
 impl<'a> Planner<'a> {
     /// Replaces `old`; answers the steps after which the next container of the service may be replaced.
@@ -75,10 +75,9 @@ impl<'a> Planner<'a> {
         before: &[StepId],
         previous: Vec<StepId>,
     ) -> Result<Vec<StepId>, Failure> {
-        const CAUSE: &str = "left by an interrupted run";
         let goes_on = new.is_up() && matches!(self.difference(service, new), Difference::Same);
         if !goes_on {
-            let removed = self.add(Some(service), Action::RemoveContainer { container: reference(new), volumes: false }, CAUSE, &[]);
+            let removed = self.add(Some(service), Action::RemoveContainer { container: reference(new), volumes: false }, INTERRUPTED, &[]);
             let before = [before, &[removed]].concat();
             return match self.difference(service, old) {
                 Difference::Same => {
@@ -102,7 +101,7 @@ impl<'a> Planner<'a> {
         let ready = match service.update_order {
             UpdateOrder::StopFirst => self.wait(service, &new, before),
             UpdateOrder::StartFirst => {
-                let attached = self.add(Some(service), Action::Attach { container: new.clone() }, CAUSE, before);
+                let attached = self.add(Some(service), Action::Attach { container: new.clone() }, INTERRUPTED, before);
                 self.wait(service, &new, &[attached])
             }
         };

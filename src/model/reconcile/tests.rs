@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use similar_asserts::assert_eq;
 
 use super::*;
-use crate::model::observed::{Container, ContainerState, Health, Network, Observed, Volume};
+use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, Volume};
 use crate::model::plan::Plan;
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
@@ -74,6 +74,8 @@ fn applied(project: &Project) -> Observed {
             .values()
             .map(|volume| Volume { name: volume.name.clone(), ours: true, compose: true, hash: Some(hash::volume(volume)) })
             .collect(),
+        one_offs: Vec::new(),
+        orphaned_secrets: BTreeSet::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
         images: project.services.values().map(|service| (service.image.clone(), format!("id of {}", service.image))).collect(),
     }
@@ -409,6 +411,27 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
 "
     );
     assert!(down("spc", &observed, DownOptions { volumes: true }).to_string().ends_with("  8  remove volume spc_data  after 4, 5, 6\n"));
+}
+
+#[test]
+fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
+    let mut observed = Observed { networks: applied(&project(stack())).networks, ..Observed::default() };
+    observed.one_offs.push(OneOff { id: "id of it".into(), name: "spc-db-run-1a2b".into() });
+    assert_eq!(
+        down("spc", &observed, DownOptions { volumes: false }).to_string(),
+        "  1  remove container spc-db-run-1a2b  (a one-off)\n  2  remove network spc_default  after 1\n"
+    );
+}
+
+#[test]
+fn secrets_whose_container_is_gone_are_removed() {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    observed.orphaned_secrets.insert("0a1b".into());
+    let wanted = "  1  remove volume 0a1b  (left by an interrupted run)\n";
+    assert_eq!(plan(&project, &observed), wanted);
+    let alone = Observed { orphaned_secrets: observed.orphaned_secrets, ..Observed::default() };
+    assert_eq!(down("spc", &alone, DownOptions { volumes: false }).to_string(), wanted);
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
         planner.service(&wanted.project.services[&name])?;
     }
     planner.orphans();
+    planner.orphaned_secrets();
     Ok(planner.plan)
 }
 
@@ -67,6 +68,9 @@ pub(super) fn in_dependency_order(project: &Project, names: &BTreeSet<String>) -
     }
     order
 }
+
+/// The cause of what mends a run that was killed.
+pub(super) const INTERRUPTED: &str = "left by an interrupted run";
 
 /// How a container compares with what is wanted.
 pub(super) enum Difference {
@@ -250,8 +254,7 @@ impl<'a> Planner<'a> {
             // The old one was removed, the rename did not come: it goes on from there.
             (None, Some(new)) => {
                 let to = self.container_name(service, number);
-                let rename =
-                    self.add(Some(service), Action::RenameContainer { container: reference(new), to }, "left by an interrupted run", &[]);
+                let rename = self.add(Some(service), Action::RenameContainer { container: reference(new), to }, INTERRUPTED, &[]);
                 self.existing(service, new, &[before, &[rename]].concat(), previous)
             }
             (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, before, previous),
@@ -464,6 +467,14 @@ impl<'a> Planner<'a> {
             } else {
                 self.plan.notes.push(format!("{} belongs to no described service; --remove-orphans removes it", container.name));
             }
+        }
+    }
+
+    /// Secrets of containers that are gone lie nowhere.
+    fn orphaned_secrets(&mut self) {
+        let observed = self.observed;
+        for name in &observed.orphaned_secrets {
+            self.add(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, &[]);
         }
     }
 

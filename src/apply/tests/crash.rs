@@ -1,0 +1,141 @@
+//! A run that is killed at any call of the engine: the next one converges to what an undisturbed one leaves.
+
+use std::collections::BTreeMap;
+
+use similar_asserts::SimpleDiff;
+
+use super::*;
+use crate::engine::sim::When;
+
+/// What is done while the run is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    FirstUp,
+    ChangedUp,
+    Down,
+    DownWithVolumes,
+}
+
+impl Work {
+    /// What was there before.
+    fn prepare(self) -> Machine {
+        let machine = machine();
+        if self != Self::FirstUp {
+            machine.up(&shop()).unwrap();
+            machine.pass(secs(60));
+        }
+        machine
+    }
+
+    async fn run(self, around: &Surroundings) -> Result<Outcome, Failure> {
+        match self {
+            Self::FirstUp => verbs::up(around, &project(&shop()), &UpOptions::default()).await,
+            Self::ChangedUp => verbs::up(around, &project(&changed()), &UpOptions::default()).await,
+            Self::Down => verbs::down(around, PROJECT, DownOptions { volumes: false }).await,
+            Self::DownWithVolumes => verbs::down(around, PROJECT, DownOptions { volumes: true }).await,
+        }
+    }
+
+    /// What an undisturbed run leaves.
+    fn clean(self) -> Footprint {
+        let machine = self.prepare();
+        machine.run(self.run(&machine.around())).unwrap();
+        machine.footprint()
+    }
+}
+
+/// Database, job and web differ from [`shop`].
+fn changed() -> Value {
+    let description = with(shop(), "services.db.environment.LEVEL", "2");
+    let description = with(description, "services.migrate.environment", json!({"TO": "2"}));
+    with(description, "services.web.environment", json!({"WORKERS": "4"}))
+}
+
+fn stamps(state: &EngineState) -> BTreeMap<String, (u64, u64)> {
+    let named = state.volumes.iter().filter(|volume| !crate::apply::observe::is_anonymous(&volume.name));
+    named.map(|volume| (volume.name.clone(), (volume.stamp, volume.writes))).collect()
+}
+
+/// Kills the work at every call in turn, and has it done again by a new run.
+fn sweep(work: Work, when: When) {
+    let clean = work.clean();
+    let mut wrong = Vec::new();
+    for call in 1.. {
+        let machine = work.prepare();
+        machine.engine.crash_at(call, when);
+        let killed_at = machine.calls() as u64 + call;
+        if let Some(result) = machine.killed(work.run(&machine.around())) {
+            result.unwrap();
+            assert!(call > 20, "{work:?} makes {call} calls");
+            break;
+        }
+        if let Err(difference) = finish(&machine, work, &clean) {
+            let last = machine.engine.calls().into_iter().find(|made| made.index == killed_at);
+            wrong.push(format!("{work:?} killed {when:?} call {call} {last:?}: {difference}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The next run, and what is not as it should be then.
+fn finish(machine: &Machine, work: Work, clean: &Footprint) -> Result<(), String> {
+    let before = stamps(&machine.state());
+    machine.engine.recover();
+    let calls = machine.calls();
+    machine.run(work.run(&machine.around())).map_err(|failure| format!("{failure} {:?} {:?}", failure.hint, failure.details))?;
+    let mut found = machine.footprint();
+    if matches!(work, Work::FirstUp | Work::ChangedUp)
+        && machine.calls_from(calls).iter().all(|call| !call.mutates || call.method == "exec_start")
+    {
+        // With nothing left to change the lock is nobody's business; the next run that changes something takes it over.
+        found.locked = false;
+    }
+    same(clean, &found)?;
+    one_writer_each(&machine.state());
+    for (name, (stamp, writes)) in stamps(&machine.state()) {
+        if !before.get(&name).is_none_or(|(old, before)| *old == stamp && *before <= writes) {
+            return Err(format!("{name} lost its data"));
+        }
+    }
+    machine.down(true).map_err(|failure| format!("down afterwards: {failure}"))?;
+    same(&Footprint::default(), &machine.footprint())
+}
+
+fn same(wanted: &Footprint, found: &Footprint) -> Result<(), String> {
+    if wanted == found {
+        return Ok(());
+    }
+    Err(SimpleDiff::from_str(&format!("{wanted:#?}"), &format!("{found:#?}"), "wanted", "found").to_string())
+}
+
+#[test]
+fn a_first_up_killed_before_any_call_is_finished_by_the_next_run() {
+    sweep(Work::FirstUp, When::Before);
+}
+
+#[test]
+fn a_first_up_killed_after_any_call_is_finished_by_the_next_run() {
+    sweep(Work::FirstUp, When::After);
+}
+
+#[test]
+fn a_replacement_killed_before_any_call_is_finished_by_the_next_run() {
+    sweep(Work::ChangedUp, When::Before);
+}
+
+#[test]
+fn a_replacement_killed_after_any_call_is_finished_by_the_next_run() {
+    sweep(Work::ChangedUp, When::After);
+}
+
+#[test]
+fn a_down_killed_at_any_call_is_finished_by_the_next_run() {
+    sweep(Work::Down, When::Before);
+    sweep(Work::Down, When::After);
+}
+
+#[test]
+fn a_down_with_volumes_killed_at_any_call_is_finished_by_the_next_run() {
+    sweep(Work::DownWithVolumes, When::Before);
+    sweep(Work::DownWithVolumes, When::After);
+}

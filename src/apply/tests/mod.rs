@@ -1,0 +1,263 @@
+//! The verbs on the simulated engine, in virtual time.
+
+mod crash;
+mod up;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Surroundings;
+use super::records;
+use super::verbs::{self, Outcome, UpOptions};
+use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEngineBuilder};
+use crate::host::Conductor;
+use crate::host::sim::SimHost;
+use crate::host::sim::conductor::SimConductor;
+use crate::model::event::{Event, Sink};
+use crate::model::names::{compose_label, label, lock_container};
+use crate::model::reconcile::DownOptions;
+use crate::model::secret::Secrets;
+use crate::model::spec::{Project, ReadOptions};
+use crate::model::Failure;
+
+pub(super) const PROJECT: &str = "shop";
+const DIRECTORY: &str = "/project";
+
+/// What a run reported.
+#[derive(Default)]
+pub(super) struct Seen(Mutex<Vec<Event>>);
+
+impl Sink for Seen {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// A machine: an engine, files that outlive a run, and time.
+pub(super) struct Machine {
+    pub conductor: Arc<SimConductor>,
+    pub engine: SimEngine,
+    pub host: Arc<SimHost>,
+    pub seen: Arc<Seen>,
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A machine with the images of [`shop`], whose processes take a while to get ready.
+pub(super) fn machine() -> Machine {
+    machine_with(1, |builder| builder)
+}
+
+pub(super) fn machine_with(seed: u64, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Machine {
+    let conductor = SimConductor::new(seed);
+    let builder = SimEngine::builder(conductor.clone())
+        .image("db:1", ImageSpec::command(&["postgres"]))
+        .image("redis:1", ImageSpec::command(&["redis-server"]))
+        .image("web:1", ImageSpec::command(&["serve"]).with_port("8000/tcp"))
+        .image("job:1", ImageSpec::command(&["migrate"]))
+        .process("db", Process::new().ready_after(millis(700)).writes("/data"))
+        .process("redis", Process::new().ready_after(millis(100)))
+        .process("web", Process::new().ready_after(millis(300)).says(millis(10), "serving"))
+        .process("migrate", Process::new().exits_after(millis(200), 0));
+    Machine {
+        engine: setup(builder).build(),
+        host: Arc::new(SimHost::new(conductor.clone())),
+        conductor,
+        seen: Arc::default(),
+        environment: BTreeMap::from([("TOKEN".to_owned(), "a secret value".to_owned())]),
+    }
+}
+
+/// db on a volume, redis, and web behind both, with a job in between.
+pub(super) fn shop() -> Value {
+    json!({
+        "services": {
+            "db": {"image": "db:1", "volumes": ["data:/data"], "healthcheck": check("pg_isready"), "environment": {"LEVEL": "1"}, "restart": "unless-stopped"},
+            "redis": {"image": "redis:1", "healthcheck": check("redis-cli ping"), "restart": "unless-stopped"},
+            "migrate": {"image": "job:1", "depends_on": {"db": {"condition": "service_healthy"}}},
+            "web": {
+                "image": "web:1",
+                "ports": ["8000:8000"],
+                "networks": ["back", "front"],
+                "secrets": ["token"],
+                "read_only": true,
+                "healthcheck": check("curl"),
+                "restart": "unless-stopped",
+                "depends_on": {
+                    "migrate": {"condition": "service_completed_successfully"},
+                    "redis": {"condition": "service_started"},
+                },
+            },
+        },
+        "networks": {"front": {}, "back": {}},
+        "volumes": {"data": {}},
+        "secrets": {"token": {"environment": "TOKEN"}},
+    })
+}
+
+/// A check that the engine itself runs only after ten seconds.
+pub(super) fn check(test: &str) -> Value {
+    json!({"test": test, "interval": "10s", "timeout": "5s", "retries": 3})
+}
+
+/// The same description with another value at `path`: `services.db.environment.LEVEL`.
+pub(super) fn with(mut description: Value, path: &str, value: impl Into<Value>) -> Value {
+    let pointer = format!("/{}", path.replace('.', "/"));
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    description.pointer_mut(parent).unwrap()[key] = value.into();
+    description
+}
+
+pub(super) fn millis(time: u64) -> Duration {
+    Duration::from_millis(time)
+}
+
+pub(super) fn secs(time: u64) -> Duration {
+    Duration::from_secs(time)
+}
+
+pub(super) fn project(description: &Value) -> Project {
+    let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
+    Project::read(PROJECT, description, &options).unwrap()
+}
+
+impl Machine {
+    /// A new run: nothing is remembered but what is on the machine.
+    pub fn around(&self) -> Surroundings {
+        Surroundings {
+            engine: Arc::new(self.engine.clone()),
+            host: self.host.clone(),
+            conductor: Conductor::Sim(self.conductor.clone()),
+            events: self.seen.clone(),
+            secrets: Arc::new(Secrets::new()),
+            cancel: CancellationToken::new(),
+            directory: DIRECTORY.into(),
+            environment: Arc::new(self.environment.clone()),
+            run: records::new_run(&*self.host),
+            lock: None,
+        }
+    }
+
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        Conductor::Sim(self.conductor.clone()).block_on(future)
+    }
+
+    /// Lets virtual time pass.
+    pub fn pass(&self, time: Duration) {
+        self.run(self.conductor.sleep(time));
+    }
+
+    pub fn up(&self, description: &Value) -> Result<Outcome, Failure> {
+        self.up_with(description, &UpOptions::default())
+    }
+
+    pub fn up_with(&self, description: &Value, options: &UpOptions) -> Result<Outcome, Failure> {
+        self.run(verbs::up(&self.around(), &project(description), options))
+    }
+
+    pub fn down(&self, volumes: bool) -> Result<Outcome, Failure> {
+        self.run(verbs::down(&self.around(), PROJECT, DownOptions { volumes }))
+    }
+
+    /// Waits for `work` as a run that is killed where the engine was told to crash it; nothing if it was.
+    pub fn killed<F: Future>(&self, work: F) -> Option<F::Output> {
+        let crashed = self.engine.crashed();
+        self.run(async {
+            futures::select_biased! {
+                () = Box::pin(crashed.cancelled()).fuse() => None,
+                output = Box::pin(work).fuse() => Some(output),
+            }
+        })
+    }
+
+    pub fn state(&self) -> EngineState {
+        self.engine.state()
+    }
+
+    /// The calls from the so-manieth on.
+    pub fn calls_from(&self, first: usize) -> Vec<Call> {
+        self.engine.calls().split_off(first)
+    }
+
+    pub fn calls(&self) -> usize {
+        self.engine.calls().len()
+    }
+
+    /// What happened to containers, networks and volumes from the so-manieth event on, execs and health aside: `start shop-db-1`.
+    pub fn happened_from(&self, first: usize) -> Vec<String> {
+        const TOLD: [&str; 10] = ["create", "start", "die", "stop", "destroy", "rename", "restart", "oom", "connect", "disconnect"];
+        let words = |line: &String| {
+            let mut words = line.split(' ').skip(1);
+            let (kind, action, name) = (words.next()?, words.next()?, words.next()?);
+            let told = TOLD.contains(&action) && (kind == "container" || !action.ends_with("connect"));
+            told.then(|| format!("{action} {name}"))
+        };
+        self.engine.event_trace()[first..].iter().filter_map(words).collect()
+    }
+
+    pub fn events(&self) -> usize {
+        self.engine.past_events().len()
+    }
+
+    /// When an event first came: `start shop-db-1`.
+    pub fn when(&self, what: &str) -> Duration {
+        let trace = self.engine.event_trace();
+        let line = trace.iter().find(|line| line.split_once(' ').is_some_and(|(_, rest)| rest == format!("container {what}")));
+        let line = line.unwrap_or_else(|| panic!("\"{what}\" did not happen:\n{}", trace.join("\n")));
+        Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// What was logged, in order.
+    pub fn logged(&self) -> Vec<String> {
+        let text = |event: &Event| if let Event::Log { text, .. } = event { Some(text.clone()) } else { None };
+        self.seen.0.lock().unwrap().iter().filter_map(text).collect()
+    }
+
+    /// The project as it stands: all that a run can leave behind, without what differs from run to run.
+    pub fn footprint(&self) -> Footprint {
+        let state = self.state();
+        let plain = |source: &str| if super::observe::is_anonymous(source) { "anonymous".to_owned() } else { source.to_owned() };
+        let containers = state.containers.iter().map(|container| {
+            let networks = container.networks.iter().map(|(name, endpoint)| format!("{name} {:?}", endpoint.aliases));
+            let mounts =
+                container.mounts.iter().map(|mount| format!("{} at {} ro={}", plain(&mount.source), mount.destination, mount.read_only));
+            let wanted = [label::HASH, label::SECRETS, label::SERVICE, compose_label::CONTAINER_NUMBER];
+            let labels = wanted.iter().filter_map(|name| container.labels.get(*name)).cloned();
+            let facts = networks.chain(mounts).chain(labels).chain(container.ports.iter().cloned());
+            (container.name.clone(), (container.state.to_owned(), facts.collect()))
+        });
+        let anonymous = state.volumes.iter().filter(|volume| super::observe::is_anonymous(&volume.name)).count();
+        Footprint {
+            containers: containers.filter(|(name, _)| *name != lock_container(PROJECT)).collect(),
+            networks: state.networks.iter().map(|network| network.name.clone()).collect(),
+            volumes: state.volumes.iter().map(|volume| volume.name.clone()).filter(|name| !super::observe::is_anonymous(name)).collect(),
+            anonymous,
+            locked: state.container(&lock_container(PROJECT)).is_some(),
+        }
+    }
+}
+
+/// What a project left on the engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Footprint {
+    /// By name: state, and what it is made of.
+    pub containers: BTreeMap<String, (String, Vec<String>)>,
+    pub networks: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
+    /// How many anonymous volumes there are.
+    pub anonymous: usize,
+    pub locked: bool,
+}
+
+/// No volume ever had two running containers writing to it.
+pub(super) fn one_writer_each(state: &EngineState) {
+    for volume in &state.volumes {
+        assert!(volume.most_writers <= 1, "{} containers wrote to {}", volume.most_writers, volume.name);
+    }
+}
