@@ -10,8 +10,9 @@ use super::context::Context;
 use super::{exec, files, logs, project, task};
 use crate::apply::failures::of_engine;
 use crate::apply::logs::Logged;
+use crate::apply::observe::{Found, find_container};
 use crate::engine::{EngineError, StopRequest};
-use crate::model::Failure;
+use crate::model::{Failure, Kind};
 use crate::value::Record;
 use crate::value::json::from_json;
 
@@ -59,8 +60,8 @@ impl Container {
         let failed = |error: EngineError| of_engine(error, &format!("{verb} the container \"{name}\""));
         project::finish(&self.context, async {
             let engine = self.context.engine().await?;
-            let found = engine.container_inspect(name).await.map_err(failed)?;
-            project::check_ours(&self.context, &format!("container \"{name}\""), found.config.and_then(|config| config.labels).as_ref())?;
+            let found = find_container(&*engine, name).await?.ok_or_else(|| self.missing())?;
+            project::check_ours(&self.context, &format!("container \"{name}\""), &found.labels)?;
             let request = StopRequest::default();
             match change {
                 Change::Start => engine.container_start(name).await.map(drop),
@@ -73,14 +74,12 @@ impl Container {
         })
     }
 
-    fn inspect(&self) -> Result<Option<serde_json::Value>, Failure> {
-        task::wait(&self.context, async {
-            match self.context.engine().await?.container_inspect(&self.name).await {
-                Ok(found) => Ok(Some(serde_json::to_value(found).unwrap_or_default())),
-                Err(error) if error.is_not_found() => Ok(None),
-                Err(error) => Err(of_engine(error, &format!("inspect the container \"{}\"", self.name))),
-            }
-        })
+    fn missing(&self) -> Failure {
+        Failure::new(Kind::NotFound, format!("There is no container \"{}\"", self.name))
+    }
+
+    fn find(&self) -> Result<Option<Found>, Failure> {
+        task::wait(&self.context, async { find_container(&*self.context.engine().await?, &self.name).await })
     }
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
@@ -118,16 +117,14 @@ pub mod functions {
     /// Whether it is there.
     #[rhai_fn(return_raw, pure)]
     pub fn exists(container: &mut Container) -> Raw<bool> {
-        Ok(container.inspect()?.is_some())
+        Ok(container.find()?.is_some())
     }
 
     /// All the engine knows of it, as `docker inspect` shows it.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(container: &mut Container) -> Raw<Dynamic> {
-        let found = container.inspect()?;
-        Ok(from_json(
-            &found.ok_or_else(|| Failure::new(crate::model::Kind::NotFound, format!("There is no container \"{}\"", container.name)))?,
-        ))
+        let found = container.find()?.ok_or_else(|| container.missing())?;
+        Ok(from_json(&found.json))
     }
 
     /// Start it.

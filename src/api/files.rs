@@ -7,7 +7,8 @@ use super::context::Context;
 use super::project;
 use super::task;
 use crate::apply::failures::of_engine;
-use crate::model::Failure;
+use crate::apply::observe::find_container;
+use crate::model::{Failure, Kind};
 
 /// The text of the file at `path` in a container.
 pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<String, Failure> {
@@ -49,8 +50,9 @@ pub(super) fn write(context: &Context, container: &str, path: &str, text: &str) 
     task::wait(context, async {
         let engine = context.engine().await?;
         let doing = format!("write \"{path}\" into a container");
-        let found = engine.container_inspect(container).await.map_err(|error| of_engine(error, &doing))?;
-        project::check_ours(context, &format!("container \"{container}\""), found.config.and_then(|config| config.labels).as_ref())?;
+        let found = find_container(&*engine, container).await?;
+        let found = found.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no container \"{container}\"")))?;
+        project::check_ours(context, &format!("container \"{container}\""), &found.labels)?;
         engine.container_upload(container, folder, packed).await.map_err(|error| of_engine(error, &doing))
     })
 }

@@ -15,7 +15,7 @@ use super::stack::reported;
 use super::task;
 use crate::apply::failures::of_engine;
 use crate::apply::images::{self, Building};
-use crate::apply::observe::image_id;
+use crate::apply::observe::{Found, find_image, image_id};
 use crate::host::resolve::resolve;
 use crate::model::event::Event;
 use crate::model::spec::Build;
@@ -47,14 +47,8 @@ impl Image {
         task::wait(&self.context, async { image_id(&*self.context.engine().await?, &self.name).await })
     }
 
-    fn inspect(&self) -> Result<bollard::models::ImageInspect, Failure> {
-        task::wait(&self.context, async {
-            match self.context.engine().await?.image_inspect(&self.name).await {
-                Ok(found) => Ok(found),
-                Err(error) if error.is_not_found() => Err(self.missing()),
-                Err(error) => Err(of_engine(error, &format!("inspect the image \"{}\"", self.name))),
-            }
-        })
+    fn inspect(&self) -> Result<Found, Failure> {
+        task::wait(&self.context, async { find_image(&*self.context.engine().await?, &self.name).await?.ok_or_else(|| self.missing()) })
     }
 
     fn build(&self, given: &Map) -> Result<String, Failure> {
@@ -125,7 +119,7 @@ impl Image {
 
     fn remove(&self) -> Result<(), Failure> {
         let found = self.inspect()?;
-        project::check_ours(&self.context, &format!("image \"{}\"", self.name), found.config.and_then(|config| config.labels).as_ref())?;
+        project::check_ours(&self.context, &format!("image \"{}\"", self.name), &found.labels)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
             engine.image_remove(&self.name, false).await.map_err(|error| of_engine(error, &format!("remove the image \"{}\"", self.name)))
@@ -170,13 +164,13 @@ pub mod functions {
     /// The digest it was pulled or pushed by; `()` for one that was only built.
     #[rhai_fn(get = "digest", return_raw, pure)]
     pub fn digest(image: &mut Image) -> Raw<Dynamic> {
-        Ok(image.inspect()?.repo_digests.unwrap_or_default().into_iter().next().map_or(Dynamic::UNIT, Dynamic::from))
+        Ok(image.inspect()?.json["RepoDigests"][0].as_str().map_or(Dynamic::UNIT, |digest| digest.to_owned().into()))
     }
 
     /// All the engine knows of it.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(image: &mut Image) -> Raw<Dynamic> {
-        Ok(from_json(&serde_json::to_value(image.inspect()?).unwrap_or_default()))
+        Ok(from_json(&image.inspect()?.json))
     }
 
     /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull network`. Its id.

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::{project, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
+use crate::apply::observe::{Found, find_container, find_network};
 use crate::model::spec;
 use crate::model::spec::reader::Field;
 use crate::model::{Failure, Kind, names};
@@ -30,19 +31,16 @@ impl fmt::Display for Network {
 }
 
 impl Network {
-    async fn find(&self) -> Result<Option<bollard::models::NetworkInspect>, Failure> {
+    /// By the engine's name as given, else as a key of the project.
+    async fn find(&self) -> Result<Option<Found>, Failure> {
         let engine = self.context.engine().await?;
-        for name in [self.name.clone(), names::object(&project::name(&self.context)?, &self.name)] {
-            match engine.network_inspect(&name).await {
-                Ok(found) => return Ok(Some(found)),
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(of_engine(error, &format!("inspect the network \"{name}\""))),
-            }
+        if let Some(found) = find_network(&*engine, &self.name).await? {
+            return Ok(Some(found));
         }
-        Ok(None)
+        find_network(&*engine, &names::object(&project::name(&self.context)?, &self.name)).await
     }
 
-    async fn found(&self) -> Result<bollard::models::NetworkInspect, Failure> {
+    async fn found(&self) -> Result<Found, Failure> {
         self.find().await?.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no network \"{}\"", self.name)))
     }
 
@@ -67,10 +65,9 @@ impl Network {
     fn remove(&self) -> Result<(), Failure> {
         project::finish(&self.context, async {
             let found = self.found().await?;
-            project::check_ours(&self.context, &format!("network \"{}\"", self.name), found.labels.as_ref())?;
+            project::check_ours(&self.context, &format!("network \"{}\"", self.name), &found.labels)?;
             let engine = self.context.engine().await?;
-            let id = found.id.unwrap_or_else(|| self.name.clone());
-            engine.network_remove(&id).await.map_err(|error| of_engine(error, &format!("remove the network \"{}\"", self.name)))
+            engine.network_remove(&found.id).await.map_err(|error| of_engine(error, &format!("remove the network \"{}\"", self.name)))
         })
     }
 
@@ -81,11 +78,10 @@ impl Network {
         project::finish(&self.context, async {
             let found = self.found().await?;
             self.check_container(container).await?;
-            let endpoint = bollard::models::EndpointSettings { aliases, ..bollard::models::EndpointSettings::default() };
+            let endpoint = create::aliased(aliases);
             let engine = self.context.engine().await?;
-            let id = found.id.unwrap_or_else(|| self.name.clone());
             let doing = format!("connect \"{container}\" to the network \"{}\"", self.name);
-            engine.network_connect(&id, container, endpoint).await.map_err(|error| of_engine(error, &doing))
+            engine.network_connect(&found.id, container, endpoint).await.map_err(|error| of_engine(error, &doing))
         })
     }
 
@@ -94,19 +90,16 @@ impl Network {
             let found = self.found().await?;
             self.check_container(container).await?;
             let engine = self.context.engine().await?;
-            let id = found.id.unwrap_or_else(|| self.name.clone());
             let doing = format!("disconnect \"{container}\" from the network \"{}\"", self.name);
-            engine.network_disconnect(&id, container, false).await.map_err(|error| of_engine(error, &doing))
+            engine.network_disconnect(&found.id, container, false).await.map_err(|error| of_engine(error, &doing))
         })
     }
 
     async fn check_container(&self, container: &str) -> Result<(), Failure> {
         let engine = self.context.engine().await?;
-        let found = engine
-            .container_inspect(container)
-            .await
-            .map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
-        project::check_ours(&self.context, &format!("container \"{container}\""), found.config.and_then(|config| config.labels).as_ref())
+        let found = find_container(&*engine, container).await?;
+        let found = found.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no container \"{container}\"")))?;
+        project::check_ours(&self.context, &format!("container \"{container}\""), &found.labels)
     }
 }
 
@@ -145,7 +138,7 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(network: &mut Network) -> Raw<Dynamic> {
         let found = task::wait(&network.context.clone(), network.found())?;
-        Ok(from_json(&serde_json::to_value(found).unwrap_or_default()))
+        Ok(from_json(&found.json))
     }
 
     /// Make it for the project; one that is there is left as it is.

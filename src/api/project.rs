@@ -1,6 +1,6 @@
 //! What the verbs of handles share: the surroundings of a call, the project's name, whose an object is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -48,9 +48,9 @@ pub fn name(context: &Context) -> Result<String, Failure> {
 }
 
 /// Refuses to change what does not carry the project's own label. `object`: `volume "x"`.
-pub fn check_ours(context: &Context, object: &str, labels: Option<&HashMap<String, String>>) -> Result<(), Failure> {
+pub fn check_ours(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
     let project = name(context)?;
-    let owner = labels.and_then(|labels| labels.get(label::PROJECT));
+    let owner = labels.get(label::PROJECT);
     if owner == Some(&project) {
         return Ok(());
     }

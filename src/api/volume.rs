@@ -10,6 +10,7 @@ use super::context::Context;
 use super::{project, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
+use crate::apply::observe::{Found, find_volume};
 use crate::host::resolve::resolve;
 use crate::model::spec;
 use crate::model::spec::reader::Field;
@@ -30,17 +31,13 @@ impl fmt::Display for Volume {
 }
 
 impl Volume {
-    /// The engine's name of it and what it knows: as given, else as a key of the project.
-    async fn find(&self) -> Result<Option<bollard::models::Volume>, Failure> {
+    /// By the engine's name as given, else as a key of the project.
+    async fn find(&self) -> Result<Option<Found>, Failure> {
         let engine = self.context.engine().await?;
-        for name in [self.name.clone(), names::object(&project::name(&self.context)?, &self.name)] {
-            match engine.volume_inspect(&name).await {
-                Ok(found) => return Ok(Some(found)),
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(of_engine(error, &format!("inspect the volume \"{name}\""))),
-            }
+        if let Some(found) = find_volume(&*engine, &self.name).await? {
+            return Ok(Some(found));
         }
-        Ok(None)
+        find_volume(&*engine, &names::object(&project::name(&self.context)?, &self.name)).await
     }
 
     fn missing(&self) -> Failure {
@@ -68,7 +65,7 @@ impl Volume {
     fn remove(&self) -> Result<(), Failure> {
         project::finish(&self.context, async {
             let found = self.find().await?.ok_or_else(|| self.missing())?;
-            project::check_ours(&self.context, &format!("volume \"{}\"", found.name), Some(&found.labels))?;
+            project::check_ours(&self.context, &format!("volume \"{}\"", found.name), &found.labels)?;
             let engine = self.context.engine().await?;
             engine
                 .volume_remove(&found.name, false)
@@ -113,7 +110,7 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(volume: &mut Volume) -> Raw<Dynamic> {
         let found = task::wait(&volume.context.clone(), async { volume.find().await?.ok_or_else(|| volume.missing()) })?;
-        Ok(from_json(&serde_json::to_value(found).unwrap_or_default()))
+        Ok(from_json(&found.json))
     }
 
     /// Make it for the project; one that is there is left as it is.

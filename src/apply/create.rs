@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bollard::models;
 
+use super::Surroundings;
+use super::oneoff::OneOff;
 use crate::engine::ApiVersion;
 use crate::model::hash;
 use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, compose_label, label};
@@ -279,4 +281,63 @@ fn object_labels(project: &str, kind: &str, key: &str, hash: &str, described: &B
         [(compose_label::PROJECT, project), (kind, key), (label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HASH, hash)];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
     labels
+}
+
+/// The body of the lock's container.
+pub fn lock(project: &str, image: &str, run: &str) -> models::ContainerCreateBody {
+    let labels = [(label::LOCK, project), (label::PROJECT, project), (label::FORMAT, LABEL_FORMAT), (label::RUN, run)];
+    models::ContainerCreateBody {
+        image: Some(image.to_owned()),
+        // Never run; but the engine wants one.
+        cmd: Some(vec!["spc-lock".into()]),
+        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+        ..models::ContainerCreateBody::default()
+    }
+}
+
+/// An endpoint on a network with some aliases.
+pub fn aliased(aliases: Option<Vec<String>>) -> models::EndpointSettings {
+    models::EndpointSettings { aliases, ..models::EndpointSettings::default() }
+}
+
+/// The body of a one-off container: like its service's without ports, name and check, or of an image alone.
+pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
+    let mut body = match one_off.service {
+        Some((project, service)) => {
+            // Not beside the service under its ports, name and check.
+            let bare = Service { ports: Vec::new(), healthcheck: None, container_name: None, restart: Restart::No, ..service.clone() };
+            container(&ContainerMaking {
+                project,
+                service: &bare,
+                number: 1,
+                alias: false,
+                fingerprint: None,
+                inherited: &std::collections::BTreeMap::new(),
+                secrets: &around.secrets,
+                api: around.engine.api_version(),
+                directory: &around.directory.to_string_lossy(),
+                run: &around.run,
+            })
+        }
+        None => models::ContainerCreateBody {
+            labels: Some(HashMap::from([
+                (compose_label::PROJECT.to_owned(), one_off.project.to_owned()),
+                (label::PROJECT.to_owned(), one_off.project.to_owned()),
+                (label::FORMAT.to_owned(), LABEL_FORMAT.to_owned()),
+                (label::RUN.to_owned(), around.run.clone()),
+            ])),
+            ..models::ContainerCreateBody::default()
+        },
+    };
+    body.image = Some(one_off.image.to_owned());
+    if !one_off.command.is_empty() {
+        body.cmd = Some(one_off.command.clone());
+    }
+    body.env.get_or_insert_default().extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
+    body.user = one_off.user.clone().or(body.user);
+    body.working_dir = one_off.working_dir.clone().or(body.working_dir);
+    body.labels.get_or_insert_default().insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
+    // A one-off has no use for the image's own check.
+    body.healthcheck = Some(models::HealthConfig { test: Some(vec!["NONE".into()]), ..models::HealthConfig::default() });
+    body
 }

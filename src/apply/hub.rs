@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use futures::stream::BoxStream;
 
 use super::Surroundings;
 use super::failures::of_engine;
-use crate::engine::{EngineError, Filters, label_filter};
+use super::observe::signal;
+use crate::engine::{Filters, label_filter};
 use crate::model::Failure;
 use crate::model::names::compose_label;
 
@@ -35,7 +35,7 @@ pub struct Hub {
     filters: Filters,
 }
 
-type Events = BoxStream<'static, Result<bollard::models::EventMessage, EngineError>>;
+type Events = crate::engine::EventStream;
 
 impl Hub {
     /// A hub for `project`.
@@ -63,8 +63,8 @@ impl Hub {
     pub async fn pump(&self, around: &Surroundings, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
-                if let Some((container, signal)) = read(&message) {
-                    self.tell(&container, &signal);
+                if let Some((container, what)) = signal(&message) {
+                    self.tell(&container, &what);
                 }
             }
             let mut pause = Duration::from_millis(100);
@@ -87,20 +87,4 @@ impl Hub {
             waiters.retain(|waiter| waiter.unbounded_send(signal.clone()).is_ok());
         }
     }
-}
-
-fn read(message: &bollard::models::EventMessage) -> Option<(String, Signal)> {
-    let actor = message.actor.as_ref()?;
-    let attribute = |name: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(name));
-    let signal = match message.action.as_deref()? {
-        "start" => Signal::Started,
-        "die" => Signal::Died { exit_code: attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1) },
-        "oom" => Signal::OutOfMemory,
-        "destroy" => Signal::Removed,
-        // Whole words: "unhealthy" holds "healthy".
-        "health_status: healthy" => Signal::Healthy,
-        "health_status: unhealthy" => Signal::Unhealthy,
-        _ => return None,
-    };
-    Some((actor.id.clone()?, signal))
 }

@@ -4,22 +4,21 @@
 //! stand still by its own clock takes it to be left over, and removes it by id. The owner asks for
 //! its id before every change: one call in flight is the window that is left.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bollard::models;
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::Surroundings;
+use super::create;
 use super::failures::of_engine;
 use crate::engine::{Engine, EngineErrorKind};
 use crate::host::conductor::Background;
 use crate::model::event::Event;
-use crate::model::names::{LABEL_FORMAT, label, lock_container};
+use crate::model::names::lock_container;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
@@ -58,7 +57,7 @@ pub async fn acquire(around: &Surroundings, project: &str, patience: Duration) -
     let begun = around.host.monotonic();
     let mut seen: Option<(String, Option<Holder>, Duration)> = None;
     loop {
-        if let Some(lock) = create(around, project).await? {
+        if let Some(lock) = take(around, project).await? {
             return Ok(lock);
         }
         let now = around.host.monotonic();
@@ -128,18 +127,8 @@ pub fn described(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another run".to_owned(), |holder| format!("{} (run {}, since {})", holder.who, holder.run, holder.since))
 }
 
-async fn create(around: &Surroundings, project: &str) -> Result<Option<Lock>, Failure> {
-    let body = models::ContainerCreateBody {
-        image: Some(EMPTY_IMAGE.into()),
-        cmd: Some(vec!["spc-lock".into()]),
-        labels: Some(HashMap::from([
-            (label::LOCK.to_owned(), project.to_owned()),
-            (label::PROJECT.to_owned(), project.to_owned()),
-            (label::FORMAT.to_owned(), LABEL_FORMAT.to_owned()),
-            (label::RUN.to_owned(), around.run.clone()),
-        ])),
-        ..models::ContainerCreateBody::default()
-    };
+async fn take(around: &Surroundings, project: &str) -> Result<Option<Lock>, Failure> {
+    let body = create::lock(project, EMPTY_IMAGE, &around.run);
     let created = match around.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
         Err(error) if error.is_conflict() => return Ok(None),

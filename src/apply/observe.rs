@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models;
 
 use super::failures::of_engine;
+use super::hub::Signal;
 use super::records::State;
 use crate::engine::{Engine, Filters, label_filter};
 use crate::model::Failure;
@@ -333,4 +334,80 @@ pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
         .find(|container| container.ports.iter().flatten().any(|published| published.public_port == Some(port)))
         .and_then(|container| container.names.iter().flatten().next())
         .map(|name| name.trim_start_matches('/').to_owned())
+}
+
+/// A container, volume, network or image as the engine knows it, for scripts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub id: String,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    /// All of it, with Docker's own keys.
+    pub json: serde_json::Value,
+}
+
+impl Found {
+    fn of<T: serde::Serialize>(
+        model: &T,
+        id: Option<&String>,
+        name: Option<&String>,
+        labels: Option<&std::collections::HashMap<String, String>>,
+    ) -> Self {
+        let name = name.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default();
+        Self {
+            id: id.cloned().unwrap_or_else(|| name.clone()),
+            name,
+            labels: labels.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            json: serde_json::to_value(model).unwrap_or_default(),
+        }
+    }
+}
+
+/// The container called so, if it is there.
+pub async fn find_container(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+    let found = there(engine.container_inspect(name).await, "container", name)?;
+    Ok(found.map(|it| Found::of(&it, it.id.as_ref(), it.name.as_ref(), it.config.as_ref().and_then(|config| config.labels.as_ref()))))
+}
+
+/// The volume called so, if it is there.
+pub async fn find_volume(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+    let found = there(engine.volume_inspect(name).await, "volume", name)?;
+    Ok(found.map(|it| Found::of(&it, None, Some(&it.name), Some(&it.labels))))
+}
+
+/// The network called so, if it is there.
+pub async fn find_network(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+    let found = there(engine.network_inspect(name).await, "network", name)?;
+    Ok(found.map(|it| Found::of(&it, it.id.as_ref(), it.name.as_ref(), it.labels.as_ref())))
+}
+
+/// The image called so, if it is there.
+pub async fn find_image(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+    let found = there(engine.image_inspect(name).await, "image", name)?;
+    Ok(found.map(|it| Found::of(&it, it.id.as_ref(), None, it.config.as_ref().and_then(|config| config.labels.as_ref()))))
+}
+
+fn there<T>(answer: crate::engine::Result<T>, what: &str, name: &str) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(of_engine(error, &format!("inspect the {what} \"{name}\""))),
+    }
+}
+
+/// What an event of the engine says of a container: its id and the signal; nothing for what nobody waits for.
+pub(super) fn signal(message: &models::EventMessage) -> Option<(String, Signal)> {
+    let actor = message.actor.as_ref()?;
+    let attribute = |name: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(name));
+    let signal = match message.action.as_deref()? {
+        "start" => Signal::Started,
+        "die" => Signal::Died { exit_code: attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1) },
+        "oom" => Signal::OutOfMemory,
+        "destroy" => Signal::Removed,
+        // Whole words: "unhealthy" holds "healthy".
+        "health_status: healthy" => Signal::Healthy,
+        "health_status: unhealthy" => Signal::Unhealthy,
+        _ => return None,
+    };
+    Some((actor.id.clone()?, signal))
 }

@@ -1,17 +1,13 @@
 //! One-off containers: made for one command, removed afterwards.
 
-use std::collections::HashMap;
-
-use bollard::models;
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
-use super::create::{self, ContainerMaking};
+use super::create;
 use super::exec::Ended;
 use super::failures::of_engine;
 use super::observe::image_id;
 use crate::engine::{LogsRequest, OutputKind};
-use crate::model::names::{LABEL_FORMAT, compose_label, label};
 use crate::model::spec::{Project, Service};
 use crate::model::{Failure, Kind, hash};
 
@@ -40,7 +36,7 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
     let created = around
         .engine
-        .container_create(&name, None, body(around, one_off))
+        .container_create(&name, None, create::one_off(around, one_off))
         .await
         .map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))?;
     let result = futures::select_biased! {
@@ -82,51 +78,4 @@ async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Re
     ended.code = around.engine.container_wait(id).await.map_err(failed)?;
     ended.elapsed = around.host.monotonic().saturating_sub(begun);
     Ok(ended)
-}
-
-fn body(around: &Surroundings, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
-    let mut body = match one_off.service {
-        Some((project, service)) => {
-            // Not beside the service under its ports, name and check.
-            let bare = Service {
-                ports: Vec::new(),
-                healthcheck: None,
-                container_name: None,
-                restart: crate::model::spec::Restart::No,
-                ..service.clone()
-            };
-            create::container(&ContainerMaking {
-                project,
-                service: &bare,
-                number: 1,
-                alias: false,
-                fingerprint: None,
-                inherited: &std::collections::BTreeMap::new(),
-                secrets: &around.secrets,
-                api: around.engine.api_version(),
-                directory: &around.directory.to_string_lossy(),
-                run: &around.run,
-            })
-        }
-        None => models::ContainerCreateBody {
-            labels: Some(HashMap::from([
-                (compose_label::PROJECT.to_owned(), one_off.project.to_owned()),
-                (label::PROJECT.to_owned(), one_off.project.to_owned()),
-                (label::FORMAT.to_owned(), LABEL_FORMAT.to_owned()),
-                (label::RUN.to_owned(), around.run.clone()),
-            ])),
-            ..models::ContainerCreateBody::default()
-        },
-    };
-    body.image = Some(one_off.image.to_owned());
-    if !one_off.command.is_empty() {
-        body.cmd = Some(one_off.command.clone());
-    }
-    body.env.get_or_insert_default().extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
-    body.user = one_off.user.clone().or(body.user);
-    body.working_dir = one_off.working_dir.clone().or(body.working_dir);
-    body.labels.get_or_insert_default().insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
-    // A one-off has no use for the image's own check.
-    body.healthcheck = Some(models::HealthConfig { test: Some(vec!["NONE".into()]), ..models::HealthConfig::default() });
-    body
 }

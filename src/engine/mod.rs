@@ -37,11 +37,11 @@ pub enum EngineErrorKind {
     TooOld,
     /// The request is not acceptable (400).
     Invalid,
-    /// Registry or engine refuses the credentials (401, 403).
+    /// Registry or authorization plugin refuses the credentials (401, 403).
     Denied,
     /// No such object (404).
     NotFound,
-    /// The state of the object forbids it, or the name is taken (409).
+    /// The state of the object forbids it, or the name is taken (409; 403, the engine's word for a network in use and the like).
     Conflict,
     /// Anything else the engine could not do (500 and above).
     Server,
@@ -129,6 +129,9 @@ pub struct OutputChunk {
 
 /// A stream of output; ends at the end of the process (or of the log).
 pub type OutputStream = BoxStream<'static, Result<OutputChunk>>;
+
+/// The engine's events as they happen; ends when the engine goes away.
+pub type EventStream = BoxStream<'static, Result<models::EventMessage>>;
 
 /// What an exec runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -260,7 +263,7 @@ pub trait Engine: Send + Sync {
     async fn info(&self) -> Result<models::SystemInfo>;
     /// Events from now (or `since`, seconds since the epoch) on; ends when the engine goes away.
     /// The subscription is in force once the future is ready.
-    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<BoxStream<'static, Result<models::EventMessage>>>;
+    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream>;
 
     async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>>;
     async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse>;

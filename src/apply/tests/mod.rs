@@ -20,12 +20,12 @@ use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEn
 use crate::host::Conductor;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::model::Failure;
 use crate::model::event::{Event, Sink};
 use crate::model::names::{compose_label, label, lock_container};
 use crate::model::reconcile::DownOptions;
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
-use crate::model::Failure;
 
 pub(super) const PROJECT: &str = "shop";
 const DIRECTORY: &str = "/project";
