@@ -23,6 +23,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(300);
 /// A container that exits so often while it is waited for will not get ready.
 const EXITS_TOLERATED: u32 = 3;
+/// An engine that does not answer for so long is not just restarting.
+const ENGINE_AWAY: Duration = Duration::from_secs(30);
+/// Pause between looks at an engine that does not answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Bytes of a probe's output that are kept.
 const OUTPUT_KEPT: usize = 4096;
 /// Lines of log shown with a failure.
@@ -74,6 +78,7 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
         exits: 0,
         out_of_memory: false,
         last_probe: None,
+        away_since: None,
     };
     match wait.run().await {
         Ok(mut ready) => {
@@ -93,6 +98,8 @@ struct Wait<'a> {
     exits: u32,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
+    /// Since when the engine does not answer, monotonic.
+    away_since: Option<Duration>,
 }
 
 /// What ended one stretch of waiting.
@@ -105,7 +112,14 @@ enum Turn {
 impl Wait<'_> {
     async fn run(&mut self) -> Result<Ready, Failure> {
         loop {
-            let seen = inspect(&*self.around.engine, self.waiting.container).await?;
+            let seen = match inspect(&*self.around.engine, self.waiting.container).await {
+                Ok(seen) => seen,
+                Err(failure) => {
+                    self.not_seen(failure).await?;
+                    continue;
+                }
+            };
+            self.away_since = None;
             let turn = match seen.state {
                 ContainerState::Running => self.while_running(&seen).await?,
                 ContainerState::Exited | ContainerState::Dead => self.exited(&seen).await?,
@@ -118,6 +132,21 @@ impl Wait<'_> {
                 return Ok(ready);
             }
         }
+    }
+
+    /// The container could not be looked at. An engine that restarts is back soon, and with it what it starts again.
+    async fn not_seen(&mut self, failure: Failure) -> Result<(), Failure> {
+        if failure.kind == Kind::NotFound {
+            return Err(Failure::new(Kind::Unhealthy, format!("\"{}\" was removed while it was waited for", self.waiting.service)));
+        }
+        let now = self.around.host.monotonic();
+        if failure.kind != Kind::Engine || now.saturating_sub(*self.away_since.get_or_insert(now)) >= ENGINE_AWAY {
+            return Err(failure);
+        }
+        (self.progress)("the engine does not answer");
+        // What is heard meanwhile is seen at the next look.
+        self.around.host.sleep(LOOK_AGAIN).await;
+        Ok(())
     }
 
     async fn while_running(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
@@ -215,7 +244,7 @@ impl Wait<'_> {
                 Ok(false)
             }
             Some(Signal::Removed) => {
-                Err(self.failure(seen, format!("The container \"{}\" was removed while it was waited for", seen.name)).await)
+                Err(self.failure(seen, format!("\"{}\" was removed while it was waited for", self.waiting.service)).await)
             }
         }
     }

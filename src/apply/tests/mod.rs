@@ -1,6 +1,7 @@
 //! The verbs on the simulated engine, in virtual time.
 
 mod crash;
+mod readiness;
 mod up;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,12 +21,12 @@ use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEn
 use crate::host::Conductor;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
-use crate::model::Failure;
 use crate::model::event::{Event, Sink};
 use crate::model::names::{compose_label, label, lock_container};
 use crate::model::reconcile::DownOptions;
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
+use crate::model::{Failure, Kind};
 
 pub(super) const PROJECT: &str = "shop";
 const DIRECTORY: &str = "/project";
@@ -208,7 +209,9 @@ impl Machine {
     /// When an event first came: `start shop-db-1`.
     pub fn when(&self, what: &str) -> Duration {
         let trace = self.engine.event_trace();
-        let line = trace.iter().find(|line| line.split_once(' ').is_some_and(|(_, rest)| rest == format!("container {what}")));
+        let line = trace
+            .iter()
+            .find(|line| line.split_once(' ').is_some_and(|(_, rest)| format!("{rest} ").starts_with(&format!("container {what} "))));
         let line = line.unwrap_or_else(|| panic!("\"{what}\" did not happen:\n{}", trace.join("\n")));
         Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())
     }

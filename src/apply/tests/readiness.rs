@@ -1,0 +1,318 @@
+//! When a container is ready, and what is said when it does not get there.
+
+use super::*;
+use crate::engine::ApiVersion;
+use crate::engine::Engine;
+use crate::engine::sim::{ExecAnswer, Fault, FaultEffect, FaultPoint};
+
+/// One service `web`, whose process is `process`.
+fn one(process: Process) -> Machine {
+    machine_with(1, |builder| builder.process("web", process))
+}
+
+fn web(more: Value) -> Value {
+    let mut service = json!({"image": "web:1"});
+    service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"services": {"web": service}})
+}
+
+/// A check with these seconds.
+fn checked(interval: u64, timeout: u64, retries: u64) -> Value {
+    web(json!({"healthcheck": {"test": "check", "interval": format!("{interval}s"), "timeout": format!("{timeout}s"), "retries": retries}}))
+}
+
+/// When each probe began, spc's and the engine's.
+fn probes(machine: &Machine) -> Vec<Duration> {
+    let trace = machine.engine.event_trace();
+    let begun = trace.iter().filter(|line| line.contains("exec_create"));
+    begun.map(|line| Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())).collect()
+}
+
+fn started(machine: &Machine) -> Duration {
+    machine.when("start shop-web-1")
+}
+
+/// Details of a failure, as one text.
+fn details(failure: &Failure) -> String {
+    failure.details.iter().map(|detail| format!("{}: {}", detail.title, detail.text)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn without_a_description_of_its_own_the_images_check_is_asked() {
+    let machine = machine_with(1, |builder| {
+        builder
+            .image("checked:1", ImageSpec::command(&["serve"]).with_health_test("image-check"))
+            .process("web", Process::new().ready_after(millis(400)))
+    });
+    machine.up(&json!({"services": {"web": {"image": "checked:1"}}})).unwrap();
+    assert!(machine.conductor.now() > started(&machine) + millis(400));
+    assert!(machine.engine.event_trace().iter().any(|line| line.contains("exec_create: /bin/sh -c image-check")));
+}
+
+#[test]
+fn a_disabled_check_means_ready_is_running() {
+    for health in [json!({"disable": true}), json!({"test": ["NONE"]})] {
+        let machine = machine_with(1, |builder| {
+            builder
+                .image("checked:1", ImageSpec::command(&["serve"]).with_health_test("image-check"))
+                .process("web", Process::new().ready_after(secs(500)))
+        });
+        machine.up(&json!({"services": {"web": {"image": "checked:1", "healthcheck": health}}})).unwrap();
+        assert!(probes(&machine).is_empty());
+        assert!(machine.conductor.now() < secs(1));
+    }
+}
+
+#[test]
+fn a_check_runs_as_the_engine_would_run_it() {
+    let machine = machine_with(1, |builder| {
+        // The engine does not hand an image's SHELL on to its containers.
+        let image = ImageSpec { shell: vec!["/bin/bash".into(), "-ec".into()], ..ImageSpec::command(&["serve"]).with_health_test("check") };
+        let seen = |request: &crate::engine::ExecRequest, _: &mut crate::engine::sim::ProcessView| {
+            let as_wanted = request.command == ["/bin/sh", "-c", "check"] && request.user.as_deref().is_none_or(|user| user == "1000");
+            (!as_wanted).then(|| ExecAnswer::failure(1, "wrong"))
+        };
+        builder.image("checked:1", image).process("web", Process::new().on_exec(seen))
+    });
+    machine.up(&json!({"services": {"web": {"image": "checked:1", "user": "1000"}}})).unwrap();
+    assert!(machine.conductor.now() < secs(1));
+}
+
+#[test]
+fn the_first_probe_comes_at_once_and_the_next_in_growing_pauses() {
+    let machine = one(Process::new().ready_after(secs(5)));
+    machine.up(&checked(60, 5, 3)).unwrap();
+    let begun = probes(&machine);
+    assert!(begun[0] - started(&machine) < millis(5), "{begun:?}");
+    let pauses: Vec<u128> = begun.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() - 34).collect();
+    let wanted = [69, 100, 200, 400, 800, 1000, 1000, 1000];
+    assert!(pauses.len() >= wanted.len());
+    for (pause, wanted) in pauses.iter().zip(wanted) {
+        assert!(pause.abs_diff(wanted) <= 4, "{pauses:?}: twice what a probe took, then doubling to a second");
+    }
+}
+
+#[test]
+fn a_slow_probe_is_never_asked_sooner_than_twice_its_time_and_never_twice_at_once() {
+    let slow = |_: &crate::engine::ExecRequest, view: &mut crate::engine::sim::ProcessView| {
+        let answer = if view.running_for < secs(20) { ExecAnswer::failure(1, "no") } else { ExecAnswer::default() };
+        Some(answer.taking(secs(2)))
+    };
+    let machine = one(Process::new().on_exec(slow));
+    machine.up(&checked(600, 5, 3)).unwrap();
+    let begun = probes(&machine);
+    assert_eq!(begun.len(), 5);
+    for pair in begun.windows(2) {
+        assert!(pair[1] - pair[0] >= secs(6), "{begun:?}");
+    }
+}
+
+#[test]
+fn after_one_probe_that_timed_out_the_engines_verdict_counts() {
+    let hangs = |_: &crate::engine::ExecRequest, view: &mut crate::engine::sim::ProcessView| {
+        (view.running_for < secs(3)).then(|| ExecAnswer::default().taking(secs(600)))
+    };
+    let machine = one(Process::new().on_exec(hangs));
+    machine.up(&checked(10, 1, 3)).unwrap();
+    let begun = probes(&machine);
+    assert_eq!(begun.len(), 2, "one of its own, then the engine's: {begun:?}");
+    assert!(begun[1] >= started(&machine) + secs(10));
+    assert!(machine.conductor.now() < started(&machine) + secs(11));
+}
+
+#[test]
+fn a_check_that_can_not_run_is_reported_at_once() {
+    for (answer, code) in [
+        (ExecAnswer::cannot_run("exec: \"curl\": executable file not found in $PATH"), 126),
+        (ExecAnswer::failure(127, "/bin/sh: curl: not found"), 127),
+        (ExecAnswer::failure(126, "/bin/sh: curl: Permission denied"), 126),
+    ] {
+        let machine = one(Process::new().on_exec(move |_, _| Some(answer.clone())));
+        let failure = machine.up(&checked(10, 5, 3)).unwrap_err();
+        assert!(machine.conductor.now() < secs(1));
+        assert_eq!(failure.message, format!("The health check of \"web\" can't run: exit code {code}"));
+        assert_eq!(failure.hint.as_deref(), Some("its test is `check`: is the program in the image?"));
+        assert_eq!((failure.kind, &failure.fields["probe_code"]), (Kind::Unhealthy, &json!(code)));
+        assert!(details(&failure).contains("curl"));
+    }
+}
+
+#[test]
+fn with_x_spc_probe_engine_only_the_engines_verdict_counts() {
+    let machine = one(Process::new());
+    let description = with(checked(10, 5, 3), "services.web.x-spc-probe", "engine");
+    let outcome = machine.up(&description).unwrap();
+    assert_eq!(probes(&machine).len(), 1);
+    assert!(machine.conductor.now() > started(&machine) + secs(10));
+    assert!(outcome.containers[0].is_ready());
+}
+
+#[test]
+fn the_engines_event_wins_where_it_is_earlier() {
+    let slow_at_first = |_: &crate::engine::ExecRequest, view: &mut crate::engine::sim::ProcessView| {
+        (view.running_for < millis(100)).then(|| ExecAnswer::default().taking(secs(4)))
+    };
+    let modern = ApiVersion { major: 1, minor: 51 };
+    let machine = machine_with(1, |builder| builder.api_version(modern).process("web", Process::new().on_exec(slow_at_first)));
+    let health = json!({"test": "check", "interval": "30s", "timeout": "10s", "start_period": "30s", "start_interval": "200ms"});
+    machine.up(&web(json!({"healthcheck": health}))).unwrap();
+    assert!(machine.conductor.now() < started(&machine) + millis(400));
+    let state = records::Records::new(&*machine.host, Path::new(DIRECTORY), PROJECT).state();
+    assert!(state.passes.is_empty(), "an own pass is recorded only where the engine does not say so itself");
+}
+
+#[test]
+fn a_passing_unhealthy_before_the_deadline_is_no_failure() {
+    let machine = one(Process::new().ready_after(secs(3)));
+    let description = with(checked(1, 1, 1), "services.web.x-spc-probe", "engine");
+    machine.up(&description).unwrap();
+    let health: Vec<_> = machine.engine.event_trace().into_iter().filter(|line| line.contains("health_status")).collect();
+    assert!(health[0].contains("unhealthy") && health[1].contains("health_status: healthy"), "{health:?}");
+}
+
+#[test]
+fn a_check_that_never_passes_fails_with_the_last_output_the_last_lines_and_the_code() {
+    let refused =
+        |_: &crate::engine::ExecRequest, _: &mut crate::engine::sim::ProcessView| Some(ExecAnswer::failure(2, "connection refused"));
+    let machine = one(Process::new().says(millis(100), "listening on the wrong port").on_exec(refused));
+    let failure = machine.up(&checked(2, 1, 2)).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" is not ready after 9s"));
+    assert_eq!((&failure.fields["service"], &failure.fields["container"]), (&json!("web"), &json!("shop-web-1")));
+    assert_eq!(failure.fields["probe_code"], json!(2));
+    let details = details(&failure);
+    assert!(details.contains("last probe, exit code 2, after ") && details.contains("connection refused"), "{details}");
+    assert!(details.contains("last log lines: listening on the wrong port"), "{details}");
+    let took = machine.conductor.now() - started(&machine);
+    assert!(took > secs(9) && took < secs(10), "what the check itself allows: {took:?}");
+}
+
+#[test]
+fn a_timeout_of_the_callers_is_an_error_of_that_kind() {
+    let machine = one(Process::new().ready_after(secs(60)));
+    let failure = machine.up_with(&checked(10, 5, 3), &UpOptions { timeout: Some(secs(4)), ..UpOptions::default() }).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "\"web\" is not ready after 4s"));
+}
+
+#[test]
+fn a_container_that_exits_at_once_fails_with_its_code_and_last_lines() {
+    for description in [checked(10, 5, 3), web(json!({})), web(json!({"ports": ["8000"]}))] {
+        let process = Process::new().ready_after(secs(9)).complains(millis(10), "no configuration");
+        let machine = one(process.exits_after(millis(60), 3));
+        let failure = machine.up(&description).unwrap_err();
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" exited with code 3"));
+        assert_eq!(failure.fields["code"], json!(3));
+        assert!(details(&failure).contains("last log lines: no configuration"));
+        assert!(machine.conductor.now() < secs(1));
+    }
+}
+
+#[test]
+fn a_container_without_a_check_that_exits_at_once_with_0_is_a_completed_job_or_a_failure() {
+    let machine = one(Process::new().exits_after(millis(60), 0));
+    machine.up(&web(json!({}))).unwrap();
+    let failure = machine.up(&web(json!({"ports": ["8000"]}))).unwrap_err();
+    assert_eq!(failure.message, "\"web\" exited with code 0", "what publishes a port is no job");
+}
+
+#[test]
+fn a_container_that_keeps_exiting_under_a_restart_policy_fails_after_the_third_time() {
+    for (description, code) in [(checked(10, 5, 3), 1), (web(json!({})), 1), (web(json!({})), 0)] {
+        let machine = one(Process::new().ready_after(secs(9)).exits_after(millis(60), code));
+        let failure = machine.up(&with(description, "services.web.restart", "always")).unwrap_err();
+        assert_eq!(failure.message, format!("\"web\" exited 3 times with code {code}"));
+        let deaths = machine.engine.event_trace().iter().filter(|line| line.contains(" container die shop-web-1")).count();
+        assert_eq!(deaths, 3, "as often as it is said");
+    }
+}
+
+#[test]
+fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
+    let machine = one(Process::new().exits_after(millis(500), 1).ready_after(secs(2)));
+    let again = async {
+        machine.conductor.sleep(secs(1)).await;
+        machine.engine.set_process("web", Process::new().ready_after(millis(200)));
+    };
+    let around = machine.around();
+    let description = project(&with(checked(10, 5, 3), "services.web.restart", "on-failure"));
+    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), again));
+    assert!(result.unwrap().containers[0].is_ready());
+}
+
+#[test]
+fn a_container_that_ran_out_of_memory_is_said_to() {
+    for description in [checked(10, 5, 3), web(json!({}))] {
+        let machine = one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
+        let failure = machine.up(&description).unwrap_err();
+        assert_eq!(failure.message, "\"web\" exited with code 137 (killed)");
+        assert_eq!(failure.hint.as_deref(), Some("it ran out of memory: give it more, or make it use less"));
+        assert_eq!(failure.fields["oom_killed"], json!(true));
+    }
+}
+
+#[test]
+fn a_service_that_ran_out_of_memory_under_a_restart_policy_is_said_to() {
+    let machine = one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
+    let failure = machine.up(&with(checked(10, 5, 3), "services.web.restart", "always")).unwrap_err();
+    assert_eq!(failure.fields["oom_killed"], json!(true));
+}
+
+#[test]
+fn a_missed_verdict_is_found_when_the_stream_of_events_is_back() {
+    let machine = one(Process::new());
+    let break_stream = async {
+        machine.conductor.sleep(secs(10) + millis(130)).await;
+        machine.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::EventsEnd });
+        machine.engine.version().await.unwrap();
+    };
+    let around = machine.around();
+    let description = project(&with(checked(10, 5, 3), "services.web.x-spc-probe", "engine"));
+    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), break_stream));
+    result.unwrap();
+    let passed = machine.when("health_status: healthy shop-web-1");
+    assert!(machine.conductor.now() - passed < millis(200), "at once, not at the next verdict");
+}
+
+#[test]
+fn an_engine_that_restarts_while_a_container_is_waited_for_is_waited_for_too() {
+    for probe in ["own", "engine"] {
+        let machine = one(Process::new().ready_after(secs(3)));
+        let restart = async {
+            machine.conductor.sleep(secs(2)).await;
+            machine.engine.restart(secs(4));
+        };
+        let around = machine.around();
+        let description = with(with(checked(10, 5, 3), "services.web.restart", "always"), "services.web.x-spc-probe", probe);
+        let description = project(&description);
+        let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), restart));
+        assert!(result.unwrap().containers[0].is_ready(), "{probe}");
+        assert!(!machine.footprint().locked);
+    }
+}
+
+#[test]
+fn an_engine_that_does_not_come_back_fails_the_wait() {
+    let machine = one(Process::new().ready_after(secs(300)));
+    let restart = async {
+        machine.conductor.sleep(secs(2)).await;
+        machine.engine.restart(secs(86_400));
+    };
+    let around = machine.around();
+    let description = project(&checked(60, 5, 30));
+    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), restart));
+    assert_eq!(result.unwrap_err().kind, Kind::Engine);
+    assert!(machine.conductor.now() < secs(60));
+}
+
+#[test]
+fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
+    let machine = one(Process::new().ready_after(secs(30)));
+    let remove = async {
+        machine.conductor.sleep(secs(2)).await;
+        machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
+    };
+    let around = machine.around();
+    let description = project(&checked(10, 5, 3));
+    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), remove));
+    let failure = result.unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" was removed while it was waited for"));
+}
