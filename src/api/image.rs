@@ -77,7 +77,7 @@ impl Image {
     }
 
     fn import(&self, file: &File, given: Map) -> Result<String, Failure> {
-        let mut options = Options::new(given, "options of import");
+        let mut options = Options::new(given, "options of import_tar");
         let changes = options.list_of_text("changes")?.unwrap_or_default();
         options.finish()?;
         let tar = file.open(&self.context)?;
@@ -186,13 +186,13 @@ pub mod functions {
     }
 
     /// Make it from the tar archive of a root file system. Its id.
-    #[rhai_fn(name = "import", return_raw, pure)]
+    #[rhai_fn(name = "import_tar", return_raw, pure)]
     pub fn import(image: &mut Image, archive: File) -> Raw<String> {
         Ok(image.import(&archive, Map::new())?)
     }
 
     /// Make it from an archive, with Dockerfile instructions in `changes`.
-    #[rhai_fn(name = "import", return_raw, pure)]
+    #[rhai_fn(name = "import_tar", return_raw, pure)]
     pub fn import_with(image: &mut Image, archive: File, options: Map) -> Raw<String> {
         Ok(image.import(&archive, options)?)
     }
