@@ -216,7 +216,12 @@ impl<'a> Walk<'a> {
             let Some(back) = plan.rollbacks.get(group).filter(|back| self.states[back.until] != State::Done) else { continue };
             let service = plan.steps.iter().find(|step| step.group == Some(*group)).and_then(|step| step.service.clone());
             let name = service.clone().unwrap_or_default();
-            self.execution.around.log(Level::Warning, format!("{name}: going back to the container before"));
+            let restarts = back.actions.iter().any(|action| matches!(action, Action::StartContainer { .. }));
+            let (begun, done) = match restarts {
+                true => ("going back to the container before", "the container before serves again"),
+                false => ("removing the new container", "the new container is removed, the one before is as it was"),
+            };
+            self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
             let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
             let undo = async {
                 for action in &back.actions {
@@ -229,7 +234,7 @@ impl<'a> Walk<'a> {
                 () = deadline.fuse() => Err(Failure::new(Kind::Timeout, format!("\"{name}\" did not come back in time"))),
             };
             let line = match &result {
-                Ok(()) => format!("{name}: the container before serves again"),
+                Ok(()) => format!("{name}: {done}"),
                 Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
             };
             self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());

@@ -1,6 +1,7 @@
 //! What the engine answered, in the user's words.
 
 use crate::engine::{EngineError, EngineErrorKind};
+use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
 /// An engine's error while doing something: `doing` is what failed, as in `create the container "x"`.
@@ -14,7 +15,9 @@ pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     };
     let failure = match error.kind {
         // These describe themselves; what was being done adds nothing.
-        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld => Failure::new(kind, error.message),
+        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld => {
+            Failure::new(kind, sentence(&error.message))
+        }
         _ => Failure::new(kind, format!("Could not {doing}: {}", error.message.trim_end_matches('.'))),
     };
     match (error.hint, error.kind) {

@@ -29,7 +29,7 @@ pub async fn pull(
             _ => return of_engine(error, &format!("pull the image \"{image}\"")),
         };
         Failure::new(Kind::Image, message)
-            .hint("check its name and the connection to the registry; without a registry, make it from local packages (scripts/base_images.rhai) or build it")
+            .hint("check its name and the connection to the registry; without a registry, build or import it")
             .field("image", image.to_owned())
     };
     let mut stream = around.engine.image_pull(image, None, auth).await.map_err(failed)?;

@@ -19,6 +19,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
 pub use conductor::Conductor;
@@ -65,9 +66,7 @@ impl From<HostError> for Failure {
             HostErrorKind::Invalid => Kind::Usage,
             HostErrorKind::PermissionDenied | HostErrorKind::NoSpace | HostErrorKind::Unreachable | HostErrorKind::Other => Kind::Failed,
         };
-        let mut letters = error.message.chars();
-        let message = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>();
-        Self::new(kind, message)
+        Self::new(kind, sentence(&error.message))
     }
 }
 
