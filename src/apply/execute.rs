@@ -217,9 +217,10 @@ impl<'a> Walk<'a> {
             let service = plan.steps.iter().find(|step| step.group == Some(*group)).and_then(|step| step.service.clone());
             let name = service.clone().unwrap_or_default();
             let restarts = back.actions.iter().any(|action| matches!(action, Action::StartContainer { .. }));
-            let (begun, done) = match restarts {
-                true => ("going back to the container before", "the container before serves again"),
-                false => ("removing the new container", "the new container is removed, the one before is as it was"),
+            let (begun, done) = if restarts {
+                ("going back to the container before", "the container before serves again")
+            } else {
+                ("removing the new container", "the new container is removed, the one before is as it was")
             };
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
             let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
