@@ -65,7 +65,7 @@ fn execute(session: &Session, common: &Common, run: &Run, runbook: &str) -> Resu
     let options = RunOptions { remove_orphans: run.remove_orphans, adopt: run.adopt };
     let command = Command { name: format!("spc run {runbook}"), words: run.words.clone(), help: false };
     let context = Arc::new(session.context(common, place, runtime.handle(), options).with_command(command));
-    Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone());
+    Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone()).map_err(plain)?;
     let result = script::run(&context, &Runbook::File(path)).map(|outcome| {
         if let Outcome::Help(text) = outcome {
             session.terminal.out(&help::text(&text, session.terminal.width()));

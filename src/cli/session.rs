@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Common;
@@ -101,15 +102,23 @@ impl Session {
 
     /// Ctrl-C and TERM: the first cancels in order, the second leaves now. Where nobody reads the output any more (`| head`)
     /// the run ends in order too, and quietly.
-    pub fn listen_for_interrupts(handle: &tokio::runtime::Handle, cancel: CancellationToken, terminal: Arc<Terminal>) {
+    pub fn listen_for_interrupts(
+        handle: &tokio::runtime::Handle,
+        cancel: CancellationToken,
+        terminal: Arc<Terminal>,
+    ) -> Result<(), Failure> {
+        // Here and not in the task, which may begin later than the script does: a signal in between would end the process
+        // without a word or, as a shell's background job, which ignores it, be lost.
+        let _runtime = handle.enter();
+        let listen = |kind| signal(kind).map_err(|error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}")));
+        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
         handle.spawn(async move {
             let mut times = 0;
             let mut is_read = true;
-            let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
             loop {
                 tokio::select! {
-                    result = tokio::signal::ctrl_c() => if result.is_err() { return },
+                    _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                     () = terminal.closed().cancelled(), if is_read => {
                         is_read = false;
@@ -125,6 +134,7 @@ impl Session {
                 cancel.cancel();
             }
         });
+        Ok(())
     }
 
     /// Says how it ended; the exit code.
