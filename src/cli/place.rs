@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Common;
 use crate::compose::dotenv;
 use crate::host::resolve::resolve;
-use crate::host::{Host, HostErrorKind};
+use crate::host::{FileKind, Host, HostErrorKind};
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace, Severity, Source};
 use crate::model::{Failure, Kind};
-use crate::policy::{Policy, SETTINGS_FILE, Settings};
+use crate::policy::{Policy, SETTINGS_FILE, Settings, SettingsError};
 
 /// What is known before a runbook is read.
 pub struct Place {
@@ -42,23 +44,31 @@ pub fn plain(failure: Failure) -> Box<Diagnostic> {
 pub fn current_folder(host: &dyn Host, common: &Common) -> Result<PathBuf, Failure> {
     let current = host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
     let Some(given) = &common.directory else { return Ok(current) };
-    host.canonicalize(&current.join(given))
-        .map_err(|error| Failure::usage(format!("The folder \"{}\" of -C can't be used: {error}", given.display())))
+    let failure = |message: String| Failure::usage(message).hint("-C names the folder to work in");
+    let folder = host.canonicalize(&current.join(given)).map_err(|error| match error.kind {
+        HostErrorKind::NotFound => failure(format!("There is no folder \"{}\"", given.display())),
+        _ => failure(error.message),
+    })?;
+    match host.info(&folder) {
+        Ok(info) if info.kind != FileKind::Folder => Err(failure(format!("\"{}\" is not a folder", given.display()))),
+        _ => Ok(folder),
+    }
 }
 
 /// Finds the project of a runbook in `folder`.
 pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Box<Diagnostic>> {
     let current = current_folder(host, common).map_err(plain)?;
     let root = folder.ancestors().find(|folder| host.info(&folder.join(SETTINGS_FILE)).is_ok()).map(Path::to_path_buf);
-    let settings = match &root {
-        Some(root) => read_settings(host, &current, &root.join(SETTINGS_FILE))?,
-        None => Settings::default(),
+    let file = root.as_ref().map(|root| Text::read(host, &root.join(SETTINGS_FILE))).transpose();
+    let file = file.map_err(|error| plain(Failure::usage(error.message)))?;
+    let wrong = |error: SettingsError| match &file {
+        Some(file) => file.wrong(error.line, error.column, error.message, error.hint),
+        None => plain(Failure::usage(error.message)),
     };
+    let settings = file.as_ref().map(|file| Settings::parse(&file.bytes)).transpose().map_err(wrong)?.unwrap_or_default();
     let resolve = |path: &Path| resolve(host, path);
     let base = root.as_deref().unwrap_or(folder);
-    let policy = Policy::new(base, settings, &resolve)
-        .map_err(|error| plain(Failure::usage(error.message.clone()).hint(format!("see {SETTINGS_FILE}"))))?
-        .with_runbook_folder(folder, &resolve);
+    let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
     let mut warnings = Vec::new();
     let environment = environment(host, common, &current, policy.project_directory(), &mut warnings)?;
     let project = common.project.clone().or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
@@ -66,11 +76,6 @@ pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Bo
         crate::model::names::check_project(name).map_err(plain)?;
     }
     Ok(Place { root, policy, environment, project, warnings })
-}
-
-fn read_settings(host: &dyn Host, current: &Path, path: &Path) -> Result<Settings, Box<Diagnostic>> {
-    let bytes = host.read(path).map_err(|error| plain(Failure::usage(error.to_string())))?;
-    Settings::parse(&bytes).map_err(|error| at(shown(current, path), &bytes, error.line, error.column, error.message, error.hint))
 }
 
 /// The process environment over the variables of `.env` or the given files.
@@ -88,17 +93,20 @@ fn environment(
         common.env_file.iter().map(|file| (current.join(file), true)).collect()
     };
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
-    for (path, required) in files {
-        let bytes = match host.read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind == HostErrorKind::NotFound && !required => continue,
-            Err(error) => return Err(plain(Failure::usage(error.to_string()).hint("give another --env-file"))),
+    for (path, given) in files {
+        let file = match Text::read(host, &path) {
+            Ok(file) => file,
+            Err(error) if error.kind == HostErrorKind::NotFound && !given => continue,
+            Err(error) => {
+                let hint = if given { "give another --env-file" } else { "the project's variables stand in it; --env-file names another" };
+                return Err(plain(Failure::usage(error.message).hint(hint)));
+            }
         };
         let lookup = |name: &str| process.get(name).or_else(|| variables.get(name)).cloned();
-        let parsed = dotenv::parse(&bytes, &lookup)
-            .map_err(|error| at(shown(current, &path), &bytes, error.line, error.column, error.message, Some(error.hint)))?;
+        let parsed =
+            dotenv::parse(&file.bytes, &lookup).map_err(|error| file.wrong(error.line, error.column, error.message, Some(error.hint)))?;
         for unset in &parsed.unset {
-            warnings.push(format!("{}:{}: the variable \"{}\" is not set, so it is empty", shown(current, &path), unset.line, unset.name));
+            warnings.push(format!("{}:{}: the variable \"{}\" is not set, so it is empty", file.name, unset.line, unset.name));
         }
         variables.extend(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)));
     }
@@ -106,16 +114,26 @@ fn environment(
     Ok(variables)
 }
 
-fn at(name: String, bytes: &[u8], line: usize, column: usize, message: String, hint: Option<String>) -> Box<Diagnostic> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let source = Arc::new(Source { name, text });
-    let mut diagnostic = plain(Failure::usage(message));
-    diagnostic.hint = hint;
-    diagnostic.place = Some(SourcePlace { source, line, column, width: 1 });
-    diagnostic
+/// A file whose faults are shown at their line and column.
+struct Text {
+    /// As the user would write it: relative to where spc was started, also with `-C`, as the names of runbooks are.
+    name: String,
+    bytes: Bytes,
 }
 
-/// A path as the user would write it from where they are.
-pub fn shown(current: &Path, path: &Path) -> String {
-    path.strip_prefix(current).unwrap_or(path).display().to_string()
+impl Text {
+    fn read(host: &dyn Host, path: &Path) -> crate::host::Result<Self> {
+        let here = host.current_folder()?;
+        let name = path.strip_prefix(here).unwrap_or(path).display().to_string();
+        Ok(Self { name, bytes: host.read(path)? })
+    }
+
+    fn wrong(&self, line: usize, column: usize, message: String, hint: Option<String>) -> Box<Diagnostic> {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        let source = Arc::new(Source { name: self.name.clone(), text });
+        let mut diagnostic = plain(Failure::usage(message));
+        diagnostic.hint = hint;
+        diagnostic.place = Some(SourcePlace { source, line, column, width: 1 });
+        diagnostic
+    }
 }
