@@ -8,6 +8,7 @@ use super::Common;
 use super::place::{self, plain};
 use super::session::{RunOptions, Session};
 use crate::api::context::Command;
+use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
@@ -55,6 +56,9 @@ fn take_own_options(common: &mut Common, run: &mut Run) {
 }
 
 fn execute(session: &Session, common: &Common, run: &Run, runbook: &str) -> Result<(), Box<Diagnostic>> {
+    if runbook.is_empty() {
+        return Err(plain(Failure::usage("The name of the runbook is empty")));
+    }
     let current = place::current_folder(&*session.host, common).map_err(plain)?;
     let path = current.join(runbook);
     // A runbook that is missing is the script host's to tell, with the nearest name; its project is then that of its folder.
@@ -68,7 +72,7 @@ fn execute(session: &Session, common: &Common, run: &Run, runbook: &str) -> Resu
     Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone()).map_err(plain)?;
     let result = script::run(&context, &Runbook::File(path)).map(|outcome| {
         if let Outcome::Help(text) = outcome {
-            session.terminal.out(&help::text(&text, session.terminal.width()));
+            session.print(&help::text(&text, session.terminal.width()));
         }
     });
     // What still runs on it (a stream of events) is not waited for.

@@ -64,6 +64,15 @@ impl Session {
         }
     }
 
+    /// Prints a text of spc's own as if the runbook had: with `--json` it is an event.
+    pub fn print(&self, text: &str) {
+        if self.json {
+            self.sink().event(&Event::Print { text: anstream::adapter::strip_str(text).to_string() });
+        } else {
+            self.terminal.out(text);
+        }
+    }
+
     /// The context of a run at `place`.
     pub fn context(&self, common: &Common, place: Place, handle: &tokio::runtime::Handle, options: RunOptions) -> Context {
         let sink = self.sink();
@@ -152,7 +161,7 @@ impl Session {
         }
         match written {
             Err(reason) => {
-                self.terminal.err(&format!("error: Standard output could not be written: {reason}"));
+                self.terminal.err(&format!("error: Standard output could not be written: {}", reason.kind()));
                 if error.is_none() { 1 } else { code }
             }
             Ok(()) => code,
