@@ -42,9 +42,38 @@ pub fn taken_port(error: &EngineError) -> Option<u16> {
     words.filter_map(|word| word.trim_end_matches([':', ',']).rsplit_once(':')).filter_map(|(_, port)| port.parse().ok()).next_back()
 }
 
+/// The exit code a shell would give, where a start failed because the command can't be executed.
+pub fn not_executable(error: &EngineError) -> Option<i64> {
+    let text = cause_of(&error.message);
+    if !text.starts_with("exec: ") {
+        return None;
+    }
+    if text.contains("executable file not found") || text.contains("no such file or directory") {
+        Some(127)
+    } else {
+        text.contains("permission denied").then_some(126)
+    }
+}
+
+/// A failed start without the layers of the runtime: `exec: "x": executable file not found in $PATH`.
+pub fn cause_of(message: &str) -> &str {
+    let cause = message.rsplit_once("unable to start container process: ").map_or(message, |(_, cause)| cause);
+    cause.strip_suffix(": unknown").unwrap_or(cause)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_is_not_in_the_image_is_told_from_other_failed_starts() {
+        const RUNTIME: &str = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
+        let code = |cause: &str| not_executable(&EngineError::new(EngineErrorKind::Invalid, format!("{RUNTIME}{cause}: unknown")));
+        assert_eq!(code("exec: \"nginx\": executable file not found in $PATH"), Some(127));
+        assert_eq!(code("exec: \"/nginx\": stat /nginx: no such file or directory"), Some(127));
+        assert_eq!(code("exec: \"/etc\": permission denied"), Some(126));
+        assert_eq!(code("error mounting \"/a\" to rootfs: no such file or directory"), None);
+    }
 
     #[test]
     fn a_taken_port_is_read_from_both_of_dockers_wordings() {

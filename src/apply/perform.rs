@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::create::{self, ContainerMaking};
 use super::execute::Execution;
-use super::failures::{of_engine, taken_port};
+use super::failures::{cause_of, not_executable, of_engine, taken_port};
 use super::hub::Hub;
 use super::images::{self, Building};
 use super::observe::{inspect, is_anonymous, publisher};
@@ -92,8 +92,9 @@ impl Execution<'_> {
                 let body = create::network(&project.name, key, &project.networks[key]);
                 match engine.network_create(body).await {
                     Ok(_) => {}
-                    // Newer engines refuse a second one of the name: another run made it a moment ago.
-                    Err(error) if error.is_conflict() => {}
+                    // Newer engines refuse a second one of the name: another run made it a moment ago. A subnet that is taken
+                    // is a conflict too.
+                    Err(error) if error.is_conflict() && error.message.contains("already exists") => {}
                     Err(error) => return Err(network_failure(error, name)),
                 }
             }
@@ -256,6 +257,11 @@ impl Execution<'_> {
     }
 
     async fn start_failure(&self, error: EngineError, name: &str) -> Failure {
+        if let Some(code) = not_executable(&error) {
+            return Failure::new(Kind::Unhealthy, format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)))
+                .hint("is the program in the image, and executable?")
+                .field("code", code);
+        }
         let Some(port) = taken_port(&error) else {
             return of_engine(error, &format!("start the container \"{name}\""));
         };
