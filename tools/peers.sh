@@ -1,0 +1,263 @@
+#!/usr/bin/env bash
+# What spc is measured and tested against: docker compose 2.40.3, and a second Docker Engine, 28.5.2, beside the machine's own.
+#
+#   tools/peers.sh fetch         unpack them, once, from Debian's packages; print the folder of their programs
+#   tools/peers.sh start         start the second engine (as root); print its DOCKER_HOST
+#   tools/peers.sh load IMAGE…   carry images over to it from the engine that DOCKER_HOST or the default socket leads to
+#   tools/peers.sh enter CMD…    run a command in its network: its published ports are on no other loopback
+#   tools/peers.sh stop          stop it and remove everything it made; what was fetched stays
+#
+# PEERS_NAME (spc-peers) names the second engine, so that several may run; PEERS_FOLDER (target/tools/peers) is where
+# packages go. Safe to run again. Nothing is installed, and the machine's own engine, apt and dpkg are left alone.
+set -euo pipefail
+exec </dev/null
+
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+umask 022
+
+readonly SUITE=sid
+# The package whose version decides, and the version that figures are compared with.
+readonly WANTED=(docker-compose=2.40.3 docker.io=28.5.2)
+# The runc of this suite needs a newer libc than the machine may have: containers run on the machine's own.
+readonly PACKAGES=(docker-compose docker.io docker-cli containerd tini-static)
+readonly DEADLINE_SECONDS=60
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly HERE
+readonly ENGINE=${PEERS_NAME:-spc-peers}
+readonly FOLDER=${PEERS_FOLDER:-$HERE/target/tools/peers}
+readonly BIN=$FOLDER/bin
+# Short paths, as sockets are below them.
+readonly RUN=/run/$ENGINE
+readonly DATA=/var/lib/$ENGINE
+readonly NETWORK=/run/netns/$ENGINE
+readonly HOST=unix://$RUN/docker.sock
+
+say() { printf 'peers: %s\n' "$*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+[[ $ENGINE =~ ^[a-z][a-z0-9-]{0,30}$ && $ENGINE != docker && $ENGINE != containerd ]] ||
+  die "PEERS_NAME is '$ENGINE': it must be lower-case letters, digits and dashes, and not an engine's own"
+
+# --- Packages -------------------------------------------------------------------------------------
+
+# The machine's own sources of its release, with the suite changed: in `parts/`, in the format they have.
+write_sources() {
+  local parts=$1 codename=$2 file
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [[ -r $file ]] || continue
+    sed -nE "s/^(deb +(\[[^]]*\] +)?[^ ]+ +)$codename +/\1$SUITE /p" "$file" >>"$parts/peers.list"
+  done
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [[ -r $file ]] || continue
+    awk -v RS= -v ORS='\n\n' -v codename="$codename" -v suite="$SUITE" '
+      match($0, /(^|\n)Suites:[^\n]*/) {
+        suites = substr($0, RSTART, RLENGTH)
+        if ((suites " ") !~ ("[ \t]" codename "[ \t]")) next
+        if ($0 ~ /(^|\n)Enabled:[ \t]*no/) next
+        print substr($0, 1, RSTART - 1) "\nSuites: " suite substr($0, RSTART + RLENGTH)
+      }' "$file" >>"$parts/peers.sources"
+  done
+  [[ -s $parts/peers.list || -s $parts/peers.sources ]]
+}
+
+# Everything apt writes is below `$1`: its lists and cache, and none of the machine's.
+write_apt_conf() {
+  cat <<APT
+Dir::Etc::sourcelist "$1/none";
+Dir::Etc::sourceparts "$1/parts";
+Dir::State::lists "$1/lists";
+Dir::Cache "$1/cache";
+Acquire::Languages "none";
+Acquire::Check-Valid-Until "false";
+APT::Sandbox::User "$(id -un)";
+APT
+}
+
+check_version() {
+  local package=${1%=*} wanted=${1#*=} found
+  found=$(apt-cache show --no-all-versions "$package" | sed -n 's/^Version: *\([0-9]*:\)\?//p' | head -n 1)
+  [[ $found == "$wanted"[-+~]* ]] ||
+    say "WARNING: Debian $SUITE has $package ${found:-in no version} by now, not $wanted: other figures are not comparable"
+}
+
+fetch() {
+  [[ -e $FOLDER/fetched ]] && return
+  local program
+  for program in apt-get dpkg-deb; do
+    command -v "$program" >/dev/null || die "no '$program' here: docker compose and the engine come from Debian's packages"
+  done
+  local codename
+  # In a shell of its own, as the file sets names of ours.
+  # shellcheck source=/dev/null
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-none}")
+  say "fetching ${PACKAGES[*]} from Debian $SUITE into $FOLDER"
+  rm -rf "$FOLDER"
+  mkdir -p "$FOLDER"/apt/{parts,lists/partial,cache/archives/partial,packages} "$FOLDER/root" "$BIN"
+  write_sources "$FOLDER/apt/parts" "$codename" || die "apt has no source for the release '$codename' to change the suite of"
+  write_apt_conf "$FOLDER/apt" >"$FOLDER/apt/apt.conf"
+  export APT_CONFIG=$FOLDER/apt/apt.conf
+  apt-get -qq update || die "the package lists of Debian $SUITE could not be fetched; see above"
+  local wanted package
+  for wanted in "${WANTED[@]}"; do check_version "$wanted"; done
+  (cd "$FOLDER/apt/packages" && apt-get -qq download "${PACKAGES[@]/%//$SUITE}") || die "the packages could not be fetched; see above"
+  for package in "$FOLDER"/apt/packages/*.deb; do dpkg-deb -x "$package" "$FOLDER/root"; done
+  link_programs
+  unset APT_CONFIG
+  rm -rf "$FOLDER/apt" "$FOLDER/root/usr/share"
+  touch "$FOLDER/fetched"
+}
+
+# One folder for the PATH, wherever a package keeps a program.
+link_programs() {
+  local program path
+  for program in docker docker-compose dockerd docker-proxy containerd containerd-shim-runc-v2 tini-static; do
+    path=$(find "$FOLDER/root/usr" -type f -name "$program" -perm -u+x -print -quit)
+    [[ -n $path ]] || die "Debian's packages have no '$program' any more"
+    ln -sr "$path" "$BIN/$program"
+  done
+  ln -s tini-static "$BIN/docker-init"
+}
+
+# --- The second engine ----------------------------------------------------------------------------
+
+answers() { curl --silent --fail --max-time 5 --output /dev/null --unix-socket "$RUN/docker.sock" http://localhost/_ping; }
+
+# The process that `$RUN/$1.pid` names, if it is still the `$2` that we started: pids are given again.
+recorded() {
+  local pid
+  pid=$(cat "$RUN/$1.pid" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == "$2" ]] || return 1
+  tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF -- "$RUN/" || return 1
+  printf '%s' "$pid"
+}
+
+wait_for() {
+  local what=$1 end=$((SECONDS + DEADLINE_SECONDS))
+  shift
+  until "$@"; do
+    if ((SECONDS >= end)); then
+      tail -n 20 "$RUN"/*.log >&2 || true
+      die "$what not within $DEADLINE_SECONDS s"
+    fi
+    sleep 0.1
+  done
+}
+
+# In a session of its own and with none of our files, in the second engine's network. `ip netns exec` would hide the cgroup mounts.
+launch() {
+  local program=$1
+  shift
+  (
+    cd /
+    PATH=$BIN:$PATH
+    unset DOCKER_HOST
+    exec setsid nohup nsenter "--net=$NETWORK" "$program" "$@" >>"$RUN/$program.log" 2>&1
+  ) &
+  printf '%s' $! >"$RUN/$program.started.pid"
+  disown
+}
+
+start() {
+  [[ $EUID -eq 0 ]] || die "must run as root to start an engine"
+  if answers; then
+    say "the engine $ENGINE answers already"
+  else
+    fetch
+    stop
+    mkdir -p "$RUN" "$DATA"
+    ip netns add "$ENGINE"
+    nsenter "--net=$NETWORK" ip link set lo up
+    # Its own containerd: dockerd would join one that it finds at the usual place, and with it its containers.
+    printf 'version = 2\nroot = "%s"\nstate = "%s"\n[grpc]\n  address = "%s"\n' \
+      "$DATA/containerd" "$RUN/containerd" "$RUN/containerd.sock" >"$RUN/containerd.toml"
+    launch containerd --config "$RUN/containerd.toml" --log-level warn
+    wait_for 'containerd answered' test -S "$RUN/containerd.sock"
+    # An own settings file, so that the machine's /etc/docker is not read.
+    printf '{}\n' >"$RUN/daemon.json"
+    launch dockerd --config-file "$RUN/daemon.json" --host "$HOST" --containerd "$RUN/containerd.sock" \
+      --data-root "$DATA/docker" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" --cgroup-parent "/$ENGINE" \
+      --init-path "$BIN/docker-init" --userland-proxy-path "$BIN/docker-proxy" --log-level warn
+    wait_for 'the engine answered' answers
+    say "the engine $ENGINE is up: $(curl --silent --unix-socket "$RUN/docker.sock" http://localhost/version | grep -oE '"(Version|ApiVersion)":"[^"]+"' | sed -n '1,2s/.*:"\(.*\)"/\1/p' | paste -sd " ")"
+  fi
+  printf '%s\n' "$HOST"
+}
+
+load() {
+  answers || die "the engine $ENGINE does not run; start it with \`tools/peers.sh start\`"
+  local image id
+  for image in "$@"; do
+    id=$("$BIN/docker" image inspect --format '{{.Id}}' "$image") || die "there is no image '$image' to carry over"
+    [[ $("$BIN/docker" --host "$HOST" image inspect --format '{{.Id}}' "$image" 2>/dev/null) == "$id" ]] && continue
+    say "carrying $image over"
+    "$BIN/docker" save "$image" | "$BIN/docker" --host "$HOST" load --quiet >&2
+  done
+}
+
+ended() { ! recorded "$@" >/dev/null; }
+
+# TERM, and KILL when that did not help within the deadline.
+end_process() {
+  local file=$1 program=$2 pid end=$((SECONDS + 20))
+  pid=$(recorded "$file" "$program") || return 0
+  kill -TERM "$pid"
+  until ended "$file" "$program"; do
+    if ((SECONDS >= end)); then
+      kill -KILL "$pid" 2>/dev/null || true
+      break
+    fi
+    sleep 0.1
+  done
+}
+
+# What keeps a container after its containerd; there is none left when its containers were removed.
+end_shims() {
+  local pid
+  for pid in $(pgrep -x containerd-shim || true); do
+    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "-address $RUN/containerd.sock" || continue
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+}
+
+remove_mounts() {
+  local mount
+  # The last one first, as it may lie in another.
+  while read -r mount; do
+    umount -l "$mount" || true
+  done < <(awk -v run="$RUN/" -v data="$DATA/" 'index($5, run) == 1 || index($5, data) == 1 { print $5 }' /proc/self/mountinfo | tac)
+}
+
+stop() {
+  local containers
+  if answers && [[ -x $BIN/docker ]]; then
+    mapfile -t containers < <("$BIN/docker" --host "$HOST" ps --all --quiet --no-trunc)
+    ((${#containers[@]} == 0)) || "$BIN/docker" --host "$HOST" rm --force --volumes "${containers[@]}" >/dev/null || true
+  fi
+  end_process dockerd.started dockerd
+  end_shims
+  end_process containerd.started containerd
+  remove_mounts
+  [[ ! -e $NETWORK ]] || ip netns delete "$ENGINE"
+  rm -rf "$RUN" "$DATA"
+  find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d -name "$ENGINE" 2>/dev/null | while read -r group; do
+    find "$group" -depth -type d -exec rmdir {} + || true
+  done
+}
+
+case ${1:-} in
+fetch)
+  fetch
+  printf '%s\n' "$BIN"
+  ;;
+start) start ;;
+load) load "${@:2}" ;;
+enter) exec nsenter "--net=$NETWORK" "${@:2}" ;;
+stop)
+  [[ $EUID -eq 0 ]] || die "must run as root to stop an engine"
+  stop
+  ;;
+*) die "unknown command '${1:-}'; there are fetch, start, load, enter and stop" ;;
+esac
