@@ -4,4 +4,5 @@
 
 mod conformance;
 mod docker;
+mod engine;
 mod sim;

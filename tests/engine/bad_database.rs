@@ -1,0 +1,106 @@
+//! A database that can't be replaced: the old one serves again, with every row.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::clients::{assert_healthy, database};
+use super::docker::{containers, inspect};
+use super::heavy;
+use super::images::image;
+use super::project::Project;
+use super::until::until;
+
+/// Rows there are before anything is replaced.
+const ROWS: i64 = 10_000;
+/// More than a failed replacement and its way back take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A reference stack with rows in its database.
+fn stack_with_rows(name: &str) -> Project {
+    let project = Project::reference(name);
+    project.up().within(LIMIT).ends(0);
+    let table = format!("CREATE TABLE witness (id bigint PRIMARY KEY); INSERT INTO witness SELECT generate_series(1, {ROWS})");
+    database(&project).unwrap().batch_execute(&table).unwrap();
+    project
+}
+
+fn rows(project: &Project) -> BTreeSet<i64> {
+    database(project).unwrap().query("SELECT id FROM witness", &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Writes a row after the other until told to stop, over outages too; each that was committed is in `committed`.
+fn write(project: &Project, stop: &AtomicBool, committed: &Mutex<BTreeSet<i64>>) {
+    let mut client = None;
+    let mut id = ROWS;
+    while !stop.load(Ordering::Acquire) {
+        id += 1;
+        let written = match &mut client {
+            None => {
+                client = database(project).ok();
+                continue;
+            }
+            Some(client) => client.execute("INSERT INTO witness VALUES ($1)", &[&id]),
+        };
+        if written.is_ok() {
+            committed.lock().unwrap().insert(id);
+        } else {
+            client = None;
+        }
+    }
+}
+
+#[test]
+fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
+    let _alone = heavy();
+    let bad = image("no-database", &[r#"CMD ["sh", "-c", "echo this is no database >&2; exit 3"]"#]);
+    let project = stack_with_rows("bad-db");
+    let before = containers(&project.name);
+    project.edit("examples/spc/.env", "POSTGRES_IMAGE=local/postgres:15-alpine", &format!("POSTGRES_IMAGE={bad}"));
+
+    let (stop, committed) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
+    let count = || committed.lock().unwrap().len();
+    std::thread::scope(|scope| {
+        scope.spawn(|| write(&project, &stop, &committed));
+        until("rows are written", LIMIT, || (count() > 100).then_some(()));
+        // Ends the writer also when this fails.
+        let result = std::panic::catch_unwind(|| {
+            project.up().within(LIMIT).ends(1).told(&[
+                "\"db\" exited",
+                "with code 3",
+                "this is no database",
+                "db: the container before serves again",
+            ]);
+            assert_healthy(&project);
+            let then = count();
+            until("the old database takes rows", LIMIT, || (count() > then).then_some(()));
+        });
+        stop.store(true, Ordering::Release);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+
+    assert_eq!(containers(&project.name), before);
+    let rows = rows(&project);
+    let lost = committed.lock().unwrap().difference(&rows).count();
+    assert_eq!(lost, 0, "committed rows are lost");
+    assert!((1..=ROWS).all(|id| rows.contains(&id)));
+
+    project.edit("examples/spc/.env", &bad, "local/postgres:15-alpine");
+    project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn a_database_image_that_is_not_to_be_had_leaves_everything_as_it_is() {
+    let _alone = heavy();
+    let project = stack_with_rows("no-db-image");
+    let before = containers(&project.name);
+    let started = || inspect(&project.container("db"))["State"]["StartedAt"].clone();
+    let at = started();
+    project.edit("examples/spc/.env", "POSTGRES_IMAGE=local/postgres:15-alpine", "POSTGRES_IMAGE=127.0.0.1:1/spct/none:15");
+    project.up().ends(1).told(&["127.0.0.1:1/spct/none:15", "could not be pulled", "connection refused"]).not_told(&["stopped"]);
+    assert_eq!(containers(&project.name), before);
+    assert_eq!(started(), at);
+    assert_healthy(&project);
+    assert_eq!(rows(&project).len(), usize::try_from(ROWS).unwrap());
+}

@@ -1,0 +1,77 @@
+//! What the tests' containers are made of. Made once, and found again by later runs.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::project::Project;
+
+/// A statically linked busybox, from the Debian package of that name.
+const BUSYBOX: &str = "/bin/busybox";
+/// The programs of it that the tests use.
+const PROGRAMS: &str =
+    "cat chmod date echo false head httpd id kill ls mkdir nc nslookup printf ps rm seq sh sleep stat tail test touch tr true wc wget";
+
+/// The reference stack's base images, as its `.env` names them.
+pub const BASE_IMAGES: [(&str, &str); 3] =
+    [("POSTGRES_IMAGE", "local/postgres:15-alpine"), ("REDIS_IMAGE", "local/redis:7-alpine"), ("PYTHON_IMAGE", "local/python:3.11-slim")];
+
+/// Has the project's own runbook make the base images; one that is there is left as it is.
+pub fn base_images() {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let project = Project::reference_files("base-images");
+        project.spc(&["run", "scripts/base_images.rhai"]).within(Duration::from_secs(900)).ends(0);
+    });
+}
+
+/// An image of one program, which starts a shell.
+pub fn busybox() -> &'static str {
+    static IMAGE: OnceLock<String> = OnceLock::new();
+    IMAGE.get_or_init(|| image("busybox", &["CMD [\"sh\"]"]))
+}
+
+/// An image of one program with such instructions of a Dockerfile, and its name. The tag is the digest of what is in it, so that
+/// one from an earlier run serves if it is the same.
+pub fn image(name: &str, instructions: &[&str]) -> String {
+    let program = std::fs::read(BUSYBOX).unwrap_or_else(|error| panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}"));
+    let archive = root_file_system(&program);
+    let changes = [&["ENV PATH=/bin"], instructions].concat();
+    let digest = Sha256::new().chain_update(&archive).chain_update(changes.join("\n")).finalize();
+    let image = format!("local/spct-{name}:{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+    let project = Project::new(&format!("image-{name}"));
+    std::fs::write(project.path("root.tar"), archive).unwrap();
+    // A list of strings is written alike in JSON and in a runbook.
+    let changes = serde_json::to_string(&changes).unwrap();
+    project
+        .script(&format!(
+            r#"if !image("{image}").exists() {{ image("{image}").import_tar(fs::file("root.tar"), #{{ changes: {changes} }}); }}"#
+        ))
+        .ends(0);
+    image
+}
+
+fn root_file_system(busybox: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(busybox.len() as u64);
+    header.set_mode(0o755);
+    archive.append_data(&mut header, "bin/busybox", busybox).unwrap();
+    for name in PROGRAMS.split(' ') {
+        let mut link = tar::Header::new_gnu();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        link.set_mode(0o777);
+        archive.append_link(&mut link, Path::new("bin").join(name), "busybox").unwrap();
+    }
+    for (path, mode) in [("tmp/", 0o1777), ("etc/", 0o755)] {
+        let mut folder = tar::Header::new_gnu();
+        folder.set_entry_type(tar::EntryType::Directory);
+        folder.set_size(0);
+        folder.set_mode(mode);
+        archive.append_data(&mut folder, path, std::io::empty()).unwrap();
+    }
+    archive.into_inner().unwrap()
+}

@@ -1,0 +1,135 @@
+//! One run at a time changes a project, whatever becomes of the one that does.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::docker::{docker, exec, is_there};
+use super::images::busybox;
+use super::project::Project;
+use super::spc::Running;
+use super::until::until;
+use super::watch::Watch;
+
+/// So long a lock's counter must stand still until it is taken over.
+const STALE: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// `db` gets ready when told so; `web` is started only then. So an `up` holds the lock as long as the test wants.
+fn project(name: &str) -> Project {
+    let project = Project::new(name);
+    let image = busybox();
+    project.stack(&format!(
+        r#"services: #{{
+            db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "test -f /tmp/well", interval: "5s" }} }},
+            web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
+        }}"#
+    ));
+    project
+}
+
+fn lock(project: &Project) -> String {
+    format!("{}.spc-lock", project.name)
+}
+
+/// An `up` that holds the lock and waits for `db`.
+fn owner(project: &Project) -> Running {
+    let mut run = project.up().start();
+    run.until_told("db          started");
+    assert!(is_there("container", &lock(project)));
+    run
+}
+
+fn let_db_get_ready(project: &Project) {
+    exec(&project.container("db"), &["touch", "/tmp/well"]);
+}
+
+/// How often something of the project was started.
+fn starts(events: &[String], project: &Project, service: &str) -> usize {
+    events.iter().filter(|event| **event == format!("container start {}", project.container(service))).count()
+}
+
+#[test]
+fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
+    let project = project("lock-wait");
+    let mut watch = Watch::on(&project.name);
+    let first = owner(&project);
+    let mut second = project.up().start();
+    second.until_told("changes this project");
+    let_db_get_ready(&project);
+    first.ends(0);
+    second.ends(0).not_told(&["created", "started"]);
+    assert_eq!(starts(&watch.so_far(), &project, "web"), 1);
+    assert!(!is_there("container", &lock(&project)));
+}
+
+#[test]
+fn one_of_two_waiters_takes_over_the_lock_of_a_killed_run_and_the_other_waits_for_it() {
+    let project = project("lock-killed");
+    let mut watch = Watch::on(&project.name);
+    owner(&project).kill();
+    let begun = Instant::now();
+    let mut waiters = [project.up().start(), project.up().start()];
+    for waiter in &mut waiters {
+        waiter.until_told("changes this project");
+    }
+    let left = lock(&project);
+    let id = docker(&["inspect", "--format", "{{.Id}}", &left]);
+    until("the lock is taken over", LIMIT, || {
+        super::docker::try_docker(&["inspect", "--format", "{{.Id}}", &left]).is_ok_and(|now| now != id).then_some(())
+    });
+    assert!(begun.elapsed() >= STALE, "{:?}", begun.elapsed());
+    let_db_get_ready(&project);
+    let ended = waiters.map(|waiter| waiter.ends(0));
+    let took_over = ended.iter().filter(|ended| ended.stderr.contains("taken over")).count();
+    assert!(took_over >= 1, "{ended:?}");
+
+    let events = watch.so_far();
+    assert_eq!((starts(&events, &project, "db"), starts(&events, &project, "web")), (1, 1), "{events:?}");
+    // Made and removed in turns: never two owners.
+    let turns: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event.strip_suffix(&format!(" {left}")))
+        .filter(|event| !event.contains("archive") && !event.contains("extract"))
+        .collect();
+    assert!(turns.chunks(2).all(|pair| pair == ["container create", "container destroy"]), "{turns:?}");
+    assert_eq!(turns.len(), 6, "{turns:?}");
+}
+
+#[test]
+fn an_owner_that_stood_still_too_long_stops_with_lock() {
+    let project = project("lock-paused");
+    let mut watch = Watch::on(&project.name);
+    let first = owner(&project);
+    first.signal(Signal::STOP);
+    let mut second = project.up().start();
+    second.until_told("taken over");
+    let_db_get_ready(&project);
+    second.ends(0).told(&["ready"]);
+    // Its own probe timed out meanwhile: it goes by the engine's.
+    first.signal(Signal::CONT);
+    first.ends(4).told(&["The project's lock was taken away from this run"]);
+    assert_eq!(starts(&watch.so_far(), &project, "web"), 1);
+    assert!(!is_there("container", &lock(&project)));
+}
+
+#[test]
+fn an_owner_whose_lock_was_pruned_stops_with_lock() {
+    let project = project("lock-pruned");
+    let first = owner(&project);
+    docker(&["rm", &lock(&project)]);
+    let_db_get_ready(&project);
+    first.ends(4).told(&["The project's lock was taken away from this run", "run it again"]);
+    project.up().ends(0).told(&["started"]);
+}
+
+#[test]
+fn unlock_removes_a_lock_only_when_told_so() {
+    let project = project("unlock");
+    project.spc(&["unlock"]).ends(0).told(&["is not locked"]);
+    owner(&project).kill();
+    project.spc(&["unlock"]).ends(2).told(&["The project \"spct-unlock\" is locked by", "--yes"]);
+    assert!(is_there("container", &lock(&project)));
+    project.spc(&["--yes", "unlock"]).ends(0).told(&["The lock of \"spct-unlock\" is removed"]);
+    assert!(!is_there("container", &lock(&project)));
+}

@@ -1,0 +1,25 @@
+//! Whole runs on a real engine: the real binary, real runbooks, looked at through Docker's own client.
+//!
+//! Each test has a project of its own and first removes what an earlier run left of it. The engine is the one that
+//! `DOCKER_HOST` or the default socket leads to.
+
+mod bad_database;
+mod clients;
+mod docker;
+mod failures;
+mod images;
+mod killed;
+mod lock;
+mod project;
+mod reference;
+mod spc;
+mod until;
+mod watch;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held by tests that keep the machine busy or measure it: one at a time.
+fn heavy() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,191 @@
+//! A project of a test's own: a folder, a name, a subnet, ports.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::docker::{self, try_docker};
+use super::images::{BASE_IMAGES, base_images};
+use super::spc::Spc;
+
+/// The reference stack's own subnet, in `scripts/stack.rhai`.
+const REFERENCE_SUBNET: &str = "172.20.0.0/16";
+
+/// A folder with runbooks, and the project they bring up. Dropping it removes all of it from the engine, but not if the test
+/// failed: then it stays to be looked at until the next run.
+pub struct Project {
+    pub name: String,
+    folder: TempDir,
+    subnet: OnceLock<String>,
+    on_engine: bool,
+}
+
+impl Project {
+    /// The project `spct-<name>`; what an earlier run left of it is removed.
+    pub fn new(name: &str) -> Self {
+        let name = format!("spct-{name}");
+        docker::remove_project(&name);
+        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: true };
+        project.file("spc.toml", "spc = \"0.1\"\n");
+        project
+    }
+
+    /// The reference stack's runbooks and application under this name, with the base images made.
+    pub fn reference(name: &str) -> Self {
+        base_images();
+        let mut project = Self::reference_files(name);
+        project.on_engine = true;
+        docker::remove_project(&project.name);
+        project
+    }
+
+    /// The reference stack's runbooks and application, to run those that bring nothing up.
+    pub fn reference_files(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let name = format!("spct-{name}");
+        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: false };
+        for part in ["spc.toml", "scripts", "examples/spc"] {
+            copy(&root.join(part), &project.path(part));
+        }
+        project.edit("scripts/stack.rhai", REFERENCE_SUBNET, project.subnet());
+        let ports = ["POSTGRES_PORT", "REDIS_PORT", "BACKEND_PORT"].map(|name| format!("{name}={}\n", free_port()));
+        let images = BASE_IMAGES.map(|(name, image)| format!("{name}={image}\n"));
+        let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"].map(|name| format!("{name}={name}-of-a-test\n"));
+        // The tag keeps the images of tests apart from those that somebody works with.
+        project.file("examples/spc/.env", &["TAG=spct\n".to_owned(), ports.concat(), images.concat(), secrets.concat()].concat());
+        project
+    }
+
+    /// `10.214.<n>.0/24`: the project's own.
+    pub fn subnet(&self) -> &str {
+        self.subnet.get_or_init(free_subnet)
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// Writes a file.
+    pub fn file(&self, path: &str, text: &str) -> &Self {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Replaces a text that must be in a file.
+    #[track_caller]
+    pub fn edit(&self, path: &str, from: &str, to: &str) -> &Self {
+        let text = fs::read_to_string(self.path(path)).unwrap();
+        assert!(text.contains(from), "{path} holds {from:?}");
+        self.file(path, &text.replace(from, to))
+    }
+
+    /// Describes the stack, in `scripts/stack.rhai`: `description` is the inside of its map. Its default network has the project's subnet.
+    pub fn stack(&self, description: &str) -> &Self {
+        let subnet = self.subnet();
+        self.file(
+            "scripts/stack.rhai",
+            &format!(
+                "fn describe() {{\n    stack(#{{\n        networks: #{{ \"default\": #{{ ipam: #{{ config: [#{{ subnet: \"{subnet}\" }}] }} }} }},\n{description}\n    }})\n}}\n"
+            ),
+        );
+        self.file("scripts/up.rhai", "import \"stack\" as app;\nlet done = app::describe().up();\nprint(`${done.changes} changes`);\n");
+        self.file("scripts/down.rhai", "import \"stack\" as app;\napp::describe().down(#{ volumes: true });\n")
+    }
+
+    /// A run of `spc` in the project.
+    pub fn spc(&self, words: &[&str]) -> Spc {
+        Spc::new(self.folder.path(), words).env("COMPOSE_PROJECT_NAME", &self.name)
+    }
+
+    /// A run of `scripts/up.rhai`.
+    pub fn up(&self) -> Spc {
+        self.spc(&["run", "scripts/up.rhai"])
+    }
+
+    /// A run of this runbook; the described stack is `app::describe()` in it, where there is one.
+    pub fn script(&self, text: &str) -> Spc {
+        let import = if self.path("scripts/stack.rhai").exists() { "import \"stack\" as app;\n" } else { "" };
+        self.file("scripts/script.rhai", &format!("{import}{text}\n"));
+        self.spc(&["run", "scripts/script.rhai"])
+    }
+
+    /// The name of a service's container.
+    pub fn container(&self, service: &str) -> String {
+        format!("{}-{service}-1", self.name)
+    }
+
+    /// A variable of the reference stack's `.env`.
+    pub fn variable(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path("examples/spc/.env")).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap().to_owned()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if self.on_engine && !std::thread::panicking() {
+            docker::remove_project(&self.name);
+        }
+    }
+}
+
+/// A port that nobody listens on, given out once.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return port;
+        }
+    }
+}
+
+/// `10.214.<n>.0/24`, which no network on the engine has, given out once.
+fn free_subnet() -> String {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert_ne!(number, u8::MAX, "the tests have a subnet left");
+        let subnet = format!("10.214.{number}.0/24");
+        if !subnets().contains(&subnet) {
+            return subnet;
+        }
+    }
+}
+
+fn subnets() -> BTreeSet<String> {
+    let ids = docker::docker(&["network", "ls", "--quiet"]);
+    ids.lines()
+        // One that goes meanwhile has no subnet any more.
+        .filter_map(|id| try_docker(&["network", "inspect", id]).ok())
+        .flat_map(|text| serde_json::from_str::<Vec<Value>>(&text).unwrap())
+        .flat_map(|network| network["IPAM"]["Config"].as_array().cloned().unwrap_or_default())
+        .filter_map(|pool| pool["Subnet"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Copies a file or a folder, without what is hidden but for `.env.example` and `.dockerignore`.
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let name = entry.unwrap().file_name();
+        let text = name.to_string_lossy();
+        if !text.starts_with('.') && text != "__pycache__" || [".env.example", ".dockerignore"].contains(&&*text) {
+            copy(&from.join(&name), &to.join(&name));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The engine's event stream, of one project.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::docker::docker;
+
+/// More than an event takes to come.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A subscription that is in force. Dropping it ends it.
+pub struct Watch {
+    project: String,
+    client: Child,
+    events: Receiver<Value>,
+    seen: Vec<String>,
+}
+
+impl Watch {
+    /// Watches a project from now on.
+    pub fn on(project: &str) -> Self {
+        let mut client = Command::new("docker")
+            .args(["events", "--format", "{{json .}}"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("these tests look at the engine with Docker's own client, `docker`: {error}"));
+        let (sender, events) = channel();
+        let lines = BufReader::new(client.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut watch = Self { project: project.to_owned(), client, events, seen: Vec::new() };
+        // The client does not say when the engine has taken the subscription.
+        let begun = std::time::Instant::now();
+        while !watch.saw_mark(Duration::from_millis(200)) {
+            assert!(begun.elapsed() < LIMIT, "the engine sends no events");
+        }
+        watch.seen.clear();
+        watch
+    }
+
+    /// Waits for the project's next event: `container start spct-a-db-1`.
+    pub fn next(&mut self) -> String {
+        loop {
+            let event = self.events.recv_timeout(LIMIT).expect("an event comes");
+            if let Some(text) = self.of_project(&event) {
+                self.seen.push(text.clone());
+                return text;
+            }
+        }
+    }
+
+    /// All events of the project so far.
+    pub fn so_far(&mut self) -> Vec<String> {
+        assert!(self.saw_mark(LIMIT), "the engine sends no events");
+        self.seen.clone()
+    }
+
+    /// Makes something and takes events until that is seen: the stream is in order.
+    fn saw_mark(&mut self, limit: Duration) -> bool {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("spct-mark-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        docker(&["volume", "create", &mark]);
+        docker(&["volume", "rm", &mark]);
+        while let Ok(event) = self.events.recv_timeout(limit) {
+            if event["Type"] == "volume" && event["Actor"]["ID"] == mark.as_str() {
+                return true;
+            }
+            self.seen.extend(self.of_project(&event));
+        }
+        false
+    }
+
+    fn of_project(&self, event: &Value) -> Option<String> {
+        let (kind, actor) = (event["Type"].as_str()?, &event["Actor"]);
+        let attribute = |name: &str| actor["Attributes"][name].as_str().unwrap_or_default();
+        let name = match kind {
+            "container" | "network" => attribute("name"),
+            _ => actor["ID"].as_str()?,
+        };
+        let ours = match kind {
+            "container" => ["com.docker.compose.project", "dev.spc.project"].iter().any(|label| attribute(label) == self.project),
+            "network" | "volume" => name.strip_prefix(&self.project).is_some_and(|rest| rest.starts_with('_')),
+            _ => false,
+        };
+        ours.then(|| format!("{kind} {} {name}", event["Action"].as_str().unwrap_or_default()))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
