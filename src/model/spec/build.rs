@@ -42,7 +42,7 @@ impl Build {
         if let Value::String(context) = field.value {
             return Ok(Self::of_context(host_path(field, context, directory)?));
         }
-        let mut map = field.map()?;
+        let mut map = field.long_form("a folder or a map")?;
         let context = match map.get("context") {
             Some(context) => host_path(&context, &context.name_text()?, directory)?,
             None => directory.to_path_buf(),

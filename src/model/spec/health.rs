@@ -63,6 +63,9 @@ impl HealthTest {
         if let Value::String(line) = field.value {
             return Ok(Self::Shell(line.clone()));
         }
+        if !field.value.is_array() {
+            return Err(field.wrong_type("a string or a list"));
+        }
         let words: Vec<String> = field.list()?.iter().map(Field::scalar).collect::<Result<_, _>>()?;
         Self::from_engine(&words).ok_or_else(|| {
             field

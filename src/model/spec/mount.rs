@@ -79,7 +79,7 @@ impl Mount {
     }
 
     fn long(field: &Field<'_>, directory: &Path) -> Result<Self, Failure> {
-        let mut map = field.map()?;
+        let mut map = field.long_form("a string like \"SOURCE:TARGET\" or a map")?;
         let kind = map.required("type")?.one_of(&["volume", "bind", "tmpfs"])?;
         let target = map.required("target")?.name_text()?;
         let read_only = map.read("read_only", Field::bool)?.unwrap_or(false);

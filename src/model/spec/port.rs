@@ -76,7 +76,7 @@ impl Port {
     }
 
     fn long(field: &Field<'_>) -> Result<Vec<Self>, Failure> {
-        let mut map = field.map()?;
+        let mut map = field.long_form("a port, a string like \"HOST:CONTAINER\" or a map")?;
         let target = map.required("target")?;
         let target = port(&target, &target.scalar()?)?;
         let published = map.read("published", |field| port(field, &field.scalar()?))?;

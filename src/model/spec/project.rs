@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::reader::Field;
 use super::{EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume};
 use crate::model::failure::SpecPath;
-use crate::model::{Failure, graph, names, suggest};
+use crate::model::{Failure, Kind, graph, names, suggest};
 
 /// What reading a description needs from outside.
 pub struct ReadOptions<'a> {
@@ -126,26 +126,26 @@ impl Project {
         for (name, service) in &self.services {
             for network in service.networks.keys() {
                 if !self.networks.contains_key(network) {
-                    return Err(unknown("network", network, self.networks.keys()).at(path(&["services", name, "networks"])));
+                    return Err(dangling("network", network, self.networks.keys()).at(path(&["services", name, "networks"])));
                 }
             }
             for mount in &service.volumes {
                 if let MountSource::Volume { name: volume, .. } = &mount.source
                     && !self.volumes.contains_key(volume)
                 {
-                    return Err(unknown("volume", volume, self.volumes.keys())
+                    return Err(dangling("volume", volume, self.volumes.keys())
                         .hint(format!("add `{volume}: #{{}}` to the volumes of the stack; a folder begins with \"./\""))
                         .at(path(&["services", name, "volumes"])));
                 }
             }
             for secret in &service.secrets {
                 if !self.secrets.contains_key(&secret.source) {
-                    return Err(unknown("secret", &secret.source, self.secrets.keys()).at(path(&["services", name, "secrets"])));
+                    return Err(dangling("secret", &secret.source, self.secrets.keys()).at(path(&["services", name, "secrets"])));
                 }
             }
             for (dependency, how) in &service.depends_on {
                 if how.required && !self.services.contains_key(dependency) {
-                    return Err(unknown("service", dependency, self.services.keys()).at(path(&["services", name, "depends_on"])));
+                    return Err(dangling("service", dependency, self.services.keys()).at(path(&["services", name, "depends_on"])));
                 }
             }
             if service.update_order == UpdateOrder::StartFirst {
@@ -220,11 +220,16 @@ fn path(keys: &[&str]) -> SpecPath {
 /// A failure for a name that nothing has.
 pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
     let known: Vec<&str> = known.map(String::as_str).collect();
-    let failure = Failure::new(crate::model::Kind::NotFound, format!("There is no {what} \"{name}\""));
+    let failure = Failure::new(Kind::NotFound, format!("There is no {what} \"{name}\""));
     match suggest::did_you_mean(name, known) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// A name in the description that nothing has is the description's fault; asked for by a script it is `not_found`.
+fn dangling<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
+    Failure { kind: Kind::Usage, ..unknown(what, name, known) }
 }
 
 fn read_objects<'a, T>(

@@ -43,7 +43,8 @@ impl<'a> Field<'a> {
         Failure::usage(message).at(SpecPath { keys: self.path.clone(), on_key: true })
     }
 
-    fn wrong_type(&self, wanted: &str) -> Failure {
+    /// A failure about a value of another type; `wanted`: `a map`, `a string or a list of strings`.
+    pub(super) fn wrong_type(&self, wanted: &str) -> Failure {
         self.fail(format!("\"{}\" has to be {wanted}, but it is {}", self.name(), describe(self.value)))
     }
 
@@ -128,7 +129,12 @@ impl<'a> Field<'a> {
 
     /// A map whose keys are known.
     pub fn map(&self) -> Result<MapReader<'a>, Failure> {
-        let Value::Object(map) = self.value else { return Err(self.wrong_type("a map")) };
+        self.long_form("a map")
+    }
+
+    /// The long form, a map, of what has a short one too; `wanted` names both: `a folder or a map`.
+    pub fn long_form(&self, wanted: &str) -> Result<MapReader<'a>, Failure> {
+        let Value::Object(map) = self.value else { return Err(self.wrong_type(wanted)) };
         Ok(MapReader { map, field: self.clone(), known: Vec::new() })
     }
 

@@ -62,7 +62,7 @@ impl SecretMount {
         if let Value::String(source) = field.value {
             return Ok(Self { source: source.clone(), target: format!("{SECRETS_FOLDER}/{source}"), uid: 0, gid: 0, mode: 0o444 });
         }
-        let mut map = field.map()?;
+        let mut map = field.long_form("the name of a secret or a map")?;
         let source = map.required("source")?.name_text()?;
         let target = map.read("target", Field::name_text)?.unwrap_or_else(|| source.clone());
         let id =

@@ -380,7 +380,7 @@ fn read_env_files(field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Vec<En
     let read = |field: &Field<'_>| match field.value {
         Value::String(path) => Ok(EnvFile { path: host_path(field, path, options.directory)?, required: true }),
         _ => {
-            let mut map = field.map()?;
+            let mut map = field.long_form("a path, a list of paths or a map")?;
             let path = map.required("path")?;
             let file = EnvFile {
                 path: host_path(&path, &path.name_text()?, options.directory)?,
@@ -399,6 +399,9 @@ fn read_env_files(field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Vec<En
 fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment>, Failure> {
     if let Value::Array(_) = field.value {
         return field.list()?.iter().map(|item| Ok((item.name_text()?, NetworkAttachment::default()))).collect();
+    }
+    if !field.value.is_object() {
+        return Err(field.wrong_type("a list of networks or a map"));
     }
     // A network may be named with nothing about it: `{ front: () }` can't be told from a missing key, so `{ front: {} }`.
     let mut networks = BTreeMap::new();
@@ -427,6 +430,9 @@ fn read_depends_on(field: &Field<'_>) -> Result<BTreeMap<String, Dependency>, Fa
     if let Value::Array(_) = field.value {
         let started = Dependency { condition: Condition::Started, required: true };
         return field.list()?.iter().map(|item| Ok((item.name_text()?, started))).collect();
+    }
+    if !field.value.is_object() {
+        return Err(field.wrong_type("a list of services or a map"));
     }
     let mut dependencies = BTreeMap::new();
     for (name, field) in field.entries()? {
@@ -481,7 +487,7 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
                 hosts.push(format!("{name}:{}", address.name_text()?));
             }
         }
-        _ => {
+        Value::Array(_) => {
             for item in field.list()? {
                 let text = item.name_text()?;
                 match text.split_once(['=', ':']) {
@@ -490,6 +496,7 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
                 }
             }
         }
+        _ => return Err(field.wrong_type("a list of \"NAME:ADDRESS\" or a map")),
     }
     hosts.sort();
     Ok(hosts)

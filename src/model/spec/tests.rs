@@ -3,9 +3,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::Failure;
 use crate::model::hash;
 use crate::model::secret::Secrets;
+use crate::model::{Failure, Kind};
 
 fn read(description: Value) -> Result<Project, Failure> {
     let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|name| (name == "SET").then(|| "set".to_owned()) };
@@ -69,7 +69,32 @@ fn a_wrong_type_names_path_and_value() {
 }
 
 #[test]
+fn what_has_two_forms_names_both_when_it_is_neither() {
+    for (key, wanted) in [
+        ("build", "a folder or a map"),
+        ("depends_on", "a list of services or a map"),
+        ("env_file", "a path, a list of paths or a map"),
+        ("extra_hosts", "a list of \"NAME:ADDRESS\" or a map"),
+        ("networks", "a list of networks or a map"),
+    ] {
+        let said = message(json!({"services": {"db": {"image": "x", key: 5}}}));
+        assert_eq!(said, format!("services.db.{key}: \"services.db.{key}\" has to be {wanted}, but it is the number 5 ()"));
+    }
+    for (key, wanted) in [
+        ("volumes", "a string like \"SOURCE:TARGET\" or a map"),
+        ("ports", "a port, a string like \"HOST:CONTAINER\" or a map"),
+        ("secrets", "the name of a secret or a map"),
+    ] {
+        let said = message(json!({"services": {"db": {"image": "x", key: [true]}}}));
+        assert!(said.contains(&format!("\"services.db.{key}.0\" has to be {wanted}, but")), "{said}");
+    }
+    assert!(message(json!({"services": {"db": {"image": "x", "healthcheck": {"test": 5}}}})).contains("has to be a string or a list, but"));
+}
+
+#[test]
 fn an_unknown_reference_names_the_nearest() {
+    let dangling = json!({"services": {"a": {"image": "x", "depends_on": ["b"]}}});
+    assert_eq!(read(dangling).unwrap_err().kind, Kind::Usage, "the description is at fault");
     assert_eq!(
         message(json!({"services": {"a": {"image": "x", "depends_on": ["bd"]}, "db": {"image": "x"}}})),
         "services.a.depends_on: There is no service \"bd\" (did you mean \"db\"?)"
