@@ -302,11 +302,20 @@ fn health_status(status: models::HealthStatusEnum) -> Health {
     }
 }
 
-/// An image's own environment, command and volumes do not matter to spc; its id does.
+/// An image's id; none if it is not on the engine.
 pub async fn image_id(engine: &dyn Engine, image: &str) -> Result<Option<String>, Failure> {
     match engine.image_inspect(image).await {
         Ok(found) => Ok(found.id),
         Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(of_engine(error, &format!("inspect the image \"{image}\""))),
+    }
+}
+
+/// Where an image wants volumes; nowhere if it is not on the engine.
+pub async fn image_volumes(engine: &dyn Engine, image: &str) -> Result<BTreeSet<String>, Failure> {
+    match engine.image_inspect(image).await {
+        Ok(found) => Ok(found.config.and_then(|config| config.volumes).into_iter().flatten().collect()),
+        Err(error) if error.is_not_found() => Ok(BTreeSet::new()),
         Err(error) => Err(of_engine(error, &format!("inspect the image \"{image}\""))),
     }
 }

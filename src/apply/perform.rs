@@ -9,7 +9,7 @@ use super::execute::Execution;
 use super::failures::{cause_of, not_executable, of_engine, taken_port};
 use super::hub::Hub;
 use super::images::{self, Building};
-use super::observe::{inspect, is_anonymous, publisher};
+use super::observe::{image_volumes, inspect, is_anonymous, publisher};
 use super::readiness::{self, Waiting};
 use super::secrets;
 use crate::engine::{EngineError, StopRequest};
@@ -182,6 +182,15 @@ impl Execution<'_> {
             Some(old) => self.inherited_volumes(service, &learnt.id(old)).await?,
             None => BTreeMap::new(),
         };
+        if let (false, Some(target)) = (alias, inherited.keys().next()) {
+            // Both would write to it while the new one gets ready.
+            return Err(Failure::usage(format!(
+                "\"start-first\" is not possible: the image of the service \"{}\" has a volume at \"{target}\"",
+                service.name
+            ))
+            .hint("use \"stop-first\", or mount a tmpfs there")
+            .field("service", service.name.clone()));
+        }
         let body = create::container(&ContainerMaking {
             project,
             service,
@@ -214,12 +223,19 @@ impl Execution<'_> {
         Ok(created.id)
     }
 
-    /// The anonymous volumes of the container that is replaced: their data goes on with the new one.
+    /// The anonymous volumes of the container that is replaced, where the new one has one too: their data goes on with it.
     async fn inherited_volumes(&self, service: &Service, old: &str) -> Result<BTreeMap<String, String>, Failure> {
-        let described =
-            |target: &str| service.volumes.iter().any(|mount| mount.target == target && !matches!(mount.source, MountSource::Anonymous));
-        let mut volumes = inspect(&*self.around.engine, old).await?.volumes;
-        volumes.retain(|target, name| is_anonymous(name) && target != SECRETS_FOLDER && !described(target));
+        let engine = &*self.around.engine;
+        let mut volumes = inspect(engine, old).await?.volumes;
+        volumes.retain(|target, name| is_anonymous(name) && target != SECRETS_FOLDER);
+        if volumes.is_empty() {
+            return Ok(volumes);
+        }
+        let of_image = image_volumes(engine, &service.image).await?;
+        volumes.retain(|target, _| match service.volumes.iter().find(|mount| mount.target == *target) {
+            Some(mount) => mount.source == MountSource::Anonymous,
+            None => of_image.contains(target),
+        });
         Ok(volumes)
     }
 

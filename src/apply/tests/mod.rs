@@ -1,6 +1,7 @@
 //! The verbs on the simulated engine, in virtual time.
 
 mod crash;
+mod property;
 mod readiness;
 mod up;
 
@@ -18,9 +19,9 @@ use super::Surroundings;
 use super::records;
 use super::verbs::{self, Outcome, UpOptions};
 use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEngineBuilder};
-use crate::host::Conductor;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::host::{Conductor, Host};
 use crate::model::event::{Event, Sink};
 use crate::model::names::{compose_label, label, lock_container};
 use crate::model::reconcile::DownOptions;
@@ -232,7 +233,7 @@ impl Machine {
                 container.mounts.iter().map(|mount| format!("{} at {} ro={}", plain(&mount.source), mount.destination, mount.read_only));
             let wanted = [label::HASH, label::SECRETS, label::SERVICE, compose_label::CONTAINER_NUMBER];
             let labels = wanted.iter().filter_map(|name| container.labels.get(*name)).cloned();
-            let facts = networks.chain(mounts).chain(labels).chain(container.ports.iter().cloned());
+            let facts = networks.chain(mounts).chain(labels).chain(container.ports.iter().map(|port| fixed_port(port)));
             (container.name.clone(), (container.state.to_owned(), facts.collect()))
         });
         let anonymous = state.volumes.iter().filter(|volume| super::observe::is_anonymous(&volume.name)).count();
@@ -244,6 +245,13 @@ impl Machine {
             locked: state.container(&lock_container(PROJECT)).is_some(),
         }
     }
+}
+
+/// `8000->80/tcp`, the port left out where the engine chose it.
+fn fixed_port(port: &str) -> String {
+    let (published, inside) = port.split_once("->").unwrap();
+    let chosen = published.rsplit(':').next().and_then(|number| number.parse().ok()).is_some_and(|number: u16| number >= 32_768);
+    if chosen { format!("any->{inside}") } else { port.to_owned() }
 }
 
 /// What a project left on the engine.
@@ -258,9 +266,9 @@ pub(super) struct Footprint {
     pub locked: bool,
 }
 
-/// No volume ever had two running containers writing to it.
+/// No volume ever had two running containers writing to it, but for one called so.
 pub(super) fn one_writer_each(state: &EngineState) {
-    for volume in &state.volumes {
+    for volume in state.volumes.iter().filter(|volume| !volume.name.ends_with("_shared")) {
         assert!(volume.most_writers <= 1, "{} containers wrote to {}", volume.most_writers, volume.name);
     }
 }

@@ -197,6 +197,8 @@ impl Project {
             Some(format!("writes to the volume \"{volume}\", which is not marked `\"x-spc-shared\": true`"))
         } else if let Some(bind) = service.writable_binds().next() {
             Some(format!("writes to the bind mount \"{}\"", bind.display()))
+        } else if let Some(mount) = service.volumes.iter().find(|mount| mount.source == MountSource::Anonymous && !mount.read_only) {
+            Some(format!("writes to the anonymous volume at \"{}\"", mount.target))
         } else if service.ports.iter().any(|port| port.published.is_some()) {
             Some("has a fixed host port".to_owned())
         } else if service.networks.values().any(super::NetworkAttachment::is_static) {

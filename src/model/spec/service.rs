@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::mount::host_path;
 use super::project::ReadOptions;
 use super::reader::Field;
-use super::{Build, Healthcheck, Mount, MountSource, Port, SecretMount, is_false};
+use super::{Build, HealthTest, Healthcheck, Mount, MountSource, Port, SecretMount, is_false};
 use crate::model::Failure;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
@@ -331,7 +331,8 @@ impl Service {
     /// Whether it is never meant to run on: it exits by itself and is not started again.
     /// A job has no restart policy, no check of its health and no ports.
     pub fn looks_like_a_job(&self) -> bool {
-        self.restart == Restart::No && self.healthcheck.is_none() && self.ports.is_empty()
+        let unchecked = self.healthcheck.as_ref().is_none_or(|check| check.test == Some(HealthTest::None));
+        self.restart == Restart::No && unchecked && self.ports.is_empty()
     }
 
     /// The named volumes it may write to.
