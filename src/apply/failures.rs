@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_command_that_is_not_in_the_image_is_told_from_other_failed_starts() {
-        const RUNTIME: &str = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
+        const RUNTIME: &str =
+            "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
         let code = |cause: &str| not_executable(&EngineError::new(EngineErrorKind::Invalid, format!("{RUNTIME}{cause}: unknown")));
         assert_eq!(code("exec: \"nginx\": executable file not found in $PATH"), Some(127));
         assert_eq!(code("exec: \"/nginx\": stat /nginx: no such file or directory"), Some(127));
