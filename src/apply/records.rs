@@ -32,6 +32,8 @@ pub struct State {
     pub stopped: BTreeSet<String>,
     /// Numbers of containers set with `scale`.
     pub scales: BTreeMap<String, Scale>,
+    /// Names of networks and volumes that `--adopt` took over from Docker Compose.
+    pub adopted: BTreeSet<String>,
 }
 
 impl State {

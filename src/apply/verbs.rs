@@ -54,6 +54,11 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
     let project = &with_scales(project, &records.state().scales)?;
     let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
     let names = wanted_names(project);
+    if options.adopt {
+        // Kept first: a run that is killed has taken them over as well.
+        let kept = records.update(|state| state.adopted.extend(names.iter().cloned()));
+        kept.map_err(|error| Failure::new(Kind::Failed, format!("What is adopted can't be remembered: {error}")))?;
+    }
     let make_plan = |observed: &Observed| {
         let wanted = Wanted {
             project,
@@ -63,6 +68,7 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
             stopped: records.state().stopped,
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
+            adopted: records.state().adopted,
         };
         reconcile::up(&wanted, observed)
     };

@@ -208,6 +208,7 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
         stopped: state.stopped,
         remove_orphans: true,
         adopt: false,
+        adopted: state.adopted,
     };
     reconcile::up(&wanted, &observed).unwrap().to_string()
 }

@@ -91,11 +91,12 @@ struct Asked {
     stopped: BTreeSet<String>,
     remove_orphans: bool,
     adopt: bool,
+    adopted: BTreeSet<String>,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { names: None, fingerprint: "key:one", stopped: BTreeSet::new(), remove_orphans: false, adopt: false }
+        Self { names: None, fingerprint: "key:one", stopped: BTreeSet::new(), remove_orphans: false, adopt: false, adopted: BTreeSet::new() }
     }
 }
 
@@ -110,6 +111,7 @@ fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Pla
             stopped: asked.stopped,
             remove_orphans: asked.remove_orphans,
             adopt: asked.adopt,
+            adopted: asked.adopted,
         },
         observed,
     )
@@ -380,6 +382,18 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
     assert_eq!(refused.message, "A project \"spc\" that spc did not make is on this engine: spc-redis-1");
     let adopted = plan_with(&project, &observed, Asked { adopt: true, ..Asked::default() }).unwrap().to_string();
     assert!(adopted.starts_with("  1  create container spc-redis-1.new  (adopted from Docker Compose)\n"), "{adopted}");
+}
+
+#[test]
+fn what_was_adopted_once_stays_adopted() {
+    let mut observed = applied(&project(stack()));
+    observed.volumes.iter_mut().for_each(|volume| (volume.ours, volume.compose, volume.hash) = (false, true, None));
+    observed.networks.iter_mut().for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
+    let refused = plan_with(&project(stack()), &observed, Asked::default()).unwrap_err();
+    assert!(refused.message.ends_with("that spc did not make is on this engine"), "{refused}");
+    let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
+    let plan = plan_with(&project(stack()), &observed, Asked { adopted, ..Asked::default() }).unwrap();
+    assert_eq!(plan.to_string(), "spc: nothing to do\n");
 }
 
 #[test]

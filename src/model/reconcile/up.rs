@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
     pub remove_orphans: bool,
     /// Take over what Docker Compose made for a project of this name.
     pub adopt: bool,
+    /// Networks and volumes of Compose's that were taken over before: their labels can't be changed.
+    pub adopted: BTreeSet<String>,
 }
 
 /// The plan that brings the wanted services up, ready.
@@ -191,7 +193,7 @@ impl<'a> Planner<'a> {
                 }
                 None
             }
-            Some(there) if there.compose && self.wanted.adopt => None,
+            Some(there) if there.compose && self.is_adopted(name) => None,
             Some(_) => {
                 return Err(at(Failure::new(Kind::Conflict, format!("A network \"{name}\" that spc did not make is on this engine"))
                     .hint("mark it `external: true` to use it, or choose another `name`")));
@@ -203,6 +205,10 @@ impl<'a> Planner<'a> {
         };
         self.networks.insert(key.to_owned(), step);
         Ok(step)
+    }
+
+    fn is_adopted(&self, name: &str) -> bool {
+        self.wanted.adopt || self.wanted.adopted.contains(name)
     }
 
     fn volume(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
@@ -225,7 +231,7 @@ impl<'a> Planner<'a> {
                 }
                 None
             }
-            Some(there) if there.compose && self.wanted.adopt => None,
+            Some(there) if there.compose && self.is_adopted(name) => None,
             Some(_) => {
                 return Err(at(Failure::new(Kind::Conflict, format!("A volume \"{name}\" that spc did not make is on this engine"))
                     .hint("mark it `external: true` to use it, or choose another `name`")));
