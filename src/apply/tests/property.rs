@@ -69,6 +69,7 @@ fn described(services: &[Drawn]) -> Value {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "a key of Compose after the other")]
 fn service(number: usize, drawn: &Drawn) -> Value {
     let has = |flags: u8, bit: u8| flags & (1 << bit) != 0;
     let job = is_job(number);

@@ -83,7 +83,7 @@ fn the_first_probe_comes_at_once_and_the_next_in_growing_pauses() {
     let machine = one(Process::new().ready_after(secs(5)));
     machine.up(&checked(60, 5, 3)).unwrap();
     let begun = probes(&machine);
-    assert!(begun[0] - started(&machine) < millis(5), "{begun:?}");
+    assert!(begun[0] < started(&machine) + millis(5), "{begun:?}");
     let pauses: Vec<u128> = begun.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() - 34).collect();
     let wanted = [69, 100, 200, 400, 800, 1000, 1000, 1000];
     assert!(pauses.len() >= wanted.len());
