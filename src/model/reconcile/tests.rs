@@ -96,7 +96,14 @@ struct Asked {
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { names: None, fingerprint: "key:one", stopped: BTreeSet::new(), remove_orphans: false, adopt: false, adopted: BTreeSet::new() }
+        Self {
+            names: None,
+            fingerprint: "key:one",
+            stopped: BTreeSet::new(),
+            remove_orphans: false,
+            adopt: false,
+            adopted: BTreeSet::new(),
+        }
     }
 }
 
