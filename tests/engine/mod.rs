@@ -3,6 +3,7 @@
 //! Each test has a project of its own and first removes what an earlier run left of it. The engine is the one that
 //! `DOCKER_HOST` or the default socket leads to.
 
+mod adopt;
 mod bad_database;
 mod clients;
 mod docker;
@@ -12,6 +13,8 @@ mod killed;
 mod lock;
 mod project;
 mod reference;
+mod replacing;
+mod secrets;
 mod spc;
 mod until;
 mod watch;

@@ -19,6 +19,8 @@ pub struct Watch {
     client: Child,
     events: Receiver<Value>,
     seen: Vec<String>,
+    /// Every event with all the engine says of it, of other projects too.
+    raw: String,
 }
 
 impl Watch {
@@ -39,7 +41,7 @@ impl Watch {
                 }
             }
         });
-        let mut watch = Self { project: project.to_owned(), client, events, seen: Vec::new() };
+        let mut watch = Self { project: project.to_owned(), client, events, seen: Vec::new(), raw: String::new() };
         // The client does not say when the engine has taken the subscription.
         let begun = std::time::Instant::now();
         while !watch.saw_mark(Duration::from_millis(200)) {
@@ -60,6 +62,12 @@ impl Watch {
         }
     }
 
+    /// All that the engine has said so far, of other projects too.
+    pub fn raw(&mut self) -> &str {
+        self.so_far();
+        &self.raw
+    }
+
     /// All events of the project so far.
     pub fn so_far(&mut self) -> Vec<String> {
         assert!(self.saw_mark(LIMIT), "the engine sends no events");
@@ -76,12 +84,14 @@ impl Watch {
             if event["Type"] == "volume" && event["Actor"]["ID"] == mark.as_str() {
                 return true;
             }
-            self.seen.extend(self.of_project(&event));
+            let text = self.of_project(&event);
+            self.seen.extend(text);
         }
         false
     }
 
-    fn of_project(&self, event: &Value) -> Option<String> {
+    fn of_project(&mut self, event: &Value) -> Option<String> {
+        self.raw += &format!("{event}\n");
         let (kind, actor) = (event["Type"].as_str()?, &event["Actor"]);
         let attribute = |name: &str| actor["Attributes"][name].as_str().unwrap_or_default();
         let name = match kind {

@@ -1,0 +1,185 @@
+//! What changed is replaced in its order, by its number, and nothing else is touched.
+
+use super::docker::{containers, docker, exec, inspect};
+use super::images::busybox;
+use super::project::Project;
+use super::watch::Watch;
+
+/// One service `web` with these keys, which sleeps unless they have a command, and a volume `data` with those.
+fn web(project: &Project, keys: &str, volume: &str) {
+    let command = if keys.contains("command:") { "" } else { "command: [\"sleep\", \"1000\"], " };
+    project.stack(&format!(
+        r#"volumes: #{{ data: #{{ {volume} }} }},
+        services: #{{ web: #{{ image: "{}", stop_grace_period: "0s", {command}{keys} }} }}"#,
+        busybox()
+    ));
+}
+
+/// Place of the first event that begins so.
+fn place(events: &[String], event: &str) -> usize {
+    events.iter().position(|there| there == event).unwrap_or_else(|| panic!("{event}: {events:#?}"))
+}
+
+#[test]
+fn stop_first_stops_the_old_before_the_new_starts_and_keeps_it_until_that_is_ready() {
+    let project = Project::new("stop-first");
+    web(&project, "environment: #{ A: \"1\" }, volumes: [\"data:/data\", \"/cache\"]", "");
+    project.up().ends(0);
+    exec(&project.container("web"), &["sh", "-c", "echo row >/data/row; echo hit >/cache/hit"]);
+    let mut watch = Watch::on(&project.name);
+    web(&project, "environment: #{ A: \"2\" }, volumes: [\"data:/data\", \"/cache\"]", "");
+    project.up().ends(0).told(&["environment A changed"]);
+    let (events, web) = (watch.so_far(), project.container("web"));
+    let order = [
+        format!("container create {web}.new"),
+        format!("container die {web}"),
+        format!("container start {web}.new"),
+        format!("container destroy {web}"),
+        format!("container rename {web}"),
+    ];
+    let places: Vec<usize> = order.iter().map(|event| place(&events, event)).collect();
+    assert!(places.is_sorted(), "{events:#?}");
+    assert_eq!(exec(&web, &["cat", "/data/row", "/cache/hit"]), "row\nhit\n");
+    assert_eq!(exec(&web, &["sh", "-c", "echo $A"]), "2\n");
+    project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() {
+    let project = Project::new("start-first");
+    let describe = |a: u32| {
+        let keys = format!(
+            r#"environment: #{{ A: "{a}" }}, command: ["sh", "-c", "touch /tmp/well; exec sleep 1000"],
+            deploy: #{{ update_config: #{{ order: "start-first" }} }}, healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }}"#
+        );
+        web(&project, &keys, "");
+    };
+    describe(1);
+    project.up().ends(0);
+    let mut watch = Watch::on(&project.name);
+    describe(2);
+    project.up().ends(0);
+    let (events, web) = (watch.so_far(), project.container("web"));
+    let order = [
+        format!("container start {web}.new"),
+        format!("container die {web}"),
+        format!("container destroy {web}"),
+        format!("container rename {web}"),
+    ];
+    let places: Vec<usize> = order.iter().map(|event| place(&events, event)).collect();
+    assert!(places.is_sorted(), "{events:#?}");
+    // Under the service's name there is the new one, and nothing else.
+    let address = inspect(&web)["NetworkSettings"]["Networks"]["spct-start-first_default"]["IPAddress"].as_str().unwrap().to_owned();
+    let found = exec(&web, &["nslookup", "web"]);
+    assert!(found.contains(&address), "{found}");
+    project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn start_first_on_a_writable_volume_is_refused_before_anything_is_touched() {
+    let project = Project::new("two-writers");
+    let keys = r#"volumes: ["data:/data"], deploy: #{ update_config: #{ order: "start-first" } }"#;
+    web(&project, keys, "");
+    project.up().ends(2).told(&["\"start-first\" is not possible: the service \"web\" writes to the volume \"data\"", "x-spc-shared"]);
+    web(&project, r#"volumes: ["data:/data"], scale: 2"#, "");
+    project.up().ends(2).told(&["2 containers would write to the volume \"data\" at once: web"]);
+    assert_eq!(super::docker::objects(&project.name), [""; 0]);
+
+    web(&project, keys, r#""x-spc-shared": true"#);
+    project.up().ends(0);
+    web(&project, r#"volumes: ["data:/data"], scale: 2"#, r#""x-spc-shared": true"#);
+    project.up().ends(0);
+    assert_eq!(containers(&project.name).len(), 2);
+}
+
+#[test]
+fn a_number_of_containers_is_reached_up_and_down_and_kept() {
+    let project = Project::new("scale");
+    let names = || containers(&project.name).into_keys().collect::<Vec<_>>();
+    web(&project, "scale: 1", "");
+    project.up().ends(0);
+    let first = containers(&project.name);
+    web(&project, "scale: 3", "");
+    project.up().ends(0).told(&["spct-scale-web-2", "spct-scale-web-3"]);
+    assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2", "spct-scale-web-3"]);
+    assert_eq!(containers(&project.name)["spct-scale-web-1"], first["spct-scale-web-1"], "a number is no reason to replace");
+    web(&project, "scale: 2", "");
+    project.up().ends(0).told(&["scale is 2"]);
+    assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2"]);
+
+    // Set by hand, it holds until the described number changes.
+    project.script("app::describe().service(\"web\").scale(3);").ends(0);
+    assert_eq!(names().len(), 3);
+    project.up().ends(0).told(&["unchanged"]);
+    web(&project, "scale: 1", "");
+    project.up().ends(0);
+    assert_eq!(containers(&project.name), first);
+}
+
+#[test]
+fn an_env_file_counts_by_its_content() {
+    let project = Project::new("env-file");
+    web(&project, "env_file: \"web.env\"", "");
+    project.file("web.env", "A=1\n");
+    project.up().ends(0);
+    let before = containers(&project.name);
+    project.file("web.env", "# a remark\nA=1\n");
+    project.up().ends(0).told(&["unchanged"]);
+    assert_eq!(containers(&project.name), before);
+    project.file("web.env", "A=2\n");
+    project.up().ends(0).told(&["environment A changed"]);
+    assert_eq!(exec(&project.container("web"), &["sh", "-c", "echo $A"]), "2\n");
+}
+
+#[test]
+fn stop_start_and_restart_keep_the_container() {
+    let project = Project::new("lifecycle");
+    web(&project, "restart: \"unless-stopped\"", "");
+    project.up().ends(0);
+    let before = containers(&project.name);
+    let state = || inspect(&project.container("web"))["State"].clone();
+    let started = state()["StartedAt"].clone();
+    project.script("app::describe().restart([\"web\"]);").ends(0).told(&["restarted"]);
+    assert_ne!(state()["StartedAt"], started);
+    project.script("app::describe().stop();").ends(0).told(&["stopped"]);
+    assert_eq!(state()["Running"], false);
+    project.script("app::describe().stop();").ends(0).told(&["unchanged"]);
+    project.script("app::describe().start();").ends(0).told(&["started"]);
+    assert_eq!(state()["Running"], true);
+    docker(&["kill", &project.container("web")]);
+    project.up().ends(0).told(&["started", "exited with code 137"]);
+    assert_eq!(containers(&project.name), before);
+}
+
+#[test]
+fn a_service_that_is_no_longer_described_goes_only_when_told_so() {
+    let project = Project::new("orphans");
+    let image = busybox();
+    project.stack(&format!(r#"services: #{{ web: #{{ image: "{image}", command: ["sleep", "1000"] }}, old: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#));
+    project.up().ends(0);
+    project.stack(&format!(r#"services: #{{ web: #{{ image: "{image}", command: ["sleep", "1000"] }} }}"#));
+    project.up().ends(0).told(&["spct-orphans-old-1 belongs to no described service", "--remove-orphans"]);
+    assert_eq!(containers(&project.name).len(), 2);
+    project.up().arg("--remove-orphans").ends(0).told(&["no longer described"]);
+    assert_eq!(containers(&project.name).into_keys().collect::<Vec<_>>(), [project.container("web")]);
+}
+
+#[test]
+fn an_image_made_anew_under_its_name_replaces_its_containers() {
+    let project = Project::new("new-image");
+    let dockerfile = |word: &str| {
+        project.file("app/Dockerfile", &format!("FROM {}\nRUN echo {word} >/word\nCMD [\"sleep\", \"1000\"]\n", busybox()));
+    };
+    project.stack(r#"services: #{ web: #{ image: "local/spct-new-image:1", build: "./app", stop_grace_period: "0s" } }"#);
+    let build = "app::describe().build(); app::describe().up();";
+    dockerfile("one");
+    project.script(build).ends(0);
+    let before = containers(&project.name);
+    project.script(build).ends(0).told(&["unchanged"]);
+    assert_eq!(containers(&project.name), before);
+    dockerfile("two");
+    project.script(build).ends(0).told(&["image changed"]);
+    assert_eq!(exec(&project.container("web"), &["cat", "/word"]), "two\n");
+    super::docker::remove_project(&project.name);
+    docker(&["image", "rm", "local/spct-new-image:1"]);
+}

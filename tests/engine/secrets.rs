@@ -1,0 +1,158 @@
+//! Secrets: delivered as files, and to be found nowhere else.
+
+use super::docker::{containers, docker, exec, inspect};
+use super::images::busybox;
+use super::project::Project;
+use super::watch::Watch;
+
+const FIRST: &str = "s3cret of the test: \"quoted\" & more/";
+const SECOND: &str = "an0ther s3cret";
+const OF_VARIABLE: &str = "fr0m-a-variable";
+
+fn describe(project: &Project, word: &str) {
+    let image = busybox();
+    project.stack(&format!(
+        r#"secrets: #{{ pass: #{{ file: "./pass" }}, token: #{{ environment: "TOKEN" }} }},
+        services: #{{
+            open: #{{
+                image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", environment: #{{ WORD: "{word}" }},
+                secrets: ["token", #{{ source: "pass", target: "db_pass", uid: "1000", gid: "50", mode: 0o440 }}],
+            }},
+            closed: #{{
+                image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", read_only: true, user: "1000", environment: #{{ WORD: "{word}" }},
+                secrets: ["token", #{{ source: "pass", uid: "1000", mode: "0400" }}],
+            }},
+        }}"#
+    ));
+}
+
+/// Every file below a folder, as text.
+fn all_text(folder: &std::path::Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| if path.is_dir() { all_text(&path) } else { String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned() })
+        .collect()
+}
+
+#[test]
+fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only() {
+    let project = Project::new("secret-files");
+    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
+    describe(&project, "one");
+    project.up().ends(0);
+    let (open, closed) = (project.container("open"), project.container("closed"));
+    let stat = |container: &str, path: &str| exec(container, &["stat", "-c", "%u %g %a", path]);
+    assert_eq!(exec(&open, &["cat", "/run/secrets/db_pass"]), FIRST);
+    assert_eq!(stat(&open, "/run/secrets/db_pass"), "1000 50 440\n");
+    assert_eq!(exec(&open, &["cat", "/run/secrets/token"]), OF_VARIABLE);
+    assert_eq!(stat(&open, "/run/secrets/token"), "0 0 444\n");
+    // As its own user.
+    assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
+    assert_eq!(stat(&closed, "/run/secrets/pass"), "1000 0 400\n");
+    assert_eq!(exec(&closed, &["cat", "/run/secrets/token"]), OF_VARIABLE);
+    assert!(super::docker::try_docker(&["exec", &closed, "touch", "/etc/x"]).is_err(), "its root is read-only");
+
+    // Still there after a restart, and after being stopped and started.
+    docker(&["restart", "--time", "0", &closed]);
+    assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
+    project.script("app::describe().stop();").ends(0);
+    project.up().ends(0).not_told(&["created"]);
+    assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
+}
+
+#[test]
+fn the_volumes_that_hold_secrets_go_with_their_containers() {
+    let anonymous = |project: &Project| -> Vec<String> {
+        let mounts = inspect(&project.container("closed"))["Mounts"].as_array().cloned().unwrap();
+        mounts
+            .iter()
+            .filter(|mount| mount["Destination"] == "/run/secrets")
+            .map(|mount| mount["Name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let project = Project::new("secret-volumes");
+    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
+    describe(&project, "one");
+    project.up().ends(0);
+    let first = anonymous(&project);
+    assert_eq!(first.len(), 1);
+    describe(&project, "two");
+    project.up().ends(0).told(&["environment WORD changed"]);
+    let second = anonymous(&project);
+    assert_ne!(first, second);
+    assert!(!super::docker::is_there("volume", &first[0]), "the replaced container's secrets are gone");
+    // Without `volumes`: secrets are no data.
+    project.script("app::describe().down();").ends(0);
+    assert!(!super::docker::is_there("volume", &second[0]));
+}
+
+#[test]
+fn a_secret_is_in_no_inspect_event_label_output_or_record() {
+    let project = Project::new("secret-leaks");
+    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
+    describe(&project, "one");
+    let mut watch = Watch::on(&project.name);
+    let first = project.up().ends(0);
+    let journal = project.spc(&["--json", "run", "scripts/up.rhai"]).ends(0);
+    let printed =
+        project.script("print(app::describe().service(\"open\").exec(\"cat /run/secrets/token; cat /run/secrets/db_pass >&2\"));").ends(0);
+    project.file("pass", SECOND);
+    let changed = project.up().ends(0);
+
+    let inspected: String = containers(&project.name).keys().map(|name| inspect(name).to_string()).collect();
+    let places = [
+        ("inspect", inspected),
+        ("events", watch.raw().to_owned()),
+        ("records", all_text(&project.path(".spc"))),
+        ("output", [first, journal, printed, changed].map(|ended| ended.stdout + ended.stderr.as_str()).concat()),
+    ];
+    for (place, text) in places {
+        assert!(!text.is_empty(), "{place}");
+        for secret in [FIRST, &serde_json::to_string(FIRST).unwrap(), SECOND, OF_VARIABLE] {
+            assert!(!text.contains(secret), "{place}: {secret}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_secret_replaces_what_has_it_and_says_so() {
+    let project = Project::new("secret-new");
+    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
+    let image = busybox();
+    project.stack(
+        &format!(
+            r#"secrets: #{{ pass: #{{ file: "./pass" }}, token: #{{ environment: "TOKEN" }} }},
+        services: #{{
+            with: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", secrets: ["pass"] }},
+            other: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", secrets: ["token"] }},
+        }}"#
+        )
+        .replace("with:", "\"with\":"),
+    );
+    project.up().ends(0);
+    let before = containers(&project.name);
+    project.file("pass", SECOND);
+    project.up().ends(0).told(&["a secret's value changed"]);
+    let after = containers(&project.name);
+    assert_eq!(exec(&project.container("with"), &["cat", "/run/secrets/pass"]), SECOND);
+    assert_ne!(before[&project.container("with")], after[&project.container("with")]);
+    assert_eq!(before[&project.container("other")], after[&project.container("other")]);
+}
+
+#[test]
+fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
+    let project = Project::new("secret-env");
+    project.file("secrets/token", OF_VARIABLE);
+    let describe = |value: &str| {
+        project.stack(&format!(
+            r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s", environment: #{{ TOKEN: {value} }} }} }}"#,
+            busybox()
+        ));
+    };
+    describe("`${secret(\"token\")}`");
+    project.up().ends(2).told(&["The secret \"token\" would stand in the environment of \"web\" as TOKEN", "expose(secret(\"token\"))"]);
+    describe("expose(secret(\"token\"))");
+    project.up().ends(0);
+    assert_eq!(exec(&project.container("web"), &["sh", "-c", "echo $TOKEN"]).trim(), OF_VARIABLE);
+    project.up().ends(0).told(&["unchanged"]);
+}
