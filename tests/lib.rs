@@ -5,4 +5,5 @@
 mod conformance;
 mod docker;
 mod engine;
+mod readme;
 mod sim;

@@ -1,0 +1,41 @@
+//! What the README shows works.
+
+use std::process::Command;
+
+/// The blocks of `language` in a Markdown text.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    text.split(&opening).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_runbook_of_the_readme_compiles_and_shows_its_help() {
+    let readme = include_str!("../README.md");
+    let runbooks = blocks(readme, "rhai");
+    assert!(!runbooks.is_empty());
+    for runbook in runbooks {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cache.rhai"), &runbook).unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_spc")).args(["run", "cache.rhai", "--help"]).current_dir(folder.path()).output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(stdout.contains("--port <NUMBER>"), "{stdout}");
+    }
+}
+
+#[test]
+fn every_target_and_runbook_that_the_readme_names_is_there() {
+    let readme = include_str!("../README.md");
+    let makefile = include_str!("../Makefile");
+    let words = || readme.split(|c: char| c.is_whitespace() || "`,.()".contains(c));
+    for target in readme.split("`make ").skip(1).filter_map(|rest| rest.split('`').next()) {
+        assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+    }
+    let scripts: Vec<&str> = words().filter(|word| word.starts_with("scripts/") && word.len() > "scripts/".len()).collect();
+    assert!(!scripts.is_empty());
+    for script in scripts {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{script}.rhai"));
+        assert!(path.is_file() || path.with_extension("").with_extension("rhai").is_file(), "{script}");
+    }
+}
