@@ -114,6 +114,8 @@ if $start_interval; then
   sed -i -f tools/bench/start-interval.sed "$work/scripts/stack.rhai"
   files+=(--compose-file "$work/examples/spc/start-interval.yml")
 fi
+# Long enough to be in no name: spc masks a secret wherever it prints it.
+password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 cat >"$work/examples/spc/.env" <<ENV
 TAG=$TAG
 BUILD_TARGET=development
@@ -122,9 +124,9 @@ REDIS_IMAGE=$REDIS_IMAGE
 PYTHON_IMAGE=none
 POSTGRES_DB=spc_db
 POSTGRES_USER=postgres
-POSTGRES_PASSWORD=bench
-SECRET_KEY=bench
-DJANGO_SUPERUSER_PASSWORD=bench
+POSTGRES_PASSWORD=$password
+SECRET_KEY=$password-django
+DJANGO_SUPERUSER_PASSWORD=$password-admin
 BACKEND_PORT=$BACKEND_PORT
 POSTGRES_PORT=$POSTGRES_PORT
 REDIS_PORT=$REDIS_PORT
