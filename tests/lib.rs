@@ -7,3 +7,6 @@ mod docker;
 mod engine;
 mod readme;
 mod sim;
+mod support;
+mod surface;
+mod walls;

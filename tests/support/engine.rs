@@ -1,0 +1,93 @@
+//! What answers in the place of a Docker Engine: a few words of HTTP on a socket.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// An answer to a request.
+pub struct Answer {
+    status: u16,
+    /// Whole header lines.
+    headers: Vec<String>,
+    body: String,
+}
+
+impl Answer {
+    /// Success, as an engine of that API version says it: `1.41`.
+    pub fn of_api(version: &str, body: &str) -> Self {
+        Self { status: 200, headers: vec![format!("Api-Version: {version}"), "Ostype: linux".to_owned()], body: body.to_owned() }
+    }
+
+    /// An answer of something else than an engine.
+    pub fn of_stranger(status: u16, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_owned() }
+    }
+
+    /// The same answer with another status: an engine's error.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    fn text(&self) -> String {
+        let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let (status, length) = (self.status, self.body.len());
+        format!("HTTP/1.1 {status} Told\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{}", self.body)
+    }
+}
+
+/// A listener that answers until it is dropped.
+pub struct FakeEngine {
+    path: PathBuf,
+    is_over: Arc<AtomicBool>,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl FakeEngine {
+    /// Listens at `path`; `answer` is given a request's first line without its version: `GET /_ping`.
+    pub fn new(path: &Path, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+        let socket = UnixListener::bind(path).unwrap();
+        let is_over: Arc<AtomicBool> = Arc::default();
+        let listener = std::thread::spawn({
+            let is_over = is_over.clone();
+            move || {
+                for connection in socket.incoming() {
+                    if is_over.load(Ordering::Acquire) {
+                        return;
+                    }
+                    // One that is closed before it asked anything was a look whether somebody is there.
+                    let _ = serve(connection.unwrap(), &answer);
+                }
+            }
+        });
+        Self { path: path.to_owned(), is_over, listener: Some(listener) }
+    }
+
+    /// For `DOCKER_HOST`.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+}
+
+impl Drop for FakeEngine {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        // Wakes the listener up.
+        let woken = UnixStream::connect(&self.path);
+        if let (Ok(_), Some(listener)) = (woken, self.listener.take()) {
+            let _ = listener.join();
+        }
+    }
+}
+
+fn serve(connection: UnixStream, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()> {
+    let mut lines = BufReader::new(&connection).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    // No request of a test has a body.
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let request = request.rsplit_once(' ').map_or(request.as_str(), |(request, _version)| request);
+    (&connection).write_all(answer(request).text().as_bytes())
+}

@@ -1,0 +1,260 @@
+//! Runs the real `spc` in a folder of its own and compares all it says: standard output, standard error and exit code.
+//!
+//! ```ignore
+//! Spc::new().runbook("print(1 / 0);").code(2).stderr("…").run();
+//! ```
+//!
+//! The environment is empty but for `PATH`, a `HOME` beside the folder, and a `DOCKER_HOST` where nothing is, so that no
+//! test reaches the machine's engine by mistake.
+
+mod engine;
+mod running;
+mod text;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+pub use engine::{Answer, FakeEngine};
+use running::Keyboard;
+pub use running::Running;
+use tempfile::TempDir;
+use text::{Redactions, unindented};
+
+/// Everything waited for comes within this time, or the test fails.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The file that [`Spc::runbook`] writes and runs.
+pub const RUNBOOK: &str = "scripts/a.rhai";
+
+/// Who owns nothing: `nobody`.
+const NOBODY: u32 = 65_534;
+
+/// A run to be: files, environment, arguments, and what it is expected to say. Not started before [`Spc::run`],
+/// [`Spc::output`] or [`Spc::start`].
+#[must_use = "nothing is run before `run`, `output` or `start`"]
+pub struct Spc {
+    // Before the folder that its socket is in.
+    engine: Option<FakeEngine>,
+    root: TempDir,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<String, String>,
+    stdin: Vec<u8>,
+    asks: bool,
+    output: Option<File>,
+    folder: PathBuf,
+    as_nobody: bool,
+    expected: Ended,
+}
+
+/// How a run ended, the paths of its folders redacted: `[project]` is where it was started, `[home]` its `HOME`, `[root]`
+/// the folder around both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Negative: the signal that ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Spc {
+    /// A run in an empty folder, without arguments, that is expected to say nothing and to end well.
+    pub fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["project", "home"] {
+            std::fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        let path = |name: &str| root.path().join(name).display().to_string();
+        let environment = [
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("HOME", path("home")),
+            ("DOCKER_HOST", format!("unix://{}", path("no-engine.sock"))),
+        ];
+        Self {
+            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+            root,
+            arguments: Vec::new(),
+            stdin: Vec::new(),
+            asks: false,
+            output: None,
+            folder: PathBuf::new(),
+            as_nobody: false,
+            expected: Ended { code: 0, stdout: String::new(), stderr: String::new() },
+            engine: None,
+        }
+    }
+
+    /// The folder it is started in, unless [`Spc::started_in`] says otherwise; what files and links are relative to.
+    pub fn project(&self) -> PathBuf {
+        self.root.path().join("project")
+    }
+
+    /// The folder around the project.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// A file, its folders made where missing.
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.project().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// An empty folder.
+    pub fn folder(self, path: &str) -> Self {
+        std::fs::create_dir_all(self.project().join(path)).unwrap();
+        self
+    }
+
+    /// A symlink that leads to `target`, as it is written.
+    pub fn link(self, path: &str, target: &str) -> Self {
+        std::os::unix::fs::symlink(target, self.project().join(path)).unwrap();
+        self
+    }
+
+    /// A variable of the environment.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Takes a variable out of the environment.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Arguments after those given before.
+    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// A runbook of that text, and `run scripts/a.rhai` as arguments.
+    pub fn runbook(self, text: &str) -> Self {
+        self.file(RUNBOOK, text).args(["run", RUNBOOK])
+    }
+
+    /// What comes through the pipe that is its standard input; without it the pipe is closed at once.
+    pub fn stdin(mut self, text: &str) -> Self {
+        self.stdin = text.as_bytes().to_owned();
+        self
+    }
+
+    /// Makes its standard input a terminal, for [`Running::types`].
+    pub fn asks(mut self) -> Self {
+        self.asks = true;
+        self
+    }
+
+    /// Sends its standard output elsewhere: nothing of it is seen.
+    pub fn writes_to(mut self, file: File) -> Self {
+        self.output = Some(file);
+        self
+    }
+
+    /// A folder of the project to start it in.
+    pub fn started_in(mut self, folder: &str) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
+    /// Runs it as somebody who owns nothing and is in no group; only root can.
+    pub fn as_nobody(mut self) -> Self {
+        self.as_nobody = true;
+        self
+    }
+
+    /// An engine that answers requests as `answer` does, in the place of a real one.
+    pub fn engine(mut self, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+        let engine = FakeEngine::new(&self.root.path().join("engine.sock"), answer);
+        self.environment.insert("DOCKER_HOST".to_owned(), engine.address());
+        self.engine = Some(engine);
+        self
+    }
+
+    /// The exit code expected; 0 without it.
+    pub fn code(mut self, code: i32) -> Self {
+        self.expected.code = code;
+        self
+    }
+
+    /// All that is expected on standard output; nothing without it. A text that begins with a line end is taken without it,
+    /// without its indentation and without what stands in its last line.
+    pub fn stdout(mut self, text: &str) -> Self {
+        self.expected.stdout = unindented(text);
+        self
+    }
+
+    /// All that is expected on standard error; see [`Spc::stdout`].
+    pub fn stderr(mut self, text: &str) -> Self {
+        self.expected.stderr = unindented(text);
+        self
+    }
+
+    /// Runs it to its end, which has to be the expected one.
+    #[track_caller]
+    pub fn run(self) {
+        let expected = self.expected.clone();
+        similar_asserts::assert_eq!(self.output().to_string(), expected.to_string());
+    }
+
+    /// Runs it to its end, whatever that is.
+    #[track_caller]
+    pub fn output(self) -> Ended {
+        self.start().ends()
+    }
+
+    /// Starts it and comes back at once.
+    #[track_caller]
+    pub fn start(mut self) -> Running {
+        let keyboard = self.asks.then(Keyboard::new);
+        let mut command = self.command();
+        match &keyboard {
+            Some(keyboard) => command.stdin(keyboard.terminal()),
+            None => command.stdin(Stdio::piped()),
+        };
+        match self.output.take() {
+            Some(file) => command.stdout(file),
+            None => command.stdout(Stdio::piped()),
+        };
+        let redactions = Redactions::of(self.root.path());
+        Running::new(&mut command, keyboard, &self.stdin, redactions, (self.engine, self.root))
+    }
+
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_spc");
+        let mut command = if self.as_nobody {
+            let mut command = Command::new(self.opened_to_everybody(Path::new(program)));
+            command.uid(NOBODY).gid(NOBODY);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.env_clear().envs(&self.environment).args(&self.arguments).current_dir(self.project().join(&self.folder));
+        command
+    }
+
+    /// The program at a place that everybody can reach, as the folder it was built in may not be, nor a new temporary one.
+    fn opened_to_everybody(&self, program: &Path) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        assert!(rustix::process::geteuid().is_root(), "this test needs root: it runs spc as another user");
+        std::fs::set_permissions(self.root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let copy = self.root.path().join("spc");
+        std::fs::hard_link(program, &copy).or_else(|_| std::fs::copy(program, &copy).map(drop)).unwrap();
+        copy
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}\n── standard output\n{}── standard error\n{}", self.code, self.stdout, self.stderr)
+    }
+}

@@ -1,0 +1,217 @@
+//! A run that has begun: its lines as they come, signals, answers to its questions, its end.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::text::Redactions;
+use super::{DEADLINE, Ended, FakeEngine};
+
+/// A process of `spc`. Killed when dropped, if it has not ended.
+pub struct Running {
+    process: Pid,
+    ended: Receiver<ExitStatus>,
+    stdout: Output,
+    stderr: Output,
+    keyboard: Option<Keyboard>,
+    redactions: Redactions,
+    is_over: bool,
+    _surroundings: (Option<FakeEngine>, TempDir),
+}
+
+impl Running {
+    #[track_caller]
+    pub(super) fn new(
+        command: &mut Command,
+        keyboard: Option<Keyboard>,
+        stdin: &[u8],
+        redactions: Redactions,
+        surroundings: (Option<FakeEngine>, TempDir),
+    ) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let process = Pid::from_child(&child);
+        if let Some(mut pipe) = child.stdin.take() {
+            let stdin = stdin.to_owned();
+            // Whether spc reads what it is given is its own affair.
+            std::thread::spawn(move || drop(pipe.write_all(&stdin)));
+        }
+        let stdout = child.stdout.take().map_or_else(Output::default, Output::of);
+        let stderr = child.stderr.take().map_or_else(Output::default, Output::of);
+        let (told, ended) = channel();
+        std::thread::spawn(move || told.send(child.wait().unwrap()));
+        Self { process, ended, stdout, stderr, keyboard, redactions, is_over: false, _surroundings: surroundings }
+    }
+
+    /// Waits until `text` is on its standard output.
+    #[track_caller]
+    pub fn until_stdout(&self, text: &str) {
+        self.until(&self.stdout, text);
+    }
+
+    /// Waits until `text` is on its standard error.
+    #[track_caller]
+    pub fn until_stderr(&self, text: &str) {
+        self.until(&self.stderr, text);
+    }
+
+    #[track_caller]
+    fn until(&self, output: &Output, text: &str) {
+        assert!(output.until(text), "{text:?} did not come; what came:\n{}", self.so_far(0));
+    }
+
+    /// What Ctrl-C sends.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.process, signal).unwrap();
+    }
+
+    /// Types a line at its terminal: see [`super::Spc::asks`].
+    pub fn types(&mut self, line: &str) {
+        let keyboard = self.keyboard.as_mut().expect("its standard input is a terminal");
+        writeln!(keyboard.keys, "{line}").unwrap();
+    }
+
+    /// Goes away as `head` does: from the next line on nobody reads its standard output. It has to print one more, or this waits
+    /// for it.
+    pub fn closes_stdout(&mut self) {
+        self.stdout.close();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn ends(self) -> Ended {
+        self.ends_within(DEADLINE)
+    }
+
+    /// Waits for its end, which has to come in that time.
+    #[track_caller]
+    pub fn ends_within(mut self, time: Duration) -> Ended {
+        match self.ended.recv_timeout(time) {
+            Ok(status) => {
+                self.is_over = true;
+                self.stdout.finish();
+                self.stderr.finish();
+                self.so_far(status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()))
+            }
+            Err(RecvTimeoutError::Timeout) => panic!("it did not end within {time:?}; what it said:\n{}", self.so_far(0)),
+            Err(RecvTimeoutError::Disconnected) => panic!("its end was lost"),
+        }
+    }
+
+    fn so_far(&self, code: i32) -> Ended {
+        Ended { code, stdout: self.redactions.apply(&self.stdout.bytes()), stderr: self.redactions.apply(&self.stderr.bytes()) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_over && self.ended.try_recv().is_err() {
+            let _ = kill_process(self.process, Signal::KILL);
+        }
+    }
+}
+
+/// What came through a pipe so far.
+#[derive(Default)]
+struct Output {
+    seen: Arc<(Mutex<Seen>, Condvar)>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    bytes: Vec<u8>,
+    /// The reader goes at its next line.
+    unwanted: bool,
+    is_over: bool,
+}
+
+impl Output {
+    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let seen: Arc<(Mutex<Seen>, Condvar)> = Arc::default();
+        let reader = std::thread::spawn({
+            let seen = seen.clone();
+            move || {
+                let mut buffer = [0; 4096];
+                loop {
+                    let read = pipe.read(&mut buffer).unwrap();
+                    let mut state = seen.0.lock().unwrap();
+                    state.bytes.extend_from_slice(&buffer[..read]);
+                    state.is_over = read == 0 || state.unwanted;
+                    seen.1.notify_all();
+                    if state.is_over {
+                        return;
+                    }
+                }
+            }
+        });
+        Self { seen, reader: Some(reader) }
+    }
+
+    /// Whether the text came before the end and the deadline.
+    fn until(&self, text: &str) -> bool {
+        let deadline = Instant::now() + DEADLINE;
+        let holds = |state: &Seen| state.bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let mut state = self.seen.0.lock().unwrap();
+        while !holds(&state) && !state.is_over {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.seen.1.wait_timeout(state, left).unwrap().0;
+        }
+        holds(&state)
+    }
+
+    fn close(&mut self) {
+        self.seen.0.lock().unwrap().unwanted = true;
+        self.finish();
+    }
+
+    /// Waits for the end of the pipe.
+    fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.seen.0.lock().unwrap().bytes.clone()
+    }
+}
+
+/// A terminal of one's own, to type at.
+pub struct Keyboard {
+    keys: File,
+    terminal: OwnedFd,
+}
+
+impl Keyboard {
+    pub(super) fn new() -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        // Nobody's controlling terminal: Ctrl-C at the test's own stays there.
+        let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keys).unwrap();
+        unlockpt(&keys).unwrap();
+        let name = ptsname(&keys, Vec::new()).unwrap();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let terminal = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
+        Self { keys: keys.into(), terminal }
+    }
+
+    pub(super) fn terminal(&self) -> OwnedFd {
+        self.terminal.try_clone().unwrap()
+    }
+}

@@ -1,0 +1,134 @@
+//! The options that a runbook declares.
+
+use crate::support::Spc;
+
+const RUNBOOK: &str = r#"//! Move the traffic.
+//!
+//! In shares, watched.
+let o = args(#{
+    tag: arg::text((), "Release"), build: arg::flag("Build images first"), services: arg::rest("Services (default: all)"),
+    steps: arg::list([5, 25], "Shares in percent"), keep: arg::number(7, "Backups kept"), bake: arg::duration("30s", "Watch each share"),
+    target: arg::one_of(["development", "production"], env("TARGET", "development"), "Image stage"),
+    max_errors: arg::number(0.01, "Error rate that ends it"),
+});
+print([o.tag, o.build, o.services, o.steps, o.keep, o.bake, o.target, o.max_errors]);
+"#;
+
+/// What is printed for these words.
+#[track_caller]
+fn given(words: &[&str], expected: &str) {
+    Spc::new().runbook(RUNBOOK).args(words).stdout(&format!("{expected}\n")).run();
+}
+
+/// What is said of these words, at the call of `args`.
+#[track_caller]
+fn refused(words: &[&str], message: &str, hint: &str) {
+    let hint = if hint.is_empty() { String::new() } else { format!("  |\n  = help: {hint}\n") };
+    let said = format!("error: {message}\n --> scripts/a.rhai:4:9\n  |\n4 | let o = args(#{{\n  |         ^^^^\n{hint}");
+    Spc::new().runbook(RUNBOOK).args(words).code(2).stderr(&said).run();
+}
+
+#[test]
+fn help_shows_them_and_does_nothing_else() {
+    let expected = r"
+        Move the traffic.
+
+        In shares, watched.
+
+        Usage: spc run scripts/a.rhai [options] [services]…
+
+        Arguments:
+          [services]…            Services (default: all)
+
+        Options:
+          --bake <DURATION>      Watch each share [default: 30s]
+          --build                Build images first
+          --keep <NUMBER>        Backups kept [default: 7]
+          --max-errors <NUMBER>  Error rate that ends it [default: 0.01]
+          --steps <LIST>         Shares in percent [default: 5,25]
+          --tag <TEXT>           Release
+          --target <CHOICE>      Image stage (one of: development, production) [default: production]
+          --help                 Show this and do nothing else
+        ";
+    for words in [&["--help"][..], &["-h"], &["db", "--build", "--help", "--nonsense"]] {
+        Spc::new().env("TARGET", "production").runbook(RUNBOOK).args(words).stdout(expected).run();
+    }
+}
+
+#[test]
+fn help_of_a_runbook_without_options_runs_nothing_of_it() {
+    let expected = "Just do it.\n\nUsage: spc run scripts/a.rhai [options]\n\nOptions:\n  --help  Show this and do nothing else\n";
+    Spc::new().runbook("//! Just do it.\nprint(\"ran\");").args(["--help"]).stdout(expected).run();
+}
+
+#[test]
+fn values_are_typed_like_their_defaults() {
+    given(&[], r#"[(), false, (), [5, 25], 7, 30s, "development", 0.01]"#);
+    given(
+        &[
+            "db",
+            "--tag=v2",
+            "--build",
+            "--steps",
+            "1,2",
+            "--keep",
+            "-1",
+            "redis",
+            "--bake",
+            "1m30s",
+            "--target",
+            "production",
+            "--max-errors",
+            "1",
+        ],
+        r#"["v2", true, ["db", "redis"], [1, 2], -1, 1m30s, "production", 1.0]"#,
+    );
+    given(&["--no-build", "--", "--tag"], r#"[(), false, ["--tag"], [5, 25], 7, 30s, "development", 0.01]"#);
+}
+
+#[test]
+fn a_word_that_fits_none_is_refused_with_the_nearest() {
+    refused(&["--taget", "x"], "There is no option \"--taget\"", "did you mean \"--target\"?");
+    refused(&["--target", "prod"], "\"--target\" is one of development, production, not \"prod\"", "did you mean \"production\"?");
+    refused(&["--keep", "many"], "\"--keep\" takes an integer, not \"many\"", "");
+    refused(&["--steps", "5,x"], "\"--steps\" takes integers, not \"x\"", "");
+    refused(&["--bake", "30"], "\"--bake\": \"30\" is not a duration; write it like \"1m30s\" or \"500ms\"", "");
+    refused(&["--tag"], "\"--tag\" needs a value", "write --tag TEXT");
+    refused(&["--build=yes"], "\"--build\" takes no value", "write --build or --no-build");
+    refused(&["--tag", "a", "--tag", "b"], "\"--tag\" is given twice", "");
+}
+
+#[test]
+fn a_default_of_the_environment_that_fits_none_is_refused_too() {
+    Spc::new()
+        .env("TARGET", "staging")
+        .runbook(RUNBOOK)
+        .code(2)
+        .stderr(
+            r#"
+            error: The default "staging" is none of: development, production
+             --> scripts/a.rhai:7:18
+              |
+            7 |     target: arg::one_of(["development", "production"], env("TARGET", "development"), "Image stage"),
+              |                  ^^^^^^
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_runbook_that_declares_none_takes_none() {
+    for word in ["db", "--build"] {
+        let said = format!(
+            "error: scripts/a.rhai takes no arguments, but \"{word}\" is given\nhelp: a runbook declares what it takes with args(#{{ … }})\n"
+        );
+        Spc::new().runbook("print(\"ran\");").args([word]).code(2).stderr(&said).run();
+    }
+}
+
+#[test]
+fn spcs_own_options_may_stand_behind_the_runbooks_name() {
+    let script = "let o = args(#{ rest: arg::rest(\"Words\") });\nlog::info(\"hidden\");\nprint(confirm(\"Sure?\"));\nprint(o.rest);";
+    Spc::new().runbook(script).args(["--quiet", "--yes", "db"]).stdout("true\n[\"db\"]\n").run();
+    Spc::new().runbook("print(args(#{ rest: arg::rest(\"Words\") }).rest);").args(["--", "--json"]).stdout("[\"--json\"]\n").run();
+}

@@ -1,0 +1,136 @@
+//! The command line itself.
+
+use crate::support::Spc;
+
+#[test]
+fn help_names_every_verb_and_option() {
+    Spc::new()
+        .args(["--help"])
+        .stdout(
+            r"
+            Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script would
+            do around it
+
+            Usage: spc [OPTIONS] <COMMAND>
+
+            Commands:
+              run     Run a runbook
+              ps      Show the project's containers
+              unlock  Remove the lock that a lost run left on the project
+              help    Print this message or the help of the given subcommand(s)
+
+            Options:
+              -C, --directory <FOLDER>  Work as if started in this folder
+              -p, --project <NAME>      Project name, over the one that the runbook gives
+                  --env-file <FILE>     File of variables, in place of the project's .env; may be given several
+                                        times
+              -q, --quiet               Only errors, and what the runbook prints
+                  --json                One JSON object per line instead of text
+              -y, --yes                 Answer every question with yes
+              -h, --help                Print help
+              -V, --version             Print version
+            ",
+        )
+        .run();
+}
+
+#[test]
+fn help_of_run_names_what_only_it_takes() {
+    Spc::new()
+        .args(["run", "--help"])
+        .stdout(
+            r"
+            Run a runbook
+
+            Usage: spc run [OPTIONS] <RUNBOOK>...
+
+            Arguments:
+              <RUNBOOK>...  The runbook, and its own options; `--help` after it shows them
+
+            Options:
+              -C, --directory <FOLDER>  Work as if started in this folder
+                  --remove-orphans      Remove containers of services that are no longer described
+                  --adopt               Take over what Docker Compose made for a project of this name
+              -p, --project <NAME>      Project name, over the one that the runbook gives
+                  --env-file <FILE>     File of variables, in place of the project's .env; may be given several
+                                        times
+              -q, --quiet               Only errors, and what the runbook prints
+                  --json                One JSON object per line instead of text
+              -y, --yes                 Answer every question with yes
+              -h, --help                Print help
+              -V, --version             Print version
+            ",
+        )
+        .run();
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    for arguments in [&["--version"][..], &["-V"]] {
+        Spc::new().args(arguments).stdout(concat!("spc ", env!("CARGO_PKG_VERSION"), "\n")).run();
+    }
+}
+
+#[test]
+fn no_verb_at_all_shows_the_help_as_an_error() {
+    let ended = Spc::new().output();
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert!(ended.stderr.contains("Usage: spc [OPTIONS] <COMMAND>\n\nCommands:\n  run "), "{ended}");
+}
+
+#[test]
+fn an_unknown_verb_is_refused_with_the_nearest() {
+    Spc::new()
+        .args(["rnu", "up.rhai"])
+        .code(2)
+        .stderr(
+            r"
+            error: unrecognized subcommand 'rnu'
+
+              tip: a similar subcommand exists: 'run'
+
+            Usage: spc [OPTIONS] <COMMAND>
+
+            For more information, try '--help'.
+            ",
+        )
+        .run();
+}
+
+#[test]
+fn an_unknown_option_is_refused_with_the_nearest() {
+    Spc::new()
+        .args(["ps", "--projet", "x"])
+        .code(2)
+        .stderr(
+            r"
+            error: unexpected argument '--projet' found
+
+              tip: a similar argument exists: '--project'
+
+            Usage: spc ps --project <NAME>
+
+            For more information, try '--help'.
+            ",
+        )
+        .run();
+}
+
+#[test]
+fn run_needs_a_runbook() {
+    Spc::new()
+        .args(["run"])
+        .code(2)
+        .stderr(
+            r"
+            error: the following required arguments were not provided:
+              <RUNBOOK>...
+
+            Usage: spc run <RUNBOOK>...
+
+            For more information, try '--help'.
+            ",
+        )
+        .run();
+    Spc::new().args(["run", ""]).code(2).stderr("error: The name of the runbook is empty\n").run();
+}

@@ -1,0 +1,183 @@
+//! Variables: of the process, of `.env`, of the files that `--env-file` names.
+
+use crate::support::Spc;
+
+#[test]
+fn no_env_file_is_fine_and_a_variable_that_is_not_set_is_told() {
+    Spc::new()
+        .runbook("print(env(\"PORT\", 5432) + 1);\nenv(\"POSTGRES_USER\");")
+        .stdout("5433\n")
+        .code(2)
+        .stderr(
+            r#"
+            error: The variable "POSTGRES_USER" is not set
+             --> scripts/a.rhai:2:1
+              |
+            2 | env("POSTGRES_USER");
+              | ^^^
+              |
+              = help: set it in the environment or in .env, or give a default: env(name, default)
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_variable_of_another_type_than_its_default_is_told() {
+    Spc::new()
+        .env("PORT", "high")
+        .runbook("env(\"PORT\", 5432);")
+        .code(2)
+        .stderr(
+            r#"
+            error: The variable "PORT" is "high", which is not a whole number
+             --> scripts/a.rhai:1:1
+              |
+            1 | env("PORT", 5432);
+              | ^^^
+              |
+              = help: its default is 5432
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn the_process_wins_over_the_file_and_a_later_file_over_an_earlier() {
+    let script = "print(env(\"A\"));\nprint(env(\"B\", \"none\"));";
+    let run = || Spc::new().file("scripts/.env", "A=.env\nB=.env").file("one.env", "A=one\nB=one").file("two.env", "A=two");
+    run().runbook(script).stdout(".env\n.env\n").run();
+    run().runbook(script).env("A", "process").stdout("process\n.env\n").run();
+    run().args(["--env-file", "one.env", "--env-file", "two.env"]).runbook(script).stdout("two\none\n").run();
+    run().args(["--env-file", "two.env"]).runbook(script).stdout("two\nnone\n").run();
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_value() {
+    Spc::new()
+        .file("scripts/.env", "\u{feff}A=1\r\n# note\r\nB=\"two words\"\r\nC=$A-${B:-x}\r\n")
+        .runbook("print([env(\"A\"), env(\"B\"), env(\"C\")]);")
+        .stdout("[\"1\", \"two words\", \"1-two words\"]\n")
+        .run();
+}
+
+/// What is said of that `.env`, the runbook not run.
+#[track_caller]
+fn refused(content: &[u8], expected: &str) {
+    Spc::new().file("spc.toml", "").file(".env", content).runbook("print(\"ran\");").code(2).stderr(expected).run();
+}
+
+#[test]
+fn a_malformed_file_is_shown_at_its_line_and_column() {
+    refused(
+        b"A=1\n\n  some text\n",
+        r#"
+        error: A variable's name can't hold " "
+         --> .env:3:7
+          |
+        3 |   some text
+          |       ^
+          |
+          = help: write NAME=value, one to a line; a value that spans lines needs quotes
+        "#,
+    );
+    refused(
+        "A=größe\r\nB='open\r\n".as_bytes(),
+        r#"
+        error: The quoted value of "B" is not closed
+         --> .env:2:3
+          |
+        2 | B='open
+          |   ^
+          |
+          = help: close it with '; inside, write \' for the quote itself
+        "#,
+    );
+    refused(
+        b"\xff\xfeA\0=\x001\0",
+        "
+        error: The file is written in UTF-16
+         --> .env:1:1
+          |
+        1 | ��A␀=␀1␀
+          | ^
+          |
+          = help: save the file as UTF-8
+        ",
+    );
+}
+
+#[test]
+fn a_malformed_line_that_may_be_a_secret_is_shown_only_where_it_stands() {
+    let ended = Spc::new().file("scripts/.env", "A=1\nMIIE+x==\n").args(["--json"]).runbook("").output();
+    assert_eq!(ended.code, 2);
+    assert!(!ended.stdout.contains("MIIE"), "{ended}");
+}
+
+#[test]
+fn a_required_variable_that_is_not_set_says_its_message() {
+    refused(
+        b"A=1\nIMAGE=${REGISTRY:?name the registry}/app\n",
+        r#"
+        error: Required variable "REGISTRY" is not set: name the registry
+         --> .env:2:7
+          |
+        2 | IMAGE=${REGISTRY:?name the registry}/app
+          |       ^
+          |
+          = help: set it in the environment or in .env: REGISTRY=…
+        "#,
+    );
+    Spc::new()
+        .env("REGISTRY", "localhost:5000")
+        .file("scripts/.env", "IMAGE=${REGISTRY:?name the registry}/app")
+        .runbook("print(env(\"IMAGE\"));")
+        .stdout("localhost:5000/app\n")
+        .run();
+}
+
+#[test]
+fn a_variable_that_is_used_and_not_set_is_warned_of() {
+    let run = || Spc::new().file("scripts/.env", "A=1\nB=x$C\n").runbook("print(env(\"B\"));").stdout("x\n");
+    run().stderr("warning: scripts/.env:2: the variable \"C\" is not set, so it is empty\n").run();
+    run().args(["--quiet"]).run();
+}
+
+#[test]
+fn a_file_that_is_asked_for_has_to_be_there() {
+    Spc::new()
+        .args(["--env-file", "stage.env"])
+        .runbook("")
+        .code(2)
+        .stderr("error: Could not read \"[project]/stage.env\": it is not there\nhelp: give another --env-file\n")
+        .run();
+    Spc::new()
+        .folder("scripts/.env")
+        .runbook("")
+        .code(2)
+        .stderr("error: Could not read \"[project]/scripts/.env\": it is a folder\nhelp: the project's variables stand in it; --env-file names another\n")
+        .run();
+}
+
+#[test]
+fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
+    let script = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", env_file: \"db.env\" } } });";
+    Spc::new()
+        .runbook(script)
+        .code(2)
+        .stderr(
+            r#"
+            error: The env_file "[project]/scripts/db.env" of the service "db" is missing
+             --> scripts/a.rhai:1:49
+              |
+            1 | stack("spc", #{ services: #{ db: #{ image: "x", env_file: "db.env" } } });
+              |                                                 ^^^^^^^^
+              |
+              = help: make it, or write { path: …, required: false }
+            "#,
+        )
+        .run();
+    let ended = Spc::new().file("scripts/db.env", "A=1\nB C\n").runbook(script).output();
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("db.env:2:2: A variable's name can't hold \" \"\n"), "{ended}");
+}

@@ -1,0 +1,83 @@
+//! Ctrl-C, whatever a runbook does at that moment.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Ended, Spc};
+
+/// From the signal to the end of the process.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// A runbook that has said that it begins is interrupted; its end.
+#[track_caller]
+fn interrupted(script: &str, signal: Signal) -> Ended {
+    let run = Spc::new().runbook(&format!("print(\"begun\");\n{script}\nprint(\"went on\");")).start();
+    run.until_stdout("begun\n");
+    run.signal(signal);
+    run.ends_within(AT_ONCE)
+}
+
+#[test]
+fn it_ends_any_script_within_a_second() {
+    for script in [
+        "loop { }",
+        "fn f() { loop { } }\nf();",
+        "sleep(\"1h\");",
+        "parallel([|| sleep(\"1h\"), || { loop { } }, || sleep(\"2h\")]);",
+        "retry(#{ times: 9, delay: \"1h\" }, || fail(\"exec\", \"no\"));",
+        "wait_until(\"1h\", || false);",
+        "attempt(|| sleep(\"1h\"));",
+        "try { sleep(\"1h\"); } catch { }",
+        "loop { try { sleep(\"1h\"); } catch { } }",
+        "parallel([|| attempt(|| parallel([|| sleep(\"1h\")]))]);",
+    ] {
+        let ended = interrupted(script, Signal::INT);
+        assert_eq!((ended.code, ended.stdout.as_str()), (130, "begun\n"), "{script}: {ended}");
+        assert!(ended.stderr.contains("\nerror: Interrupted\n --> scripts/a.rhai:2:"), "{script}: {ended}");
+    }
+}
+
+#[test]
+fn it_says_what_it_does_and_where_it_was() {
+    let expected = "\
+interrupted: finishing what was begun; once more leaves at once
+error: Interrupted
+ --> scripts/a.rhai:2:1
+  |
+2 | sleep(\"1h\");
+  | ^^^^^
+";
+    for signal in [Signal::INT, Signal::TERM] {
+        assert_eq!(interrupted("sleep(\"1h\");", signal).stderr, expected);
+    }
+}
+
+#[test]
+fn a_host_command_ends_with_it() {
+    let run = Spc::new()
+        .file("spc.toml", "[allow]\ncommands = [\"sh\"]")
+        .runbook("sh([\"sh\", \"-c\", \"echo begun; exec sleep 3600\"]);\nprint(\"went on\");")
+        .start();
+    run.until_stderr("begun\n");
+    run.interrupt();
+    let ended = run.ends_within(AT_ONCE);
+    assert_eq!((ended.code, ended.stdout.as_str()), (130, ""), "{ended}");
+}
+
+#[test]
+fn an_interrupt_of_the_scripts_own_is_one_too() {
+    Spc::new()
+        .runbook("try { fail(\"interrupted\", \"Nothing was removed\"); } catch { }\nprint(\"went on\");")
+        .code(130)
+        .stderr(
+            r#"
+            error: Nothing was removed
+             --> scripts/a.rhai:2:1
+              |
+            2 | print("went on");
+              | ^^^^^
+            "#,
+        )
+        .run();
+}

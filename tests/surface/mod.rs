@@ -1,0 +1,19 @@
+//! What a user meets: the real binary, without an engine or with one that is made up.
+
+mod args;
+mod cli;
+mod connection;
+mod control;
+mod descriptions;
+mod env;
+mod errors;
+mod interrupts;
+mod json;
+mod modules;
+mod output;
+mod policy;
+mod project;
+mod questions;
+mod runbooks;
+mod secrets;
+mod tables;

@@ -1,0 +1,137 @@
+//! Runbooks as files: those that are not there, and those that other editors wrote.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::Spc;
+
+fn scripts() -> Spc {
+    Spc::new().file("scripts/up.rhai", "print(\"up\");").file("scripts/down.rhai", "print(\"down\");")
+}
+
+#[test]
+fn one_that_is_there_runs() {
+    scripts().args(["run", "scripts/up.rhai"]).stdout("up\n").run();
+    let absolute = scripts();
+    let path = absolute.project().join("scripts/up.rhai");
+    absolute.args(["run".into(), path.into_os_string()]).stdout("up\n").run();
+}
+
+#[test]
+fn one_that_is_missing_comes_with_the_nearest() {
+    for given in ["scripts/upp.rhai", "scripts/up", "scripts/up.rhai/"] {
+        let said = format!("error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n");
+        scripts().args(["run", given]).code(1).stderr(&said.replace(".rhai/\"\n", ".rhai\"\n")).run();
+    }
+}
+
+#[test]
+fn one_that_is_like_no_other_comes_with_all_there_are() {
+    scripts()
+        .args(["run", "scripts/migrate.rhai"])
+        .code(1)
+        .stderr(
+            r#"
+            error: There is no runbook "scripts/migrate.rhai"
+            help: there is: scripts/down.rhai, scripts/up.rhai
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_folder_that_is_missing_or_empty_is_said_to_be() {
+    scripts()
+        .args(["run", "script/up.rhai"])
+        .code(1)
+        .stderr(
+            r#"
+            error: There is no runbook "script/up.rhai"
+            help: there is no folder "script"
+            "#,
+        )
+        .run();
+    scripts()
+        .folder("empty")
+        .args(["run", "empty/up.rhai"])
+        .code(1)
+        .stderr(
+            r#"
+            error: There is no runbook "empty/up.rhai"
+            help: there are no runbooks in "empty"
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_folder_is_no_runbook() {
+    scripts().args(["run", "scripts"]).code(2).stderr("error: Could not read \"scripts\": it is a folder\n").run();
+}
+
+#[test]
+fn an_empty_one_does_nothing_well() {
+    Spc::new().runbook("").run();
+    Spc::new().runbook("// Nothing yet.\n").run();
+}
+
+#[test]
+fn one_in_another_encoding_is_refused_with_the_line() {
+    Spc::new()
+        .file("latin.rhai", b"let a = 1;\nlet b = \"\xe4\";")
+        .args(["run", "latin.rhai"])
+        .code(2)
+        .stderr("error: Could not read \"latin.rhai\": line 2 is not UTF-8 text\n")
+        .run();
+}
+
+#[test]
+fn one_that_may_not_be_read_says_so() {
+    let run = scripts().args(["run", "scripts/up.rhai"]).as_nobody();
+    std::fs::set_permissions(run.project().join("scripts/up.rhai"), Permissions::from_mode(0o600)).unwrap();
+    run.code(2).stderr("error: Could not read \"[project]/scripts/up.rhai\": permission denied\n").run();
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_move_no_column() {
+    Spc::new()
+        .file("scripts/a.rhai", "\u{feff}print(\"größe\");\r\n  let x = `two\r\nlines`; print(x.lines().len() + typo);\r\n")
+        .args(["run", "scripts/a.rhai"])
+        .code(2)
+        .stderr(
+            r#"
+            error: There is no variable "typo"
+             --> scripts/a.rhai:3:33
+              |
+            3 | lines`; print(x.lines().len() + typo);
+              |                                 ^^^^
+            "#,
+        )
+        .run();
+    Spc::new().runbook("\u{feff}print(`a\r\nb`);\r\n").stdout("a\nb\n").run();
+}
+
+#[test]
+fn blanks_and_other_alphabets_in_a_path_are_no_obstacle() {
+    let run = Spc::new().folder("프로젝트 1").started_in("프로젝트 1");
+    run.file("프로젝트 1/ä ö/ü b.rhai", "import \"lib/ñ\" as lib;\nprint(lib::name());\nfail(\"exec\", \"데이터\");")
+        .file("프로젝트 1/ä ö/lib/ñ.rhai", "fn name() { \"größe\" }")
+        .args(["run", "ä ö/ü b.rhai"])
+        .code(1)
+        .stdout("größe\n")
+        .stderr(
+            r#"
+            error: 데이터
+             --> ä ö/ü b.rhai:3:1
+              |
+            3 | fail("exec", "데이터");
+              | ^^^^
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_first_line_for_the_shell_is_no_code() {
+    Spc::new().runbook("#!/usr/bin/env -S spc run\nprint(5);").stdout("5\n").run();
+}

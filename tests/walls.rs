@@ -1,0 +1,312 @@
+//! The walls of the house, read from its sources: which room may name which, and where foreign crates and printing may be.
+//!
+//! Sources are read as tokens, so that comments, documentation and texts count for nothing and macros hide nothing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// Each room of `src/` and the rooms right below it; it may name those below them too. No room but these may be there.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("cli", &["repl", "testing", "lsp", "ui"]),
+    ("repl", &["check", "ui"]),
+    ("testing", &["check", "ui"]),
+    ("lsp", &["check"]),
+    ("check", &["script"]),
+    ("script", &["api"]),
+    // `compose`: the variables of a service's `env_file`.
+    ("api", &["value", "apply", "compose"]),
+    ("value", &["engine"]),
+    ("apply", &["engine"]),
+    ("ui", &["model"]),
+    ("engine", &["host"]),
+    ("host", &["policy"]),
+    ("policy", &["model"]),
+    ("compose", &["model"]),
+    ("model", &[]),
+];
+
+/// Paths that may stand only in some files: what they begin with, where, and why there. The first that fits a path counts.
+const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
+    (&["rhai"], &["script/", "api/", "value/", "repl/", "testing/"], "what is below knows nothing of scripts"),
+    (&["clap"], &["cli/"], "the command line is read in one place"),
+    (&["rustyline"], &["repl/"], "only the prompt is a prompt"),
+    (
+        &["bollard", "models"],
+        &["engine/", "apply/observe.rs", "apply/create.rs", "api/image.rs", "api/network.rs", "api/volume.rs"],
+        "two files convert between Docker's models and ours; the three of `api` hand a whole answer of `inspect` to the script",
+    ),
+    (&["bollard"], &["engine/docker/"], "the client has one home: the rest sees the port"),
+    (&["std", "io", "stdout"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
+    (&["std", "io", "stderr"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
+    (&["io", "stdout"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
+    (&["io", "stderr"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
+];
+
+/// Macros that print.
+const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
+
+/// A path in a source, with its line: `crate::host::Host`, `super::Common`, a macro as `println!`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    path: Vec<String>,
+    line: usize,
+    /// Modules inside the file around it.
+    depth: usize,
+}
+
+impl Named {
+    fn starts_with(&self, start: &[&str]) -> bool {
+        self.path.iter().map(String::as_str).take(start.len()).eq(start.iter().copied())
+    }
+}
+
+/// All paths of two names and more, and all macros, of a source.
+fn named(source: &str) -> Vec<Named> {
+    let tokens: TokenStream = source.parse().expect("a source is made of tokens");
+    let mut found = Vec::new();
+    walk(tokens, &mut found, 0);
+    found
+}
+
+fn walk(tokens: TokenStream, found: &mut Vec<Named>, depth: usize) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            TokenTree::Group(group) => {
+                let is_module = at >= 2 && is_word(&tokens[at - 2], "mod") && group.delimiter() == Delimiter::Brace;
+                walk(group.stream(), found, depth + usize::from(is_module));
+                at += 1;
+            }
+            TokenTree::Ident(_) => at = path(&tokens, at, &[], found, depth),
+            _ => at += 1,
+        }
+    }
+}
+
+/// Reads the path that begins at `at`, below `before`; the place after it.
+fn path(tokens: &[TokenTree], mut at: usize, before: &[String], found: &mut Vec<Named>, depth: usize) -> usize {
+    let mut path = before.to_vec();
+    let line = tokens[at].span().start().line;
+    // `use bollard as docker` names the crate alone.
+    let is_used = before.is_empty() && at > 0 && is_word(&tokens[at - 1], "use");
+    while let Some(TokenTree::Ident(name)) = tokens.get(at) {
+        path.push(name.to_string().trim_start_matches("r#").to_owned());
+        at += 1;
+        if !(is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')) {
+            break;
+        }
+        at += 2;
+        if let Some(TokenTree::Group(group)) = tokens.get(at) {
+            if group.delimiter() == Delimiter::Brace {
+                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+                for part in inside.split(|token| is_punct(Some(token), ',')).filter(|part| !part.is_empty()) {
+                    self::path(part, 0, &path, found, depth);
+                }
+                return at + 1;
+            }
+        }
+    }
+    let is_macro = path.len() == 1 && is_punct(tokens.get(at), '!') && matches!(tokens.get(at + 1), Some(TokenTree::Group(_)));
+    if is_macro {
+        path[0].push('!');
+    }
+    if is_macro || is_used || path.len() > 1 {
+        found.push(Named { path, line, depth });
+    }
+    at
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(name) if name == word)
+}
+
+fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
+}
+
+/// The sources of `src/`, by their paths in it.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                sources.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    sources.sort();
+    sources
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The room that a file is in; nothing for the files of `src/` itself.
+fn room(file: &str) -> Option<&str> {
+    file.split_once('/').map(|(room, _)| room)
+}
+
+/// All rooms below one.
+fn below(room: &str) -> BTreeSet<&'static str> {
+    let right_below = |room: &str| ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, next)| next);
+    let mut below: BTreeSet<&'static str> = BTreeSet::new();
+    let mut rooms: Vec<&'static str> = right_below(room).to_vec();
+    while let Some(room) = rooms.pop() {
+        if below.insert(room) {
+            rooms.extend(right_below(room));
+        }
+    }
+    below
+}
+
+/// The names in a file that point up, or out of the house.
+fn pointing_up(file: &str, source: &str) -> Vec<String> {
+    let Some(own) = room(file) else { return Vec::new() };
+    let below = below(own);
+    let wrong = |named: &Named| {
+        let climbs = named.path.iter().take_while(|part| *part == "super").count();
+        if climbs > 0 {
+            return climbs > height(file) + named.depth;
+        }
+        named.path[0] == "crate" && named.path[1] != own && !below.contains(named.path[1].as_str())
+    };
+    let said = |named: &Named| format!("{file}:{}: \"{own}\" may not name \"{}\"", named.line, named.path.join("::"));
+    named(source).iter().filter(|named| wrong(named)).map(said).collect()
+}
+
+/// How often `super` in a file stays in its room.
+fn height(file: &str) -> usize {
+    let folders = file.split('/').count() - 1;
+    if file.ends_with("/mod.rs") { folders - 1 } else { folders }
+}
+
+/// The names in a file that may stand in others only, and the rules of `OUTSIDE` that it needs.
+fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usize)>) {
+    let (mut wrong, mut needed) = (Vec::new(), BTreeSet::new());
+    for named in named(source) {
+        let Some((rule, (_, places, why))) = OUTSIDE.iter().enumerate().find(|(_, (start, _, _))| named.starts_with(start)) else {
+            if PRINTING.iter().any(|name| named.path == [format!("{name}!")]) && room(file) != Some("ui") {
+                wrong.push(format!("{file}:{}: \"{}\" prints past the terminal, which masks secrets", named.line, named.path[0]));
+            }
+            continue;
+        };
+        match places.iter().position(|place| file.starts_with(place)) {
+            Some(place) => drop(needed.insert((rule, place))),
+            None => wrong.push(format!("{file}:{}: \"{}\" has no place here: {why}", named.line, named.path.join("::"))),
+        }
+    }
+    (wrong, needed)
+}
+
+#[test]
+fn imports_point_down_only() {
+    let wrong: Vec<String> = sources().iter().flat_map(|(file, source)| pointing_up(file, source)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_has_its_place() {
+    let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+    let sources = sources();
+    let unknown: BTreeSet<&str> = sources.iter().filter_map(|(file, _)| room(file)).filter(|room| !known.contains(room)).collect();
+    assert!(unknown.is_empty(), "no place is told for: {unknown:?}");
+    for (room, _) in ROOMS {
+        assert!(!below(room).contains(room), "\"{room}\" is below itself");
+    }
+    // What stands outside of the rooms only opens them.
+    for (file, source) in sources.iter().filter(|(file, _)| room(file).is_none()) {
+        let expected: &[&str] = if file == "main.rs" { &["spc", "cli"] } else { &[] };
+        let strange: Vec<Named> =
+            named(source).into_iter().filter(|named| named.path[0] != "std" && !named.starts_with(expected)).collect();
+        assert!(strange.is_empty(), "{file}: {strange:?}");
+    }
+}
+
+#[test]
+fn foreign_crates_and_printing_stay_where_they_belong() {
+    let mut all_needed = BTreeSet::new();
+    let mut all_wrong = Vec::new();
+    for (file, source) in sources() {
+        let (wrong, needed) = out_of_place(&file, &source);
+        all_wrong.extend(wrong);
+        all_needed.extend(needed);
+    }
+    assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
+    // A file that is named needs to be; a room may come to need it.
+    for (rule, (start, places, _)) in OUTSIDE.iter().enumerate() {
+        for (place, name) in places.iter().enumerate().filter(|(_, name)| name.ends_with(".rs")) {
+            assert!(
+                all_needed.contains(&(rule, place)),
+                "\"{name}\" does not name \"{}\" any more: take it off the list",
+                start.join("::")
+            );
+        }
+    }
+}
+
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
+    while let Some(folder) = folders.pop() {
+        let declares = ["lib.rs", "mod.rs"].map(|name| folder.join(name)).into_iter().find(|path| path.exists());
+        let Some(declares) = declares else { continue };
+        let source = std::fs::read_to_string(&declares).unwrap();
+        for path in entries(&folder).into_iter().filter(|path| *path != declares) {
+            let is_module = path.is_dir() && path.join("mod.rs").exists() || path.extension().is_some_and(|extension| extension == "rs");
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let declared =
+                source.lines().any(|line| line.trim_start_matches("pub ").trim_start_matches("(crate) ") == format!("mod {name};"));
+            assert!(!is_module || declared, "\"{}\" is in no module", path.display());
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_that_points_up_is_found_however_it_is_written() {
+    for (file, source, expected) in [
+        ("host/mod.rs", "use crate::engine::Engine;", 1),
+        ("host/mod.rs", "use crate::{engine::{self, Engine}, model::Failure};", 2),
+        ("host/mod.rs", "fn f() -> crate::api::Context { crate::api::make() }", 2),
+        ("host/mod.rs", "fn f() { println!(\"{}\", vec![crate::ui::WIDTH]) }", 1),
+        ("host/mod.rs", "mod tests { use super::super::api; }", 1),
+        ("host/real/files.rs", "use super::super::super::api;", 1),
+        ("ui/help.rs", "use crate::policy::Policy;", 1),
+        ("host/mod.rs", "use crate::policy::Policy; use crate::model::Failure; use crate::host::real;", 0),
+        ("host/real/files.rs", "use super::super::error; mod tests { use super::super::super::Host; }", 0),
+        ("host/mod.rs", "/// See [`crate::engine`].\nfn f() { g(\"crate::engine\") } // crate::engine", 0),
+        ("cli/mod.rs", "use crate::{model::Failure, policy, engine::docker::connect, ui::help};", 0),
+    ] {
+        assert_eq!(pointing_up(file, source).len(), expected, "{file}: {source}");
+    }
+}
+
+#[test]
+fn a_name_out_of_place_is_found_however_it_is_written() {
+    for (file, source, expected) in [
+        ("apply/lock.rs", "use bollard::models;", 1),
+        ("apply/create.rs", "use bollard::{models, Docker};", 1),
+        ("apply/create.rs", "use bollard as docker;", 1),
+        ("engine/sim/mod.rs", "fn f(d: bollard::Docker) -> bollard::models::Volume {}", 1),
+        ("model/plan.rs", "fn f() -> rhai::Dynamic {}", 1),
+        ("script/run.rs", "#[derive(clap::Args)] struct A;", 1),
+        ("api/log.rs", "fn f() { println!(); std::io::stdout().flush(); }", 2),
+        ("api/log.rs", "use std::io::{self, stderr}; fn f() { io::stdout() }", 2),
+        ("ui/terminal.rs", "use std::io; fn f() { println!(); io::stdout() }", 0),
+        ("engine/docker/mod.rs", "use bollard::{Docker, models};", 0),
+        ("api/log.rs", "fn f() { print(rhai, clap); x.println; let bollard = 1; fn print() {} }", 0),
+    ] {
+        assert_eq!(out_of_place(file, source).0.len(), expected, "{file}: {source}");
+    }
+}
