@@ -95,8 +95,8 @@ struct Walk<'a> {
     hub: &'a Hub,
     learnt: Learnt,
     states: Vec<State>,
-    /// Groups of which a step was begun.
-    begun: BTreeSet<GroupId>,
+    /// Steps that were begun, however they ended.
+    begun: BTreeSet<StepId>,
     failures: Vec<(StepId, Failure)>,
     interrupted: bool,
     /// Ends long steps outside begun groups at the first failure.
@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
             for id in self.ready_steps(&learnt) {
                 self.states[id] = State::Running;
                 let step = &execution.plan.steps[id];
-                self.begun.extend(step.group);
+                self.begun.insert(id);
                 let stop = if step.group.is_some() { execution.around.cancel.clone() } else { self.stop.clone() };
                 let learnt = &learnt;
                 running.push(async move { (id, one_step(execution, hub, learnt, id, step, &stop).await) });
@@ -156,10 +156,7 @@ impl<'a> Walk<'a> {
             return;
         }
         self.states[id] = State::Failed;
-        // Somebody may wait for it with `required: false`: then it is no failure of the whole.
-        let tolerated = self.execution.plan.steps.iter().filter(|step| step.after.contains(&id)).all(|step| step.tolerates.contains(&id))
-            && self.execution.plan.steps.iter().any(|step| step.tolerates.contains(&id));
-        if tolerated {
+        if self.execution.plan.tolerates(id) {
             self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
             return;
         }
@@ -205,16 +202,20 @@ impl<'a> Walk<'a> {
         } else if self.failures.is_empty() {
             true
         } else {
-            step.group.is_some_and(|group| self.begun.contains(&group))
+            step.group.is_some_and(|group| self.begun_groups().contains(&group))
         }
+    }
+
+    fn begun_groups(&self) -> BTreeSet<GroupId> {
+        self.begun.iter().filter_map(|&step| self.execution.plan.steps[step].group).collect()
     }
 
     /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a deadline.
     async fn roll_back(&mut self) {
         let plan = self.execution.plan;
-        for group in &self.begun {
-            let Some(back) = plan.rollbacks.get(group).filter(|back| self.states[back.until] != State::Done) else { continue };
-            let service = plan.steps.iter().find(|step| step.group == Some(*group)).and_then(|step| step.service.clone());
+        for group in self.begun_groups() {
+            let Some(back) = plan.rollbacks.get(&group).filter(|back| self.states[back.until] != State::Done) else { continue };
+            let service = plan.steps.iter().find(|step| step.group == Some(group)).and_then(|step| step.service.clone());
             let name = service.clone().unwrap_or_default();
             let restarts = back.actions.iter().any(|action| matches!(action, Action::StartContainer { .. }));
             let (begun, done) = if restarts {
@@ -225,8 +226,8 @@ impl<'a> Walk<'a> {
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
             let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
             let undo = async {
-                for action in &back.actions {
-                    self.execution.perform(self.hub, &self.learnt, service.as_deref(), action, &|_| {}).await?;
+                for undo in back.undo.iter().filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step))) {
+                    self.execution.perform(self.hub, &self.learnt, service.as_deref(), &undo.action, &|_| {}).await?;
                 }
                 Ok::<(), Failure>(())
             };

@@ -11,12 +11,15 @@ use super::hub::Hub;
 use super::images::{self, Building};
 use super::observe::{image_volumes, inspect, is_anonymous, publisher};
 use super::readiness::{self, Waiting};
+use super::records::Records;
 use super::secrets;
 use crate::engine::{EngineError, StopRequest};
-use crate::model::plan::{Action, ContainerRef};
+use crate::model::event::Level;
+use crate::model::names::label;
+use crate::model::plan::{Action, Anonymous, ContainerRef};
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{MountSource, ProbeMode, Project, Service};
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, hash};
 
 /// Docker's own time from TERM to KILL.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -139,6 +142,7 @@ impl Execution<'_> {
             Action::Attach { container } => self.attach(learnt, service, container).await?,
             Action::StopContainer { container } => {
                 let id = learnt.id(container);
+                self.remember_stop(&id);
                 match engine.container_stop(&id, &StopRequest::default()).await {
                     Ok(_) => learnt.with(|known| known.stopped.push(id)),
                     Err(error) if error.is_not_found() => {}
@@ -156,6 +160,18 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Noted before it is done: a run that is killed must not leave a service that looks like a job that ended by itself.
+    fn remember_stop(&self, id: &str) {
+        let around = self.around;
+        let records = Records::new(&*around.host, &around.directory, &self.plan.project);
+        let kept = records.update(|state| {
+            state.stopped.insert(id.to_owned());
+        });
+        if let Err(error) = kept {
+            around.log(Level::Warning, format!("That a container is stopped is not remembered: {error}"));
+        }
     }
 
     fn project(&self) -> Result<&Project, Failure> {
@@ -218,7 +234,7 @@ impl Execution<'_> {
             of_engine(error, &format!("create the container \"{name}\"")).field("service", service.name.clone())
         })?;
         for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
-            around.log(crate::model::event::Level::Warning, format!("{name}: {warning}"));
+            around.log(Level::Warning, format!("{name}: {warning}"));
         }
         Ok(created.id)
     }
@@ -258,6 +274,11 @@ impl Execution<'_> {
     async fn connect_missing(&self, project: &Project, service: &Service, id: &str) -> Result<(), Failure> {
         let engine = &*self.around.engine;
         let found = engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect a container"))?;
+        let hash = found.config.and_then(|config| config.labels).and_then(|mut labels| labels.remove(label::HASH));
+        if hash.as_deref() != Some(&hash::service(service, project, &self.around.secrets)) {
+            // An old one on its way back: it has the networks of its own description.
+            return Ok(());
+        }
         let there = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let alias =
             there.values().next().and_then(|endpoint| endpoint.aliases.as_ref()).is_some_and(|aliases| aliases.contains(&service.name));
@@ -341,15 +362,15 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Removes a container; the volume of its secrets always, its other anonymous ones if asked.
-    async fn remove(&self, id: &str, name: &str, volumes: bool) -> Result<(), Failure> {
+    /// Removes a container; the volume of its secrets always, its other anonymous ones as asked.
+    async fn remove(&self, id: &str, name: &str, volumes: Anonymous) -> Result<(), Failure> {
         let engine = &*self.around.engine;
         let found = match inspect(engine, id).await {
             Ok(found) => found,
             Err(failure) if failure.kind == Kind::NotFound => return Ok(()),
             Err(failure) => return Err(failure),
         };
-        match engine.container_remove(&found.id, true, volumes).await {
+        match engine.container_remove(&found.id, true, volumes != Anonymous::Kept).await {
             Ok(()) => {}
             Err(error) if error.is_not_found() => {}
             Err(error) if error.is_conflict() && error.message.contains("already in progress") => {}
@@ -357,7 +378,7 @@ impl Execution<'_> {
         }
         // The engine takes a volume that was taken over for a named one and keeps it.
         for (target, volume) in &found.volumes {
-            if is_anonymous(volume) && (volumes || target == SECRETS_FOLDER) {
+            if is_anonymous(volume) && (volumes == Anonymous::All || target == SECRETS_FOLDER) {
                 remove_volume(engine, volume).await?;
             }
         }

@@ -41,8 +41,8 @@ pub struct Outcome {
     pub changes: usize,
     /// The project's containers afterwards.
     pub containers: Vec<Container>,
-    /// Whether a container was waited for.
-    pub waited: bool,
+    /// Ids of the containers that were waited for and got ready.
+    pub waited: BTreeSet<String>,
     /// Container id → time until it was ready, in this run or the one that started it.
     pub ready: BTreeMap<String, Duration>,
 }
@@ -83,16 +83,14 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         leaves_nothing: false,
     };
     let mut outcome = work.run(&make_plan).await?;
-    if outcome.changes > 0 || outcome.waited {
-        check_still_up(&outcome, &services, project)?;
-    }
+    check_still_up(&outcome, project)?;
     outcome.containers.retain(|container| services.contains(&container.service));
     Ok(outcome)
 }
 
 /// `up` answers only when it is true: what was brought up still runs now.
-fn check_still_up(outcome: &Outcome, services: &BTreeSet<String>, project: &Project) -> Result<(), Failure> {
-    for container in outcome.containers.iter().filter(|container| services.contains(&container.service)) {
+fn check_still_up(outcome: &Outcome, project: &Project) -> Result<(), Failure> {
+    for container in outcome.containers.iter().filter(|container| outcome.waited.contains(&container.id)) {
         let done = container.exit_code == Some(0) && container.state == ContainerState::Exited;
         if container.state != ContainerState::Running
             && !(done && project.services[&container.service].restart == crate::model::spec::Restart::No)
@@ -280,7 +278,7 @@ impl Work<'_> {
                 Some((container.id.clone(), now.or_else(before)?))
             })
             .collect();
-        Outcome { changes: findings.changes, waited: !findings.ready.is_empty(), containers: observed.containers, ready }
+        Outcome { changes: findings.changes, waited: findings.ready.keys().cloned().collect(), containers: observed.containers, ready }
     }
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.

@@ -2,7 +2,7 @@
 //!
 //! Printed by [`Plan`]'s `Display`; walked by `apply::execute`, which decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -22,9 +22,17 @@ pub struct Plan {
 /// What is done, in this order, when a group that was begun can't be finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rollback {
-    pub actions: Vec<Action>,
+    pub undo: Vec<Undo>,
     /// Once this step is done there is no way back, and none is needed: the new container serves.
     pub until: StepId,
+}
+
+/// One thing done on the way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Undo {
+    pub action: Action,
+    /// Only if this step was begun; in any case without one.
+    pub of: Option<StepId>,
 }
 
 /// Place of a step in [`Plan::steps`].
@@ -85,6 +93,16 @@ pub enum Until {
     Completed,
 }
 
+/// Which of a container's anonymous volumes go with it. That of its secrets always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anonymous {
+    Kept,
+    /// Those made for it; what it took over from another one stays.
+    Own,
+    All,
+}
+
 /// The effects there are. What a container is made of stands in the description, by service name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -141,10 +159,9 @@ pub enum Action {
     RestartContainer {
         container: ContainerRef,
     },
-    /// `volumes`: also its anonymous volumes.
     RemoveContainer {
         container: ContainerRef,
-        volumes: bool,
+        volumes: Anonymous,
     },
     RenameContainer {
         container: ContainerRef,
@@ -199,6 +216,35 @@ impl Plan {
     /// Whether walking it changes anything.
     pub fn changes(&self) -> bool {
         self.steps.iter().any(|step| step.action.changes())
+    }
+
+    /// Whether the failure of a step is no failure of the whole: all that depends on its service does so with `required: false`.
+    pub fn tolerates(&self, failed: StepId) -> bool {
+        let service = &self.steps[failed].service;
+        let mut lost = BTreeSet::from([failed]);
+        let mut tolerated = false;
+        // A step waits only for earlier ones, so that one pass finds all that can't be done any more.
+        for (id, step) in self.steps.iter().enumerate() {
+            let required = |before: &&StepId| !step.tolerates.contains(before);
+            let loses = step.after.iter().filter(|before| lost.contains(before)).any(|before| required(&before));
+            if step.service == *service {
+                if loses {
+                    lost.insert(id);
+                }
+                continue;
+            }
+            let mut conditions = step.after.iter().filter(|&&before| self.steps[before].service == *service && self.is_condition(before));
+            if loses || conditions.clone().any(|before| required(&before)) {
+                return false;
+            }
+            tolerated |= conditions.next().is_some();
+        }
+        tolerated
+    }
+
+    /// Whether a step is what a condition on its service waits for.
+    fn is_condition(&self, step: StepId) -> bool {
+        matches!(self.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. })
     }
 
     /// Adds a step and answers its id.

@@ -1,8 +1,10 @@
 //! The verbs on the simulated engine, in virtual time.
 
 mod crash;
+mod killed;
 mod property;
 mod readiness;
+mod replacement;
 mod up;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -71,53 +71,87 @@ fn described(services: &[Drawn]) -> Value {
 
 #[expect(clippy::too_many_lines, reason = "a key of Compose after the other")]
 fn service(number: usize, drawn: &Drawn) -> Value {
-    let has = |flags: u8, bit: u8| flags & (1 << bit) != 0;
     let job = is_job(number);
-    let mut single = false;
-    let mut mounts = Vec::new();
-    if has(drawn.mounts, 0) {
-        mounts.push(json!("shared:/shared"));
-    }
-    if has(drawn.mounts, 1) {
-        mounts.push(json!(format!("own{number}:/own")));
-        single = true;
-    }
-    let mut anonymous = drawn.image % 2 == 1;
-    if has(drawn.mounts, 2) {
-        mounts.push(json!("/anonymous"));
-        anonymous = true;
-    }
-    if has(drawn.mounts, 3) {
-        mounts.push(json!("./src:/src:ro"));
-    }
-    if has(drawn.mounts, 4) {
-        mounts.push(json!({"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": "8m"}}));
-    }
-    if has(drawn.mounts, 5) {
-        mounts.push(json!(format!("own{}:/others:ro", (number + 1) % 5)));
-    }
     let mut map = serde_json::Map::new();
-    let fixed_address = has(drawn.networks, 2);
+    let mut put = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
+    let (mounts, anonymous) = mounts(number, drawn);
+    let published = drawn.published && !job;
+    let fixed_address = drawn.networks % 4 >= 2 && has(drawn.networks, 2);
+    // Of what can be there once only there is one container.
+    let single = has(drawn.mounts, 1) || fixed_address || published;
+    put("image", json!(["plain:1", "volume:1", "checked:1", "both:1"][drawn.image]));
+    put("environment", json!({"LEVEL": drawn.level, "EMPTY": ""}));
+    put("volumes", json!(mounts));
+    put("depends_on", needs(number, drawn));
+    put("scale", json!(if single { drawn.scale.min(1) } else { drawn.scale }));
+    if drawn.start_first && !single && !anonymous {
+        put("deploy", json!({"update_config": {"order": "start-first"}}));
+    }
+    let mut front = json!({"aliases": [format!("alias{number}")]});
+    if fixed_address {
+        front["ipv4_address"] = json!(format!("10.9.0.{}", 10 + number));
+    }
     match drawn.networks % 4 {
         0 => {}
-        1 => drop(map.insert("networks".into(), json!(["back"]))),
-        two => {
-            let mut front = json!({"aliases": [format!("alias{number}")]});
-            if fixed_address {
-                front["ipv4_address"] = json!(format!("10.9.0.{}", 10 + number));
-                single = true;
-            }
-            map.insert("networks".into(), if two == 2 { json!({"front": front}) } else { json!({"front": front, "back": {}}) });
+        1 => put("networks", json!(["back"])),
+        2 => put("networks", json!({"front": front})),
+        _ => put("networks", json!({"front": front, "back": {}})),
+    }
+    match drawn.secret {
+        1 => put("secrets", json!(["token"])),
+        2 => put("secrets", json!(["token", {"source": "file", "target": "deep.txt", "mode": "0400", "uid": "7"}])),
+        _ => {}
+    }
+    if drawn.health == 0 {
+        put("healthcheck", json!({"disable": true}));
+    }
+    if !job {
+        match drawn.health {
+            1 => put("healthcheck", json!({"test": ["CMD", "ask"], "interval": "2s", "retries": 5})),
+            2 => put("healthcheck", json!({"test": "ask", "timeout": "2s", "start_interval": "1s"})),
+            _ => {}
+        }
+        put("restart", json!(["no", "always", "unless-stopped", "on-failure:3"][drawn.restart]));
+        let ports = [(published, format!("127.0.0.1:{}:8000", 8100 + number)), (drawn.ephemeral, "9000/udp".to_owned())];
+        put("ports", ports.into_iter().filter(|(wanted, _)| *wanted).map(|(_, port)| port).collect());
+    }
+    let more = [
+        ("read_only", json!(true)),
+        ("user", json!("1000:1000")),
+        ("stop_grace_period", json!("1500ms")),
+        ("labels", json!({"own": "label"})),
+        ("logging", json!({"driver": "json-file", "options": {"max-size": "10m"}})),
+        ("extra_hosts", json!(["other:10.0.0.7"])),
+        ("command", json!("serve --workers 2")),
+        ("init", json!(true)),
+    ];
+    for (bit, (key, value)) in more.into_iter().enumerate() {
+        if has(drawn.flags, bit) {
+            put(key, value);
         }
     }
-    let mut ports = Vec::new();
-    if drawn.published && !job {
-        ports.push(json!(format!("127.0.0.1:{}:8000", 8100 + number)));
-        single = true;
-    }
-    if drawn.ephemeral && !job {
-        ports.push(json!("9000/udp"));
-    }
+    Value::Object(map)
+}
+
+fn has(flags: u8, bit: usize) -> bool {
+    flags & (1 << bit) != 0
+}
+
+/// The mounts, and whether one of them or of the image's is anonymous.
+fn mounts(number: usize, drawn: &Drawn) -> (Vec<Value>, bool) {
+    let all = [
+        json!("shared:/shared"),
+        json!(format!("own{number}:/own")),
+        json!("/anonymous"),
+        json!("./src:/src:ro"),
+        json!({"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": "8m"}}),
+        json!(format!("own{}:/others:ro", (number + 1) % 5)),
+    ];
+    let mounts = all.into_iter().enumerate().filter(|(bit, _)| has(drawn.mounts, *bit)).map(|(_, mount)| mount);
+    (mounts.collect(), has(drawn.mounts, 2) || drawn.image % 2 == 1)
+}
+
+fn needs(number: usize, drawn: &Drawn) -> Value {
     let needs = drawn.needs.iter().enumerate().take(number).filter_map(|(other, how)| {
         let condition = match (how, is_job(other)) {
             (0 | 1, _) => return None,
@@ -127,53 +161,7 @@ fn service(number: usize, drawn: &Drawn) -> Value {
         };
         Some((name(other), json!({"condition": condition})))
     });
-    map.insert("depends_on".into(), Value::Object(needs.collect()));
-    map.insert("image".into(), json!(["plain:1", "volume:1", "checked:1", "both:1"][drawn.image]));
-    map.insert("environment".into(), json!({"LEVEL": drawn.level, "EMPTY": ""}));
-    map.insert("volumes".into(), json!(mounts));
-    if !ports.is_empty() {
-        map.insert("ports".into(), json!(ports));
-    }
-    match drawn.health {
-        0 => drop(map.insert("healthcheck".into(), json!({"disable": true}))),
-        1 if !job => drop(map.insert("healthcheck".into(), json!({"test": ["CMD", "ask"], "interval": "2s", "retries": 5}))),
-        2 if !job => drop(map.insert("healthcheck".into(), json!({"test": "ask", "timeout": "2s", "start_interval": "1s"}))),
-        _ => {}
-    }
-    if !job {
-        map.insert("restart".into(), json!(["no", "always", "unless-stopped", "on-failure:3"][drawn.restart]));
-    }
-    match drawn.secret {
-        1 => drop(map.insert("secrets".into(), json!(["token"]))),
-        2 => drop(map.insert("secrets".into(), json!(["token", {"source": "file", "target": "deep.txt", "mode": "0400", "uid": "7"}]))),
-        _ => {}
-    }
-    map.insert("scale".into(), json!(if single { drawn.scale.min(1) } else { drawn.scale }));
-    if has(drawn.flags, 0) {
-        map.insert("read_only".into(), json!(true));
-    }
-    if has(drawn.flags, 1) {
-        map.insert("user".into(), json!("1000:1000"));
-    }
-    if has(drawn.flags, 2) {
-        map.insert("stop_grace_period".into(), json!("1500ms"));
-    }
-    if has(drawn.flags, 3) {
-        map.insert("labels".into(), json!({"own": "label"}));
-    }
-    if has(drawn.flags, 4) {
-        map.insert("logging".into(), json!({"driver": "json-file", "options": {"max-size": "10m"}}));
-    }
-    if has(drawn.flags, 5) {
-        map.insert("extra_hosts".into(), json!(["other:10.0.0.7"]));
-    }
-    if has(drawn.flags, 6) && !job {
-        map.insert("command".into(), json!("serve --workers 2"));
-    }
-    if drawn.start_first && !single && !anonymous {
-        map.insert("deploy".into(), json!({"update_config": {"order": "start-first"}}));
-    }
-    Value::Object(map)
+    Value::Object(needs.collect())
 }
 
 fn prepared(seed: u64, modern: bool) -> Machine {

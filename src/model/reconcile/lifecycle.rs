@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::observed::{Container, ContainerState, Health, Observed};
-use super::super::plan::{Action, ContainerRef, Plan, Step, StepId, Until};
+use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId, Until};
 use super::up::{INTERRUPTED, reference};
 
 /// What `down` removes beyond containers and networks.
@@ -21,7 +21,7 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
     // They may hang on the networks and volumes.
     for one_off in &observed.one_offs {
         let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
-        removed.push(plan.add(step(None, Action::RemoveContainer { container, volumes: true }, "a one-off", Vec::new())));
+        removed.push(plan.add(step(None, Action::RemoveContainer { container, volumes: Anonymous::All }, "a one-off", Vec::new())));
     }
     for name in &observed.orphaned_secrets {
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
@@ -103,6 +103,7 @@ fn stop_all(plan: &mut Plan, containers: &[&Container]) -> BTreeMap<String, Vec<
 /// Answers the removals.
 fn stop_and_remove(plan: &mut Plan, containers: &[&Container], volumes: bool) -> Vec<StepId> {
     let stops = stop_all(plan, containers);
+    let volumes = if volumes { Anonymous::All } else { Anonymous::Kept };
     containers
         .iter()
         .map(|container| {

@@ -1,59 +1,94 @@
 //! Replacing one container: the old one is kept until the new one is ready.
 
 use super::super::Failure;
-use super::super::observed::Container;
-use super::super::plan::{Action, ContainerRef, Rollback, StepId, Until};
+use super::super::observed::{Container, ContainerState};
+use super::super::plan::{Action, Anonymous, ContainerRef, Rollback, StepId, Undo, Until};
 use super::super::spec::{Service, UpdateOrder};
 use super::up::{Difference, INTERRUPTED, Planner, new_name, reference};
 
+/// How the old container was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Old {
+    /// If it does not run, nobody wants it to.
+    AsItIs,
+    /// If it does not run, a run that was killed stopped it.
+    Interrupted,
+}
+
 impl<'a> Planner<'a> {
     /// Replaces `old`; answers the steps after which the next container of the service may be replaced.
-    pub(super) fn replace(&mut self, service: &'a Service, old: &Container, cause: &str, before: &[StepId]) -> Vec<StepId> {
+    pub(super) fn replace(&mut self, service: &'a Service, old: &Container, cause: &str, before: &[StepId], found: Old) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
         let new = ContainerRef::new(new_name(&name));
-        let group = self.groups;
-        self.groups += 1;
-        self.group = Some(group);
+        let group = self.begin_group();
         let alias = service.update_order == UpdateOrder::StopFirst;
         let create = Action::CreateContainer { name: new.name.clone(), number: old.number, alias, replaces: Some(reference(old)) };
         let created = self.add(Some(service), create, cause, before);
-        let mut rollback = vec![Action::RemoveContainer { container: new.clone(), volumes: false }];
-        let ready = match service.update_order {
-            UpdateOrder::StopFirst => {
-                if old.is_up() {
-                    rollback.push(Action::StartContainer { container: reference(old) });
-                    rollback.push(Action::Wait { container: reference(old), until: Until::Ready });
-                }
-                self.stop_then_start(service, old, &new, created)
-            }
-            UpdateOrder::StartFirst => self.start_beside(service, &new, created),
+        // Before the old one is stopped: what can't be delivered stops nothing.
+        let made = self.deliver(service, &new, "", &[created]);
+        let (stopped, started, ready) = match service.update_order {
+            UpdateOrder::StopFirst => self.stop_then_start(service, old, &new, &made),
+            UpdateOrder::StartFirst => self.start_beside(service, &new, &made),
         };
-        self.plan.rollbacks.insert(group, Rollback { actions: rollback, until: ready });
+        let mut undo = Vec::new();
+        if service.update_order == UpdateOrder::StopFirst {
+            // Gently: it may have written to the volumes that the old one gets back.
+            undo.push(Undo { action: Action::StopContainer { container: new.clone() }, of: Some(started) });
+        }
+        // The new one stays until the old one has started: a run that is killed in between knows by it what to bring back.
+        let restore = stopped.is_some() || found == Old::Interrupted && self.was_stopped(service, old);
+        if restore {
+            undo.push(Undo { action: Action::StartContainer { container: reference(old) }, of: stopped });
+        }
+        undo.push(Undo { action: remove_new(&new), of: Some(created) });
+        if restore {
+            undo.push(Undo { action: Action::Wait { container: reference(old), until: Until::Ready }, of: stopped });
+        }
+        self.plan.rollbacks.insert(group, Rollback { undo, until: ready });
         let last = self.take_over(service, old, &new, &name, ready);
         self.group = None;
         last
     }
 
-    fn stop_then_start(&mut self, service: &Service, old: &Container, new: &ContainerRef, created: StepId) -> StepId {
-        // Not before the conditions hold: the old one serves meanwhile.
-        let (conditions, _) = self.conditions(service);
-        let mut before = vec![created];
-        if old.is_up() {
-            before.extend(conditions);
-            before = vec![created, self.add(Some(service), Action::StopContainer { container: reference(old) }, "", &before)];
-        }
-        let steps = self.plan.steps.len();
-        self.start(service, new, "", &before);
-        debug_assert!(self.plan.steps.len() > steps);
-        self.plan.steps.len() - 1
+    fn begin_group(&mut self) -> usize {
+        let group = self.groups;
+        self.groups += 1;
+        self.group = Some(group);
+        group
     }
 
-    fn start_beside(&mut self, service: &Service, new: &ContainerRef, created: StepId) -> StepId {
-        self.start(service, new, "", &[created]);
-        let ready = self.plan.steps.len() - 1;
+    /// Whether a run that was killed stopped it. A job that ended by itself is not started again.
+    fn was_stopped(&self, service: &Service, old: &Container) -> bool {
+        old.state == ContainerState::Exited
+            && (self.wanted.stopped.contains(&old.id) || !(self.is_job(service) || service.looks_like_a_job()))
+    }
+
+    /// The steps of the stop, the start, and the wait after it.
+    fn stop_then_start(
+        &mut self,
+        service: &Service,
+        old: &Container,
+        new: &ContainerRef,
+        made: &[StepId],
+    ) -> (Option<StepId>, StepId, StepId) {
+        let stopped = old.is_up().then(|| {
+            // Not before the conditions hold: the old one serves meanwhile.
+            let (conditions, tolerated) = self.conditions(service);
+            let stop = Action::StopContainer { container: reference(old) };
+            let stopped = self.add(Some(service), stop, "", &[made, &conditions].concat());
+            self.plan.steps[stopped].tolerates = tolerated;
+            stopped
+        });
+        let before: Vec<StepId> = made.iter().copied().chain(stopped).collect();
+        let (started, ready) = self.begin(service, new, "", &before);
+        (stopped, started, ready)
+    }
+
+    fn start_beside(&mut self, service: &Service, new: &ContainerRef, made: &[StepId]) -> (Option<StepId>, StepId, StepId) {
+        let (started, ready) = self.begin(service, new, "", made);
         let attached = self.add(Some(service), Action::Attach { container: new.clone() }, "", &[ready]);
         // Its address changed with the attachment: what depends on it waits for this one.
-        self.wait(service, new, &[attached])
+        (None, started, self.wait(service, new, &[attached]))
     }
 
     /// The old one goes, the new one gets its name.
@@ -62,7 +97,8 @@ impl<'a> Planner<'a> {
         if service.update_order == UpdateOrder::StartFirst && old.is_up() {
             before.push(self.add(Some(service), Action::StopContainer { container: reference(old) }, "", &before));
         }
-        let removed = self.add(Some(service), Action::RemoveContainer { container: reference(old), volumes: false }, "", &before);
+        let remove = Action::RemoveContainer { container: reference(old), volumes: Anonymous::Kept };
+        let removed = self.add(Some(service), remove, "", &before);
         vec![self.add(Some(service), Action::RenameContainer { container: new.clone(), to: name.to_owned() }, "", &[removed])]
     }
 
@@ -75,39 +111,58 @@ impl<'a> Planner<'a> {
         before: &[StepId],
         previous: Vec<StepId>,
     ) -> Result<Vec<StepId>, Failure> {
-        let goes_on = new.is_up() && matches!(self.difference(service, new), Difference::Same);
-        if !goes_on {
-            let removed = self.add(Some(service), Action::RemoveContainer { container: reference(new), volumes: false }, INTERRUPTED, &[]);
-            let before = [before, &[removed]].concat();
-            return match self.difference(service, old) {
-                Difference::Same => {
-                    self.keep(service, old, &before)?;
-                    Ok(previous)
-                }
-                Difference::Changed(cause) => Ok(self.replace(service, old, &cause, &[&before[..], &previous].concat())),
-                Difference::Image(_) => Ok(self.replace(service, old, "image changed", &[&before[..], &previous].concat())),
-            };
+        let serves = new.is_up() || self.is_completed(service, new);
+        if serves && matches!(self.difference(service, new), Difference::Same) {
+            return Ok(self.finish_replacement(service, old, &reference(new), before));
         }
+        let removed = self.add(Some(service), remove_new(&reference(new)), INTERRUPTED, &[]);
+        let before = [before, &[removed]].concat();
+        let cause = match self.difference(service, old) {
+            Difference::Same => {
+                if self.was_stopped(service, old) {
+                    self.begin(service, &reference(old), INTERRUPTED, &before);
+                } else {
+                    self.keep(service, old, &before)?;
+                }
+                return Ok(previous);
+            }
+            Difference::Changed(cause) => cause,
+            Difference::Image(_) => "image changed".to_owned(),
+        };
+        Ok(self.replace(service, old, &cause, &[before, previous].concat(), Old::Interrupted))
+    }
+
+    /// The new one runs: it goes on from there.
+    fn finish_replacement(&mut self, service: &'a Service, old: &'a Container, new: &ContainerRef, before: &[StepId]) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
-        let group = self.groups;
-        self.groups += 1;
-        self.group = Some(group);
-        let new = reference(new);
-        let mut rollback = vec![Action::RemoveContainer { container: new.clone(), volumes: false }];
+        let group = self.begin_group();
+        let always = |action| Undo { action, of: None };
+        let mut undo = Vec::new();
         if service.update_order == UpdateOrder::StopFirst {
-            rollback.push(Action::StartContainer { container: reference(old) });
-            rollback.push(Action::Wait { container: reference(old), until: Until::Ready });
+            undo.push(always(Action::StopContainer { container: new.clone() }));
+        }
+        let restore = self.was_stopped(service, old);
+        if restore {
+            undo.push(always(Action::StartContainer { container: reference(old) }));
+        }
+        undo.push(always(remove_new(new)));
+        if restore {
+            undo.push(always(Action::Wait { container: reference(old), until: Until::Ready }));
         }
         let ready = match service.update_order {
-            UpdateOrder::StopFirst => self.wait(service, &new, before),
+            UpdateOrder::StopFirst => self.wait(service, new, before),
             UpdateOrder::StartFirst => {
                 let attached = self.add(Some(service), Action::Attach { container: new.clone() }, INTERRUPTED, before);
-                self.wait(service, &new, &[attached])
+                self.wait(service, new, &[attached])
             }
         };
-        self.plan.rollbacks.insert(group, Rollback { actions: rollback, until: ready });
-        let last = self.take_over(service, old, &new, &name, ready);
+        self.plan.rollbacks.insert(group, Rollback { undo, until: ready });
+        let last = self.take_over(service, old, new, &name, ready);
         self.group = None;
-        Ok(last)
+        last
     }
+}
+
+fn remove_new(new: &ContainerRef) -> Action {
+    Action::RemoveContainer { container: new.clone(), volumes: Anonymous::Own }
 }

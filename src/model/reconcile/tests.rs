@@ -6,7 +6,7 @@ use similar_asserts::assert_eq;
 
 use super::*;
 use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, Volume};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
 use crate::model::{Failure, hash, names};
@@ -158,6 +158,11 @@ fn what_is_there_and_unchanged_is_left_alone() {
     assert_eq!(plan(&project, &applied(&project)), "spc: nothing to do\n");
 }
 
+fn undone(undo: &Undo) -> String {
+    let of = undo.of.map(|step| format!(" (of {})", step + 1)).unwrap_or_default();
+    format!("{} {}{of}", undo.action.verb(), undo.action.object())
+}
+
 #[test]
 fn a_changed_variable_replaces_its_container_only_and_is_named() {
     let before = applied(&project(stack()));
@@ -168,16 +173,24 @@ fn a_changed_variable_replaces_its_container_only_and_is_named() {
     assert_eq!(
         plan.to_string(),
         "  1  create container spc-db-1.new  (environment A changed)
-  2  stop container spc-db-1  after 1
-  3  deliver secrets to container spc-db-1.new  after 1, 2
+  2  deliver secrets to container spc-db-1.new  after 1
+  3  stop container spc-db-1  after 1, 2
   4  start container spc-db-1.new  after 1, 2, 3
   5  wait until ready container spc-db-1.new  after 4
   6  remove container spc-db-1  after 5
   7  rename container spc-db-1.new to spc-db-1  after 6
 "
     );
-    let way_back: Vec<String> = plan.rollbacks[&0].actions.iter().map(|action| format!("{} {}", action.verb(), action.object())).collect();
-    assert_eq!(way_back, ["remove container spc-db-1.new", "start container spc-db-1", "wait until ready container spc-db-1"]);
+    let way_back: Vec<String> = plan.rollbacks[&0].undo.iter().map(undone).collect();
+    assert_eq!(
+        way_back,
+        [
+            "stop container spc-db-1.new (of 4)",
+            "start container spc-db-1 (of 3)",
+            "remove container spc-db-1.new (of 1)",
+            "wait until ready container spc-db-1 (of 3)"
+        ]
+    );
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::failure::SpecPath;
 use super::super::names::{self, NEW_SUFFIX};
 use super::super::observed::{Container, ContainerState, Health, Observed};
-use super::super::plan::{Action, ContainerRef, GroupId, Plan, Step, StepId, Until, When};
+use super::super::plan::{Action, Anonymous, ContainerRef, GroupId, Plan, Step, StepId, Until, When};
 use super::super::secret::Secrets;
 use super::super::spec::{Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
+use super::replace::Old;
 
 /// What is asked for.
 pub struct Wanted<'a> {
@@ -279,17 +280,28 @@ impl<'a> Planner<'a> {
     }
 
     /// Secrets, start and wait of a container that exists once `before` is done.
-    pub(super) fn start(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) {
+    fn start(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) {
+        let before = self.deliver(service, container, cause, before);
+        self.begin(service, container, cause, &before);
+    }
+
+    /// Its secrets, if it gets any; answers the steps after which it has them.
+    pub(super) fn deliver(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> Vec<StepId> {
         let mut before = before.to_vec();
         if !service.secrets.is_empty() {
             before.push(self.add(Some(service), Action::DeliverSecrets { container: container.clone() }, cause, &before));
         }
+        before
+    }
+
+    /// Starts a container that has its secrets, once its conditions hold, and waits for it; answers both steps.
+    pub(super) fn begin(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> (StepId, StepId) {
         let (conditions, tolerated) = self.conditions(service);
-        before.extend(conditions);
-        let started = self.add(Some(service), Action::StartContainer { container: container.clone() }, cause, &before);
+        let started =
+            self.add(Some(service), Action::StartContainer { container: container.clone() }, cause, &[before, &conditions].concat());
         self.plan.steps[started].tolerates = tolerated;
         self.started.entry(service.name.clone()).or_default().push(started);
-        self.wait(service, container, &[started]);
+        (started, self.wait(service, container, &[started]))
     }
 
     /// Waits until the container is ready or completed, whichever its dependents ask for.
@@ -323,7 +335,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether somebody waits for the service's end.
-    fn is_job(&self, service: &Service) -> bool {
+    pub(super) fn is_job(&self, service: &Service) -> bool {
         self.wanted
             .project
             .services
@@ -343,11 +355,11 @@ impl<'a> Planner<'a> {
                 self.keep(service, container, before)?;
                 Ok(previous)
             }
-            Difference::Changed(cause) => Ok(self.replace(service, container, &cause, &[before, &previous].concat())),
+            Difference::Changed(cause) => Ok(self.replace(service, container, &cause, &[before, &previous].concat(), Old::AsItIs)),
             Difference::Image(known_after) => {
                 let when = When { image: service.image.clone(), known_after, current: container.image_id.clone(), same: false };
                 self.when = Some(when.clone());
-                let last = self.replace(service, container, "image changed", &[before, &previous].concat());
+                let last = self.replace(service, container, "image changed", &[before, &previous].concat(), Old::AsItIs);
                 self.when = Some(When { same: true, ..when });
                 self.keep(service, container, before)?;
                 self.when = None;
@@ -371,7 +383,8 @@ impl<'a> Planner<'a> {
             ContainerState::Exited if self.is_completed(service, container) => {}
             ContainerState::Exited | ContainerState::Dead => {
                 let cause = container.exit_code.map_or_else(|| "does not run".to_owned(), |code| format!("exited with code {code}"));
-                self.restart_stopped(service, &reference, &cause, before);
+                // Its secrets are in it already.
+                self.begin(service, &reference, &cause, before);
             }
             ContainerState::Paused => {
                 return Err(Failure::new(Kind::Conflict, format!("The container \"{}\" is paused", container.name))
@@ -387,18 +400,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Starts a container that ran before: its secrets are in it already.
-    fn restart_stopped(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) {
-        let (conditions, tolerated) = self.conditions(service);
-        let started =
-            self.add(Some(service), Action::StartContainer { container: container.clone() }, cause, &[before, &conditions].concat());
-        self.plan.steps[started].tolerates = tolerated;
-        self.started.entry(service.name.clone()).or_default().push(started);
-        self.wait(service, container, &[started]);
-    }
-
     /// A one-shot service whose work is done: it exited with 0, and nobody stopped it.
-    fn is_completed(&self, service: &Service, container: &Container) -> bool {
+    pub(super) fn is_completed(&self, service: &Service, container: &Container) -> bool {
         container.exit_code == Some(0)
             && (self.is_job(service) || service.looks_like_a_job())
             && !self.wanted.stopped.contains(&container.id)
@@ -489,7 +492,7 @@ impl<'a> Planner<'a> {
         if container.is_up() {
             before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &[]));
         }
-        self.add(service, Action::RemoveContainer { container: reference(container), volumes: false }, cause, &before);
+        self.add(service, Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept }, cause, &before);
     }
 }
 
