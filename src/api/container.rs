@@ -41,6 +41,7 @@ enum Change<'a> {
 impl Container {
     pub(super) fn exec(&self, command: &Dynamic, options: Map) -> Result<Record, Failure> {
         let project = project::name(&self.context)?;
+        self.check_project()?;
         exec::run(&self.context, &project, &self.name, &self.name, command, options)
     }
 
@@ -72,6 +73,12 @@ impl Container {
             }
             .map_err(failed)
         })
+    }
+
+    /// Refuses one of another project: what is in it, and what runs there, is not a script's to see or to start.
+    pub(super) fn check_project(&self) -> Result<(), Failure> {
+        let found = self.find()?.ok_or_else(|| self.missing())?;
+        project::check_project(&self.context, &format!("container \"{}\"", self.name), &found.labels)
     }
 
     fn missing(&self) -> Failure {
@@ -178,6 +185,7 @@ pub mod functions {
     /// The text of a file in it.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read(container: &mut Container, path: &str) -> Raw<String> {
+        container.check_project()?;
         Ok(files::read(&container.context, &container.name, path)?)
     }
 

@@ -96,6 +96,7 @@ pub mod functions {
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_container_with(container: Container, options: Map) -> Raw<Record> {
         let project = super::super::project::name(&container.context)?;
+        container.check_project()?;
         Ok(once(&container.context, &project, &container.name, options)?)
     }
 

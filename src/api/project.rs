@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::task;
 use crate::apply::Surroundings;
-use crate::model::names::{label, normalise_project};
+use crate::model::names::{compose_label, label, normalise_project};
 use crate::model::{Failure, Kind};
 
 /// The surroundings of a call by the task that runs on this thread. `project`: whose lock is held, if it is.
@@ -50,11 +50,23 @@ pub fn name(context: &Context) -> Result<String, Failure> {
 /// Refuses to change what does not carry the project's own label. `object`: `volume "x"`.
 pub fn check_ours(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
     let project = name(context)?;
-    let owner = labels.get(label::PROJECT);
-    if owner == Some(&project) {
+    if labels.get(label::PROJECT) == Some(&project) {
         return Ok(());
     }
+    Err(of_another(object, &project, labels.get(label::PROJECT)).hint("a script changes only what its own project made"))
+}
+
+/// Refuses to work in what is not of the project, made by spc or by Docker Compose.
+pub fn check_project(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let project = name(context)?;
+    let owners = [label::PROJECT, compose_label::PROJECT].map(|label| labels.get(label));
+    if owners.contains(&Some(&project)) {
+        return Ok(());
+    }
+    Err(of_another(object, &project, owners.into_iter().flatten().next()).hint("a script works only in its own project's containers"))
+}
+
+fn of_another(object: &str, project: &str, owner: Option<&String>) -> Failure {
     let whose = owner.map_or_else(|| "spc did not make it".to_owned(), |owner| format!("it belongs to the project \"{owner}\""));
-    Err(Failure::new(Kind::Policy, format!("The {object} is not of the project \"{project}\": {whose}"))
-        .hint("a script changes only what its own project made"))
+    Failure::new(Kind::Policy, format!("The {object} is not of the project \"{project}\": {whose}"))
 }
