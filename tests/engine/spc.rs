@@ -94,6 +94,11 @@ impl Running {
         });
     }
 
+    /// Waits until it has written `text` to standard output.
+    pub fn until_printed(&mut self, text: &str) {
+        until(&format!("spc prints {text:?}"), self.limit, || self.stdout.text().contains(text).then_some(()));
+    }
+
     /// Kills it with no chance to tidy up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

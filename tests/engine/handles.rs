@@ -1,0 +1,222 @@
+//! What a script does with services, containers, volumes, networks and images.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use super::docker::{docker, exec, is_there, objects};
+use super::images::busybox;
+use super::project::{Project, free_port};
+
+/// A web server on port 80, in the folder `/www`, which tells each HUP.
+const SERVER: &str = r#"["sh", "-c", "mkdir /www; echo it serves >/www/index.html; trap 'echo hung up' HUP; httpd -f -p 80 -h /www & while :; do wait; done"]"#;
+
+/// One service `web`, up.
+fn web(name: &str) -> Project {
+    let project = Project::new(name);
+    let image = busybox();
+    let port = free_port();
+    project.stack(&format!(
+        r#"volumes: #{{ data: #{{}} }},
+        services: #{{ web: #{{
+            image: "{image}", command: {SERVER}, stop_grace_period: "0s", ports: ["{port}:80"], volumes: ["data:/data"],
+            healthcheck: #{{ test: "wget -q -O - http://localhost/", interval: "1h" }},
+        }} }}"#
+    ));
+    project.up().ends(0);
+    project
+}
+
+/// Runs a script with `web` in it; what it printed.
+fn with_web(project: &Project, text: &str) -> String {
+    project.script(&format!("let spc = app::describe();\nlet web = spc.service(\"web\");\n{text}")).ends(0).stdout
+}
+
+#[test]
+fn a_command_answers_with_its_code_and_outputs() {
+    let project = web("exec");
+    let printed = with_web(
+        &project,
+        r#"
+        print(web.exec("echo $((6 * 7))").int() + 1);
+        print(web.exec(["echo", "$HOME;"]).lines()[0]);
+        let made = web.exec("echo out; echo err >&2; exit 3", #{ check: false });
+        print(`${made.code} ${made.ok} ${made.stdout.trimmed()} ${made.stderr.trimmed()}`);
+        print(web.exec("id -u; pwd; echo $A", #{ user: "7", working_dir: "/www", environment: #{ A: "b" } }).lines().join(" "));
+        print(web.exec("tr a-z A-Z", #{ stdin: "shouted" }).stdout);
+        print(web.exec("test -t 0 && echo a terminal", #{ tty: true }).stdout.trimmed());
+        "#,
+    );
+    assert_eq!(printed, "43\n$HOME;\n3 false out err\n7 /www b\nSHOUTED\na terminal\n");
+    let failed = project.script("app::describe().service(\"web\").exec(\"echo went wrong >&2; exit 3\");").ends(1);
+    failed.told(&["\"echo went wrong >&2; exit 3\" in \"web\" ended with code 3", "went wrong", "check: false", "scripts/script.rhai:2"]);
+    let slow = project.script("app::describe().service(\"web\").exec(\"sleep 1000\", #{ timeout: \"1s\" });").ends(1);
+    slow.told(&["The command in \"web\" did not end within 1s"]);
+}
+
+#[test]
+fn a_command_reads_from_a_file_and_writes_to_one_byte_by_byte() {
+    let project = web("exec-files");
+    // All bytes, more of them than any buffer holds.
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 << 20).collect();
+    fs::write(project.path("given"), &bytes).unwrap();
+    let printed = with_web(
+        &project,
+        r#"
+        web.exec("cat >/data/copy", #{ stdin: fs::file("given") });
+        web.exec("cat /data/copy", #{ stdout: fs::file("got") });
+        let failed = web.exec("cat /data/copy; exit 1", #{ stdout: fs::file("incomplete"), check: false });
+        print(`${failed.code} ${fs::exists("incomplete")} ${fs::sha256("given") == fs::sha256("got")}`);
+        // A command that does not read its input ends all the same.
+        print(web.exec("head -c 3", #{ stdin: fs::file("got") }).ok);
+        "#,
+    );
+    assert_eq!(printed, "1 false true\ntrue\n");
+    assert!(fs::read(project.path("got")).unwrap() == bytes, "the file comes back as it was");
+}
+
+#[test]
+fn a_service_tells_reads_writes_and_takes_signals() {
+    let project = web("service");
+    let printed = with_web(
+        &project,
+        r#"
+        print(`${web.name} ${web.state} ${web.count()} ${web.containers().len}`);
+        web.write("/www/page.html", "written");
+        print(web.read("/www/page.html"));
+        print(http::get(`http://localhost:${web.port(80)}/page.html`).body);
+        let health = web.probe();
+        print(`${health.ok} ${health.code} ${health.output.trimmed()}`);
+        print(healthcheck(web, #{ test: "exit 4" }).code);
+        web.kill("HUP");
+        wait_until("20s", || web.logs().some(|line| line.text == "hung up"));
+        web.wait("ready", "20s");
+        print(web.run(["cat", "/proc/1/comm"]).stdout.trimmed());
+        print(attempt(|| spc.service("wep")).error.hint);
+        "#,
+    );
+    assert_eq!(printed, "web running 1 1\nwritten\nwritten\ntrue 0 it serves\n4\ncat\ndid you mean \"web\"?\n");
+}
+
+#[test]
+fn a_one_off_container_is_gone_afterwards() {
+    let project = web("one-off");
+    let image = busybox();
+    let before = objects(&project.name);
+    let printed = with_web(
+        &project,
+        &format!(
+            r#"
+        print(run("{image}", "echo from $WORD", #{{ environment: #{{ WORD: "outside" }} }}).stdout.trimmed());
+        print(web.run("wget -q -O - http://web/").stdout.trimmed());
+        let failed = attempt(|| run("{image}", "echo broken >&2; exit 9"));
+        print(`${{failed.error.kind}} ${{failed.error.code}} ${{failed.error.stderr.trimmed()}}`);
+        "#
+        ),
+    );
+    assert_eq!(printed, "from outside\nit serves\nexec 9 broken\n");
+    assert_eq!(objects(&project.name), before);
+
+    // An interrupt takes it away too.
+    let mut run = project.script(&format!("run(\"{image}\", \"trap '' TERM; sleep 1000\");")).start();
+    super::until::until("it runs", std::time::Duration::from_secs(60), || (objects(&project.name) != before).then_some(()));
+    run.signal(Signal::INT);
+    run.until_told("interrupted");
+    run.ends(130);
+    assert_eq!(objects(&project.name), before);
+}
+
+#[test]
+fn volumes_networks_and_containers_are_made_looked_at_and_removed() {
+    let project = web("objects");
+    let printed = with_web(
+        &project,
+        r#"
+        let scratch = volume("scratch");
+        print(scratch.exists());
+        scratch.create(#{ labels: #{ kind: "of a test" } });
+        print(`${scratch.exists()} ${scratch.inspect().Name} ${scratch.inspect().Labels.kind}`);
+        scratch.remove();
+        print(scratch.exists());
+        let side = network("side");
+        side.create(#{ internal: true });
+        side.connect("spct-objects-web-1", #{ aliases: ["aside"] });
+        print(container("spct-objects-web-1").inspect().NetworkSettings.Networks.keys().join(" "));
+        side.disconnect("spct-objects-web-1");
+        side.remove();
+        print(side.exists());
+        let one = container("spct-objects-web-1");
+        one.stop();
+        print(one.inspect().State.Running);
+        one.start();
+        print(one.inspect().State.Running);
+        "#,
+    );
+    assert_eq!(printed, "false\ntrue spct-objects_scratch of a test\nfalse\nspct-objects_default spct-objects_side\nfalse\nfalse\ntrue\n");
+}
+
+#[test]
+fn what_is_not_the_projects_is_not_a_scripts_to_change() {
+    let mine = web("mine");
+    let other = web("other");
+    let refused = |text: &str, object: &str| {
+        let ended = mine.script(text).ends(5);
+        ended.told(&[&format!("The {object} is not of the project \"spct-mine\": it belongs to the project \"spct-other\"")]);
+    };
+    refused("volume(\"spct-other_data\").remove();", "volume \"spct-other_data\"");
+    refused("network(\"spct-other_default\").remove();", "network \"spct-other_default\"");
+    refused("container(\"spct-other-web-1\").remove();", "container \"spct-other-web-1\"");
+    refused("container(\"spct-other-web-1\").write(\"/www/index.html\", \"defaced\");", "container \"spct-other-web-1\"");
+    refused("try { container(\"spct-other-web-1\").kill(); } catch { print(\"swallowed\"); }", "container \"spct-other-web-1\"");
+    for text in ["exec(\"true\")", "read(\"/www/index.html\")", "healthcheck(#{ test: \"true\" })"] {
+        refused(&format!("container(\"spct-other-web-1\").{text};"), "container \"spct-other-web-1\"");
+    }
+    docker(&["volume", "create", "spct-nobodys"]);
+    mine.script("volume(\"spct-nobodys\").remove();").ends(5).told(&["spc did not make it"]);
+    docker(&["volume", "rm", "spct-nobodys"]);
+    assert!(is_there("volume", "spct-other_data"));
+    assert_eq!(exec(&other.container("web"), &["cat", "/www/index.html"]), "it serves\n");
+}
+
+#[test]
+fn following_logs_ends_with_ctrl_c() {
+    let project = Project::new("follow");
+    let image = busybox();
+    let counts = |word: &str| format!(r#"["sh", "-c", "n=0; while :; do n=$((n+1)); echo {word} $n; sleep 0.2; done"]"#);
+    project.stack(&format!(
+        r#"services: #{{
+            one: #{{ image: "{image}", command: {}, stop_grace_period: "0s" }},
+            other: #{{ image: "{image}", command: {}, stop_grace_period: "0s" }},
+        }}"#,
+        counts("first"),
+        counts("second")
+    ));
+    project.up().ends(0);
+    let mut run = project.script("for line in app::describe().logs((), #{ follow: true }) { print(line); }").start();
+    for line in ["one-1   | first 5", "other-1 | second 5"] {
+        run.until_printed(line);
+    }
+    run.signal(Signal::INT);
+    run.ends(130);
+    let tail = project.script("for line in app::describe().logs(\"one\", #{ tail: 2 }) { print(line); }").ends(0).stdout;
+    assert_eq!(tail.lines().count(), 2, "{tail}");
+    assert!(tail.lines().all(|line| line.starts_with("one-1 | first ")), "{tail}");
+}
+
+#[test]
+fn a_guarded_part_is_undone_when_it_fails_and_holds_the_lock() {
+    let project = web("guarded");
+    let text = r#"
+        let spc = app::describe();
+        guarded(spc, "a change", |g| {
+            g.undo("take it back", || spc.service("web").exec("rm /data/change"));
+            g.always("say so", || print("at the end"));
+            spc.service("web").exec("echo made >/data/change");
+            print(container("spct-guarded.spc-lock").exists());
+            spc.up();
+            fail("failed", "it went wrong");
+        });"#;
+    project.script(text).ends(1).printed(&["true\nat the end\n"]).told(&["it went wrong"]);
+    assert_eq!(exec(&project.container("web"), &["ls", "/data"]), "");
+    assert!(!is_there("container", "spct-guarded.spc-lock"));
+}
