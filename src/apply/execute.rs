@@ -12,7 +12,7 @@ use super::hub::Hub;
 use super::lock::Lock;
 use super::perform::Learnt;
 use crate::model::event::{Event, Level};
-use crate::model::plan::{Action, GroupId, Plan, Step, StepId};
+use crate::model::plan::{Action, GroupId, Plan, Step, StepId, Undo};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
@@ -217,7 +217,8 @@ impl<'a> Walk<'a> {
             let Some(back) = plan.rollbacks.get(&group).filter(|back| self.states[back.until] != State::Done) else { continue };
             let service = plan.steps.iter().find(|step| step.group == Some(group)).and_then(|step| step.service.clone());
             let name = service.clone().unwrap_or_default();
-            let restarts = back.actions.iter().any(|action| matches!(action, Action::StartContainer { .. }));
+            let due = |undo: &&Undo| undo.of.is_none_or(|step| self.begun.contains(&step));
+            let restarts = back.undo.iter().filter(due).any(|undo| matches!(undo.action, Action::StartContainer { .. }));
             let (begun, done) = if restarts {
                 ("going back to the container before", "the container before serves again")
             } else {
@@ -226,7 +227,7 @@ impl<'a> Walk<'a> {
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
             let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
             let undo = async {
-                for undo in back.undo.iter().filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step))) {
+                for undo in back.undo.iter().filter(due) {
                     self.execution.perform(self.hub, &self.learnt, service.as_deref(), &undo.action, &|_| {}).await?;
                 }
                 Ok::<(), Failure>(())
