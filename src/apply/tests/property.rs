@@ -69,7 +69,6 @@ fn described(services: &[Drawn]) -> Value {
     })
 }
 
-#[expect(clippy::too_many_lines, reason = "a key of Compose after the other")]
 fn service(number: usize, drawn: &Drawn) -> Value {
     let job = is_job(number);
     let mut map = serde_json::Map::new();
