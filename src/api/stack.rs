@@ -11,19 +11,15 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContex
 use super::context::Context;
 use super::logs;
 use super::project::{self, finish, surroundings};
-use super::secret::Source;
 use super::service::Service;
 use super::task;
 use crate::apply::images::{self, Building};
-use crate::apply::verbs::{self, Lifecycle, Outcome, UpOptions};
-use crate::compose::dotenv;
-use crate::host::resolve::resolve;
+use crate::apply::verbs::{self, Lifecycle, UpOptions};
+use crate::model::Failure;
 use crate::model::event::Event;
-use crate::model::observed::{Container, ContainerState, Health};
+use crate::model::observed::Container;
 use crate::model::reconcile::DownOptions;
-use crate::model::spec::{self, MountSource, Project, ReadOptions, SecretSource};
-use crate::model::{Failure, Kind};
-use crate::value::json::map_to_json;
+use crate::model::spec::{self, Project};
 use crate::value::{Options, Record};
 
 /// A stack as a script holds it; cheap to clone.
@@ -42,34 +38,6 @@ impl fmt::Display for Stack {
 }
 
 impl Stack {
-    /// Reads a description; nothing is done with it.
-    fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
-        let json = map_to_json(description)?;
-        let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
-        let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
-            (Some(name), _) => name.clone(),
-            (None, Some(name)) => name,
-            (None, None) => project::name(context)?,
-        };
-        let environment = &context.project.environment;
-        let lookup = |variable: &str| environment.get(variable).cloned();
-        let options = ReadOptions { directory: &context.project.directory, lookup: &lookup };
-        let mut project = Project::read(&name, &json, &options)?;
-        check_policy(context, &project)?;
-        project.add_env_files(&|file| read_env_file(context, file))?;
-        for (name, secret) in &project.secrets {
-            let source = match &secret.source {
-                SecretSource::File(path) => Source::File(path.clone()),
-                SecretSource::Environment(variable) => Source::Variable(variable.clone()),
-            };
-            context.declared_secrets.declare(name, source);
-            // Masked from here on, wherever it comes from; that it has no value yet is told when it is needed.
-            let _ = super::secret::find(context, name);
-        }
-        context.set_described_project(&name);
-        Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)) })
-    }
-
     /// The project at hand, from what runs.
     fn at_hand(context: &Arc<Context>) -> Result<Self, Failure> {
         Ok(Self { context: context.clone(), name: project::name(context)?, project: None })
@@ -204,82 +172,6 @@ impl Stack {
             }
         }
     }
-
-    fn outcome(&self, outcome: &Outcome) -> Record {
-        let services: Array =
-            outcome.containers.iter().map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id)))).collect();
-        Record::new(
-            "result",
-            Map::from([
-                ("services".into(), services.into()),
-                ("changes".into(), i64::try_from(outcome.changes).unwrap_or(i64::MAX).into()),
-                ("changed".into(), (outcome.changes > 0).into()),
-            ]),
-        )
-    }
-
-    /// A container as scripts and tables have it.
-    pub(super) fn row(&self, container: &Container, ready: Option<&Duration>) -> Record {
-        let ports: Array = container
-            .ports
-            .iter()
-            .map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol).into())
-            .collect();
-        Record::new(
-            "container",
-            Map::from([
-                ("id".into(), container.id.clone().into()),
-                ("name".into(), container.name.clone().into()),
-                ("service".into(), container.service.clone().into()),
-                ("number".into(), i64::from(container.number).into()),
-                ("state".into(), state_word(container).into()),
-                ("health".into(), container.health.word().into()),
-                ("status".into(), container.status.clone().into()),
-                ("exit_code".into(), container.exit_code.map_or(Dynamic::UNIT, Dynamic::from)),
-                ("image_id".into(), container.image_id.clone().into()),
-                ("ports".into(), ports.into()),
-                ("ready_ms".into(), ready.map_or(Dynamic::UNIT, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX).into())),
-                ("url".into(), self.url(container).map_or(Dynamic::UNIT, Dynamic::from)),
-            ]),
-        )
-    }
-
-    /// Where it is reached on this machine: a URL if it speaks HTTP as far as its check tells, else `host:port`.
-    fn url(&self, container: &Container) -> Option<String> {
-        let port = container.ports.iter().find(|port| port.protocol == "tcp")?;
-        let host = match port.host_ip.as_str() {
-            "" | "0.0.0.0" | "::" => "localhost",
-            other => other,
-        };
-        let check = self
-            .project
-            .as_ref()
-            .and_then(|project| project.services.get(&container.service))
-            .and_then(|service| service.healthcheck.as_ref());
-        let test = check.and_then(|check| check.test.as_ref()).map(|test| test.to_engine().join(" ")).unwrap_or_default();
-        let scheme = match port.target {
-            443 => Some("https"),
-            80 | 5173 | 5555 | 8000 | 8080 => Some("http"),
-            _ if test.contains("http://") => Some("http"),
-            _ if test.contains("https://") => Some("https"),
-            _ => None,
-        };
-        Some(match scheme {
-            Some(scheme) => format!("{scheme}://{host}:{}", port.published),
-            None => format!("{host}:{}", port.published),
-        })
-    }
-}
-
-/// `ready` where it runs and its check passes; else Docker's word.
-fn state_word(container: &Container) -> &'static str {
-    match (container.state, container.health) {
-        (ContainerState::Running, Health::Healthy | Health::None) => "ready",
-        (ContainerState::Running, Health::Unhealthy) => "unhealthy",
-        (ContainerState::Running, Health::Starting) => "starting",
-        (ContainerState::Exited, _) if container.exit_code == Some(0) => "completed",
-        (state, _) => state.word(),
-    }
 }
 
 async fn images_build(around: &crate::apply::Surroundings, building: Building<'_>) -> Result<String, Failure> {
@@ -311,58 +203,6 @@ pub(super) async fn reported<T>(
         Err(failure) => Event::StepFailed { step: 0, service, action, object, message: failure.message.clone() },
     });
     result
-}
-
-/// What a description asks for and `spc.toml` has to allow: checked before anything is done with it.
-fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
-    let resolve = |path: &std::path::Path| resolve(&*context.host, path);
-    for service in project.services.values() {
-        for mount in &service.volumes {
-            if let MountSource::Bind { path, .. } = &mount.source {
-                context
-                    .policy
-                    .bind_mount(path, &resolve)
-                    .map_err(|refusal| Failure::from(refusal).field("service", service.name.clone()))?;
-            }
-        }
-        for (key, value) in &service.environment {
-            if let Some(name) = context.secrets.unexposed_in(value) {
-                return Err(Failure::usage(format!(
-                    "The secret \"{name}\" would stand in the environment of \"{}\" as {key}",
-                    service.name
-                ))
-                .hint(format!(
-                    "deliver it as a file with `secrets: [\"{name}\"]`; if it must be there, write expose(secret(\"{name}\"))"
-                )));
-            }
-        }
-        if let Some(build) = &service.build {
-            context.policy.read_path(&build.context, &resolve)?;
-        }
-    }
-    for volume in project.volumes.values() {
-        context.policy.volume_options(volume.driver.as_deref(), &volume.driver_opts, &resolve)?;
-    }
-    for secret in project.secrets.values() {
-        if let SecretSource::File(path) = &secret.source {
-            context.policy.read_path(path, &resolve)?;
-        }
-    }
-    Ok(())
-}
-
-fn read_env_file(context: &Context, file: &spec::EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> {
-    let path = context.policy.read_path(&file.path, &|path| resolve(&*context.host, path))?;
-    let bytes = match context.host.read(path.as_path()) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind == crate::host::HostErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),
-    };
-    let lookup = |name: &str| context.project.environment.get(name).cloned();
-    let parsed = dotenv::parse(&bytes, &lookup).map_err(|error| {
-        Failure::usage(format!("{}:{}:{}: {}", file.path.display(), error.line, error.column, error.message)).hint(error.hint)
-    })?;
-    Ok(Some(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()))
 }
 
 /// `()` is all, a list the named ones, a string one.

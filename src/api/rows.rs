@@ -1,0 +1,89 @@
+//! Containers and outcomes as scripts and tables have them.
+
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, Map};
+
+use super::stack::Stack;
+use crate::apply::verbs::Outcome;
+use crate::model::observed::{Container, ContainerState, Health};
+use crate::value::Record;
+
+impl Stack {
+    /// What a verb did: `services`, a record per container; `changes`, their number; `changed`.
+    pub(super) fn outcome(&self, outcome: &Outcome) -> Record {
+        let services: Array =
+            outcome.containers.iter().map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id)))).collect();
+        Record::new(
+            "result",
+            Map::from([
+                ("services".into(), services.into()),
+                ("changes".into(), i64::try_from(outcome.changes).unwrap_or(i64::MAX).into()),
+                ("changed".into(), (outcome.changes > 0).into()),
+            ]),
+        )
+    }
+
+    /// A container as scripts and tables have it.
+    pub(super) fn row(&self, container: &Container, ready: Option<&Duration>) -> Record {
+        let ports: Array = container
+            .ports
+            .iter()
+            .map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol).into())
+            .collect();
+        Record::new(
+            "container",
+            Map::from([
+                ("id".into(), container.id.clone().into()),
+                ("name".into(), container.name.clone().into()),
+                ("service".into(), container.service.clone().into()),
+                ("number".into(), i64::from(container.number).into()),
+                ("state".into(), state_word(container).into()),
+                ("health".into(), container.health.word().into()),
+                ("status".into(), container.status.clone().into()),
+                ("exit_code".into(), container.exit_code.map_or(Dynamic::UNIT, Dynamic::from)),
+                ("image_id".into(), container.image_id.clone().into()),
+                ("ports".into(), ports.into()),
+                ("ready_ms".into(), ready.map_or(Dynamic::UNIT, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX).into())),
+                ("url".into(), self.url(container).map_or(Dynamic::UNIT, Dynamic::from)),
+            ]),
+        )
+    }
+
+    /// Where it is reached on this machine: a URL if it speaks HTTP as far as its check tells, else `host:port`.
+    fn url(&self, container: &Container) -> Option<String> {
+        let port = container.ports.iter().find(|port| port.protocol == "tcp")?;
+        let host = match port.host_ip.as_str() {
+            "" | "0.0.0.0" | "::" => "localhost",
+            other => other,
+        };
+        let check = self
+            .project
+            .as_ref()
+            .and_then(|project| project.services.get(&container.service))
+            .and_then(|service| service.healthcheck.as_ref());
+        let test = check.and_then(|check| check.test.as_ref()).map(|test| test.to_engine().join(" ")).unwrap_or_default();
+        let scheme = match port.target {
+            443 => Some("https"),
+            80 | 5173 | 5555 | 8000 | 8080 => Some("http"),
+            _ if test.contains("http://") => Some("http"),
+            _ if test.contains("https://") => Some("https"),
+            _ => None,
+        };
+        Some(match scheme {
+            Some(scheme) => format!("{scheme}://{host}:{}", port.published),
+            None => format!("{host}:{}", port.published),
+        })
+    }
+}
+
+/// `ready` where it runs and its check passes; else Docker's word.
+fn state_word(container: &Container) -> &'static str {
+    match (container.state, container.health) {
+        (ContainerState::Running, Health::Healthy | Health::None) => "ready",
+        (ContainerState::Running, Health::Unhealthy) => "unhealthy",
+        (ContainerState::Running, Health::Starting) => "starting",
+        (ContainerState::Exited, _) if container.exit_code == Some(0) => "completed",
+        (state, _) => state.word(),
+    }
+}
