@@ -53,32 +53,35 @@ pub struct Lock {
 
 /// Takes the lock of `project`, waiting for another run at most `patience`.
 pub async fn acquire(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, Failure> {
+    let interrupted = || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
+    interrupted()?;
     ensure_empty_image(around).await?;
     let begun = around.host.monotonic();
     let mut seen: Option<(String, Option<Holder>, Duration)> = None;
+    let mut told = false;
     loop {
+        interrupted()?;
         if let Some(lock) = take(around, project).await? {
             return Ok(lock);
         }
         let now = around.host.monotonic();
         if let Some((id, holder)) = holder(around, project).await? {
-            match &seen {
-                Some((same_id, same_holder, since)) if *same_id == id && *same_holder == holder => {
-                    if now.saturating_sub(*since) >= STALE {
-                        around
-                            .events
-                            .event(&Event::Waiting { text: format!("the lock was left by {}: taken over", described(holder.as_ref())) });
-                        remove(&*around.engine, &id).await?;
-                        seen = None;
-                        continue;
-                    }
+            let same = seen.as_ref().filter(|(same_id, same_holder, _)| *same_id == id && *same_holder == holder);
+            match same.map(|(_, _, since)| *since) {
+                Some(since) if now.saturating_sub(since) >= STALE => {
+                    let text = format!("the lock was left by {}: taken over", described(holder.as_ref()));
+                    around.events.event(&Event::Waiting { text });
+                    remove(&*around.engine, &id).await?;
+                    seen = None;
+                    continue;
                 }
-                _ => {
-                    if seen.is_none() {
-                        around.events.event(&Event::Waiting { text: format!("{} changes this project", described(holder.as_ref())) });
-                    }
-                    seen = Some((id, holder.clone(), now));
-                }
+                Some(_) => {}
+                None => seen = Some((id, holder.clone(), now)),
+            }
+            // One that took it a moment ago has not written yet who it is.
+            if !told && (holder.is_some() || now > begun + LOOK) {
+                told = true;
+                around.events.event(&Event::Waiting { text: format!("{} changes this project", described(holder.as_ref())) });
             }
             if now.saturating_sub(begun) >= patience {
                 return Err(Failure::new(

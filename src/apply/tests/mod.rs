@@ -1,7 +1,9 @@
 //! The verbs on the simulated engine, in virtual time.
 
 mod crash;
+mod interrupt;
 mod killed;
+mod lock;
 mod property;
 mod readiness;
 mod replacement;
@@ -163,6 +165,12 @@ impl Machine {
 
     pub fn up_with(&self, description: &Value, options: &UpOptions) -> Result<Outcome, Failure> {
         self.run(verbs::up(&self.around(), &project(description), options))
+    }
+
+    /// Brings it up while `other` happens; both to their ends.
+    pub fn up_while<T>(&self, around: &Surroundings, description: &Value, other: impl Future<Output = T>) -> (Result<Outcome, Failure>, T) {
+        let (project, options) = (project(description), UpOptions::default());
+        self.run(futures::future::join(verbs::up(around, &project, &options), other))
     }
 
     pub fn down(&self, volumes: bool) -> Result<Outcome, Failure> {

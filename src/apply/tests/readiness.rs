@@ -233,8 +233,7 @@ fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
         machine.engine.set_process("web", Process::new().ready_after(millis(200)));
     };
     let around = machine.around();
-    let description = project(&with(checked(10, 5, 3), "services.web.restart", "on-failure"));
-    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), again));
+    let (result, ()) = machine.up_while(&around, &with(checked(10, 5, 3), "services.web.restart", "on-failure"), again);
     assert!(result.unwrap().containers[0].is_ready());
 }
 
@@ -265,8 +264,7 @@ fn a_missed_verdict_is_found_when_the_stream_of_events_is_back() {
         machine.engine.version().await.unwrap();
     };
     let around = machine.around();
-    let description = project(&with(checked(10, 5, 3), "services.web.x-spc-probe", "engine"));
-    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), break_stream));
+    let (result, ()) = machine.up_while(&around, &with(checked(10, 5, 3), "services.web.x-spc-probe", "engine"), break_stream);
     result.unwrap();
     let passed = machine.when("health_status: healthy shop-web-1");
     assert!(machine.conductor.now() < passed + millis(200), "at once, not at the next verdict");
@@ -282,8 +280,7 @@ fn an_engine_that_restarts_while_a_container_is_waited_for_is_waited_for_too() {
         };
         let around = machine.around();
         let description = with(with(checked(10, 5, 3), "services.web.restart", "always"), "services.web.x-spc-probe", probe);
-        let description = project(&description);
-        let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), restart));
+        let (result, ()) = machine.up_while(&around, &description, restart);
         assert!(result.unwrap().containers[0].is_ready(), "{probe}");
         assert!(!machine.footprint().locked);
     }
@@ -297,8 +294,7 @@ fn an_engine_that_does_not_come_back_fails_the_wait() {
         machine.engine.restart(secs(86_400));
     };
     let around = machine.around();
-    let description = project(&checked(60, 5, 30));
-    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), restart));
+    let (result, ()) = machine.up_while(&around, &checked(60, 5, 30), restart);
     assert_eq!(result.unwrap_err().kind, Kind::Engine);
     assert!(machine.conductor.now() < secs(60));
 }
@@ -311,8 +307,7 @@ fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
         machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
     };
     let around = machine.around();
-    let description = project(&checked(10, 5, 3));
-    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &description, &UpOptions::default()), remove));
+    let (result, ()) = machine.up_while(&around, &checked(10, 5, 3), remove);
     let failure = result.unwrap_err();
     assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" was removed while it was waited for"));
 }

@@ -1,0 +1,125 @@
+//! Ctrl-C at any moment: nothing new starts, what was begun is finished or undone, and the next run goes on.
+
+use super::*;
+
+/// Runs `up` and interrupts it after `time`; its result, and the calls made from then on.
+fn interrupted(machine: &Machine, description: &Value, time: Duration) -> (Result<Outcome, Failure>, Vec<Call>) {
+    let around = machine.around();
+    let begun = machine.conductor.now();
+    let cancel = async {
+        machine.conductor.sleep(time).await;
+        around.cancel.cancel();
+    };
+    let (result, ()) = machine.up_while(&around, description, cancel);
+    let calls = machine.engine.calls().into_iter().filter(|call| call.at >= begun + time).collect();
+    (result, calls)
+}
+
+fn changed() -> Value {
+    let description = with(shop(), "services.db.environment.LEVEL", "2");
+    with(description, "services.web.environment", json!({"WORKERS": "4"}))
+}
+
+/// Interrupts `up` again and again, each time a little later; true for a replacement.
+fn sweep(prepare: impl Fn() -> Machine, description: &Value, replaces: bool) {
+    let clean = {
+        let machine = prepare();
+        machine.up(description).unwrap();
+        machine.footprint()
+    };
+    for step in 0.. {
+        let machine = prepare();
+        let before = machine.footprint();
+        let time = millis(step * 40 + 7);
+        let (result, calls) = interrupted(&machine, description, time);
+        let Err(failure) = result else {
+            assert!(step > 20, "it ends after {time:?}");
+            return;
+        };
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Interrupted, "Interrupted"), "after {time:?}");
+        let new = ["network_create", "volume_create", "container_create", "image_pull", "image_build"];
+        let begun: Vec<_> = calls.iter().filter(|call| new.contains(&call.method)).collect();
+        assert!(begun.is_empty(), "after {time:?}: {begun:?}");
+        let ended = calls.last().map_or(Duration::ZERO, |call| call.at.saturating_sub(calls[0].at));
+        assert!(ended < secs(3), "it ends {ended:?} after the interrupt at {time:?}");
+        let found = machine.footprint();
+        assert!(!found.locked, "after {time:?}");
+        if replaces {
+            assert!(found.containers.keys().eq(before.containers.keys()), "after {time:?}: {found:?}");
+            for (name, container) in &found.containers {
+                assert!(
+                    [&before, &clean].iter().any(|footprint| footprint.containers[name] == *container),
+                    "after {time:?}: {name} {container:?}"
+                );
+            }
+        }
+        one_writer_each(&machine.state());
+        machine.up(description).unwrap();
+        assert_eq!(machine.footprint(), clean, "after {time:?}");
+    }
+}
+
+#[test]
+fn a_first_up_interrupted_at_any_moment_goes_on_with_the_next_run() {
+    sweep(machine, &shop(), false);
+}
+
+#[test]
+fn a_replacement_interrupted_at_any_moment_is_undone_or_finished() {
+    let prepare = || {
+        let machine = machine();
+        machine.up(&shop()).unwrap();
+        machine.pass(secs(30));
+        machine
+    };
+    sweep(prepare, &changed(), true);
+}
+
+#[test]
+fn an_interrupted_run_says_what_was_done_and_what_was_not() {
+    let machine = machine();
+    let (result, _) = interrupted(&machine, &shop(), millis(600));
+    let failure = result.unwrap_err();
+    let detail = |title: &str| failure.details.iter().find(|detail| detail.title == title).unwrap().text.clone();
+    assert!(detail("done").contains("start container shop-db-1") && detail("done").contains("create container shop-web-1"));
+    assert_eq!(detail("not done"), "start container shop-migrate-1\nstart container shop-web-1");
+    assert_eq!(failure.hint.as_deref(), Some("run it again: it goes on from here"));
+}
+
+#[test]
+fn a_pull_is_broken_off_by_an_interrupt() {
+    let machine = machine_with(1, |builder| builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(600)));
+    let (result, _) = interrupted(&machine, &json!({"services": {"one": {"image": "large:1"}}}), secs(5));
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert!(machine.conductor.now() < secs(6));
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_run_that_was_interrupted_before_it_began_does_nothing() {
+    let machine = machine();
+    let around = machine.around();
+    around.cancel.cancel();
+    let failure = machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap_err();
+    assert_eq!(failure.kind, Kind::Interrupted);
+    assert_eq!(machine.footprint(), Footprint::default());
+}
+
+#[test]
+fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
+    for step in 0..30 {
+        let machine = machine();
+        machine.up(&shop()).unwrap();
+        let around = machine.around();
+        let cancel = async {
+            machine.conductor.sleep(millis(step * 20 + 3)).await;
+            around.cancel.cancel();
+        };
+        let work = verbs::down(&around, PROJECT, DownOptions { volumes: true });
+        let (result, ()) = machine.run(futures::future::join(work, cancel));
+        assert!(result.is_ok() || result.unwrap_err().kind == Kind::Interrupted);
+        assert!(!machine.footprint().locked);
+        machine.down(true).unwrap();
+        assert_eq!(machine.footprint(), Footprint::default());
+    }
+}

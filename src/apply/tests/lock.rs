@@ -1,0 +1,263 @@
+//! One run at a time changes a project.
+
+use super::*;
+use crate::apply::lock;
+use crate::engine::sim::{Fault, FaultEffect, FaultPoint, When};
+use crate::engine::{Engine, EngineError, EngineErrorKind};
+use crate::host::conductor::Job;
+
+/// Runs each piece of work as a run of its own, beside the others.
+fn beside<T: Send>(machine: &Machine, work: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
+    let jobs: Vec<Job<'_, T>> = work;
+    Conductor::Sim(machine.conductor.clone()).tasks(jobs).into_iter().map(Result::unwrap).collect()
+}
+
+fn creates(machine: &Machine, container: &str) -> usize {
+    machine.engine.event_trace().iter().filter(|line| line.ends_with(&format!(" container create {container}"))).count()
+}
+
+fn waits(machine: &Machine) -> Vec<String> {
+    let text = |event: &Event| if let Event::Waiting { text } = event { Some(text.clone()) } else { None };
+    machine.seen.0.lock().unwrap().iter().filter_map(text).collect()
+}
+
+/// One service whose image takes long to come.
+fn slow(seconds: u64) -> (Machine, Value) {
+    let machine = machine_with(1, |builder| builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(seconds)));
+    (machine, json!({"services": {"one": {"image": "large:1"}}}))
+}
+
+/// What made changes from `time` on, the lock's own calls and deaths aside.
+fn changes_since(machine: &Machine, time: Duration) -> Vec<String> {
+    let calls = machine.engine.calls().into_iter().filter(|call| call.mutates && call.at > time && call.method != "container_upload");
+    calls.map(|call| format!("{} {}", call.method, call.target)).collect()
+}
+
+#[test]
+fn of_two_runs_at_once_one_waits_and_then_finds_nothing_to_do() {
+    for seed in 0..10 {
+        let machine = machine_with(seed, |builder| builder);
+        let (one, other) = (|| machine.up(&shop()), || machine.up(&shop()));
+        let results = beside(&machine, vec![Box::new(one), Box::new(other)]);
+        let mut changes: Vec<usize> = results.into_iter().map(|result| result.unwrap().changes).collect();
+        changes.sort_unstable();
+        assert!(changes[0] == 0 && changes[1] > 0, "{changes:?}");
+        for container in ["shop-db-1", "shop-migrate-1", "shop-redis-1", "shop-web-1"] {
+            assert_eq!(creates(&machine, container), 1);
+        }
+        assert_eq!(waits(&machine).len(), 1);
+        assert!(waits(&machine)[0].starts_with("operator@simulation (run "), "{:?}", waits(&machine));
+        assert!(waits(&machine)[0].ends_with(" changes this project"));
+        assert!(!machine.footprint().locked);
+        assert!(matches!(machine.seen.0.lock().unwrap().last(), Some(Event::Unchanged { .. })), "and says so");
+    }
+}
+
+#[test]
+fn a_run_with_nothing_to_do_does_not_wait_for_one_at_work() {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    machine.pass(secs(15));
+    let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let before = machine.conductor.now();
+    machine.up(&shop()).unwrap();
+    assert!(machine.conductor.now() < before + millis(100));
+    machine.run(held.release()).unwrap();
+}
+
+#[test]
+fn the_heartbeat_keeps_a_long_run_s_lock() {
+    let (machine, description) = slow(100);
+    let later = || {
+        machine.pass(secs(1));
+        machine.up(&description)
+    };
+    let results = beside(&machine, vec![Box::new(|| machine.up(&description)), Box::new(later)]);
+    for result in results {
+        result.unwrap();
+    }
+    assert_eq!(creates(&machine, "shop-one-1"), 1);
+    assert!(machine.conductor.now() > secs(100) && machine.conductor.now() < secs(103));
+}
+
+#[test]
+fn a_run_gives_up_waiting_after_two_minutes() {
+    let (machine, description) = slow(300);
+    let later = || {
+        machine.pass(secs(1));
+        machine.up(&description)
+    };
+    let results = beside(&machine, vec![Box::new(|| machine.up(&description)), Box::new(later)]);
+    results[0].as_ref().unwrap();
+    let failure = results[1].as_ref().unwrap_err();
+    assert_eq!(failure.kind, Kind::Lock);
+    assert!(failure.message.starts_with("The project \"shop\" is locked: operator@simulation (run "), "{failure}");
+    assert_eq!(failure.hint.as_deref(), Some("wait for it to end; `spc unlock` removes a lock that nobody holds"));
+}
+
+#[test]
+fn a_wait_for_the_lock_is_ended_by_an_interrupt() {
+    let machine = machine();
+    let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let around = machine.around();
+    let cancel = async {
+        machine.conductor.sleep(secs(4)).await;
+        around.cancel.cancel();
+    };
+    let (result, ()) = machine.up_while(&around, &shop(), cancel);
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert!(machine.conductor.now() < secs(5));
+    machine.run(held.release()).unwrap();
+    assert_eq!(machine.footprint(), Footprint::default());
+}
+
+/// A machine on which a run was killed while it held the lock.
+fn left_locked() -> Machine {
+    let machine = machine();
+    machine.engine.crash_at(40, When::Before);
+    assert!(machine.killed(verbs::up(&machine.around(), &project(&shop()), &UpOptions::default())).is_none());
+    machine.engine.recover();
+    assert!(machine.footprint().locked);
+    machine
+}
+
+#[test]
+fn a_lock_whose_counter_stands_still_for_thirty_seconds_is_taken_over() {
+    let machine = left_locked();
+    let before = machine.conductor.now();
+    machine.up(&shop()).unwrap();
+    let taken = machine.conductor.now().saturating_sub(before);
+    assert!(taken > secs(30) && taken < secs(35), "{taken:?}");
+    assert!(waits(&machine)[1].starts_with("the lock was left by operator@simulation"), "{:?}", waits(&machine));
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn of_two_recoverers_exactly_one_wins_at_a_time() {
+    for seed in 0..10 {
+        let machine = left_locked();
+        // Another order of what happens at once.
+        for _ in 0..seed {
+            machine.conductor.random();
+        }
+        let later = || {
+            machine.pass(millis(seed * 100));
+            machine.up(&shop())
+        };
+        for result in beside(&machine, vec![Box::new(|| machine.up(&shop())), Box::new(later)]) {
+            result.unwrap();
+        }
+        for container in ["shop-db-1", "shop-migrate-1", "shop-redis-1", "shop-web-1"] {
+            assert_eq!(creates(&machine, container), 1);
+        }
+        assert!(!machine.footprint().locked);
+        one_writer_each(&machine.state());
+    }
+}
+
+#[test]
+fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
+    for time in [200, 300, 500, 900, 1300, 1700, 2100] {
+        let machine = machine();
+        let around = machine.around();
+        let prune = async {
+            machine.conductor.sleep(millis(time)).await;
+            let (id, _) = lock::holder(&machine.around(), PROJECT).await.unwrap().unwrap();
+            lock::remove(&machine.engine, &id).await.unwrap();
+            (machine.conductor.now(), id)
+        };
+        let (result, (gone, id)) = machine.up_while(&around, &shop(), prune);
+        let after = changes_since(&machine, gone);
+        let harmless = |call: &&String| call.starts_with("exec_start") || call.ends_with(&id);
+        assert_eq!(after.iter().filter(harmless).count(), after.len(), "after {time} ms: {after:?}");
+        match result {
+            Ok(_) => assert!(time > 1500, "nothing was left to change after {time} ms"),
+            Err(failure) => {
+                assert_eq!(failure.kind, Kind::Lock, "{failure}");
+                assert_eq!(failure.message, "The project's lock was taken away from this run: it stops here");
+            }
+        }
+        machine.up(&shop()).unwrap();
+        assert!(!machine.footprint().locked);
+    }
+}
+
+#[test]
+fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
+    let (machine, description) = slow(100);
+    // Its heart stops for 35 s, as when its machine sleeps.
+    for beat in 2..9 {
+        let error = EngineError::new(EngineErrorKind::Unreachable, "no route to host");
+        machine.engine.fault(Fault { on: FaultPoint::method("container_upload", beat), effect: FaultEffect::FailBefore(error) });
+    }
+    let other = json!({"services": {"two": {"image": "redis:1"}}});
+    let later = || {
+        machine.pass(secs(7));
+        machine.up(&other)
+    };
+    let results = beside(&machine, vec![Box::new(|| machine.up(&description)), Box::new(later)]);
+    assert_eq!(results[0].as_ref().unwrap_err().kind, Kind::Lock);
+    results[1].as_ref().unwrap();
+    assert_eq!(machine.footprint().containers.keys().collect::<Vec<_>>(), ["shop-two-1"]);
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
+    for content in [None, Some("not a holder"), Some("{\"who\": 3}")] {
+        let machine = left_locked();
+        let (id, _) = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
+        machine.run(lock::remove(&machine.engine, &id)).unwrap();
+        let body = bollard::models::ContainerCreateBody {
+            image: Some("spc-empty:1".into()),
+            cmd: Some(vec!["spc-lock".into()]),
+            ..bollard::models::ContainerCreateBody::default()
+        };
+        let created = machine.run(machine.engine.container_create(&lock_container(PROJECT), None, body)).unwrap();
+        if let Some(content) = content {
+            let mut archive = tar::Builder::new(Vec::new());
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o444);
+            archive.append_data(&mut header, "spc-lock.json", content.as_bytes()).unwrap();
+            machine.run(machine.engine.container_upload(&created.id, "/", archive.into_inner().unwrap().into())).unwrap();
+        }
+        let before = machine.conductor.now();
+        machine.up(&shop()).unwrap();
+        assert!(machine.conductor.now() > before + secs(30));
+        assert_eq!(waits(&machine), ["another run changes this project", "the lock was left by another run: taken over"]);
+        assert!(!machine.footprint().locked);
+    }
+}
+
+#[test]
+fn a_lock_that_could_not_be_written_is_not_left() {
+    let machine = machine();
+    machine.engine.fault(Fault { on: FaultPoint::method("container_upload", 1), effect: FaultEffect::NoSpace });
+    let failure = machine.up(&shop()).unwrap_err();
+    assert!(failure.message.starts_with("Could not write the heartbeat of the project's lock: "), "{failure}");
+    assert_eq!(machine.footprint(), Footprint::default());
+}
+
+#[test]
+fn a_lock_that_is_held_already_is_used_and_kept() {
+    let machine = machine();
+    let held = Arc::new(machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
+    let around = Surroundings { lock: Some(held.clone()), ..machine.around() };
+    machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap();
+    machine.run(verbs::down(&around, PROJECT, DownOptions { volumes: true })).unwrap();
+    assert_eq!(creates(&machine, &lock_container(PROJECT)), 1);
+    assert!(machine.footprint().locked, "it belongs to who took it");
+    drop(around);
+    machine.run(Arc::into_inner(held).unwrap().release()).unwrap();
+    assert_eq!(machine.footprint(), Footprint::default());
+}
+
+#[test]
+fn projects_do_not_wait_for_each_other() {
+    let machine = machine();
+    let held = machine.run(lock::acquire(&machine.around(), "another", secs(1))).unwrap();
+    machine.up(&shop()).unwrap();
+    assert!(machine.conductor.now() < secs(4));
+    machine.run(held.release()).unwrap();
+}
