@@ -103,8 +103,8 @@ fn environment(
             }
         };
         let lookup = |name: &str| process.get(name).or_else(|| variables.get(name)).cloned();
-        let parsed =
-            dotenv::parse(&file.bytes, &lookup).map_err(|error| file.wrong(error.line, error.column, error.message, Some(error.hint)))?;
+        let parsed = dotenv::parse(&file.bytes, &lookup)
+            .map_err(|error| file.veiled().wrong(error.line, error.column, error.message, Some(error.hint)))?;
         for unset in &parsed.unset {
             warnings.push(format!("{}:{}: the variable \"{}\" is not set, so it is empty", file.name, unset.line, unset.name));
         }
@@ -126,6 +126,23 @@ impl Text {
         let here = host.current_folder()?;
         let name = path.strip_prefix(here).unwrap_or(path).display().to_string();
         Ok(Self { name, bytes: host.read(path)? })
+    }
+
+    /// The same with dots for everything but the names of variables: any value may be a password, and so may a line that is no
+    /// assignment, as a key of several lines that lost its quotes.
+    fn veiled(&self) -> Self {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let veil = |text: &str| text.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect::<String>();
+        let is_name = |text: &str| {
+            let name = text.trim().trim_start_matches("export ");
+            !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+        };
+        let line = |line: &str| match line.split_once('=') {
+            Some((name, value)) if is_name(name) => format!("{name}={}", veil(value)),
+            _ => veil(line),
+        };
+        let text: String = text.split_inclusive('\n').map(line).collect();
+        Self { name: self.name.clone(), bytes: text.into() }
     }
 
     fn wrong(&self, line: usize, column: usize, message: String, hint: Option<String>) -> Box<Diagnostic> {
