@@ -5,7 +5,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 /// An answer to a request.
 pub struct Answer {
@@ -43,7 +42,6 @@ impl Answer {
 pub struct FakeEngine {
     path: PathBuf,
     is_over: Arc<AtomicBool>,
-    listener: Option<JoinHandle<()>>,
 }
 
 impl FakeEngine {
@@ -51,7 +49,7 @@ impl FakeEngine {
     pub fn new(path: &Path, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = UnixListener::bind(path).unwrap();
         let is_over: Arc<AtomicBool> = Arc::default();
-        let listener = std::thread::spawn({
+        std::thread::spawn({
             let is_over = is_over.clone();
             move || {
                 for connection in socket.incoming() {
@@ -59,11 +57,11 @@ impl FakeEngine {
                         return;
                     }
                     // One that is closed before it asked anything was a look whether somebody is there.
-                    let _ = serve(connection.unwrap(), &answer);
+                    let _ = serve(&connection.unwrap(), &answer);
                 }
             }
         });
-        Self { path: path.to_owned(), is_over, listener: Some(listener) }
+        Self { path: path.to_owned(), is_over }
     }
 
     /// For `DOCKER_HOST`.
@@ -75,19 +73,16 @@ impl FakeEngine {
 impl Drop for FakeEngine {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
-        // Wakes the listener up.
-        let woken = UnixStream::connect(&self.path);
-        if let (Ok(_), Some(listener)) = (woken, self.listener.take()) {
-            let _ = listener.join();
-        }
+        // Wakes the listener up. It is not waited for: its answer may wait for the test itself.
+        let _ = UnixStream::connect(&self.path);
     }
 }
 
-fn serve(connection: UnixStream, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()> {
-    let mut lines = BufReader::new(&connection).lines();
+fn serve(mut connection: &UnixStream, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()> {
+    let mut lines = BufReader::new(connection).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     // No request of a test has a body.
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let request = request.rsplit_once(' ').map_or(request.as_str(), |(request, _version)| request);
-    (&connection).write_all(answer(request).text().as_bytes())
+    connection.write_all(answer(request).text().as_bytes())
 }

@@ -115,7 +115,9 @@ impl Spc {
 
     /// A symlink that leads to `target`, as it is written.
     pub fn link(self, path: &str, target: &str) -> Self {
-        std::os::unix::fs::symlink(target, self.project().join(path)).unwrap();
+        let path = self.project().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
         self
     }
 

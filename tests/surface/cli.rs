@@ -81,13 +81,13 @@ fn no_verb_at_all_shows_the_help_as_an_error() {
 #[test]
 fn an_unknown_verb_is_refused_with_the_nearest() {
     Spc::new()
-        .args(["rnu", "up.rhai"])
+        .args(["unlok"])
         .code(2)
         .stderr(
             r"
-            error: unrecognized subcommand 'rnu'
+            error: unrecognized subcommand 'unlok'
 
-              tip: a similar subcommand exists: 'run'
+              tip: a similar subcommand exists: 'unlock'
 
             Usage: spc [OPTIONS] <COMMAND>
 

@@ -61,34 +61,34 @@ fn windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_value() {
         .run();
 }
 
-/// What is said of that `.env`, the runbook not run.
+/// What is said of that `.env`, the runbook not run. No value is shown, and no line that is no assignment: each may be a password.
 #[track_caller]
 fn refused(content: &[u8], expected: &str) {
     Spc::new().file("spc.toml", "").file(".env", content).runbook("print(\"ran\");").code(2).stderr(expected).run();
 }
 
 #[test]
-fn a_malformed_file_is_shown_at_its_line_and_column() {
+fn a_malformed_file_is_told_with_line_and_column_and_no_value() {
     refused(
         b"A=1\n\n  some text\n",
         r#"
         error: A variable's name can't hold " "
          --> .env:3:7
           |
-        3 |   some text
+        3 |   •••• ••••
           |       ^
           |
           = help: write NAME=value, one to a line; a value that spans lines needs quotes
         "#,
     );
     refused(
-        "A=größe\r\nB='open\r\n".as_bytes(),
+        "A=größe\r\nDB_PASSWORD='hunter2\r\n".as_bytes(),
         r#"
-        error: The quoted value of "B" is not closed
-         --> .env:2:3
+        error: The quoted value of "DB_PASSWORD" is not closed
+         --> .env:2:13
           |
-        2 | B='open
-          |   ^
+        2 | DB_PASSWORD=••••••••
+          |             ^
           |
           = help: close it with '; inside, write \' for the quote itself
         "#,
@@ -99,19 +99,12 @@ fn a_malformed_file_is_shown_at_its_line_and_column() {
         error: The file is written in UTF-16
          --> .env:1:1
           |
-        1 | ��A␀=␀1␀
+        1 | ••••••••
           | ^
           |
           = help: save the file as UTF-8
         ",
     );
-}
-
-#[test]
-fn a_malformed_line_that_may_be_a_secret_is_shown_only_where_it_stands() {
-    let ended = Spc::new().file("scripts/.env", "A=1\nMIIE+x==\n").args(["--json"]).runbook("").output();
-    assert_eq!(ended.code, 2);
-    assert!(!ended.stdout.contains("MIIE"), "{ended}");
 }
 
 #[test]
@@ -122,7 +115,7 @@ fn a_required_variable_that_is_not_set_says_its_message() {
         error: Required variable "REGISTRY" is not set: name the registry
          --> .env:2:7
           |
-        2 | IMAGE=${REGISTRY:?name the registry}/app
+        2 | IMAGE=•••••••••••••••• ••• •••••••••••••
           |       ^
           |
           = help: set it in the environment or in .env: REGISTRY=…

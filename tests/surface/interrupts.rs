@@ -1,10 +1,11 @@
 //! Ctrl-C, whatever a runbook does at that moment.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Ended, Spc};
+use crate::support::{Answer, DEADLINE, Ended, Spc};
 
 /// From the signal to the end of the process.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ fn it_ends_any_script_within_a_second() {
     ] {
         let ended = interrupted(script, Signal::INT);
         assert_eq!((ended.code, ended.stdout.as_str()), (130, "begun\n"), "{script}: {ended}");
-        assert!(ended.stderr.contains("\nerror: Interrupted\n --> scripts/a.rhai:2:"), "{script}: {ended}");
+        assert!(ended.stderr.contains("\nerror: Interrupted\n --> scripts/a.rhai:"), "{script}: {ended}");
     }
 }
 
@@ -63,6 +64,29 @@ fn a_host_command_ends_with_it() {
     run.interrupt();
     let ended = run.ends_within(AT_ONCE);
     assert_eq!((ended.code, ended.stdout.as_str()), (130, ""), "{ended}");
+}
+
+#[test]
+fn a_second_one_leaves_at_once_what_the_first_let_finish() {
+    let (reached, asked) = channel();
+    let (_answer, never) = channel::<()>();
+    let engine = move |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        "POST /networks/create" => {
+            reached.send(()).unwrap();
+            let _ = never.recv();
+            Answer::of_api("1.41", "{}")
+        }
+        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    let run = Spc::new().engine(engine).runbook("network(\"front\").create();\nprint(\"went on\");").start();
+    asked.recv_timeout(DEADLINE).unwrap();
+    run.interrupt();
+    run.until_stderr("once more leaves at once\n");
+    run.interrupt();
+    let ended = run.ends_within(AT_ONCE);
+    assert_eq!((ended.code, ended.stdout.as_str()), (130, ""));
+    assert_eq!(ended.stderr, "interrupted: finishing what was begun; once more leaves at once\n");
 }
 
 #[test]

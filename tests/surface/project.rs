@@ -200,7 +200,7 @@ fn with_dash_c_the_names_of_files_are_those_of_where_it_was_started() {
             error: A variable's name can't hold " "
              --> shop/.env:1:2
               |
-            1 | A B
+            1 | • •
               |  ^
               |
               = help: write NAME=value, one to a line; a value that spans lines needs quotes

@@ -31,9 +31,9 @@ fn wide_letters_and_what_a_container_wrote_keep_the_columns() {
         .runbook("print(table([#{ a: \"데이터\", b: \"x\" }, #{ a: \"\\x1b[31mred\\ttab\", b: \"y\" }]));")
         .stdout(
             "
-            A               B
-            데이터          x
-            ␛[31mred tab    y
+            A              B
+            데이터         x
+            ␛[31mred␉tab   y
             ",
         )
         .run();
