@@ -95,14 +95,14 @@ fn path(tokens: &[TokenTree], mut at: usize, before: &[String], found: &mut Vec<
             break;
         }
         at += 2;
-        if let Some(TokenTree::Group(group)) = tokens.get(at) {
-            if group.delimiter() == Delimiter::Brace {
-                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
-                for part in inside.split(|token| is_punct(Some(token), ',')).filter(|part| !part.is_empty()) {
-                    self::path(part, 0, &path, found, depth);
-                }
-                return at + 1;
+        if let Some(TokenTree::Group(group)) = tokens.get(at)
+            && group.delimiter() == Delimiter::Brace
+        {
+            let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+            for part in inside.split(|token| is_punct(Some(token), ',')).filter(|part| !part.is_empty()) {
+                self::path(part, 0, &path, found, depth);
             }
+            return at + 1;
         }
     }
     let is_macro = path.len() == 1 && is_punct(tokens.get(at), '!') && matches!(tokens.get(at + 1), Some(TokenTree::Group(_)));

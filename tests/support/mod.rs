@@ -48,7 +48,7 @@ pub struct Spc {
     asks: bool,
     output: Option<File>,
     folder: PathBuf,
-    as_nobody: bool,
+    by_nobody: bool,
     expected: Ended,
 }
 
@@ -83,7 +83,7 @@ impl Spc {
             asks: false,
             output: None,
             folder: PathBuf::new(),
-            as_nobody: false,
+            by_nobody: false,
             expected: Ended { code: 0, stdout: String::new(), stderr: String::new() },
             engine: None,
         }
@@ -146,7 +146,7 @@ impl Spc {
 
     /// What comes through the pipe that is its standard input; without it the pipe is closed at once.
     pub fn stdin(mut self, text: &str) -> Self {
-        self.stdin = text.as_bytes().to_owned();
+        text.as_bytes().clone_into(&mut self.stdin);
         self
     }
 
@@ -169,8 +169,8 @@ impl Spc {
     }
 
     /// Runs it as somebody who owns nothing and is in no group; only root can.
-    pub fn as_nobody(mut self) -> Self {
-        self.as_nobody = true;
+    pub fn by_nobody(mut self) -> Self {
+        self.by_nobody = true;
         self
     }
 
@@ -233,7 +233,7 @@ impl Spc {
 
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_spc");
-        let mut command = if self.as_nobody {
+        let mut command = if self.by_nobody {
             let mut command = Command::new(self.opened_to_everybody(Path::new(program)));
             command.uid(NOBODY).gid(NOBODY);
             command

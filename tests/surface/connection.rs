@@ -69,7 +69,7 @@ fn a_socket_that_nobody_listens_at_is_told_from_one_that_is_not_there() {
 
 /// A run as nobody, at a socket of root's and of that group.
 fn at_a_closed_socket(group: u32) -> Spc {
-    let run = Spc::new().as_nobody().engine(|_| Answer::of_api("1.41", "[]"));
+    let run = Spc::new().by_nobody().engine(|_| Answer::of_api("1.41", "[]"));
     let socket = run.root().join("engine.sock");
     std::os::unix::fs::chown(&socket, Some(0), Some(group)).unwrap();
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o660)).unwrap();

@@ -87,7 +87,7 @@ fn one_in_another_encoding_is_refused_with_the_line() {
 
 #[test]
 fn one_that_may_not_be_read_says_so() {
-    let run = scripts().args(["run", "scripts/up.rhai"]).as_nobody();
+    let run = scripts().args(["run", "scripts/up.rhai"]).by_nobody();
     std::fs::set_permissions(run.project().join("scripts/up.rhai"), Permissions::from_mode(0o600)).unwrap();
     run.code(2).stderr("error: Could not read \"[project]/scripts/up.rhai\": permission denied\n").run();
 }
