@@ -9,7 +9,7 @@ use rhai::{Array, EvalAltResult, FnPtr, Map, Module};
 use super::context::Context;
 use super::control::call;
 use super::record::no_fields;
-use super::{Raw, words};
+use super::{Raw, placed, words};
 use crate::model::Failure;
 use crate::model::help::{Help, HelpArgument, HelpOption};
 use crate::value::error::COMMAND_LINE;
@@ -193,8 +193,8 @@ mod functions {
 mod declarations {
     /// An option that takes text. The default is text, `()`, or a function that gives one of them when it is needed.
     #[rhai_fn(return_raw)]
-    pub fn text(default: Dynamic, help: &str) -> Raw<Declared> {
-        Ok(Declared::new(Takes::Text, default, help)?)
+    pub fn text(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
+        placed(&call, |_| Declared::new(Takes::Text, default, help))
     }
 
     /// An option without a value: true if it is given, false if not or if given as `--no-…`.
@@ -209,26 +209,26 @@ mod declarations {
 
     /// An option that takes a list, its elements typed like the first one of the default.
     #[rhai_fn(return_raw)]
-    pub fn list(default: Dynamic, help: &str) -> Raw<Declared> {
-        Ok(Declared::new(Takes::List, default, help)?)
+    pub fn list(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
+        placed(&call, |_| Declared::new(Takes::List, default, help))
     }
 
     /// An option that takes a number: an integer if the default is one, else a float.
     #[rhai_fn(return_raw)]
-    pub fn number(default: Dynamic, help: &str) -> Raw<Declared> {
-        Ok(Declared::new(Takes::Number, default, help)?)
+    pub fn number(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
+        placed(&call, |_| Declared::new(Takes::Number, default, help))
     }
 
     /// An option that takes a duration like `1m30s`.
     #[rhai_fn(return_raw)]
-    pub fn duration(default: Dynamic, help: &str) -> Raw<Declared> {
-        Ok(Declared::new(Takes::Duration, default, help)?)
+    pub fn duration(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
+        placed(&call, |_| Declared::new(Takes::Duration, default, help))
     }
 
     /// An option that takes one of the words of a list.
     #[rhai_fn(return_raw)]
-    pub fn one_of(choices: Array, default: Dynamic, help: &str) -> Raw<Declared> {
-        Ok(Declared::new(Takes::OneOf(choices.iter().map(plain).collect()), default, help)?)
+    pub fn one_of(call: NativeCallContext, choices: Array, default: Dynamic, help: &str) -> Raw<Declared> {
+        placed(&call, |_| Declared::new(Takes::OneOf(choices.iter().map(plain).collect()), default, help))
     }
 }
 

@@ -75,6 +75,8 @@ impl Stack {
             timeout: options.duration("timeout")?,
         };
         options.finish()?;
+        // What is wrong with the names is told without an engine.
+        project.select(up.services.as_deref())?;
         let outcome = finish(&self.context, async { verbs::up(&surroundings(&self.context, &self.name).await?, &project, &up).await })?;
         Ok(self.outcome(&outcome))
     }

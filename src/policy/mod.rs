@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use command::CheckedCommand;
 pub use mount::CheckedMount;
 pub use network::CheckedUrl;
-pub use path::{CheckedPath, Resolution, Resolve};
+pub use path::{CheckedPath, Resolution, Resolve, clean};
 pub use refusal::Refusal;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
 

@@ -98,7 +98,7 @@ pub(super) fn within(path: &Path, roots: &[PathBuf]) -> bool {
 }
 
 /// The path without `.` and `..`, the latter taken by name, as Compose does: `link/..` is the folder that holds `link`.
-pub(super) fn clean(path: &Path) -> PathBuf {
+pub fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {
         match component {

@@ -240,7 +240,8 @@ impl Library {
     /// As the user would name a file: relative to the folder that spc was started in.
     pub fn shown(&self, path: &Path) -> String {
         let here = self.host.current_folder().and_then(|folder| self.host.canonicalize(&folder));
-        here.ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string()
+        let shown = here.ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string();
+        if shown.is_empty() { ".".to_owned() } else { shown }
     }
 
     fn learn(&self, ast: &AST, source: &Arc<Source>) {

@@ -13,6 +13,7 @@ use super::standard::PREFIX;
 use crate::host::{FileKind, HostError, HostErrorKind};
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
+use crate::policy::clean;
 
 /// What runbooks and modules end with.
 pub const EXTENSION: &str = "rhai";
@@ -77,6 +78,10 @@ impl Resolver {
             return Err(refused("modules of the standard library import only from it").hint(format!("write import \"{PREFIX}{path}\"")));
         };
         let file = folder.join(format!("{path}.{EXTENSION}"));
+        // By its words first: whether something is there outside of the scripts is not told.
+        if !clean(&file).starts_with(&self.library.root) {
+            return Err(self.outside(path));
+        }
         let real = match self.library.host.canonicalize(&file) {
             Ok(real) => real,
             Err(error) if error.kind == HostErrorKind::NotFound => {
@@ -89,10 +94,14 @@ impl Resolver {
             Err(error) => return Err(unreadable(path, &error)),
         };
         if !real.starts_with(&self.library.root) {
-            let root = self.library.shown(&self.library.root);
-            return Err(refused("it is outside of the project's scripts").hint(format!("imports stay inside \"{root}\"")));
+            return Err(self.outside(path));
         }
         Ok(Found::File { name: self.library.shown(&real), path: real })
+    }
+
+    fn outside(&self, path: &str) -> Failure {
+        Failure::usage(format!("Could not import \"{path}\": it is outside of the project's scripts"))
+            .hint(format!("imports stay inside \"{}\"", self.library.shown(&self.library.root)))
     }
 
     /// The nearest module: beside the file that isn't there, or in the standard library.

@@ -99,7 +99,6 @@ fn a_word_that_fits_none_is_refused_with_the_nearest() {
 }
 
 #[test]
-#[ignore = "waits for a mend: the functions of `arg::` don't put their call's place on an error"]
 fn a_default_of_the_environment_that_fits_none_is_refused_too() {
     Spc::new()
         .env("TARGET", "staging")

@@ -192,7 +192,6 @@ fn a_service_asked_for_that_is_not_described_comes_with_the_nearest() {
 }
 
 #[test]
-#[ignore = "waits for a mend: `up` looks for the engine before it looks at the names it is given"]
 fn a_service_that_is_not_described_is_told_before_an_engine_is_looked_for() {
     Spc::new()
         .runbook("let spc = stack(\"spc\", #{ services: #{ redis: #{ image: \"x\" } } });\nspc.up([\"reids\"]);")

@@ -43,14 +43,12 @@ fn with_a_project_file_they_reach_all_of_the_project_and_no_further() {
 }
 
 #[test]
-#[ignore = "waits for a mend: the resolver looks whether the file is there before it looks where that is"]
 fn whether_something_is_there_outside_of_the_scripts_is_not_told() {
     let (why, hint) = ("it is outside of the project's scripts", "imports stay inside \"scripts\"");
     refused(Spc::new(), "../nothing", why, hint);
 }
 
 #[test]
-#[ignore = "waits for a mend: the folder that spc was started in is named \"\""]
 fn the_folder_spc_was_started_in_has_a_name() {
     let ended = Spc::new().file("a.rhai", "import \"../secret\" as x;").file("../secret.rhai", "").args(["run", "a.rhai"]).output();
     assert!(ended.stderr.contains("= help: imports stay inside \".\"\n"), "{ended}");
