@@ -59,7 +59,7 @@ impl Hub {
         around.engine.events(&self.filters, None).await.map_err(|error| of_engine(error, "listen to the engine's events"))
     }
 
-    /// Hands events on for ever. When the stream ends (the engine restarted), subscribes again and has everybody look.
+    /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look, subscribes again and has everybody look again.
     pub async fn pump(&self, around: &Surroundings, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
@@ -67,6 +67,8 @@ impl Hub {
                     self.tell(&container, &what);
                 }
             }
+            // Who waits finds out whether the engine is still there.
+            self.tell_all(&Signal::Look);
             let mut pause = Duration::from_millis(100);
             events = loop {
                 around.host.sleep(pause).await;
@@ -75,10 +77,14 @@ impl Hub {
                 }
                 pause = (pause * 2).min(Duration::from_secs(2));
             };
-            let all: Vec<String> = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
-            for container in all {
-                self.tell(&container, &Signal::Look);
-            }
+            self.tell_all(&Signal::Look);
+        }
+    }
+
+    fn tell_all(&self, signal: &Signal) {
+        let all: Vec<String> = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for container in all {
+            self.tell(&container, signal);
         }
     }
 

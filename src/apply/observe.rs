@@ -10,7 +10,9 @@ use super::records::State;
 use crate::engine::{Engine, Filters, label_filter};
 use crate::model::Failure;
 use crate::model::names::{HOLDS_SECRETS, compose_label, label};
-use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_status, with_tag};
+use crate::model::observed::{
+    Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_depends_on, read_status, with_tag,
+};
 
 /// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
 pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet<String>, state: &State) -> Result<Observed, Failure> {
@@ -113,11 +115,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
             .filter_map(|(_, endpoint)| endpoint.network_id.clone())
             .filter(|id| !id.is_empty())
             .collect(),
-        depends_on: text(compose_label::DEPENDS_ON)
-            .map(|text| {
-                text.split(',').filter_map(|part| part.split(':').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-            })
-            .unwrap_or_default(),
+        depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
         ports: ports(summary),
         created: summary.created.unwrap_or(0),
         status,
@@ -225,6 +223,8 @@ pub struct Inspected {
     pub tty: bool,
     /// Whether the engine starts it again when it exits.
     pub restarts: bool,
+    /// Whether it publishes ports.
+    pub publishes: bool,
     /// Target → name of the volumes mounted.
     pub volumes: BTreeMap<String, String>,
     pub image_id: String,
@@ -246,7 +246,8 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         Some(nanos) if nanos > 0 => std::time::Duration::from_nanos(nanos),
         _ => default,
     };
-    let policy = found.host_config.and_then(|config| config.restart_policy).and_then(|policy| policy.name);
+    let host = found.host_config.unwrap_or_default();
+    let policy = host.restart_policy.and_then(|policy| policy.name);
     Ok(Inspected {
         id: found.id.unwrap_or_default(),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
@@ -269,6 +270,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         user: config.user.unwrap_or_default(),
         tty: config.tty.unwrap_or(false),
         restarts: policy.is_some_and(|name| !matches!(name, models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY)),
+        publishes: host.port_bindings.is_some_and(|bindings| !bindings.is_empty()),
         volumes: found
             .mounts
             .unwrap_or_default()

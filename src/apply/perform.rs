@@ -328,7 +328,7 @@ impl Execution<'_> {
             service: service.unwrap_or(&container.name),
             until,
             probe: described.map_or(ProbeMode::Own, |service| service.probe),
-            may_complete: described.is_some_and(Service::looks_like_a_job),
+            may_complete: described.map(Service::looks_like_a_job),
             deadline: self.deadline,
         };
         let ready = readiness::wait(self.around, hub, &waiting, progress).await?;

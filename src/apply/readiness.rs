@@ -6,9 +6,10 @@ use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
+use super::failures::of_engine;
 use super::hub::{Hub, Signal};
 use super::observe::{Inspected, inspect};
-use crate::engine::{ExecRequest, LogsRequest};
+use crate::engine::{EngineErrorKind, ExecRequest, LogsRequest};
 use crate::model::observed::{ContainerState, Health};
 use crate::model::plan::Until;
 use crate::model::spec::{HealthTest, ProbeMode};
@@ -39,8 +40,8 @@ pub struct Waiting<'a> {
     pub service: &'a str,
     pub until: Until,
     pub probe: ProbeMode,
-    /// An exit with code 0 is no failure.
-    pub may_complete: bool,
+    /// Whether an exit with code 0 is no failure; by the container's looks if nothing is described.
+    pub may_complete: Option<bool>,
     /// Until when; from the check's own figures if not given.
     pub deadline: Option<Duration>,
 }
@@ -202,15 +203,20 @@ impl Wait<'_> {
                         return Ok(Turn::Look);
                     }
                 }
-                result = probing => match result? {
-                    Some(result) if result.code == 0 => return Ok(Turn::Ready(ready(Some(seen.started_at.clone())))),
-                    Some(result) if cannot_run(result.code) => {
+                result = probing => match result {
+                    Err(failure) if failure.kind == Kind::Engine => {
+                        around.host.sleep(LOOK_AGAIN).await;
+                        return Ok(Turn::Look);
+                    }
+                    Err(failure) => return Err(failure),
+                    Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(ready(Some(seen.started_at.clone())))),
+                    Ok(Some(result)) if cannot_run(result.code) => {
                         let message = format!("The health check of \"{}\" can't run: exit code {}", self.waiting.service, result.code);
                         self.last_probe = Some(result);
                         let hint = format!("its test is {}: is the program in the image?", shown(&seen.test));
                         return Err(self.failure(seen, message).await.hint(hint));
                     }
-                    Some(result) => {
+                    Ok(Some(result)) => {
                         (self.progress)(&format!("probing, exit code {}", result.code));
                         // Never sooner than twice what the last one took.
                         resting = Box::pin(around.host.sleep(pause.max(result.elapsed * 2))).fuse();
@@ -218,7 +224,7 @@ impl Wait<'_> {
                         self.last_probe = Some(result);
                     }
                     // A timed-out exec can't be stopped on the engine: no more own probes.
-                    None => (self.progress)("the probe timed out; waiting for the engine's health check"),
+                    Ok(None) => (self.progress)("the probe timed out; waiting for the engine's health check"),
                 },
                 () = resting => probing = Box::pin(probe(around, seen, None)).fuse(),
                 () = deadline => return Err(self.too_late(seen).await),
@@ -251,7 +257,7 @@ impl Wait<'_> {
 
     async fn exited(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
         let code = seen.exit_code;
-        if code == 0 && (self.waiting.until == Until::Completed || self.waiting.may_complete) {
+        if code == 0 && (self.waiting.until == Until::Completed || self.may_complete(seen)) {
             return Ok(Turn::Ready(Ready { completed: true, ..ready(None) }));
         }
         // It may have exited before anybody listened.
@@ -261,6 +267,11 @@ impl Wait<'_> {
             return self.until_signal(seen).await;
         }
         Err(self.exit_failure(seen, code).await)
+    }
+
+    fn may_complete(&self, seen: &Inspected) -> bool {
+        let unchecked = || matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
+        self.waiting.may_complete.unwrap_or_else(|| !seen.restarts && !seen.publishes && unchecked())
     }
 
     async fn exit_failure(&self, seen: &Inspected, code: i64) -> Failure {
@@ -360,8 +371,9 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
         let mut output = Vec::new();
         let mut session = match around.engine.exec_start(&seen.id, &request).await {
             Ok(session) => session,
+            Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
             // The container is going: its exit will be heard.
-            Err(error) => return (None, error.message),
+            Err(error) => return Ok((None, error.message)),
         };
         while let Some(chunk) = session.output.next().await {
             let Ok(chunk) = chunk else { break };
@@ -370,11 +382,15 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
                 output.drain(..output.len() - OUTPUT_KEPT);
             }
         }
-        let code = around.engine.exec_inspect(&session.id).await.ok().and_then(|state| state.exit_code);
-        (code, String::from_utf8_lossy(&output).into_owned())
+        let code = match around.engine.exec_inspect(&session.id).await {
+            Ok(state) => state.exit_code,
+            Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
+            Err(_) => None,
+        };
+        Ok((code, String::from_utf8_lossy(&output).into_owned()))
     };
     let (code, output) = futures::select_biased! {
-        result = Box::pin(run).fuse() => result,
+        result = Box::pin(run).fuse() => result.map_err(|error| of_engine(error, "run a health check"))?,
         () = around.host.sleep(seen.timeout).fuse() => return Ok(None),
     };
     let elapsed = around.host.monotonic().saturating_sub(begun);

@@ -30,10 +30,10 @@ pub struct State {
     pub ready: BTreeMap<String, u64>,
     /// Containers that spc stopped.
     pub stopped: BTreeSet<String>,
+    /// Networks and volumes that Docker Compose made and this project took over.
+    pub adopted: BTreeSet<String>,
     /// Numbers of containers set with `scale`.
     pub scales: BTreeMap<String, Scale>,
-    /// Names of networks and volumes that `--adopt` took over from Docker Compose.
-    pub adopted: BTreeSet<String>,
 }
 
 impl State {

@@ -60,15 +60,16 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         kept.map_err(|error| Failure::new(Kind::Failed, format!("What is adopted can't be remembered: {error}")))?;
     }
     let make_plan = |observed: &Observed| {
+        let state = records.state();
         let wanted = Wanted {
             project,
             services: services.clone(),
             secrets: &around.secrets,
             fingerprints: fingerprints.clone(),
-            stopped: records.state().stopped,
+            stopped: state.stopped,
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
-            adopted: records.state().adopted,
+            adopted: state.adopted,
         };
         reconcile::up(&wanted, observed)
     };
@@ -142,6 +143,7 @@ pub async fn lifecycle(
 ) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
+    let records = Records::new(&*around.host, &around.directory, project);
     let word = match verb {
         Lifecycle::Start => "start",
         Lifecycle::Stop => "stop",
@@ -160,9 +162,9 @@ pub async fn lifecycle(
     };
     work.run(&|observed| {
         Ok(match verb {
-            Lifecycle::Start => reconcile::start(project, observed, services),
+            Lifecycle::Start => reconcile::start(project, observed, services, &records.state().stopped),
             Lifecycle::Stop => reconcile::stop(project, observed, services),
-            Lifecycle::Restart => reconcile::restart(project, observed, services),
+            Lifecycle::Restart => reconcile::restart(project, observed, services, &records.state().stopped),
             Lifecycle::Remove { volumes } => reconcile::remove_containers(project, observed, services, volumes),
         })
     })
@@ -199,11 +201,11 @@ impl Work<'_> {
         }
         if !plan.changes() && !plan.steps.is_empty() {
             // Only waits: reading needs no lock.
-            self.notes(&plan);
+            self.begin(&plan);
             return self.walk(&plan, None).await;
         }
         if let Some(held) = &self.around.lock {
-            self.notes(&plan);
+            self.begin(&plan);
             return self.walk(&plan, Some(held)).await;
         }
         let lock = lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
@@ -221,7 +223,7 @@ impl Work<'_> {
             // Another run did it meanwhile.
             return Ok(self.unchanged(&plan, observed));
         }
-        self.notes(&plan);
+        self.begin(&plan);
         self.walk(&plan, Some(lock)).await
     }
 
@@ -232,7 +234,7 @@ impl Work<'_> {
     }
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
-        self.notes(plan);
+        self.begin(plan);
         self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
         self.outcome(observed, &Findings::default())
     }
@@ -242,7 +244,8 @@ impl Work<'_> {
         observe(&*self.around.engine, self.name, self.names, &records.state()).await
     }
 
-    fn notes(&self, plan: &Plan) {
+    /// What is said and remembered of a plan before it is walked.
+    fn begin(&self, plan: &Plan) {
         for note in &plan.notes {
             self.around.log(Level::Warning, note.clone());
         }
@@ -318,7 +321,7 @@ pub async fn wait(
                 service,
                 until,
                 probe: described.map_or_else(Default::default, |service| service.probe),
-                may_complete: described.is_some_and(Service::looks_like_a_job),
+                may_complete: described.map(Service::looks_like_a_job),
                 deadline: timeout,
             };
             readiness::wait(around, hub, &waiting, &|_| {}).await

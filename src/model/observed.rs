@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::names::NEW_SUFFIX;
+use super::spec::Condition;
 
 /// A project on the engine.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,8 +43,8 @@ pub struct Container {
     pub exit_code: Option<i64>,
     /// Ids of the networks it hangs on.
     pub networks: BTreeSet<String>,
-    /// `<service>:<condition>:…`, Compose's label: for `down` without a description.
-    pub depends_on: BTreeSet<String>,
+    /// What its service needs, by Compose's label: for verbs without a description.
+    pub depends_on: BTreeMap<String, Condition>,
     /// Published ports.
     pub ports: Vec<PublishedPort>,
     /// Seconds since the epoch.
@@ -171,6 +172,17 @@ impl Observed {
     }
 }
 
+/// What Compose's label `depends_on` says: `db:service_healthy:true,redis:service_started:false`.
+pub fn read_depends_on(label: &str) -> BTreeMap<String, Condition> {
+    let read = |part: &str| {
+        let mut words = part.split(':');
+        let name = words.next().filter(|name| !name.is_empty())?;
+        let condition = words.next().and_then(Condition::from_word).unwrap_or(Condition::Started);
+        Some((name.to_owned(), condition))
+    };
+    label.split(',').filter_map(read).collect()
+}
+
 /// `name` with `:latest` where it names neither tag nor digest.
 pub fn with_tag(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
@@ -235,6 +247,17 @@ mod tests {
         assert_eq!(read_status("Exited (137) 3 seconds ago"), (Health::None, Some(137), None));
         assert_eq!(read_status("Restarting (1) 2 seconds ago").1, Some(1));
         assert_eq!(read_status("Created"), (Health::None, None, None));
+    }
+
+    #[test]
+    fn what_a_service_needs_is_read_from_composes_label() {
+        let read = |label| read_depends_on(label).into_iter().map(|(name, how)| format!("{name} {}", how.word())).collect::<Vec<_>>();
+        assert_eq!(
+            read("db:service_healthy:true,migrate:service_completed_successfully:true"),
+            ["db service_healthy", "migrate service_completed_successfully"]
+        );
+        assert_eq!(read("db"), ["db service_started"]);
+        assert_eq!(read(""), Vec::<String>::new());
     }
 
     #[test]

@@ -78,6 +78,30 @@ fn sweep(work: Work) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Breaks the connection at every call that changes something, for good: the run notices, does what it still can, and ends.
+fn lose(work: Work) {
+    let (clean, calls) = work.clean();
+    let mut wrong = Vec::new();
+    for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
+        for when in [When::Before, When::After] {
+            let machine = work.prepare();
+            machine.engine.crash_at(at as u64 + 1, when);
+            let begun = machine.conductor.now();
+            let result = machine.run(work.run(&machine.around()));
+            // The lock may be all that is lost.
+            let kind = result.err().map_or(Kind::Engine, |failure| failure.kind);
+            let took = machine.conductor.now().saturating_sub(begun);
+            if kind != Kind::Engine || took > secs(60) {
+                wrong.push(format!("{work:?} cut off {when:?} {} {}: ends with {kind} after {took:?}", call.method, call.target));
+            }
+            if let Err(difference) = finish(&machine, work, &clean) {
+                wrong.push(format!("{work:?} cut off {when:?} {} {}: {difference}", call.method, call.target));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The next run, and what is not as it should be then.
 fn finish(machine: &Machine, work: Work, clean: &Footprint) -> Result<(), String> {
     let before = stamps(&machine.state());
@@ -127,4 +151,14 @@ fn a_down_killed_at_any_call_is_finished_by_the_next_run() {
 #[test]
 fn a_down_with_volumes_killed_at_any_call_is_finished_by_the_next_run() {
     sweep(Work::DownWithVolumes);
+}
+
+#[test]
+fn a_first_up_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
+    lose(Work::FirstUp);
+}
+
+#[test]
+fn a_replacement_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
+    lose(Work::ChangedUp);
 }

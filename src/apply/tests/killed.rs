@@ -117,3 +117,20 @@ fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
         }
     }
 }
+
+#[test]
+fn a_killed_replacement_of_a_scaled_service_is_finished_for_every_container() {
+    let described = |level: &str| with(web(level, "stop-first"), "services.web.scale", 3);
+    let wanted = {
+        let machine = running(&described("2"));
+        machine.footprint().containers
+    };
+    killed_at_every_change(
+        || running(&described("1")),
+        &described("2"),
+        |machine, call| {
+            machine.up(&described("2")).unwrap();
+            assert_eq!(machine.footprint().containers, wanted, "killed at {call:?}");
+        },
+    );
+}

@@ -3,10 +3,15 @@
 mod crash;
 mod interrupt;
 mod killed;
+mod lifecycle;
 mod lock;
+mod objects;
+mod ownership;
 mod property;
 mod readiness;
 mod replacement;
+mod secrets;
+mod trace;
 mod up;
 
 use std::collections::{BTreeMap, BTreeSet};

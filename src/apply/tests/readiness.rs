@@ -300,6 +300,18 @@ fn an_engine_that_does_not_come_back_fails_the_wait() {
 }
 
 #[test]
+fn an_engine_that_does_not_come_back_fails_the_wait_for_a_job_too() {
+    let machine = machine_with(1, |builder| builder.process("migrate", Process::new().exits_after(secs(500), 0)));
+    let restart = async {
+        machine.conductor.sleep(secs(5)).await;
+        machine.engine.restart(secs(86_400));
+    };
+    let (result, ()) = machine.up_while(&machine.around(), &shop(), restart);
+    assert_eq!(result.unwrap_err().kind, Kind::Engine);
+    assert!(machine.conductor.now() < secs(60));
+}
+
+#[test]
 fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
     let machine = one(Process::new().ready_after(secs(30)));
     let remove = async {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::observed::{Container, ContainerState, Health, Observed};
 use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId, Until};
+use super::super::spec::Condition;
 use super::up::{INTERRUPTED, reference};
 
 /// What `down` removes beyond containers and networks.
@@ -60,22 +61,16 @@ pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> 
 }
 
 /// Starts the stopped containers of `services` as they are, what they depend on first, and waits until they are ready.
-pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
-    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
-    start_all(
-        &mut plan,
-        &chosen(observed, services),
-        |container| !container.is_up(),
-        |container| Action::StartContainer { container: reference(container) },
-    );
-    plan
+/// `stopped`: ids of those that spc stopped; a job that ended by itself is done.
+pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Plan {
+    let action = |container: &Container| Action::StartContainer { container: reference(container) };
+    start_all(project, observed, services, stopped, &|container| !container.is_up(), &action)
 }
 
-/// Restarts the containers of `services`, what they depend on first, and waits until they are ready.
-pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
-    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
-    start_all(&mut plan, &chosen(observed, services), |_| true, |container| Action::RestartContainer { container: reference(container) });
-    plan
+/// Restarts the containers of `services`, what they depend on first, and waits until they are ready. Jobs as with [`start`].
+pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Plan {
+    let action = |container: &Container| Action::RestartContainer { container: reference(container) };
+    start_all(project, observed, services, stopped, &|_| true, &action)
 }
 
 fn chosen<'a>(observed: &'a Observed, services: &BTreeSet<String>) -> Vec<&'a Container> {
@@ -113,28 +108,47 @@ fn stop_and_remove(plan: &mut Plan, containers: &[&Container], volumes: bool) ->
         .collect()
 }
 
-fn start_all(plan: &mut Plan, containers: &[&Container], wanted: impl Fn(&Container) -> bool, action: impl Fn(&Container) -> Action) {
+fn start_all(
+    project: &str,
+    observed: &Observed,
+    services: &BTreeSet<String>,
+    stopped: &BTreeSet<String>,
+    wanted: &dyn Fn(&Container) -> bool,
+    action: &dyn Fn(&Container) -> Action,
+) -> Plan {
+    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let containers = chosen(observed, services);
+    let is_job =
+        |service: &str| observed.containers.iter().any(|other| other.ours && other.depends_on.get(service) == Some(&Condition::Completed));
     let mut ready: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
-    let mut order = dependents_first(containers);
+    let mut order = dependents_first(&containers);
     order.reverse();
     for service in order {
         let of_service: Vec<&&Container> = containers.iter().filter(|container| container.service == service).collect();
-        let after: Vec<StepId> = of_service
-            .iter()
-            .flat_map(|container| &container.depends_on)
-            .flat_map(|needed| ready.get(needed).cloned().unwrap_or_default())
-            .collect();
+        let needed = of_service.iter().flat_map(|container| container.depends_on.keys());
+        let after: Vec<StepId> = needed.flat_map(|needed| ready.get(needed).cloned().unwrap_or_default()).collect();
+        let until = if is_job(&service) { Until::Completed } else { Until::Ready };
         for container in of_service {
-            if wanted(container) {
+            let wait = Action::Wait { container: reference(container), until };
+            let done = until == Until::Completed && container.exit_code == Some(0) && !stopped.contains(&container.id);
+            let waited = if container.state == ContainerState::Created {
+                // It may lack its secrets and networks, which only the description knows.
+                plan.notes.push(format!("{} was never started: `up` finishes and starts it", container.name));
+                continue;
+            } else if container.state == ContainerState::Exited && done {
+                continue;
+            } else if wanted(container) {
                 let started = plan.add(step(Some(&service), action(container), "", after.clone()));
-                let wait = Action::Wait { container: reference(container), until: Until::Ready };
-                ready.entry(service.clone()).or_default().push(plan.add(step(Some(&service), wait, "", vec![started])));
+                plan.add(step(Some(&service), wait, "", vec![started]))
             } else if container.state == ContainerState::Running && container.health == Health::Starting {
-                let wait = Action::Wait { container: reference(container), until: Until::Ready };
-                ready.entry(service.clone()).or_default().push(plan.add(step(Some(&service), wait, "", Vec::new())));
-            }
+                plan.add(step(Some(&service), wait, "", Vec::new()))
+            } else {
+                continue;
+            };
+            ready.entry(service.clone()).or_default().push(waited);
         }
     }
+    plan
 }
 
 /// The services of `containers`, each before those it depends on.
@@ -157,5 +171,5 @@ fn dependents_first(containers: &[&Container]) -> Vec<String> {
 }
 
 fn dependents(containers: &[&Container], service: &str) -> BTreeSet<String> {
-    containers.iter().filter(|container| container.depends_on.contains(service)).map(|container| container.service.clone()).collect()
+    containers.iter().filter(|container| container.depends_on.contains_key(service)).map(|container| container.service.clone()).collect()
 }

@@ -51,7 +51,7 @@ fn applied(project: &Project) -> Observed {
                 health: Health::Healthy,
                 exit_code: None,
                 networks: service.networks.keys().map(|key| network_id(key)).collect(),
-                depends_on: service.depends_on.keys().cloned().collect(),
+                depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
                 ports: Vec::new(),
                 created: 0,
                 status: String::new(),
@@ -473,9 +473,9 @@ fn stop_start_and_restart_follow_the_dependencies() {
     let services = BTreeSet::from(["backend".to_owned(), "db".to_owned()]);
     let mut observed = applied(&project(stack()));
     assert_eq!(stop("spc", &observed, &services).to_string(), "  1  stop container spc-backend-1\n  2  stop container spc-db-1  after 1\n");
-    assert!(restart("spc", &observed, &services).to_string().contains("restart container spc-backend-1  after 2"));
+    assert!(restart("spc", &observed, &services, &BTreeSet::new()).to_string().contains("restart container spc-backend-1  after 2"));
     for container in &mut observed.containers {
         container.state = ContainerState::Exited;
     }
-    assert!(start("spc", &observed, &services).to_string().contains("start container spc-backend-1  after 2"));
+    assert!(start("spc", &observed, &services, &BTreeSet::new()).to_string().contains("start container spc-backend-1  after 2"));
 }

@@ -40,10 +40,17 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     Ok(planner.plan)
 }
 
-/// Refuses a project that Docker Compose made, unless it is to be adopted.
+/// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is left of it and no longer
+/// described is an orphan like any other.
 fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
-    let foreign: Vec<&str> =
-        observed.containers.iter().filter(|container| !container.ours).map(|container| container.name.as_str()).collect();
+    let anything_ours = observed.containers.iter().any(|container| container.ours);
+    let is_orphan = |container: &Container| anything_ours && !wanted.project.services.contains_key(&container.service);
+    let foreign: Vec<&str> = observed
+        .containers
+        .iter()
+        .filter(|container| !container.ours && !is_orphan(container))
+        .map(|container| container.name.as_str())
+        .collect();
     if foreign.is_empty() || wanted.adopt {
         return Ok(());
     }
@@ -468,13 +475,14 @@ impl<'a> Planner<'a> {
     fn orphans(&mut self) {
         let observed = self.observed;
         for container in &observed.containers {
-            if self.wanted.project.services.contains_key(&container.service) || !container.ours {
+            if self.wanted.project.services.contains_key(&container.service) {
                 continue;
             }
-            if self.wanted.remove_orphans {
+            if self.wanted.remove_orphans && (container.ours || self.wanted.adopt) {
                 self.stop_and_remove(None, container, "no longer described");
             } else {
-                self.plan.notes.push(format!("{} belongs to no described service; --remove-orphans removes it", container.name));
+                let how = if container.ours { "--remove-orphans removes it" } else { "--adopt --remove-orphans removes it" };
+                self.plan.notes.push(format!("{} belongs to no described service; {how}", container.name));
             }
         }
     }

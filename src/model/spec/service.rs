@@ -114,6 +114,11 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// The condition of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Started, Self::Healthy, Self::Completed].into_iter().find(|condition| condition.word() == word)
+    }
+
     /// Compose's word.
     pub fn word(self) -> &'static str {
         match self {
@@ -438,11 +443,10 @@ fn read_depends_on(field: &Field<'_>) -> Result<BTreeMap<String, Dependency>, Fa
     let mut dependencies = BTreeMap::new();
     for (name, field) in field.entries()? {
         let mut map = field.map()?;
-        let words = [Condition::Started, Condition::Healthy, Condition::Completed];
         let condition = match map.get("condition") {
             Some(field) => {
-                let word = field.one_of(&words.map(Condition::word))?;
-                words.into_iter().find(|condition| condition.word() == word).unwrap_or(Condition::Started)
+                let words = [Condition::Started, Condition::Healthy, Condition::Completed].map(Condition::word);
+                Condition::from_word(&field.one_of(&words)?).unwrap_or(Condition::Started)
             }
             None => Condition::Started,
         };

@@ -1,0 +1,115 @@
+//! `start`, `stop`, `restart` and `remove`: containers as they are.
+
+use super::verbs::Lifecycle;
+use super::*;
+
+fn all() -> BTreeSet<String> {
+    BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned))
+}
+
+fn told(machine: &Machine, verb: Lifecycle, services: &BTreeSet<String>) -> Result<Outcome, Failure> {
+    machine.run(verbs::lifecycle(&machine.around(), PROJECT, services, verb, None))
+}
+
+fn running() -> Machine {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    machine.pass(secs(30));
+    machine
+}
+
+/// The lines about containers, the lock aside.
+fn happened(machine: &Machine, first: usize, verb: &str) -> Vec<String> {
+    let lines = machine.happened_from(first).into_iter();
+    lines.filter(|line| !line.contains("spc-lock")).filter_map(|line| line.strip_prefix(verb).map(|rest| rest.trim().to_owned())).collect()
+}
+
+#[test]
+fn stop_ends_dependents_first_and_start_begins_with_what_they_need() {
+    let machine = running();
+    let first = machine.events();
+    told(&machine, Lifecycle::Stop, &all()).unwrap();
+    let stopped = happened(&machine, first, "stop ");
+    assert_eq!(stopped[0], "shop-web-1");
+    assert_eq!(stopped.len(), 3, "the job had ended: {stopped:?}");
+    let first = machine.events();
+    told(&machine, Lifecycle::Start, &all()).unwrap();
+    let started = happened(&machine, first, "start ");
+    assert_eq!(started.len(), 3, "a completed job does not run again: {started:?}");
+    assert_eq!(started[2], "shop-web-1");
+    let calls = machine.calls();
+    machine.up(&shop()).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "everything is ready");
+}
+
+#[test]
+fn a_second_stop_or_start_changes_nothing() {
+    let machine = running();
+    assert_eq!(told(&machine, Lifecycle::Start, &all()).unwrap().changes, 0);
+    told(&machine, Lifecycle::Stop, &all()).unwrap();
+    assert_eq!(told(&machine, Lifecycle::Stop, &all()).unwrap().changes, 0);
+}
+
+#[test]
+fn restart_ends_when_everything_is_ready_again() {
+    let machine = running();
+    let before = machine.conductor.now();
+    told(&machine, Lifecycle::Restart, &all()).unwrap();
+    let took = machine.conductor.now().saturating_sub(before);
+    assert!(took > millis(700) && took < secs(5), "{took:?}");
+    let state = machine.state();
+    for (name, starts) in [("shop-db-1", 2), ("shop-migrate-1", 1), ("shop-redis-1", 2), ("shop-web-1", 2)] {
+        assert_eq!(state.container(name).unwrap().starts, starts, "{name}");
+    }
+}
+
+#[test]
+fn a_job_that_failed_and_one_that_was_stopped_are_started_again() {
+    for failed in [true, false] {
+        let process = if failed { Process::new().exits_after(millis(100), 2) } else { Process::new() };
+        let machine = machine_with(1, |builder| builder.process("migrate", process));
+        let job = json!({"services": {"migrate": {"image": "job:1"}}});
+        let services = BTreeSet::from(["migrate".to_owned()]);
+        let result = machine.up(&job);
+        assert_eq!(result.is_err(), failed);
+        told(&machine, Lifecycle::Stop, &services).unwrap();
+        machine.engine.set_process("migrate", Process::new().exits_after(millis(100), 0));
+        told(&machine, Lifecycle::Start, &services).unwrap();
+        let job = machine.state().container("shop-migrate-1").unwrap().clone();
+        assert_eq!((job.starts, job.state, job.exit_code), (2, "exited", 0));
+    }
+}
+
+#[test]
+fn a_start_that_does_not_get_ready_says_so() {
+    let machine = running();
+    told(&machine, Lifecycle::Stop, &all()).unwrap();
+    machine.engine.set_process("db", Process::new().ready_after(secs(9)).complains(millis(5), "no space").exits_after(millis(100), 1));
+    let services = BTreeSet::from(["redis".to_owned(), "migrate".to_owned()]);
+    told(&machine, Lifecycle::Start, &services).unwrap();
+    let failure = machine.run(verbs::lifecycle(&machine.around(), PROJECT, &all(), Lifecycle::Start, Some(secs(3)))).unwrap_err();
+    assert_eq!(failure.fields["service"], json!("db"));
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn what_was_made_and_never_started_is_left_to_up() {
+    let machine = machine();
+    machine.engine.set_process("migrate", Process::new().exits_after(millis(100), 2));
+    machine.up(&shop()).unwrap_err();
+    assert_eq!(machine.state().container("shop-web-1").unwrap().state, "created");
+    let services = BTreeSet::from(["web".to_owned()]);
+    told(&machine, Lifecycle::Start, &services).unwrap();
+    assert_eq!(machine.state().container("shop-web-1").unwrap().state, "created", "it may lack its secrets and networks");
+    assert_eq!(machine.logged().last().unwrap(), "shop-web-1 was never started: `up` finishes and starts it");
+}
+
+#[test]
+fn remove_takes_the_containers_and_leaves_the_rest() {
+    let machine = running();
+    told(&machine, Lifecycle::Remove { volumes: false }, &BTreeSet::from(["web".to_owned(), "redis".to_owned()])).unwrap();
+    let left = machine.footprint();
+    assert_eq!(left.containers.keys().collect::<Vec<_>>(), ["shop-db-1", "shop-migrate-1"]);
+    assert_eq!((left.networks.len(), left.volumes.len(), left.anonymous), (3, 1, 0));
+    machine.up(&shop()).unwrap();
+}

@@ -1,0 +1,205 @@
+//! Volumes and networks of containers that come and go.
+
+use super::*;
+use crate::engine::{ApiVersion, Engine};
+
+fn anonymous(machine: &Machine, container: &str) -> BTreeMap<String, String> {
+    let state = machine.state();
+    let mounts = &state.container(container).unwrap().mounts;
+    let anonymous = mounts.iter().filter(|mount| crate::apply::observe::is_anonymous(&mount.source));
+    anonymous.map(|mount| (mount.destination.clone(), mount.source.clone())).collect()
+}
+
+#[test]
+fn anonymous_volumes_go_on_with_the_replacement() {
+    let machine = machine_with(1, |builder| builder.image("cached:1", ImageSpec::command(&["run"]).with_volume("/cache")));
+    let description =
+        |level: &str| json!({"services": {"web": {"image": "cached:1", "volumes": ["/modules"], "environment": {"LEVEL": level}}}});
+    machine.up(&description("1")).unwrap();
+    let before = anonymous(&machine, "shop-web-1");
+    assert_eq!(before.keys().collect::<Vec<_>>(), ["/cache", "/modules"]);
+    for level in ["2", "3"] {
+        machine.up(&description(level)).unwrap();
+        assert_eq!(anonymous(&machine, "shop-web-1"), before);
+    }
+    assert_eq!(machine.footprint().anonymous, 2);
+    machine.down(false).unwrap();
+    assert_eq!(machine.footprint().anonymous, 2, "kept unless asked");
+    machine.up(&description("3")).unwrap();
+    machine.down(true).unwrap();
+    assert_eq!(machine.footprint().anonymous, 2, "those of before belong to nobody spc knows");
+}
+
+#[test]
+fn down_with_volumes_takes_the_carried_over_ones_along() {
+    let machine = machine();
+    let description =
+        |level: &str| json!({"services": {"web": {"image": "web:1", "volumes": ["/modules"], "environment": {"LEVEL": level}}}});
+    machine.up(&description("1")).unwrap();
+    machine.up(&description("2")).unwrap();
+    machine.down(true).unwrap();
+    assert_eq!(machine.footprint(), Footprint::default());
+}
+
+#[test]
+fn a_carried_over_volume_gives_way_to_a_named_one() {
+    let machine = machine();
+    let described = |mount: &str| json!({"services": {"web": {"image": "web:1", "volumes": [mount]}}, "volumes": {"named": {}}});
+    machine.up(&described("/state")).unwrap();
+    machine.up(&described("named:/state")).unwrap();
+    let state = machine.state();
+    let mounts: Vec<_> = state.container("shop-web-1").unwrap().mounts.iter().map(|mount| mount.source.as_str()).collect();
+    assert_eq!(mounts, ["shop_named"]);
+}
+
+#[test]
+fn the_secrets_volume_of_a_read_only_service_goes_with_its_container() {
+    let machine = machine();
+    let description = |level: &str| {
+        json!({
+            "services": {"web": {"image": "web:1", "read_only": true, "secrets": ["token"], "environment": {"LEVEL": level}}},
+            "secrets": {"token": {"environment": "TOKEN"}},
+        })
+    };
+    machine.up(&description("1")).unwrap();
+    let first = anonymous(&machine, "shop-web-1");
+    machine.up(&description("2")).unwrap();
+    let second = anonymous(&machine, "shop-web-1");
+    assert!(first != second && machine.footprint().anonymous == 1);
+    machine
+        .run(verbs::lifecycle(
+            &machine.around(),
+            PROJECT,
+            &BTreeSet::from(["web".into()]),
+            verbs::Lifecycle::Remove { volumes: false },
+            None,
+        ))
+        .unwrap();
+    assert_eq!(machine.footprint().anonymous, 0);
+}
+
+#[test]
+fn a_container_whose_network_was_removed_is_replaced() {
+    let machine = machine();
+    let description =
+        json!({"services": {"web": {"image": "web:1", "networks": ["front"], "restart": "always"}}, "networks": {"front": {}}});
+    machine.up(&description).unwrap();
+    let before = machine.state().container("shop-web-1").unwrap().id.clone();
+    machine.run(async {
+        machine.engine.container_stop("shop-web-1", &crate::engine::StopRequest::default()).await.unwrap();
+        machine.engine.network_remove("shop_front").await.unwrap();
+    });
+    machine.up(&description).unwrap();
+    let state = machine.state();
+    let web = state.container("shop-web-1").unwrap();
+    assert!(web.id != before && web.state == "running");
+    assert!(
+        machine
+            .seen
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|event| matches!(event, Event::StepStarted { cause, .. } if cause == "its network was removed"))
+    );
+}
+
+/// web on three networks, with an address of its own on one.
+fn on_three(level: &str) -> Value {
+    json!({
+        "services": {"web": {
+            "image": "web:1",
+            "environment": {"LEVEL": level},
+            "healthcheck": check("curl"),
+            "networks": {"a": {}, "b": {"aliases": ["site"], "ipv4_address": "10.7.0.9"}, "c": {}},
+        }},
+        "networks": {"a": {}, "b": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}, "c": {}},
+    })
+}
+
+#[test]
+fn all_networks_are_connected_before_the_start_on_every_engine() {
+    for minor in [41, 43, 44, 51] {
+        let machine = machine_with(1, |builder| builder.api_version(ApiVersion { major: 1, minor }));
+        for level in ["1", "2"] {
+            machine.up(&on_three(level)).unwrap();
+            let state = machine.state();
+            let web = state.container("shop-web-1").unwrap();
+            assert_eq!(web.networks.keys().collect::<Vec<_>>(), ["shop_a", "shop_b", "shop_c"], "API 1.{minor}");
+            assert_eq!(web.networks["shop_b"].address, Some("10.7.0.9".parse().unwrap()));
+            assert_eq!(web.networks["shop_b"].aliases, ["web", "site"]);
+            assert_eq!(web.starts, 1);
+        }
+        let calls = machine.engine.calls();
+        let at = |method: &str| calls.iter().position(|call| call.method == method && call.target != lock_container(PROJECT));
+        assert!(at("network_connect") < at("container_start"));
+    }
+}
+
+#[test]
+fn networks_that_were_not_connected_before_a_kill_are_connected_after_it() {
+    for when in [crate::engine::sim::When::Before, crate::engine::sim::When::After] {
+        for nth in 1..=2 {
+            let machine = machine();
+            let clean = self::machine();
+            clean.up(&on_three("1")).unwrap();
+            let connects: Vec<_> = clean.engine.calls().into_iter().filter(|call| call.method == "network_connect").collect();
+            machine.engine.crash_at(connects[nth - 1].index, when);
+            assert!(machine.killed(verbs::up(&machine.around(), &project(&on_three("1")), &UpOptions::default())).is_none());
+            machine.engine.recover();
+            machine.up(&on_three("1")).unwrap();
+            assert_eq!(machine.footprint(), clean.footprint(), "{when:?} connect {nth}");
+        }
+    }
+}
+
+#[test]
+fn a_replacement_takes_over_the_address() {
+    let machine = machine();
+    machine.up(&on_three("1")).unwrap();
+    machine.pass(secs(15));
+    machine.engine.set_process("shop-web-1.new", Process::new().ready_after(secs(9000)));
+    machine.up(&on_three("2")).unwrap_err();
+    assert_eq!(
+        machine.state().container("shop-web-1").unwrap().networks["shop_b"].address,
+        Some("10.7.0.9".parse().unwrap()),
+        "and gets it back"
+    );
+    machine.engine.set_process("shop-web-1.new", Process::new());
+    machine.up(&on_three("2")).unwrap();
+    assert_eq!(machine.state().container("shop-web-1").unwrap().networks["shop_b"].address, Some("10.7.0.9".parse().unwrap()));
+}
+
+#[test]
+fn a_network_or_volume_with_other_settings_is_refused_before_anything_is_touched() {
+    let machine = machine();
+    machine.up(&on_three("1")).unwrap();
+    let calls = machine.calls();
+    let failure = machine.up(&with(on_three("1"), "networks.a.internal", true)).unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Conflict, "The network \"shop_a\" was made with other settings than these")
+    );
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}
+
+#[test]
+fn a_one_off_left_behind_does_not_keep_down_from_its_networks_and_volumes() {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    let described = project(&shop());
+    let one_off = crate::apply::oneoff::OneOff {
+        image: "db:1",
+        command: vec!["psql".into()],
+        environment: Vec::new(),
+        user: None,
+        working_dir: None,
+        project: PROJECT,
+        service: Some((&described, &described.services["db"])),
+    };
+    machine.engine.crash_at(4, crate::engine::sim::When::Before);
+    assert!(machine.killed(crate::apply::oneoff::run(&machine.around(), &one_off)).is_none());
+    machine.engine.recover();
+    machine.down(true).unwrap();
+    assert_eq!(machine.footprint(), Footprint::default());
+}

@@ -1,0 +1,207 @@
+//! What belongs to the project: scale, what is no longer described, profiles, and what Docker Compose made.
+
+use bollard::models;
+
+use super::*;
+use crate::engine::Engine;
+
+fn scaled(scale: u64) -> Value {
+    json!({"services": {"web": {"image": "web:1", "scale": scale}}})
+}
+
+fn names(machine: &Machine) -> Vec<String> {
+    machine.footprint().containers.into_keys().collect()
+}
+
+#[test]
+fn a_scale_holds_until_the_described_number_changes() {
+    let machine = machine();
+    machine.up(&scaled(1)).unwrap();
+    machine.run(verbs::scale(&machine.around(), &project(&scaled(1)), "web", 3)).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1", "shop-web-2", "shop-web-3"]);
+    let calls = machine.calls();
+    machine.up(&scaled(1)).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a later up keeps it");
+    machine.up(&scaled(2)).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1", "shop-web-2"], "the highest number goes");
+    machine.up(&scaled(1)).unwrap();
+    machine.run(verbs::scale(&machine.around(), &project(&scaled(1)), "web", 0)).unwrap();
+    assert_eq!(names(&machine), Vec::<String>::new());
+}
+
+#[test]
+fn a_scale_that_is_not_possible_is_refused_and_not_remembered() {
+    let machine = machine();
+    let fixed = json!({"services": {"web": {"image": "web:1", "ports": ["8000:8000"]}}});
+    machine.up(&fixed).unwrap();
+    let failure = machine.run(verbs::scale(&machine.around(), &project(&fixed), "web", 2)).unwrap_err();
+    assert_eq!(failure.message, "The service \"web\" has a fixed host port, so that it can't have 2 containers");
+    let owned = json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"]}}, "volumes": {"data": {}}});
+    let failure = machine.run(verbs::scale(&machine.around(), &project(&owned), "db", 2)).unwrap_err();
+    assert!(failure.message.starts_with("2 containers would write to the volume \"data\" at once"), "{failure}");
+    machine.up(&fixed).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1"]);
+}
+
+#[test]
+fn what_is_no_longer_described_is_reported_and_removed_when_asked() {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    let mut described = shop();
+    described["services"].as_object_mut().unwrap().remove("redis");
+    described["services"]["web"]["depends_on"].as_object_mut().unwrap().remove("redis");
+    machine.up(&described).unwrap();
+    assert!(machine.logged().contains(&"shop-redis-1 belongs to no described service; --remove-orphans removes it".to_owned()));
+    assert!(names(&machine).contains(&"shop-redis-1".to_owned()));
+    let events = machine.events();
+    machine.up_with(&described, &UpOptions { remove_orphans: true, ..UpOptions::default() }).unwrap();
+    assert_eq!(names(&machine), ["shop-db-1", "shop-migrate-1", "shop-web-1"]);
+    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
+    assert_eq!(happened, ["die shop-redis-1", "stop shop-redis-1", "destroy shop-redis-1"]);
+}
+
+#[test]
+fn services_of_inactive_profiles_stay_as_they_are() {
+    let machine = machine();
+    let described = |profiles: Value| {
+        json!({
+            "profiles": profiles,
+            "services": {"web": {"image": "web:1"}, "proxy": {"image": "redis:1", "profiles": ["production"], "restart": "always"}},
+        })
+    };
+    machine.up(&described(json!([]))).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1"]);
+    machine.up(&described(json!(["production"]))).unwrap();
+    assert_eq!(names(&machine), ["shop-proxy-1", "shop-web-1"]);
+    let events = machine.events();
+    machine.up_with(&described(json!([])), &UpOptions { remove_orphans: true, ..UpOptions::default() }).unwrap();
+    assert_eq!(machine.events(), events);
+    machine.down(true).unwrap();
+    let named = UpOptions { services: Some(vec!["proxy".into()]), ..UpOptions::default() };
+    machine.up_with(&described(json!([])), &named).unwrap();
+    assert_eq!(names(&machine), ["shop-proxy-1"], "who is named is active");
+}
+
+fn labels(more: &[(&str, &str)]) -> std::collections::HashMap<String, String> {
+    let own = [(compose_label::PROJECT, PROJECT)];
+    own.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The project as Docker Compose would have made it: db on its volume and network, and a service that is described no more.
+fn composed() -> Machine {
+    let machine = machine();
+    let engine = &machine.engine;
+    machine.run(async {
+        let network = models::NetworkCreateRequest {
+            name: "shop_default".into(),
+            labels: Some(labels(&[(compose_label::NETWORK, "default")])),
+            ..models::NetworkCreateRequest::default()
+        };
+        engine.network_create(network).await.unwrap();
+        let volume = models::VolumeCreateRequest {
+            name: Some("shop_data".into()),
+            labels: Some(labels(&[(compose_label::VOLUME, "data")])),
+            ..models::VolumeCreateRequest::default()
+        };
+        engine.volume_create(volume).await.unwrap();
+        for (service, image) in [("db", "db:1"), ("gone", "redis:1")] {
+            let container = labels(&[
+                (compose_label::SERVICE, service),
+                (compose_label::CONTAINER_NUMBER, "1"),
+                (compose_label::ONEOFF, "False"),
+                (compose_label::CONFIG_HASH, "0a1b"),
+            ]);
+            let host = models::HostConfig {
+                network_mode: Some("shop_default".into()),
+                binds: (service == "db").then(|| vec!["shop_data:/data".into()]),
+                ..models::HostConfig::default()
+            };
+            let body = models::ContainerCreateBody {
+                image: Some(image.into()),
+                labels: Some(container),
+                host_config: Some(host),
+                ..models::ContainerCreateBody::default()
+            };
+            let name = format!("shop-{service}-1");
+            engine.container_create(&name, None, body).await.unwrap();
+            engine.container_start(&name).await.unwrap();
+        }
+    });
+    machine
+}
+
+fn described() -> Value {
+    json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"], "restart": "always", "healthcheck": check("pg_isready")}}, "volumes": {"data": {}}})
+}
+
+fn adopt() -> UpOptions {
+    UpOptions { adopt: true, ..UpOptions::default() }
+}
+
+#[test]
+fn a_compose_project_of_the_same_name_is_refused_untouched() {
+    let machine = composed();
+    let calls = machine.calls();
+    let failure = machine.up(&described()).unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    assert_eq!(failure.message, "A project \"shop\" that spc did not make is on this engine: shop-db-1, shop-gone-1");
+    assert!(failure.hint.unwrap().starts_with("--adopt takes it over"));
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}
+
+#[test]
+fn adopting_replaces_the_containers_and_uses_the_volumes_in_place() {
+    let machine = composed();
+    let before = machine.state().volume("shop_data").unwrap().clone();
+    machine.up_with(&described(), &adopt()).unwrap();
+    let state = machine.state();
+    let db = state.container("shop-db-1").unwrap();
+    assert_eq!((db.state, db.labels.get(label::PROJECT).map(String::as_str)), ("running", Some(PROJECT)));
+    assert_eq!((state.volume("shop_data").unwrap().stamp, state.networks.len()), (before.stamp, 1));
+    assert_eq!(state.volume("shop_data").unwrap().most_writers, 1);
+    assert!(state.container("shop-gone-1").is_some(), "what is not described is not touched unasked");
+}
+
+#[test]
+fn what_was_adopted_stays_adopted() {
+    let machine = composed();
+    machine.up_with(&described(), &UpOptions { remove_orphans: true, ..adopt() }).unwrap();
+    assert_eq!(names(&machine), ["shop-db-1"]);
+    let calls = machine.calls();
+    machine.up(&described()).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "and is not asked about again");
+    machine.up(&with(described(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap();
+    machine.down(true).unwrap();
+    let left = machine.footprint();
+    assert!(left.containers.is_empty());
+    assert_eq!(left.volumes, BTreeSet::from(["shop_data".to_owned()]), "its data is Compose's");
+    machine.up(&described()).unwrap();
+}
+
+#[test]
+fn an_adoption_that_is_killed_goes_on_without_being_asked_again() {
+    let machine = composed();
+    let calls = machine.calls();
+    machine.up_with(&described(), &adopt()).unwrap();
+    let made = machine.calls_from(calls);
+    for (at, _) in made.iter().enumerate().filter(|(_, call)| call.mutates && call.target.starts_with("shop-")) {
+        let machine = composed();
+        let before = machine.state().volume("shop_data").unwrap().clone();
+        machine.engine.crash_at(at as u64 + 1, crate::engine::sim::When::After);
+        assert!(machine.killed(verbs::up(&machine.around(), &project(&described()), &adopt())).is_none());
+        machine.engine.recover();
+        machine.up_with(&described(), &adopt()).unwrap();
+        let state = machine.state();
+        assert_eq!(state.container("shop-db-1").unwrap().labels.get(label::PROJECT).map(String::as_str), Some(PROJECT));
+        assert_eq!(state.volume("shop_data").unwrap().stamp, before.stamp);
+        one_writer_each(&state);
+    }
+}
+
+#[test]
+fn down_leaves_what_spc_did_not_make() {
+    let machine = composed();
+    machine.down(true).unwrap();
+    assert_eq!(names(&machine), ["shop-db-1", "shop-gone-1"]);
+    assert!(machine.logged().iter().any(|line| line == "left alone, because spc did not make them: shop-db-1, shop-gone-1"));
+}

@@ -1,0 +1,149 @@
+//! Secrets reach the container they are for, and nothing else.
+
+use super::*;
+use crate::apply::records::Journal;
+
+const VALUE: &str = "correct horse battery staple";
+
+fn with_value(value: &str) -> Machine {
+    let mut machine = machine();
+    machine.environment.insert("TOKEN".into(), value.into());
+    machine
+}
+
+fn web() -> Value {
+    json!({
+        "services": {"web": {"image": "web:1", "secrets": ["token", {"source": "token", "target": "/etc/other", "mode": "0400"}], "healthcheck": check("curl"), "restart": "always"}},
+        "secrets": {"token": {"environment": "TOKEN"}},
+    })
+}
+
+/// All that a run leaves in writing, but for the files in containers.
+fn written(machine: &Machine) -> String {
+    fn files(machine: &Machine, folder: &Path, text: &mut String) {
+        for entry in machine.host.list(folder).unwrap_or_default() {
+            let path = folder.join(&entry.name);
+            match machine.host.read(&path) {
+                Ok(content) => *text += &String::from_utf8_lossy(&content),
+                Err(_) => files(machine, &path, text),
+            }
+        }
+    }
+    let mut text = format!("{:?}\n{:?}\n{:?}\n", machine.engine.calls(), machine.engine.past_events(), machine.state());
+    for event in machine.seen.0.lock().unwrap().iter() {
+        text += &serde_json::to_string(event).unwrap();
+    }
+    files(machine, Path::new("/project/.spc"), &mut text);
+    text
+}
+
+/// Brings it up as the command line does, with a journal.
+fn up(machine: &Machine, description: &Value) -> Result<Outcome, Failure> {
+    let mut around = machine.around();
+    let journal = Journal::new(machine.host.clone(), DIRECTORY.into(), around.run.clone(), machine.seen.clone());
+    around.events = Arc::new(journal);
+    machine.run(verbs::up(&around, &project(description), &UpOptions::default()))
+}
+
+fn file(machine: &Machine, path: &str) -> Option<String> {
+    machine.engine.file("shop-web-1", path).map(|content| String::from_utf8(content.to_vec()).unwrap())
+}
+
+fn causes(machine: &Machine) -> Vec<String> {
+    let cause = |event: &Event| if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None };
+    machine.seen.0.lock().unwrap().iter().filter_map(cause).filter(|cause| !cause.is_empty()).collect()
+}
+
+#[test]
+fn a_secret_is_a_file_in_its_container_and_nowhere_else_in_writing() {
+    for read_only in [false, true] {
+        let machine = with_value(VALUE);
+        let mut description = with(web(), "services.web.read_only", read_only);
+        if read_only {
+            description = with(description, "services.web.secrets", json!(["token"]));
+        }
+        up(&machine, &description).unwrap();
+        assert_eq!(file(&machine, "/run/secrets/token").as_deref(), Some(VALUE));
+        assert_eq!(file(&machine, "/etc/other").is_some(), !read_only);
+        up(&machine, &with(description.clone(), "services.web.environment", json!({"LEVEL": "2"}))).unwrap();
+        assert_eq!(file(&machine, "/run/secrets/token").as_deref(), Some(VALUE), "also after it was replaced");
+        machine.engine.set_process("shop-web-1.new", Process::new().cannot_start("no"));
+        up(&machine, &with(description, "services.web.environment", json!({"LEVEL": "3"}))).unwrap_err();
+        assert!(written(&machine).contains("dev.spc.secrets"));
+        assert!(!written(&machine).contains("horse"));
+        machine.down(true).unwrap();
+        assert_eq!(machine.footprint(), Footprint::default());
+    }
+}
+
+#[test]
+fn an_exposed_secret_is_in_the_environment_of_its_container_and_nowhere_else() {
+    let machine = with_value(VALUE);
+    let run = |value: &str| {
+        let around = machine.around();
+        let token = Secrets::token("token", [7; 16]);
+        around.secrets.add("token", &token, value);
+        let described = with(web(), "services.web.environment", json!({"DSN": format!("postgres://x:{}@db", Secrets::exposed(&token))}));
+        machine.run(verbs::up(&around, &project(&with(described, "services.web.secrets", json!([]))), &UpOptions::default())).unwrap()
+    };
+    run(VALUE);
+    assert_eq!(machine.state().container("shop-web-1").unwrap().environment, [format!("DSN=postgres://x:{VALUE}@db")]);
+    let text = written(&machine).replace(&format!("DSN=postgres://x:{VALUE}@db"), "");
+    assert!(!text.contains("horse"));
+    assert_eq!(run(VALUE).changes, 0, "the same value is the same container");
+    assert!(run("another value").changes > 0);
+    assert!(causes(&machine).contains(&"a secret's value changed".to_owned()));
+}
+
+#[test]
+fn another_value_replaces_the_container_and_says_why() {
+    let mut machine = with_value(VALUE);
+    up(&machine, &web()).unwrap();
+    assert_eq!(up(&machine, &web()).unwrap().changes, 0);
+    machine.environment.insert("TOKEN".into(), "new value".into());
+    up(&machine, &web()).unwrap();
+    assert_eq!(causes(&machine).last().unwrap(), "a secret's value changed");
+    assert_eq!(file(&machine, "/run/secrets/token").as_deref(), Some("new value"));
+}
+
+#[test]
+fn a_fingerprint_of_an_unknown_key_is_not_compared_and_never_a_cause() {
+    let machine = with_value(VALUE);
+    up(&machine, &web()).unwrap();
+    machine.host.remove(Path::new("/project/.spc/shop/key.json")).unwrap();
+    assert_eq!(up(&machine, &web()).unwrap().changes, 0);
+    let note = "the secrets of shop-web-1 were not compared: their fingerprints were made with a key that is not here";
+    assert_eq!(machine.logged(), [note]);
+}
+
+#[test]
+fn the_same_value_gives_another_fingerprint_on_another_machine() {
+    let print = |seed| {
+        let mut machine = machine_with(seed, |builder| builder);
+        machine.environment.insert("TOKEN".into(), "1234".into());
+        up(&machine, &web()).unwrap();
+        machine.state().container("shop-web-1").unwrap().labels[label::SECRETS].clone()
+    };
+    assert_ne!(print(1), print(2));
+}
+
+#[test]
+fn a_secret_without_a_value_is_named_before_anything_is_done() {
+    let mut machine = machine();
+    machine.environment.clear();
+    let failure = up(&machine, &web()).unwrap_err();
+    assert_eq!(failure.message, "The secret \"token\" has no value: the variable \"TOKEN\" is not set");
+    assert!(machine.engine.calls().is_empty());
+}
+
+#[test]
+fn secrets_that_can_not_be_delivered_stop_nothing() {
+    let machine = with_value(VALUE);
+    let description = with(with(web(), "services.web.read_only", true), "services.web.secrets", json!(["token"]));
+    up(&machine, &description).unwrap();
+    let elsewhere = with(description, "services.web.secrets", json!([{"source": "token", "target": "/etc/token"}]));
+    let failure = up(&machine, &elsewhere).unwrap_err();
+    assert_eq!(failure.message, "The secret \"token\" of the read-only service \"web\" can't be at \"/etc/token\"");
+    let web = machine.state().container("shop-web-1").unwrap().clone();
+    assert_eq!((web.state, web.starts, machine.footprint().anonymous), ("running", 1, 1));
+}
