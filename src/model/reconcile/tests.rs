@@ -405,6 +405,20 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
 }
 
 #[test]
+fn a_running_container_that_was_taken_off_its_network_is_replaced() {
+    let (project, observed) = only_redis(stack(), |redis| redis.networks.clear());
+    let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
+    assert!(plan.starts_with("  1  create container spc-redis-1.new  (it is not on the network \"spc_default\")\n"), "{plan}");
+    // The engine's list does not say it of others.
+    let (project, observed) = only_redis(stack(), |redis| {
+        redis.networks.clear();
+        redis.state = ContainerState::Created;
+    });
+    let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
+    assert!(plan.starts_with("  1  start container spc-redis-1  (never started)\n"), "{plan}");
+}
+
+#[test]
 fn what_was_adopted_once_stays_adopted() {
     let mut observed = applied(&project(stack()));
     observed.volumes.iter_mut().for_each(|volume| (volume.ours, volume.compose, volume.hash) = (false, true, None));

@@ -440,6 +440,9 @@ impl<'a> Planner<'a> {
         if container.networks.iter().any(|id| !self.observed.network_ids.contains(id)) {
             return Difference::Changed("its network was removed".into());
         }
+        if let Some(network) = self.missing_network(service, container) {
+            return Difference::Changed(format!("it is not on the network \"{network}\""));
+        }
         if let Some(wanted) = self.wanted.fingerprints.get(&service.name) {
             let key_of = |text: &str| text.split_once(':').map(|(key, _)| key.to_owned());
             match &container.secrets {
@@ -460,6 +463,13 @@ impl<'a> Planner<'a> {
             (None, Some(&step)) => Difference::Image(step),
             (None, None) => Difference::Same,
         }
+    }
+
+    /// A network that a running container should hang on and doesn't. Of others the engine's list does not say it.
+    fn missing_network(&self, service: &Service, container: &Container) -> Option<&'a str> {
+        let names = service.networks.keys().map(|key| self.wanted.project.networks[key].name.as_str());
+        let is_on = |name: &str| self.observed.networks.iter().any(|there| there.name == name && container.networks.contains(&there.id));
+        names.filter(|_| container.state == ContainerState::Running).find(|name| !is_on(name))
     }
 
     /// Containers beyond the scale.
