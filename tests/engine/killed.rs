@@ -1,17 +1,11 @@
-//! `up` killed or interrupted at any point: the next one arrives, with nothing orphaned or doubled.
+//! A run killed at any point: the next one arrives, with nothing orphaned or doubled.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use rustix::process::Signal;
-
-use super::docker::{containers, docker, exec, inspect, is_there, objects};
+use super::docker::{containers, exec, inspect, objects};
 use super::images::busybox;
 use super::project::Project;
-use super::until::until;
+use super::spc::{Running, Spc};
 use super::watch::Watch;
-
-const LIMIT: Duration = Duration::from_secs(60);
+use std::collections::BTreeMap;
 
 /// A database with a volume, and what needs it; `word` is in the environment of both.
 fn describe(project: &Project, word: &str) {
@@ -44,13 +38,14 @@ fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     (objects(&project.name), containers.collect())
 }
 
-/// Kills `up` after each of so many of the engine's events, of all there are; each time the next one must arrive at `wanted`.
-fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn()) {
+/// Kills a run after each of so many of the engine's events, of all there are; each time `next` must arrive where it arrives
+/// when the run is left alone.
+fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn(), run: impl Fn() -> Spc, next: impl Fn() -> Spc) {
     prepare();
     let mut watch = Watch::on(&project.name);
-    describe(project, "wanted");
-    project.up().ends(0);
+    run().start().end();
     let events = watch.so_far();
+    next().ends(0);
     let wanted = state(project);
     assert!(wanted.1.values().all(|(runs, _)| *runs), "{wanted:?}");
     assert!(events.len() > points, "{events:?}");
@@ -59,125 +54,105 @@ fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn()) {
         let kth = 1 + point * (events.len() - 1) / (points - 1);
         prepare();
         let mut watch = Watch::on(&project.name);
-        describe(project, "wanted");
-        let run = project.up().start();
+        let killed = run().start();
         let last = (0..kth).map(|_| watch.next()).last();
-        run.kill();
+        killed.kill();
         // What waits for a lost run's lock is shown elsewhere; here it would take half a minute each time.
         project.spc(&["--yes", "unlock"]).ends(0);
-        project.up().ends(0);
+        next().ends(0);
         assert_eq!(state(project), wanted, "killed after event {kth}, {last:?}");
-        project.up().ends(0).told(&["unchanged"]);
+        next().ends(0).told(&["unchanged"]);
     }
+}
+
+/// An `up` of that description.
+fn up(project: &Project, word: &str) -> Spc {
+    describe(project, word);
+    project.up()
+}
+
+/// The project as it was before, with a row in its database.
+fn before(project: &Project) {
+    up(project, "before").ends(0);
+    exec(&project.container("db"), &["sh", "-c", "echo kept >/data/row"]);
+}
+
+fn assert_row_is_kept(project: &Project) {
+    assert_eq!(exec(&project.container("db"), &["cat", "/data/row"]), "kept\n");
 }
 
 #[test]
 fn a_first_up_that_is_killed_goes_on_from_there() {
     let project = Project::new("killed");
-    killed_on_the_way(&project, 8, || super::docker::remove_project(&project.name));
+    let wanted = || up(&project, "wanted");
+    killed_on_the_way(&project, 8, || super::docker::remove_project(&project.name), wanted, wanted);
 }
 
 #[test]
 fn a_replacement_that_is_killed_goes_on_from_there() {
     let project = Project::new("killed-new");
-    killed_on_the_way(&project, 8, || {
-        describe(&project, "before");
-        project.up().ends(0);
-        exec(&project.container("db"), &["sh", "-c", "echo kept >/data/row"]);
-    });
-    assert_eq!(exec(&project.container("db"), &["cat", "/data/row"]), "kept\n");
+    let wanted = || up(&project, "wanted");
+    killed_on_the_way(&project, 8, || before(&project), wanted, wanted);
+    assert_row_is_kept(&project);
 }
 
 #[test]
-fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
-    let project = Project::new("int-wait");
-    let image = busybox();
-    project.stack(&format!(
-        r#"services: #{{
-            db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
-            web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
-        }}"#
-    ));
-    let mut run = project.up().start();
-    run.until_told("db          started");
-    run.signal(Signal::INT);
-    let ended = run.ends(130).told(&[
-        "interrupted: finishing what was begun",
-        "run it again: it goes on from here",
-        "start container spct-int-wait-web-1",
-    ]);
-    assert!(ended.took < LIMIT);
-    let made = containers(&project.name);
-    assert_eq!(made.len(), 2);
-    assert!(!is_there("container", "spct-int-wait.spc-lock"), "the lock is given back");
-
-    exec(&project.container("db"), &["touch", "/tmp/well"]);
-    project.up().ends(0).told(&["ready"]).not_told(&["created"]);
-    assert_eq!(containers(&project.name), made);
+fn a_replacement_that_is_killed_can_be_taken_back() {
+    let project = Project::new("killed-back");
+    killed_on_the_way(&project, 6, || before(&project), || up(&project, "wanted"), || up(&project, "before"));
+    assert_row_is_kept(&project);
 }
 
 #[test]
-fn an_interrupt_while_building_ends_the_build() {
-    let project = Project::new("int-build");
-    let marker = std::process::id();
-    project.file("app/Dockerfile", &format!("FROM {}\nRUN echo marked {marker}; sleep 1000\n", busybox()));
-    project.stack(r#"services: #{ web: #{ image: "local/spct-int-build:1", build: "./app" } }"#);
-    let mut run = project.up().start();
-    run.until_told(&format!("| marked {marker}"));
-    run.signal(Signal::INT);
-    run.ends(130).told(&["build image local/spct-int-build:1"]);
-    let built = || docker(&["ps", "--all", "--quiet", "--filter", "name=spct-int-build"]);
-    assert_eq!(built(), "");
-    // The command in the build is a process of this machine.
-    let sleeps = || {
-        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-        let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-        lines.any(|line| String::from_utf8_lossy(&line).contains(&format!("echo marked {marker}")))
+fn a_replacement_that_fails_and_is_killed_on_its_way_back_can_be_taken_back() {
+    let project = Project::new("killed-bad");
+    // Its check fails at once; the old one is brought back.
+    let bad = || {
+        describe(&project, "wanted");
+        project.edit("scripts/stack.rhai", "touch /tmp/well; exec sleep 1000", "exit 3");
+        project.up()
     };
-    until("the build's command ends", LIMIT, || (!sleeps()).then_some(()));
-
-    project.file("app/Dockerfile", &format!("FROM {}\nCMD [\"sleep\", \"1000\"]\n", busybox()));
-    project.up().ends(0).told(&["built", "started"]);
-    super::docker::remove_project(&project.name);
-    docker(&["image", "rm", "local/spct-int-build:1"]);
+    killed_on_the_way(&project, 8, || before(&project), bad, || up(&project, "before"));
+    assert_row_is_kept(&project);
 }
 
 #[test]
-fn an_interrupt_while_replacing_brings_the_old_container_back() {
-    let project = Project::new("int-replace");
-    let image = busybox();
-    let stack = |check: &str| {
+fn a_start_first_replacement_that_is_killed_goes_on_from_there() {
+    let project = Project::new("killed-beside");
+    let describe = |word: &str| {
         project.stack(&format!(
-            r#"services: #{{ db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{check}", interval: "1h" }} }} }}"#
+            r#"services: #{{ web: #{{
+                image: "{}", command: ["sh", "-c", "touch /tmp/well; exec sleep 1000"], stop_grace_period: "0s", scale: 2,
+                environment: #{{ WORD: "{word}" }}, healthcheck: #{{ test: "test -f /tmp/well", interval: "1s" }},
+                deploy: #{{ update_config: #{{ order: "start-first" }} }},
+            }} }}"#,
+            busybox()
         ));
+        project.up()
     };
-    stack("true");
-    project.up().ends(0);
-    let before = containers(&project.name);
-    stack("false");
-    let mut run = project.up().start();
-    run.until_told("spct-int-replace-db-1.new");
-    run.until_told("db          started");
-    run.signal(Signal::INT);
-    run.ends(130).told(&["db: the container before serves again"]);
-    assert_eq!(containers(&project.name), before);
-    assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
-    stack("true");
-    project.up().ends(0).told(&["unchanged"]);
+    killed_on_the_way(&project, 8, || drop(describe("before").ends(0)), || describe("wanted"), || describe("wanted"));
 }
 
 #[test]
-fn a_second_interrupt_leaves_at_once() {
-    let project = Project::new("int-twice");
-    // Its stop takes 20 s: a short call that one interrupt would wait for.
-    let command = r#"command: ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], stop_grace_period: "20s""#;
-    project.stack(&format!("services: #{{ web: #{{ image: \"{}\", {command} }} }}", busybox()));
-    project.up().ends(0);
-    let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
-    run.until_told("stopping");
-    run.signal(Signal::INT);
-    run.until_told("once more leaves at once");
-    run.signal(Signal::INT);
-    let ended = run.ends(130);
-    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
+fn a_down_that_is_killed_goes_on_from_there() {
+    let project = Project::new("killed-down");
+    let down = || project.spc(&["run", "scripts/down.rhai"]);
+    killed_on_the_way(&project, 6, || before(&project), down, down);
+    assert_eq!(objects(&project.name), [""; 0]);
+}
+
+#[test]
+fn runs_that_begin_at_once_make_everything_once() {
+    let project = Project::new("at-once");
+    describe(&project, "wanted");
+    let mut watch = Watch::on(&project.name);
+    let runs: Vec<Running> = (0..4).map(|_| project.up().start()).collect();
+    for run in runs {
+        run.ends(0);
+    }
+    let events = watch.so_far();
+    // The engine says of a volume that it is made also when a container takes one that is there.
+    for made in ["network create spct-at-once_default", "container start spct-at-once-db-1", "container start spct-at-once-web-1"] {
+        assert_eq!(events.iter().filter(|event| *event == made).count(), 1, "{made}: {events:#?}");
+    }
 }

@@ -6,13 +6,17 @@
 mod adopt;
 mod bad_database;
 mod clients;
+mod descriptions;
 mod docker;
+mod drift;
 mod failures;
 mod handles;
 mod images;
+mod interrupted;
 mod killed;
 mod lock;
 mod project;
+mod readiness;
 mod reference;
 mod relay;
 mod remote;

@@ -150,7 +150,7 @@ pub fn free_port() -> u16 {
 }
 
 /// `10.214.<n>.0/24`, which no network on the engine has, given out once.
-fn free_subnet() -> String {
+pub fn free_subnet() -> String {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,0 +1,94 @@
+//! What somebody changed by hand is put right, and nothing else.
+
+use super::docker::{containers, docker, inspect};
+use super::images::busybox;
+use super::project::Project;
+
+/// `db` and `web`, up.
+fn project(name: &str) -> Project {
+    let project = Project::new(name);
+    let sleeps = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+    project.stack(&format!(
+        r#"volumes: #{{ data: #{{}} }}, services: #{{ db: #{{ {sleeps}, volumes: ["data:/data"] }}, web: #{{ {sleeps}, depends_on: ["db"] }} }}"#
+    ));
+    project.up().ends(0);
+    project
+}
+
+fn runs(container: &str) -> bool {
+    inspect(container)["State"]["Running"] == true
+}
+
+#[test]
+fn a_container_that_was_removed_is_made_again() {
+    let project = project("removed");
+    let before = containers(&project.name);
+    docker(&["rm", "--force", &project.container("db")]);
+    project.up().ends(0).told(&["db          created"]).not_told(&["web          "]);
+    let after = containers(&project.name);
+    assert_eq!(after.len(), 2);
+    assert_eq!(after[&project.container("web")], before[&project.container("web")]);
+}
+
+#[test]
+fn a_container_that_was_stopped_is_started() {
+    let project = project("stopped");
+    let before = containers(&project.name);
+    docker(&["stop", "--time", "0", &project.container("db")]);
+    project.up().ends(0).told(&["db          started"]).not_told(&["web          "]);
+    assert_eq!(containers(&project.name), before);
+    assert!(runs(&project.container("db")));
+}
+
+#[test]
+fn a_container_that_is_paused_is_told_with_what_to_do() {
+    let project = project("paused");
+    docker(&["pause", &project.container("db")]);
+    project.up().ends(1).told(&["The container \"spct-paused-db-1\" is paused", "docker unpause spct-paused-db-1"]);
+    docker(&["unpause", &project.container("db")]);
+    project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn a_network_that_was_removed_is_made_again_with_what_is_on_it() {
+    let project = project("net-gone");
+    for service in ["db", "web"] {
+        docker(&["network", "disconnect", "--force", "spct-net-gone_default", &project.container(service)]);
+    }
+    docker(&["network", "rm", "spct-net-gone_default"]);
+    project.up().ends(0);
+    for service in ["db", "web"] {
+        let networks = inspect(&project.container(service))["NetworkSettings"]["Networks"].clone();
+        assert!(
+            networks["spct-net-gone_default"]["IPAddress"].as_str().is_some_and(|address| !address.is_empty()),
+            "{service}: {networks}"
+        );
+    }
+    project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn a_name_that_another_container_took_is_told() {
+    let project = Project::new("name-taken");
+    let name = project.container("web");
+    let _ = super::docker::try_docker(&["rm", "--force", &name]);
+    docker(&["create", "--name", &name, busybox(), "true"]);
+    project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#, busybox()));
+    project
+        .up()
+        .ends(1)
+        .told(&["A container \"spct-name-taken-web-1\" that spc did not make is on this engine", "docker rm spct-name-taken-web-1"]);
+    docker(&["rm", &name]);
+    project.up().ends(0);
+}
+
+#[test]
+fn other_settings_of_a_network_are_refused_and_down_and_up_takes_them() {
+    let project = project("other-net");
+    project.edit("scripts/stack.rhai", "\"default\": #{ ipam", "\"default\": #{ internal: true, ipam");
+    project.up().ends(1).told(&["The network \"spct-other-net_default\" was made with other settings than these", "run `down`, then `up`"]);
+    assert!(runs(&project.container("web")));
+    project.script("app::describe().down();").ends(0);
+    project.up().ends(0);
+    assert_eq!(docker(&["network", "inspect", "--format", "{{.Internal}}", "spct-other-net_default"]), "true\n");
+}

@@ -1,0 +1,147 @@
+//! `up` interrupted at each phase: it says what was done, leaves things tidy, and goes on from there.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::docker::{containers, docker, exec, inspect, is_there, objects};
+use super::images::busybox;
+use super::project::Project;
+use super::until::until;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
+    let project = Project::new("int-wait");
+    let image = busybox();
+    project.stack(&format!(
+        r#"services: #{{
+            db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
+            web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
+        }}"#
+    ));
+    let mut run = project.up().start();
+    run.until_told("db          started");
+    run.signal(Signal::INT);
+    let ended = run.ends(130).told(&[
+        "interrupted: finishing what was begun",
+        "run it again: it goes on from here",
+        "start container spct-int-wait-web-1",
+    ]);
+    assert!(ended.took < LIMIT);
+    let made = containers(&project.name);
+    assert_eq!(made.len(), 2);
+    assert!(!is_there("container", "spct-int-wait.spc-lock"), "the lock is given back");
+
+    exec(&project.container("db"), &["touch", "/tmp/well"]);
+    project.up().ends(0).told(&["ready"]).not_told(&["created"]);
+    assert_eq!(containers(&project.name), made);
+}
+
+#[test]
+fn an_interrupt_while_building_ends_the_build() {
+    let project = Project::new("int-build");
+    let marker = std::process::id();
+    project.file("app/Dockerfile", &format!("FROM {}\nRUN echo marked {marker}; sleep 1000\n", busybox()));
+    project.stack(r#"services: #{ web: #{ image: "local/spct-int-build:1", build: "./app" } }"#);
+    let mut run = project.up().start();
+    run.until_told(&format!("| marked {marker}"));
+    run.signal(Signal::INT);
+    run.ends(130).told(&["build image local/spct-int-build:1"]);
+    let built = || docker(&["ps", "--all", "--quiet", "--filter", "name=spct-int-build"]);
+    assert_eq!(built(), "");
+    // The command in the build is a process of this machine.
+    let sleeps = || {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        lines.any(|line| String::from_utf8_lossy(&line).contains(&format!("echo marked {marker}")))
+    };
+    until("the build's command ends", LIMIT, || (!sleeps()).then_some(()));
+
+    project.file("app/Dockerfile", &format!("FROM {}\nCMD [\"sleep\", \"1000\"]\n", busybox()));
+    project.up().ends(0).told(&["built", "started"]);
+    super::docker::remove_project(&project.name);
+    docker(&["image", "rm", "local/spct-int-build:1"]);
+}
+
+#[test]
+fn an_interrupt_while_replacing_brings_the_old_container_back() {
+    let project = Project::new("int-replace");
+    let image = busybox();
+    let stack = |check: &str| {
+        project.stack(&format!(
+            r#"services: #{{ db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{check}", interval: "1h" }} }} }}"#
+        ));
+    };
+    stack("true");
+    project.up().ends(0);
+    let before = containers(&project.name);
+    stack("false");
+    let mut run = project.up().start();
+    run.until_told("spct-int-replace-db-1.new");
+    run.until_told("db          started");
+    run.signal(Signal::INT);
+    run.ends(130).told(&["db: the container before serves again"]);
+    assert_eq!(containers(&project.name), before);
+    assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
+    stack("true");
+    project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    let project = Project::new("int-twice");
+    // Its stop takes 20 s: a short call that one interrupt would wait for.
+    let command = r#"command: ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], stop_grace_period: "20s""#;
+    project.stack(&format!("services: #{{ web: #{{ image: \"{}\", {command} }} }}", busybox()));
+    project.up().ends(0);
+    let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
+    run.until_told("stopping");
+    run.signal(Signal::INT);
+    run.until_told("once more leaves at once");
+    run.signal(Signal::INT);
+    let ended = run.ends(130);
+    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
+}
+
+#[test]
+fn an_interrupt_while_waiting_for_the_lock_leaves_the_other_run_alone() {
+    let project = Project::new("int-lock");
+    let check = r#"healthcheck: #{ test: "test -f /tmp/well", interval: "1h" }"#;
+    project.stack(&format!(
+        r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s", {check} }} }}"#,
+        busybox()
+    ));
+    let mut owner = project.up().start();
+    owner.until_told("web         started");
+    let mut waiter = project.spc(&["run", "scripts/down.rhai"]).start();
+    waiter.until_told("changes this project");
+    waiter.signal(Signal::TERM);
+    waiter.ends(130);
+    exec(&project.container("web"), &["touch", "/tmp/well"]);
+    owner.ends(0).told(&["ready"]);
+}
+
+#[test]
+fn an_interrupted_down_goes_on_from_there() {
+    let project = Project::new("int-down");
+    let deaf = r#"command: ["sh", "-c", "trap '' TERM; touch /tmp/deaf; while :; do sleep 1; done"], stop_grace_period: "3s""#;
+    project.stack(&format!(
+        r#"services: #{{
+            db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s" }},
+            web: #{{ image: "{image}", {deaf}, depends_on: ["db"], healthcheck: #{{ test: "test -f /tmp/deaf", interval: "1h" }} }},
+        }}"#,
+        image = busybox()
+    ));
+    project.up().ends(0);
+    let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
+    run.until_told("web         stopping");
+    run.signal(Signal::INT);
+    // The stop is finished; nothing else is begun.
+    run.ends(130).told(&["web         stopped", "not done", "remove container spct-int-down-web-1"]);
+    assert_eq!(containers(&project.name).len(), 2);
+    assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
+    project.spc(&["run", "scripts/down.rhai"]).ends(0);
+    assert_eq!(objects(&project.name), [""; 0]);
+}

@@ -1,0 +1,109 @@
+//! Ready means ready now, by the check that is in force.
+
+use std::time::Duration;
+
+use super::docker::{containers, docker, exec};
+use super::images::busybox;
+use super::project::Project;
+
+fn health(project: &Project) -> String {
+    docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")]).trim().to_owned()
+}
+
+/// One service `web` of an image with these instructions, and these keys.
+fn built(name: &str, instructions: &str, keys: &str) -> Project {
+    let project = Project::new(name);
+    project.file("app/Dockerfile", &format!("FROM {}\n{instructions}\n", busybox()));
+    project.stack(&format!(
+        r#"services: #{{ web: #{{ image: "local/{}:1", build: "./app", stop_grace_period: "0s", {keys} }} }}"#,
+        project.name
+    ));
+    project
+}
+
+fn remove_image(project: &Project) {
+    super::docker::remove_project(&project.name);
+    docker(&["image", "rm", &format!("local/{}:1", project.name)]);
+}
+
+#[test]
+fn the_images_own_check_counts_with_its_shell_and_user() {
+    // It passes only as that user and in that shell, long before the engine would ask.
+    let instructions = r#"USER 1000
+SHELL ["sh", "-e", "-c"]
+HEALTHCHECK --interval=1h CMD test $(id -u) = 1000; case $- in *e*) ;; *) false;; esac; test -f /tmp/well
+CMD ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"]"#;
+    let project = built("own-check", instructions, "");
+    let ended = project.up().ends(0).told(&["ready"]);
+    assert!(ended.took < Duration::from_secs(60), "{:?}", ended.took);
+    exec(&project.container("web"), &["test", "-f", "/tmp/well"]);
+    assert_eq!(health(&project), "starting", "the engine has not asked yet");
+    // What was found is remembered: the next run does not wait for the engine.
+    project.up().ends(0).told(&["unchanged"]);
+    let script = r#"print(app::describe().ps()[0].state); print(app::describe().service("web").probe().ok);"#;
+    project.script(script).ends(0).printed(&["ready\ntrue\n"]);
+    // A restart makes that worthless.
+    docker(&["restart", "--time", "0", &project.container("web")]);
+    project.up().ends(0).told(&["ready"]).not_told(&["started"]);
+    remove_image(&project);
+}
+
+#[test]
+fn a_check_that_is_switched_off_leaves_running() {
+    let instructions = "HEALTHCHECK --interval=1h CMD false\nCMD [\"sleep\", \"1000\"]";
+    let project = built("no-check", instructions, "healthcheck: #{ disable: true }");
+    project.up().ends(0).told(&["ready"]);
+    remove_image(&project);
+}
+
+#[test]
+fn own_probes_can_be_left_to_the_engine() {
+    let project = Project::new("engine-probe");
+    // Each check leaves a line.
+    let keys = r#"command: ["sleep", "1000"], stop_grace_period: "0s", "x-spc-probe": "engine", healthcheck: #{ test: "echo asked >>/tmp/asked", interval: "2s" }"#;
+    project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", {keys} }} }}"#, busybox()));
+    let ended = project.up().ends(0).told(&["ready"]);
+    assert!(ended.took >= Duration::from_secs(2), "{:?}", ended.took);
+    assert_eq!(health(&project), "healthy");
+}
+
+#[test]
+fn a_check_that_takes_too_long_is_left_to_the_engine() {
+    let project = Project::new("slow-probe");
+    // The first ones hang; the engine's own pass.
+    let test = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n+1)) >/tmp/n; test $n -gt 1 || sleep 1000";
+    let keys = format!(
+        r#"command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{test}", interval: "1s", timeout: "1s", retries: 10 }}"#
+    );
+    project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", {keys} }} }}"#, busybox()));
+    project.up().ends(0).told(&["ready"]);
+    assert_eq!(health(&project), "healthy");
+    // One of spc's, and the engine's two.
+    assert_eq!(exec(&project.container("web"), &["cat", "/tmp/n"]), "3\n");
+}
+
+#[test]
+fn what_depends_on_a_check_starts_at_once_when_it_passes() {
+    let project = Project::new("gated");
+    let image = busybox();
+    let keys = |after: &str, test: &str| {
+        format!(
+            r#"image: "{image}", command: ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{test}", interval: "1h" }}, depends_on: {after}"#
+        )
+    };
+    let healthy = |service: &str| format!(r#"#{{ {service}: #{{ condition: "service_healthy" }} }}"#);
+    project.stack(&format!(
+        "services: #{{ one: #{{ {} }}, two: #{{ {} }}, three: #{{ {} }}, beside: #{{ {} }} }}",
+        keys("[]", "test -f /tmp/well"),
+        keys(&healthy("one"), "test -f /tmp/well"),
+        keys(&healthy("two"), "test -f /tmp/well"),
+        keys("[]", "true"),
+    ));
+    // Three waits of an hour, had they waited for the engine.
+    project.up().ends(0);
+    let started = |service: &str| docker(&["inspect", "--format", "{{.State.StartedAt}}", &project.container(service)]);
+    let order = ["one", "two", "three"].map(started);
+    assert!(order.is_sorted(), "{order:?}");
+    assert!(started("beside") < order[1], "an independent branch waits for nobody");
+    assert_eq!(containers(&project.name).len(), 4);
+}
