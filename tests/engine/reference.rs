@@ -6,7 +6,7 @@ use super::clients::{assert_healthy, database};
 use super::docker::{containers, objects};
 use super::heavy;
 use super::project::Project;
-use super::watch::Watch;
+use super::watch::{Watch, is_exec};
 
 const REQUESTS: usize = 200;
 const QUERIES: usize = 50;
@@ -46,7 +46,7 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
         let mut watch = Watch::on(&project.name);
         project.up().ends(0).told(&["unchanged", "nothing to do"]).not_told(&["created", "started", "ready"]);
         let events = watch.so_far();
-        assert!(events.iter().all(|event| event.starts_with("container exec_")), "{events:?}");
+        assert!(events.iter().all(|event| is_exec(event)), "{events:?}");
         events.is_empty()
     });
     assert!(quiet, "each of five runs was seen in the engine's events");

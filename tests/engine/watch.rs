@@ -13,6 +13,14 @@ use super::docker::docker;
 /// More than an event takes to come.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Each look takes the time of a small call.
+const QUIET_LOOKS: u32 = 3;
+
+/// Whether an event is about a command in a container.
+pub fn is_exec(event: &str) -> bool {
+    event.starts_with("container exec_")
+}
+
 /// A subscription that is in force. Dropping it ends it.
 pub struct Watch {
     project: String,
@@ -51,14 +59,26 @@ impl Watch {
         watch
     }
 
-    /// Waits for the project's next event: `container start spct-a-db-1`.
-    pub fn next(&mut self) -> String {
+    /// Waits for the project's next event, `container start spct-a-db-1`, that is none of an exec: the engine's own checks are those.
+    pub fn next_but_execs(&mut self) -> String {
         loop {
             let event = self.events.recv_timeout(LIMIT).expect("an event comes");
             if let Some(text) = self.of_project(&event) {
                 self.seen.push(text.clone());
-                return text;
+                if !is_exec(&text) {
+                    return text;
+                }
             }
+        }
+    }
+
+    /// Waits until nothing has happened for a while.
+    pub fn until_quiet(&mut self) {
+        let mut same = 0;
+        while same < QUIET_LOOKS {
+            let before = self.seen.len();
+            self.so_far();
+            same = if self.seen[before..].iter().all(|event| is_exec(event)) { same + 1 } else { 0 };
         }
     }
 
