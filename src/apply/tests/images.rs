@@ -1,0 +1,113 @@
+//! Images: pulled and built once, compared by their ids.
+
+use super::*;
+use crate::engine::Engine;
+use crate::engine::sim::BuildScript;
+
+fn released(words: &[&str]) -> ImageSpec {
+    ImageSpec::command(words)
+}
+
+/// Two services of one image in a registry.
+fn pulled() -> (Machine, Value) {
+    let machine = machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
+    let service = json!({"image": "app:1", "healthcheck": check("ask")});
+    (machine, json!({"services": {"a": service, "b": service}}))
+}
+
+fn count(machine: &Machine, method: &str) -> usize {
+    machine.engine.calls().iter().filter(|call| call.method == method).count()
+}
+
+#[test]
+fn services_that_share_an_image_pull_it_once() {
+    let (machine, description) = pulled();
+    machine.up(&description).unwrap();
+    assert_eq!(count(&machine, "image_pull"), 1);
+    assert!(machine.conductor.now() < secs(5));
+}
+
+#[test]
+fn an_image_that_comes_back_as_it_was_changes_nothing() {
+    let (machine, description) = pulled();
+    machine.up(&description).unwrap();
+    machine.pass(secs(60));
+    machine.run(machine.engine.image_remove("app:1", true)).unwrap();
+    let events = machine.events();
+    machine.up(&description).unwrap();
+    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
+    assert_eq!(happened, Vec::<String>::new());
+    assert_eq!(count(&machine, "image_pull"), 2);
+}
+
+#[test]
+fn an_image_that_comes_back_as_another_replaces_its_containers() {
+    let (machine, description) = pulled();
+    machine.up(&description).unwrap();
+    machine.pass(secs(60));
+    machine.run(machine.engine.image_remove("app:1", true)).unwrap();
+    machine.engine.publish("app:1", &released(&["two"]), secs(1)).unwrap();
+    machine.up(&description).unwrap();
+    let state = machine.state();
+    let image = &state.image("app:1").unwrap().id;
+    for name in ["shop-a-1", "shop-b-1"] {
+        assert_eq!(&state.container(name).unwrap().image_id, image);
+    }
+    let calls = machine.calls();
+    machine.up(&description).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}
+
+#[test]
+fn a_name_that_went_to_another_image_replaces_and_says_why() {
+    let machine = machine();
+    let description = json!({"services": {"web": {"image": "web:1"}}});
+    machine.up(&description).unwrap();
+    machine.run(machine.engine.image_tag("redis:1", "web:1")).unwrap();
+    machine.up(&description).unwrap();
+    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "image changed");
+    assert!(machine.seen.0.lock().unwrap().iter().any(caused));
+}
+
+#[test]
+fn an_image_that_is_nowhere_fails_before_anything_is_made_of_it() {
+    let machine = machine();
+    let failure = machine.up(&json!({"services": {"web": {"image": "nowhere:1"}, "redis": {"image": "redis:1"}}})).unwrap_err();
+    assert_eq!(failure.kind, Kind::Image);
+    assert!(failure.message.starts_with("The image \"nowhere:1\" is not here and could not be pulled"), "{failure}");
+    assert!(machine.state().container("shop-web-1").is_none());
+    assert!(!machine.footprint().locked);
+}
+
+/// A service that is built in three seconds, or not.
+fn built(script: BuildScript) -> (Machine, Value) {
+    let mut machine = machine_with(1, |builder| builder.on_build("shop-web*", script));
+    let host = SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", "FROM web:1\nRUN make\nCMD [\"serve\"]\n");
+    machine.host = Arc::new(host.with_file("/project/app/main", "main"));
+    (machine, json!({"services": {"web": {"build": "./app", "healthcheck": check("curl")}}}))
+}
+
+#[test]
+fn a_service_is_built_once_and_again_only_when_asked() {
+    let (machine, description) = built(BuildScript::new());
+    machine.up(&description).unwrap();
+    assert_eq!(machine.state().container("shop-web-1").unwrap().image, "shop-web");
+    machine.pass(secs(30));
+    let calls = machine.calls();
+    machine.up(&description).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+    assert_eq!(count(&machine, "image_build"), 1);
+}
+
+#[test]
+fn a_build_that_fails_says_its_step_and_output_and_stops_what_has_not_begun() {
+    let (machine, mut description) = built(BuildScript::new().fails_at("make", "no rule to make target", 2));
+    description["services"]["late"] = json!({"image": "redis:1", "depends_on": ["web"]});
+    let failure = machine.up(&description).unwrap_err();
+    assert_eq!(failure.kind, Kind::Build);
+    assert!(failure.message.starts_with("The build of \"shop-web\" failed: "), "{failure}");
+    assert!(failure.details.iter().any(|detail| detail.text.contains("no rule to make target")), "{failure:?}");
+    assert!(machine.state().container("shop-web-1").is_none());
+    assert_ne!(machine.state().container("shop-late-1").map(|late| late.state), Some("running"));
+    assert!(!machine.footprint().locked);
+}
