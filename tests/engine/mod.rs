@@ -21,6 +21,7 @@ mod reference;
 mod relay;
 mod remote;
 mod replacing;
+mod runbooks;
 mod secrets;
 mod spc;
 mod until;
