@@ -22,6 +22,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A container without a check is ready once it has run so long: what exits at once is not ready.
 const SETTLE: Duration = Duration::from_millis(300);
+/// What the engine takes at most to say that a container has ended, once nothing can be run in it any more.
+const ENDING: Duration = Duration::from_millis(100);
 /// A container that exits so often while it is waited for will not get ready.
 const EXITS_TOLERATED: u32 = 3;
 /// An engine that does not answer for so long is not just restarting.
@@ -211,6 +213,9 @@ impl Wait<'_> {
                     Err(failure) => return Err(failure),
                     Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(ready(Some(seen.started_at.clone())))),
                     Ok(Some(result)) if cannot_run(result.code) => {
+                        if self.ends_now(seen).await? {
+                            return Ok(Turn::Look);
+                        }
                         let message = format!("The health check of \"{}\" can't run: exit code {}", self.waiting.service, result.code);
                         self.last_probe = Some(result);
                         let hint = format!("its test is {}: is the program in the image?", shown(&seen.test));
@@ -230,6 +235,13 @@ impl Wait<'_> {
                 () = deadline => return Err(self.too_late(seen).await),
             }
         }
+    }
+
+    /// Whether the container is ending: nothing can be run in it then, and its exit is what there is to tell.
+    async fn ends_now(&self, seen: &Inspected) -> Result<bool, Failure> {
+        self.around.host.sleep(ENDING).await;
+        let now = inspect(&*self.around.engine, self.waiting.container).await?;
+        Ok(now.state != ContainerState::Running || now.started_at != seen.started_at)
     }
 
     /// Takes a signal; answers whether to look at the container again.
