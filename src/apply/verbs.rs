@@ -201,11 +201,11 @@ impl Work<'_> {
         }
         if !plan.changes() && !plan.steps.is_empty() {
             // Only waits: reading needs no lock.
-            self.begin(&plan);
+            self.say_notes(&plan);
             return self.walk(&plan, None).await;
         }
         if let Some(held) = &self.around.lock {
-            self.begin(&plan);
+            self.say_notes(&plan);
             return self.walk(&plan, Some(held)).await;
         }
         let lock = lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
@@ -223,7 +223,7 @@ impl Work<'_> {
             // Another run did it meanwhile.
             return Ok(self.unchanged(&plan, observed));
         }
-        self.begin(&plan);
+        self.say_notes(&plan);
         self.walk(&plan, Some(lock)).await
     }
 
@@ -234,7 +234,7 @@ impl Work<'_> {
     }
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
-        self.begin(plan);
+        self.say_notes(plan);
         self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
         self.outcome(observed, &Findings::default())
     }
@@ -244,8 +244,8 @@ impl Work<'_> {
         observe(&*self.around.engine, self.name, self.names, &records.state()).await
     }
 
-    /// What is said and remembered of a plan before it is walked.
-    fn begin(&self, plan: &Plan) {
+    /// What was found and is left alone.
+    fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
             self.around.log(Level::Warning, note.clone());
         }
