@@ -3,6 +3,8 @@
 //! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is typed like its default.
 //! Under `--help` the declarations are kept, and the script ends there.
 
+use std::collections::BTreeMap;
+
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map, Module};
 
@@ -10,7 +12,9 @@ use super::context::Context;
 use super::control::call;
 use super::record::no_fields;
 use super::{Raw, placed, words};
+use crate::apply::choices::{Choice, Choices};
 use crate::model::Failure;
+use crate::model::event::{Event, Level};
 use crate::model::help::{Help, HelpArgument, HelpOption};
 use crate::value::error::COMMAND_LINE;
 use crate::value::options::{duration_of, number};
@@ -46,12 +50,14 @@ pub(super) struct Declared {
     /// A value, or a function that gives it.
     pub default: Dynamic,
     pub help: String,
+    /// The variable that the default comes from, if `up` keeps the option for the runs after it.
+    pub kept: Option<String>,
 }
 
 impl Declared {
     /// A declaration whose default, if it is a value already, is of the right type.
     fn new(takes: Takes, default: Dynamic, help: &str) -> Result<Self, Failure> {
-        let declared = Self { takes, default: default.flatten(), help: help.to_owned() };
+        let declared = Self { takes, default: default.flatten(), help: help.to_owned(), kept: None };
         if !declared.default.is::<FnPtr>() {
             let _ = declared.checked(declared.default.clone())?;
         }
@@ -105,11 +111,8 @@ impl Declared {
     }
 
     fn shown_default(&self) -> Option<String> {
-        match self.default.read_lock::<Array>() {
-            Some(list) => Some(list.iter().map(plain).collect::<Vec<_>>().join(",")).filter(|text| !text.is_empty()),
-            None if self.default.is_unit() || self.default.is::<FnPtr>() || matches!(self.takes, Takes::Flag) => None,
-            None => Some(plain(&self.default)).filter(|text| !text.is_empty()),
-        }
+        let is_shown = !self.default.is_unit() && !self.default.is::<FnPtr>() && !matches!(self.takes, Takes::Flag);
+        is_shown.then(|| words::written(&self.default)).filter(|text| !text.is_empty())
     }
 }
 
@@ -153,6 +156,47 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
     }
 }
 
+/// The options that `up` keeps for the runs after it.
+struct Kept<'a> {
+    context: &'a Context,
+    choices: Choices,
+    process: BTreeMap<String, String>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(context: &'a Context) -> Self {
+        Self { context, choices: context.kept_choices(), process: context.host.environment() }
+    }
+
+    /// What the project was last brought up with, unless something newer says otherwise: the process's own environment, or a
+    /// `.env` that was changed since.
+    fn value(&self, key: &str, declared: &Declared, default: &Dynamic) -> Option<Dynamic> {
+        let variable = declared.kept.as_ref()?;
+        let choice = self.choices.get(key)?;
+        if self.process.get(variable).is_some_and(|value| !value.is_empty()) || choice.described != self.described(variable) {
+            return None;
+        }
+        // A word that is no choice any more is none.
+        let value = words::typed(&words::option_name(key), declared, &choice.value).ok()?;
+        if words::written(default) != choice.value {
+            let option = words::option_name(key);
+            let text = format!("--{option} is \"{}\", as the project was last brought up; --{option} says otherwise", choice.value);
+            self.context.events.event(&Event::Log { level: Level::Info, text });
+        }
+        Some(value)
+    }
+
+    fn choose(&self, key: &str, declared: &Declared, value: &Dynamic) {
+        if let Some(variable) = &declared.kept {
+            self.context.choose(key, Choice { value: words::written(value), described: self.described(variable) });
+        }
+    }
+
+    fn described(&self, variable: &str) -> Option<String> {
+        self.context.project.files.get(variable).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
@@ -175,16 +219,30 @@ mod functions {
         }
         let read = words::read(&declarations, &context.command.words);
         let mut values = read.map_err(|failure| failure.field(COMMAND_LINE, true))?;
+        let kept = Kept::of(&context);
         for (key, declared) in declarations {
             if !values.contains_key(key.as_str()) {
                 let default = match declared.default.read_lock::<FnPtr>() {
                     Some(function) => declared.checked(call(&call_context, &function)?)?,
                     None => declared.checked(declared.default.clone())?,
                 };
-                values.insert(key.into(), default);
+                let value = kept.value(&key, &declared, &default).unwrap_or(default);
+                values.insert(key.as_str().into(), value);
             }
+            kept.choose(&key, &declared, &values[key.as_str()]);
         }
         Ok(Record::new("args", values))
+    }
+
+    /// The option, kept by `up`: where the command line doesn't say it, it is what the project was last brought up with. The
+    /// environment variable that its default reads counts before that, and `.env` once its line was changed since.
+    ///
+    /// ```rhai
+    /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET") });
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn kept(option: &mut Declared, variable: &str) -> Declared {
+        Declared { kept: Some(variable.to_owned()), ..option.clone() }
     }
 }
 
@@ -199,12 +257,12 @@ mod declarations {
 
     /// An option without a value: true if it is given, false if not or if given as `--no-…`.
     pub fn flag(help: &str) -> Declared {
-        Declared { takes: Takes::Flag, default: false.into(), help: help.to_owned() }
+        Declared { takes: Takes::Flag, default: false.into(), help: help.to_owned(), kept: None }
     }
 
     /// The words that are no options, as a list of strings; `()` if there are none.
     pub fn rest(help: &str) -> Declared {
-        Declared { takes: Takes::Rest, default: Dynamic::UNIT, help: help.to_owned() }
+        Declared { takes: Takes::Rest, default: Dynamic::UNIT, help: help.to_owned(), kept: None }
     }
 
     /// An option that takes a list, its elements typed like the first one of the default.

@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Engine, EngineError};
 use crate::host::resolve::resolve;
 use crate::host::{Conductor, Host};
-use crate::model::event::Sink;
+use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 use crate::policy::Policy;
 
 use super::secret::Declared as DeclaredSecrets;
+use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::failures::of_engine;
 use crate::apply::lock::Lock;
 
@@ -33,6 +34,8 @@ pub struct ProjectSettings {
     pub name: Option<String>,
     /// Process environment over `.env` files: what `env()` and interpolation read.
     pub environment: BTreeMap<String, String>,
+    /// The variables of `.env` files alone.
+    pub files: BTreeMap<String, String>,
     /// Whether questions are answered with yes (`--yes`).
     pub assume_yes: bool,
     /// Root that imports may not leave: the folder of `spc.toml`. Absolute, canonical; the runbook's own folder if not given.
@@ -81,6 +84,8 @@ pub struct Context {
     pub run: String,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
+    /// What `up` keeps of this run's options.
+    choices: Mutex<Choices>,
     /// The project that was described last.
     described_project: Mutex<Option<String>>,
     /// Locks held by `guarded`, by project.
@@ -107,6 +112,7 @@ impl Context {
             width: None,
             run: String::new(),
             help: OnceLock::new(),
+            choices: Mutex::default(),
             described_project: Mutex::new(None),
             locks: Mutex::new(BTreeMap::new()),
             connector,
@@ -156,6 +162,25 @@ impl Context {
 
     pub(super) fn set_described_project(&self, name: &str) {
         *self.described_project.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
+    /// What the project was last brought up with.
+    pub(super) fn kept_choices(&self) -> Choices {
+        choices::read(&*self.host, &self.project.directory, self.project.name.as_deref())
+    }
+
+    /// An option's value in this run, which the next `up` keeps.
+    pub(super) fn choose(&self, option: &str, choice: Choice) {
+        self.choices.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned(), choice);
+    }
+
+    /// Keeps what was chosen in this run; that it can't be kept is said and is no failure.
+    pub(super) fn keep_choices(&self) {
+        let chosen = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Err(error) = choices::keep(&*self.host, &self.project.directory, self.project.name.as_deref(), &chosen) {
+            let text = format!("The options of this run are not kept for the next: {error}");
+            self.events.event(&Event::Log { level: Level::Warning, text });
+        }
     }
 
     /// The lock of `project`, if `guarded` holds it.

@@ -39,6 +39,8 @@ struct Request {
     stdout: Option<File>,
     timeout: Option<Duration>,
     check: bool,
+    /// Nothing of its output is shown.
+    quiet: bool,
 }
 
 impl Request {
@@ -62,6 +64,7 @@ impl Request {
             },
             timeout: options.duration("timeout")?,
             check: options.bool("check")?.unwrap_or(true),
+            quiet: options.bool("quiet")?.unwrap_or(false),
         };
         options.finish()?;
         Ok(request)
@@ -88,16 +91,19 @@ struct Answer {
     elapsed: Duration,
 }
 
-/// Output that is kept for the script and reported line by line.
+/// Output that is kept for the script and, if it is not quiet, reported line by line.
 #[derive(Default)]
 struct Kept {
     bytes: Vec<u8>,
     lines: Lines,
+    quiet: bool,
 }
 
 impl Kept {
     fn push(&mut self, context: &Context, from: &str, chunk: &[u8]) -> Result<(), Failure> {
-        report(context, from, self.lines.push(chunk));
+        if !self.quiet {
+            report(context, from, self.lines.push(chunk));
+        }
         if self.bytes.len() + chunk.len() > MOST_OUTPUT {
             return Err(Failure::new(Kind::Exec, format!("The host command \"{from}\" printed more than {} MiB", MOST_OUTPUT >> 20))
                 .hint("send it to a file: stdout: fs::file(path)"));
@@ -107,7 +113,9 @@ impl Kept {
     }
 
     fn finish(mut self, context: &Context, from: &str) -> String {
-        report(context, from, self.lines.finish());
+        if !self.quiet {
+            report(context, from, self.lines.finish());
+        }
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
@@ -135,7 +143,8 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
         Some(time) => context.host.sleep(time).fuse(),
         None => futures::future::pending().boxed().fuse(),
     };
-    let (mut stdout, mut stderr) = (Kept::default(), Kept::default());
+    let kept = || Kept { quiet: request.quiet, ..Kept::default() };
+    let (mut stdout, mut stderr) = (kept(), kept());
     let code = loop {
         let event = select_biased! {
             event = events.next().fuse() => event,
@@ -250,7 +259,8 @@ mod functions {
 
     /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the project directory),
     /// `environment` (a map, beside spc's own; a secret in it has to be exposed), `stdin` (a string, a secret or a file),
-    /// `stdout` (a file that takes it), `timeout` (none), `check` (true: another code than 0 throws `exec`).
+    /// `stdout` (a file that takes it), `timeout` (none), `check` (true: another code than 0 throws `exec`), `quiet` (false:
+    /// its output is shown as it comes).
     ///
     /// ```rhai,no_run
     /// let dirty = !sh(["git", "diff", "--quiet"], #{ check: false, timeout: "10s" }).ok;

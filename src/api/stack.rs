@@ -77,7 +77,12 @@ impl Stack {
         options.finish()?;
         // What is wrong with the names is told without an engine.
         project.select(up.services.as_deref())?;
-        let outcome = finish(&self.context, async { verbs::up(&surroundings(&self.context, &self.name).await?, &project, &up).await })?;
+        let outcome = finish(&self.context, async {
+            let around = surroundings(&self.context, &self.name).await?;
+            // Before the first change: a run that is killed half-way has chosen as well.
+            self.context.keep_choices();
+            verbs::up(&around, &project, &up).await
+        })?;
         Ok(self.outcome(&outcome))
     }
 

@@ -7,10 +7,20 @@ use super::text::quoted;
 use crate::model::Failure;
 use crate::model::suggest::{did_you_mean, nearest};
 use crate::model::time::parse_duration;
+use crate::value::text::plain;
 
 /// The option of a key, without its dashes: `_` is `-` on the command line.
 pub(super) fn option_name(key: &str) -> String {
     key.replace('_', "-")
+}
+
+/// A value as a word that gives it.
+pub(super) fn written(value: &Dynamic) -> String {
+    match value.read_lock::<Array>() {
+        Some(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
+        None if value.is_unit() => String::new(),
+        None => plain(value),
+    }
 }
 
 /// The values that the words give, by key.
@@ -122,7 +132,7 @@ fn needs_value(name: &str, declared: &Declared, next: Option<&String>) -> Failur
 }
 
 /// The value of a word, typed like the option's default.
-fn typed(name: &str, declared: &Declared, word: &str) -> Result<Dynamic, Failure> {
+pub(super) fn typed(name: &str, declared: &Declared, word: &str) -> Result<Dynamic, Failure> {
     let takes = |what: &str, part: &str| Failure::usage(format!("\"--{name}\" takes {what}, not {}", quoted(part)));
     match &declared.takes {
         Takes::Number if declared.default.is_int() => word.parse::<i64>().map(Dynamic::from).map_err(|_| takes("an integer", word)),

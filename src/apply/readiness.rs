@@ -16,10 +16,13 @@ use crate::model::spec::{HealthTest, ProbeMode};
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
 
-/// First pause between own probes.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Shortest pause between own probes.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause between own probes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// In between, a pause is this part of the time waited so far: so much of its own start-up may a container lose by waiting
+/// for the next probe, however long it takes.
+const PAUSE_PART: u32 = 10;
 /// A container without a check is ready once it has run so long: what exits at once is not ready.
 const SETTLE: Duration = Duration::from_millis(300);
 /// What the engine takes at most to say that a container has ended, once nothing can be run in it any more.
@@ -190,7 +193,7 @@ impl Wait<'_> {
         let around = self.around;
         let own = self.waiting.probe == ProbeMode::Own;
         let mut deadline = self.deadline(seen);
-        let mut pause = FIRST_PAUSE;
+        let probing_since = around.host.monotonic();
         let mut resting = futures::future::Fuse::terminated();
         // One own probe in flight; the first at once.
         let mut probing = if own { Box::pin(probe(around, seen, None)).fuse() } else { futures::future::Fuse::terminated() };
@@ -223,9 +226,8 @@ impl Wait<'_> {
                     }
                     Ok(Some(result)) => {
                         (self.progress)(&format!("probing, exit code {}", result.code));
-                        // Never sooner than twice what the last one took.
-                        resting = Box::pin(around.host.sleep(pause.max(result.elapsed * 2))).fuse();
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        let waited = around.host.monotonic().saturating_sub(probing_since);
+                        resting = Box::pin(around.host.sleep(pause(waited, result.elapsed))).fuse();
                         self.last_probe = Some(result);
                     }
                     // A timed-out exec can't be stopped on the engine: no more own probes.
@@ -337,6 +339,11 @@ impl Wait<'_> {
         }
         failure.detail("last log lines", log_tail(self.around, &seen.id, seen.tty).await)
     }
+}
+
+/// How long to rest before the next own probe: never less than twice what the last one took.
+fn pause(waited: Duration, last_took: Duration) -> Duration {
+    (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * 2)
 }
 
 fn ready(own_pass: Option<String>) -> Ready {

@@ -13,7 +13,7 @@ use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::hash::hex;
 
-const FOLDER: &str = ".spc";
+pub(super) const FOLDER: &str = ".spc";
 const STATE: &str = "state.json";
 const KEY: &str = "key.json";
 
@@ -138,7 +138,7 @@ impl<'a> Records<'a> {
 }
 
 /// Makes `.spc/`, which ignores itself, so that no repository takes it in.
-fn make_folder(host: &dyn Host, directory: &Path) -> Result<PathBuf, HostError> {
+pub(super) fn make_folder(host: &dyn Host, directory: &Path) -> Result<PathBuf, HostError> {
     let folder = directory.join(FOLDER);
     host.create_folder(&folder)?;
     let ignore = folder.join(".gitignore");

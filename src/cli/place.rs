@@ -21,6 +21,8 @@ pub struct Place {
     pub policy: Policy,
     /// Process environment over `.env`.
     pub environment: BTreeMap<String, String>,
+    /// The variables of `.env` alone.
+    pub files: BTreeMap<String, String>,
     pub project: Option<String>,
     /// What was found on the way and is no error.
     pub warnings: Vec<String>,
@@ -70,16 +72,18 @@ pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Bo
     let base = root.as_deref().unwrap_or(folder);
     let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
     let mut warnings = Vec::new();
-    let environment = environment(host, common, &current, policy.project_directory(), &mut warnings)?;
+    let files = variables(host, common, &current, policy.project_directory(), &mut warnings)?;
+    let mut environment = files.clone();
+    environment.extend(host.environment());
     let project = common.project.clone().or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
     if let Some(name) = &project {
         crate::model::names::check_project(name).map_err(plain)?;
     }
-    Ok(Place { root, policy, environment, project, warnings })
+    Ok(Place { root, policy, environment, files, project, warnings })
 }
 
-/// The process environment over the variables of `.env` or the given files.
-fn environment(
+/// The variables of `.env` or the given files.
+fn variables(
     host: &dyn Host,
     common: &Common,
     current: &Path,
@@ -110,7 +114,6 @@ fn environment(
         }
         variables.extend(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)));
     }
-    variables.extend(process);
     Ok(variables)
 }
 

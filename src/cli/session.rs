@@ -88,6 +88,7 @@ impl Session {
             directory,
             name: place.project,
             environment: place.environment,
+            files: place.files,
             assume_yes: common.yes,
             scripts: place.root,
             remove_orphans: options.remove_orphans,

@@ -13,6 +13,7 @@ mod failures;
 mod handles;
 mod images;
 mod interrupted;
+mod kept;
 mod killed;
 mod lock;
 mod project;

@@ -81,16 +81,18 @@ fn step(service: Option<&str>, action: Action, cause: &str, after: Vec<StepId>) 
     Step { service: service.map(str::to_owned), action, cause: cause.to_owned(), after, tolerates: Vec::new(), group: None, when: None }
 }
 
-/// Answers the stops by service.
+/// Answers, by service, the stops after which it is down: its own or, where nothing of it runs, those of what depends on it.
 fn stop_all(plan: &mut Plan, containers: &[&Container]) -> BTreeMap<String, Vec<StepId>> {
     let mut stops: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
     for service in dependents_first(containers) {
         let after: Vec<StepId> =
             dependents(containers, &service).iter().flat_map(|dependent| stops.get(dependent).cloned().unwrap_or_default()).collect();
-        for container in containers.iter().filter(|container| container.service == service && container.is_up()) {
-            let id = plan.add(step(Some(&service), Action::StopContainer { container: reference(container) }, "", after.clone()));
-            stops.entry(service.clone()).or_default().push(id);
-        }
+        let running = containers.iter().filter(|container| container.service == service && container.is_up());
+        let own: Vec<StepId> = running
+            .map(|container| plan.add(step(Some(&service), Action::StopContainer { container: reference(container) }, "", after.clone())))
+            .collect();
+        // A job that has ended still stands between what depends on it and what it depended on.
+        stops.insert(service, if own.is_empty() { after } else { own });
     }
     stops
 }
@@ -128,6 +130,7 @@ fn start_all(
         let needed = of_service.iter().flat_map(|container| container.depends_on.keys());
         let after: Vec<StepId> = needed.flat_map(|needed| ready.get(needed).cloned().unwrap_or_default()).collect();
         let until = if is_job(&service) { Until::Completed } else { Until::Ready };
+        let mut waits = Vec::new();
         for container in of_service {
             let wait = Action::Wait { container: reference(container), until };
             let done = until == Until::Completed && container.exit_code == Some(0) && !stopped.contains(&container.id);
@@ -145,8 +148,9 @@ fn start_all(
             } else {
                 continue;
             };
-            ready.entry(service.clone()).or_default().push(waited);
+            waits.push(waited);
         }
+        ready.insert(service, if waits.is_empty() { after } else { waits });
     }
     plan
 }

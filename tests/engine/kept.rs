@@ -1,0 +1,80 @@
+//! The options that a project keeps: no runbook turns production back into development.
+
+use super::images::busybox;
+use super::project::Project;
+use super::spc::Ended;
+
+const OPTIONS: &str = r#"args(#{
+    target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET"),
+    profile: arg::list(env("COMPOSE_PROFILES", []), "Profiles").kept("COMPOSE_PROFILES"),
+})"#;
+
+fn project(name: &str) -> Project {
+    let project = Project::new(name);
+    project.file(
+        "up.rhai",
+        &format!(
+            r#"let o = {OPTIONS};
+let web = #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s", labels: #{{ target: o.target }} }};
+let names = stack(#{{ profiles: o.profile, networks: #{{ "default": #{{ ipam: #{{ config: [#{{ subnet: "{}" }}] }} }} }}, services: #{{ web: web, edge: web + #{{ profiles: ["production"] }} }} }}).up().services.map(|it| it.service);
+print(`${{o.target}} ${{names.join(" ")}}`);
+"#,
+            busybox(),
+            project.subnet(),
+        ),
+    );
+    project
+}
+
+fn up(project: &Project, words: &[&str], target_variable: Option<&str>) -> Ended {
+    let run = project.spc(&["run", "up.rhai"]).args(words);
+    match target_variable {
+        Some(value) => run.env("BUILD_TARGET", value),
+        None => run,
+    }
+    .ends(0)
+}
+
+#[test]
+fn what_a_project_was_last_brought_up_with_is_the_default_of_the_next_run() {
+    let project = project("kept");
+    up(&project, &[], None).printed(&["development web"]).not_told(&["as the project was last brought up"]);
+    up(&project, &["--profile", "production"], Some("production")).printed(&["production edge web"]);
+    up(&project, &[], None).printed(&["production edge web"]).told(&[
+        "--target is \"production\", as the project was last brought up; --target says otherwise",
+        "--profile is \"production\", as the project was last brought up; --profile says otherwise",
+        "unchanged",
+    ]);
+    up(&project, &[], Some("development")).printed(&["development edge web"]);
+    up(&project, &[], None).printed(&["development edge web"]);
+    up(&project, &["--target=production", "--profile="], None).printed(&["production web"]);
+    up(&project, &[], None).printed(&["production web"]);
+}
+
+#[test]
+fn a_line_of_env_that_was_changed_since_counts() {
+    let project = project("kept-env");
+    project.file(".env", "BUILD_TARGET=development\n");
+    up(&project, &["--target", "production"], None).printed(&["production web"]);
+    up(&project, &[], None).printed(&["production web"]);
+    project.file(".env", "BUILD_TARGET=production\n");
+    up(&project, &[], None).printed(&["production web"]);
+    project.file(".env", "BUILD_TARGET=development\n");
+    up(&project, &[], None).printed(&["development web"]);
+}
+
+#[test]
+fn a_runbook_that_brings_nothing_up_keeps_nothing() {
+    let project = project("kept-not");
+    project.file("look.rhai", &format!("print({OPTIONS}.target);"));
+    project.spc(&["run", "look.rhai", "--target", "production"]).ends(0).printed(&["production"]);
+    up(&project, &[], None).printed(&["development web"]);
+}
+
+#[test]
+fn a_kept_word_that_is_no_choice_any_more_is_not_taken() {
+    let project = project("kept-gone");
+    up(&project, &["--target", "production"], None).printed(&["production web"]);
+    project.edit("up.rhai", r#"["development", "production"]"#, r#"["development", "staging"]"#);
+    up(&project, &[], None).printed(&["development web"]);
+}
