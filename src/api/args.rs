@@ -193,7 +193,7 @@ impl<'a> Kept<'a> {
     }
 
     fn described(&self, variable: &str) -> Option<String> {
-        self.context.project.files.get(variable).filter(|value| !value.is_empty()).cloned()
+        self.context.project.files.get(variable).map(|variable| variable.value.clone()).filter(|value| !value.is_empty())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every host function works with: one [`Context`] per run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -35,7 +35,7 @@ pub struct ProjectSettings {
     /// Process environment over `.env` files: what `env()` and interpolation read.
     pub environment: BTreeMap<String, String>,
     /// The variables of `.env` files alone.
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, FileVariable>,
     /// Whether questions are answered with yes (`--yes`).
     pub assume_yes: bool,
     /// Root that imports may not leave: the folder of `spc.toml`. Absolute, canonical; the runbook's own folder if not given.
@@ -44,6 +44,14 @@ pub struct ProjectSettings {
     pub remove_orphans: bool,
     /// Default of `up`'s option: `--adopt`.
     pub adopt: bool,
+}
+
+/// A variable of a `.env` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileVariable {
+    pub value: String,
+    /// `.env:12`.
+    pub place: String,
 }
 
 /// What was said to a runbook on the command line.
@@ -84,6 +92,8 @@ pub struct Context {
     pub run: String,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
+    /// The variables that something asked for in this run.
+    read: Mutex<BTreeSet<String>>,
     /// What `up` keeps of this run's options.
     choices: Mutex<Choices>,
     /// The project that was described last.
@@ -112,6 +122,7 @@ impl Context {
             width: None,
             run: String::new(),
             help: OnceLock::new(),
+            read: Mutex::default(),
             choices: Mutex::default(),
             described_project: Mutex::new(None),
             locks: Mutex::new(BTreeMap::new()),
@@ -162,6 +173,17 @@ impl Context {
 
     pub(super) fn set_described_project(&self, name: &str) {
         *self.described_project.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
+    /// The value of a variable of the process environment or `.env`.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.project.environment.get(name).map(String::as_str)
+    }
+
+    /// The names of the variables that were asked for in this run.
+    pub(super) fn variables_read(&self) -> BTreeSet<String> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the project was last brought up with.

@@ -26,8 +26,7 @@ impl Stack {
             (None, Some(name)) => name,
             (None, None) => project::name(context)?,
         };
-        let environment = &context.project.environment;
-        let lookup = |variable: &str| environment.get(variable).cloned();
+        let lookup = |variable: &str| context.variable(variable).map(str::to_owned);
         let options = ReadOptions { directory: &context.project.directory, lookup: &lookup };
         let mut project = Project::read(&name, &json, &options)?;
         check_policy(context, &project)?;
@@ -91,7 +90,7 @@ fn read_env_file(context: &Context, file: &EnvFile) -> Result<Option<BTreeMap<St
         Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),
     };
-    let lookup = |name: &str| context.project.environment.get(name).cloned();
+    let lookup = |name: &str| context.variable(name).map(str::to_owned);
     let parsed = dotenv::parse(&bytes, &lookup).map_err(|error| {
         Failure::usage(format!("{}:{}:{}: {}", file.path.display(), error.line, error.column, error.message)).hint(error.hint)
     })?;

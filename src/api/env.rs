@@ -1,6 +1,5 @@
 //! `env`: variables of the process environment and of `.env`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
@@ -20,8 +19,9 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// The value of a variable that has to be set.
-fn required(environment: &BTreeMap<String, String>, name: &str) -> Result<ImmutableString, Failure> {
-    let Some(value) = set(environment, name) else {
+fn required(context: &Context, name: &str) -> Result<ImmutableString, Failure> {
+    let environment = &context.project.environment;
+    let Some(value) = set(context, name) else {
         let state = if environment.contains_key(name) { "empty" } else { "not set" };
         let failure = Failure::usage(format!("The variable \"{name}\" is {state}")).field("variable", name);
         return Err(match nearest(name, environment.keys().map(String::as_str)).filter(|near| *near != name) {
@@ -33,8 +33,8 @@ fn required(environment: &BTreeMap<String, String>, name: &str) -> Result<Immuta
 }
 
 /// The value of a variable as the type of `default`, or `default`.
-fn or_default(environment: &BTreeMap<String, String>, name: &str, default: Dynamic) -> Result<Dynamic, Failure> {
-    let Some(text) = set(environment, name) else { return Ok(default) };
+fn or_default(context: &Context, name: &str, default: Dynamic) -> Result<Dynamic, Failure> {
+    let Some(text) = set(context, name) else { return Ok(default) };
     like(text, &default).map_err(|expected| {
         Failure::usage(format!("The variable \"{name}\" is \"{text}\", which is not {expected}"))
             .hint(format!("its default is {}", crate::value::text::literal(&default)))
@@ -43,8 +43,8 @@ fn or_default(environment: &BTreeMap<String, String>, name: &str, default: Dynam
 }
 
 /// An empty value counts as unset, as in Compose's `${NAME:-default}`.
-fn set<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
-    environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+fn set<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
+    context.variable(name).filter(|value| !value.is_empty())
 }
 
 /// `text` as a value of the type of `example`; the words for that type if it is none.
@@ -98,7 +98,7 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn env(call: NativeCallContext, name: &str) -> Raw<ImmutableString> {
         let context = Context::of(&call)?;
-        Ok(required(&context.project.environment, name)?)
+        Ok(required(&context, name)?)
     }
 
     /// The value of an environment variable, or `default` if it is not set or empty.
@@ -113,7 +113,7 @@ mod functions {
     #[rhai_fn(name = "env", return_raw)]
     pub fn env_or(call: NativeCallContext, name: &str, default: Dynamic) -> Raw<Dynamic> {
         let context = Context::of(&call)?;
-        Ok(or_default(&context.project.environment, name, default)?)
+        Ok(or_default(&context, name, default)?)
     }
 }
 

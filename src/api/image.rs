@@ -53,8 +53,8 @@ impl Image {
 
     fn build(&self, given: &Map) -> Result<String, Failure> {
         let json = map_to_json(given)?;
-        let environment = &self.context.project.environment;
-        let build = Build::read(&Field::root(&json), &self.context.project.directory, &|name| environment.get(name).cloned())?;
+        let lookup = |name: &str| self.context.variable(name).map(str::to_owned);
+        let build = Build::read(&Field::root(&json), &self.context.project.directory, &lookup)?;
         self.context.policy.read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {

@@ -48,6 +48,7 @@ pub mod table;
 pub mod task;
 pub mod text;
 pub mod time;
+mod unread;
 pub mod volume;
 mod words;
 pub mod yaml;

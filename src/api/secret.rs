@@ -58,8 +58,8 @@ impl Declared {
 pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
     let value = match context.declared_secrets.get(name) {
         Some(Source::Variable(variable)) => {
-            let value = context.project.environment.get(&variable).filter(|value| !value.is_empty());
-            value.cloned().ok_or_else(|| {
+            let value = context.variable(&variable).filter(|value| !value.is_empty());
+            value.map(str::to_owned).ok_or_else(|| {
                 Failure::new(Kind::NotFound, format!("The variable \"{variable}\" of the secret \"{name}\" is not set"))
                     .hint("set it in the environment or in .env")
             })?

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::logs;
 use super::project::{self, finish, surroundings};
 use super::service::Service;
-use super::task;
+use super::{task, unread};
 use crate::apply::images::{self, Building};
 use crate::apply::verbs::{self, Lifecycle, UpOptions};
 use crate::model::Failure;
@@ -77,6 +77,7 @@ impl Stack {
         options.finish()?;
         // What is wrong with the names is told without an engine.
         project.select(up.services.as_deref())?;
+        unread::hint(&self.context);
         let outcome = finish(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
             // Before the first change: a run that is killed half-way has chosen as well.

@@ -13,6 +13,7 @@ use crate::engine::{EngineErrorKind, ExecRequest, LogsRequest};
 use crate::model::observed::{ContainerState, Health};
 use crate::model::plan::Until;
 use crate::model::spec::{HealthTest, ProbeMode};
+use crate::model::symptoms;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
 
@@ -329,6 +330,7 @@ impl Wait<'_> {
         } else if !seen.error.is_empty() {
             failure = failure.hint(seen.error.clone());
         }
+        let log = log_tail(self.around, &seen.id, seen.tty).await;
         if let Some(probe) = &self.last_probe {
             failure = failure
                 .field("probe_code", probe.code)
@@ -337,7 +339,12 @@ impl Wait<'_> {
             failure =
                 failure.field("probe_code", *code).detail(format!("the engine's last health check, exit code {code}"), output.clone());
         }
-        failure.detail("last log lines", log_tail(self.around, &seen.id, seen.tty).await)
+        let failure = failure.detail("last log lines", log);
+        let known = failure.details.iter().find_map(|detail| symptoms::mend(&detail.text));
+        match known.filter(|_| failure.hint.is_none()) {
+            Some(mend) => failure.hint(mend),
+            None => failure,
+        }
     }
 }
 

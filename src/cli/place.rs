@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Common;
+use crate::api::context::FileVariable;
 use crate::compose::dotenv;
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, Host, HostErrorKind};
@@ -22,7 +23,7 @@ pub struct Place {
     /// Process environment over `.env`.
     pub environment: BTreeMap<String, String>,
     /// The variables of `.env` alone.
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, FileVariable>,
     pub project: Option<String>,
     /// What was found on the way and is no error.
     pub warnings: Vec<String>,
@@ -73,7 +74,7 @@ pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Bo
     let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
     let mut warnings = Vec::new();
     let files = variables(host, common, &current, policy.project_directory(), &mut warnings)?;
-    let mut environment = files.clone();
+    let mut environment: BTreeMap<String, String> = files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
     environment.extend(host.environment());
     let project = common.project.clone().or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
     if let Some(name) = &project {
@@ -89,14 +90,14 @@ fn variables(
     current: &Path,
     project: &Path,
     warnings: &mut Vec<String>,
-) -> Result<BTreeMap<String, String>, Box<Diagnostic>> {
+) -> Result<BTreeMap<String, FileVariable>, Box<Diagnostic>> {
     let process = host.environment();
     let files: Vec<(PathBuf, bool)> = if common.env_file.is_empty() {
         vec![(project.join(".env"), false)]
     } else {
         common.env_file.iter().map(|file| (current.join(file), true)).collect()
     };
-    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    let mut variables: BTreeMap<String, FileVariable> = BTreeMap::new();
     for (path, given) in files {
         let file = match Text::read(host, &path) {
             Ok(file) => file,
@@ -106,13 +107,16 @@ fn variables(
                 return Err(plain(Failure::usage(error.message).hint(hint)));
             }
         };
-        let lookup = |name: &str| process.get(name).or_else(|| variables.get(name)).cloned();
+        let lookup = |name: &str| process.get(name).or_else(|| variables.get(name).map(|variable| &variable.value)).cloned();
         let parsed = dotenv::parse(&file.bytes, &lookup)
             .map_err(|error| file.veiled().wrong(error.line, error.column, error.message, Some(error.hint)))?;
         for unset in &parsed.unset {
             warnings.push(format!("{}:{}: the variable \"{}\" is not set, so it is empty", file.name, unset.line, unset.name));
         }
-        variables.extend(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)));
+        let placed = |(name, variable): (String, dotenv::Variable)| {
+            (name, FileVariable { value: variable.value, place: format!("{}:{}", file.name, variable.line) })
+        };
+        variables.extend(parsed.variables.into_iter().map(placed));
     }
     Ok(variables)
 }

@@ -27,6 +27,7 @@ pub mod secret;
 pub mod size;
 pub mod spec;
 pub mod suggest;
+pub mod symptoms;
 pub mod time;
 
 pub use failure::{Failure, Kind};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clients::{assert_healthy, database};
-use super::docker::{containers, inspect};
+use super::docker::{containers, docker, inspect};
 use super::heavy;
 use super::images::image;
 use super::project::Project;
@@ -103,4 +103,47 @@ fn a_database_image_that_is_not_to_be_had_leaves_everything_as_it_is() {
     assert_eq!(started(), at);
     assert_healthy(&project);
     assert_eq!(rows(&project).len(), usize::try_from(ROWS).unwrap());
+}
+
+#[test]
+fn a_password_that_the_volume_does_not_know_is_named_as_such() {
+    let _alone = heavy();
+    let project = Project::reference("bad-password");
+    // A check that gives up sooner than the reference stack's own.
+    let patient = r#"interval: "30s", timeout: "10s", retries: 3, start_period: "40s""#;
+    project.edit("scripts/stack.rhai", patient, r#"interval: "5s", timeout: "5s", retries: 1, start_period: "10s""#);
+    project.up().within(LIMIT).ends(0);
+    project.edit("examples/spc/.env", "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test", "POSTGRES_PASSWORD=another-one");
+    project.up().within(LIMIT).ends(1).told(&[
+        "the database has another password for \"postgres\": it keeps the one that its volume was first made with",
+        "ALTER USER \"postgres\" PASSWORD",
+    ]);
+    project.edit("examples/spc/.env", "POSTGRES_PASSWORD=another-one", "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test");
+    project.up().within(LIMIT).ends(0);
+    assert_healthy(&project);
+}
+
+#[test]
+fn a_volume_of_another_major_version_is_named_as_such() {
+    let _alone = heavy();
+    let project = Project::reference("old-volume");
+    project.up().within(LIMIT).ends(0);
+    let volume = format!("{}_postgres_data:/var/lib/postgresql/data", project.name);
+    project.spc(&["--yes", "run", "scripts/down.rhai"]).ends(0);
+    docker(&[
+        "run",
+        "--rm",
+        "--volume",
+        &volume,
+        "--entrypoint",
+        "sh",
+        "local/postgres:15-alpine",
+        "-c",
+        "echo 14 > /var/lib/postgresql/data/PG_VERSION",
+    ]);
+    project
+        .up()
+        .within(LIMIT)
+        .ends(1)
+        .told(&["the volume was made by PostgreSQL 14, and this image is PostgreSQL 15: use an image of PostgreSQL 14"]);
 }

@@ -174,3 +174,22 @@ fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("db.env:2:2: A variable's name can't hold \" \"\n"), "{ended}");
 }
+
+#[test]
+fn a_line_of_env_that_nobody_reads_is_told_with_the_name_that_was_meant() {
+    let env = "\nIMAGE=redis:7\nPOSTGRES_PASWORD=x\nCOMPOSE_FILE=x\nELSEWHERE=x\nZEBRA=x\nEXAMPLE=x\n";
+    let run =
+        Spc::new().file("scripts/.env", env).file("scripts/.env.example", "EXAMPLE=\n").file("scripts/other.rhai", "env(\"ELSEWHERE\")");
+    let script = r#"stack("shop", #{
+    services: #{ cache: #{ image: env("IMAGE"), environment: #{ PASSWORD: env("POSTGRES_PASSWORD", "none") } } },
+}).up();"#;
+    let said = run.runbook(script).code(1).output().stderr;
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("nobody reads")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: scripts/.env:3: nobody reads the variable \"POSTGRES_PASWORD\"; did you mean \"POSTGRES_PASSWORD\"?",
+            "warning: scripts/.env:6: nobody reads the variable \"ZEBRA\"",
+        ]
+    );
+}

@@ -153,12 +153,23 @@ impl Project {
             }
         }
         self.check_writers()?;
+        self.check_profiles()?;
         if let Some(cycle) = graph::cycle(self) {
             return Err(Failure::usage(format!("The services depend on each other in a circle: {}", cycle.join(" → ")))
                 .hint("take one depends_on out")
                 .at(path(&["services", &cycle[0], "depends_on"])));
         }
         Ok(())
+    }
+
+    /// An active profile that no service has is a slip: less would be brought up than was meant, in silence.
+    fn check_profiles(&self) -> Result<(), Failure> {
+        let known: BTreeSet<&str> = self.services.values().flat_map(|service| &service.profiles).map(String::as_str).collect();
+        let slip = self.profiles.iter().find(|profile| *profile != "*" && !known.contains(profile.as_str()));
+        let Some(profile) = slip else { return Ok(()) };
+        let failure = Failure::usage(format!("No service has the profile \"{profile}\"")).at(path(&["profiles"]));
+        let hint = suggest::did_you_mean(profile, known).unwrap_or_else(|| "no service has a profile: leave it out".to_owned());
+        Err(failure.hint(hint))
     }
 
     /// Checks the numbers of containers again, after one was changed.

@@ -152,6 +152,19 @@ fn profiles_decide_what_is_selected_and_a_named_service_brings_what_it_needs() {
 }
 
 #[test]
+fn an_active_profile_that_no_service_has_is_refused_with_the_nearest() {
+    let with = |profiles: Value, services: Value| read(json!({"profiles": profiles, "services": services}));
+    let proxy = json!({"proxy": {"image": "x", "profiles": ["production"]}});
+    let failure = with(json!(["prodution"]), proxy.clone()).unwrap_err();
+    assert_eq!(failure.message, "No service has the profile \"prodution\"");
+    assert_eq!(failure.hint.unwrap(), "did you mean \"production\"?");
+    let none = with(json!(["debug"]), json!({"db": {"image": "x"}})).unwrap_err();
+    assert_eq!(none.hint.unwrap(), "no service has a profile: leave it out");
+    assert!(with(json!(["*"]), json!({"db": {"image": "x"}})).is_ok());
+    assert!(with(json!(["production"]), proxy).is_ok());
+}
+
+#[test]
 fn a_changed_key_is_named_and_an_unchanged_description_hashes_the_same() {
     let secrets = Secrets::new();
     let of = |environment: Value, scale: u32| {

@@ -1,0 +1,57 @@
+//! Lines of `.env` that nobody reads: most often a misspelt name, whose default then counts in silence.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use crate::host::FileKind;
+use crate::model::event::{Event, Level};
+use crate::model::suggest::nearest;
+
+/// Read by Compose, Docker, BuildKit and spc themselves.
+const OF_TOOLS: [&str; 4] = ["COMPOSE_", "DOCKER_", "BUILDKIT_", "SPC_"];
+/// Where other readers of a variable may stand: runbooks, compose files, `.env.example`.
+const READERS: [&str; 4] = ["rhai", "yml", "yaml", "example"];
+
+/// Says which lines of `.env` nothing has read in this run and no file of the project speaks of.
+pub(super) fn hint(context: &Context) {
+    let read = context.variables_read();
+    let unread = |name: &&String| !read.contains(*name) && !OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
+    let names: Vec<&String> = context.project.files.keys().filter(unread).collect();
+    if names.is_empty() {
+        return;
+    }
+    let spoken_of = spoken_of(context);
+    for name in names.into_iter().filter(|name| !spoken_of.contains(name.as_str())) {
+        let known = read.iter().map(String::as_str).chain(spoken_of.iter().map(String::as_str)).filter(|known| looks_like_one(known));
+        let meant = nearest(name, known).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+        let text = format!("{}: nobody reads the variable \"{name}\"{meant}", context.project.files[name].place);
+        context.events.event(&Event::Log { level: Level::Warning, text });
+    }
+}
+
+fn looks_like_one(word: &str) -> bool {
+    word.chars().any(|c| c.is_ascii_uppercase()) && !word.chars().any(|c| c.is_ascii_lowercase())
+}
+
+/// The words in the files of the project that may read variables.
+fn spoken_of(context: &Context) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let root = context.project.scripts.clone();
+    let folders = root.iter().flat_map(|root| [root.clone(), root.join("scripts")]).chain([context.project.directory.clone()]);
+    for folder in folders.collect::<BTreeSet<PathBuf>>() {
+        for path in readers(context, &folder) {
+            // What can't be read is no reader.
+            let Ok(bytes) = context.host.read(&path) else { continue };
+            let text = String::from_utf8_lossy(&bytes);
+            words.extend(text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn readers(context: &Context, folder: &Path) -> Vec<PathBuf> {
+    let entries = context.host.list(folder).unwrap_or_default().into_iter();
+    let is_reader = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| READERS.contains(&end));
+    entries.filter(|entry| entry.kind == FileKind::File && is_reader(&entry.name)).map(|entry| folder.join(entry.name)).collect()
+}

@@ -1,0 +1,75 @@
+//! What is wrong where a container says it in its own words: known lines of logs and probes, and the mend of each.
+
+use regex_lite::Regex;
+
+/// A line that is known, and its mend; `$1` and so on stand for what the line says there.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        r#"password authentication failed for user "([^"]+)""#,
+        "the database has another password for \"$1\": it keeps the one that its volume was first made with. Give that one again, or \
+         change it there (ALTER USER \"$1\" PASSWORD …), or remove the volume with its data",
+    ),
+    (
+        r"initialized by PostgreSQL version ([0-9.]+), which is not compatible with this version ([0-9]+)",
+        "the volume was made by PostgreSQL $1, and this image is PostgreSQL $2: use an image of PostgreSQL $1, or dump the data with it \
+         and restore it into a new volume",
+    ),
+    (
+        r#"(?:UndefinedTable|ProgrammingError|ERROR)[^\n]*relation "([^"]+)" does not exist"#,
+        "the database has no table \"$1\": a migration was not applied. Run the db_init runbook, or `python manage.py migrate`",
+    ),
+    (r"No space left on device", "the disk is full: `docker system df` shows what takes it"),
+    (r"exec format error", "the image is for another kind of processor than this machine's"),
+];
+
+/// The mend of the first thing in `text` that is known.
+pub fn mend(text: &str) -> Option<String> {
+    KNOWN.iter().find_map(|(line, mend)| {
+        let found = Regex::new(line).ok()?.captures(text)?;
+        let mut said = String::new();
+        found.expand(mend, &mut said);
+        Some(said)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_line_is_a_pattern() {
+        for (line, _) in KNOWN {
+            assert!(Regex::new(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_known_line_anywhere_in_a_log_gives_its_mend() {
+        for (log, mended) in [
+            (
+                "Health: database does not answer: connection failed: FATAL:  password authentication failed for user \"postgres\"\n",
+                "the database has another password for \"postgres\": it keeps",
+            ),
+            (
+                "FATAL:  database files are incompatible with server\nDETAIL:  The data directory was initialized by PostgreSQL version 14, which is not compatible with this version 15.18 (Debian 15.18-0+deb12u1).\n",
+                "the volume was made by PostgreSQL 14, and this image is PostgreSQL 15: use",
+            ),
+            (
+                "django.db.utils.ProgrammingError: relation \"measurements_chart\" does not exist\nLINE 1: SELECT",
+                "the database has no table \"measurements_chart\": a migration",
+            ),
+            ("ERROR:  relation \"a\" does not exist at character 15", "the database has no table \"a\": a migration"),
+            ("OSError: [Errno 28] No space left on device", "the disk is full"),
+            ("exec /usr/bin/python3: exec format error", "the image is for another kind"),
+        ] {
+            let said = mend(log).unwrap();
+            assert!(said.starts_with(mended), "{said}");
+        }
+    }
+
+    #[test]
+    fn of_other_logs_nothing_is_said() {
+        assert_eq!(mend("Listening at: http://0.0.0.0:8000\nthe relation of things does not exist"), None);
+        assert_eq!(mend(""), None);
+    }
+}
