@@ -2,8 +2,13 @@
 
 bind = "0.0.0.0:8000"
 workers = 4
-threads = 2
+# ASGI, for the WebSocket. These workers have no `threads` setting: each serves its connections in one event loop, and
+# Django runs each request's code in a thread of its own. The reference stack's "2 threads" don't apply.
+worker_class = "uvicorn_worker.UvicornWorker"
+# Of an event loop that doesn't answer, that is; a request may take longer.
 timeout = 120
+# On TERM no new connection is taken; requests in work are finished, and WebSockets closed with 1012 ("restarting").
+graceful_timeout = 30
 accesslog = "-"
 
 # With these two it writes nothing to disk, so that the container may be read-only.

@@ -21,6 +21,13 @@ def boolean(name: str, *, default: bool) -> bool:
         raise ImproperlyConfigured(f"{name} is {value!r}; it is either True or False.") from None
 
 
+def integer(name: str, *, default: int, smallest: int, largest: int) -> int:
+    value = text(name, str(default)).strip()
+    if not (value.isascii() and value.isdigit() and smallest <= int(value) <= largest):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it is a whole number from {smallest} to {largest}.")
+    return int(value)
+
+
 def words(name: str, default: str) -> list[str]:
     """The parts of a comma separated value, without the empty ones."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

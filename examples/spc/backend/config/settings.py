@@ -1,5 +1,6 @@
 """Settings; what differs between installations is read from the environment (see `.env.example`)."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,15 @@ SECRET_KEY = env.secret("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 LLM_PROVIDER = env.text("LLM_PROVIDER", "demo")
+# Named in every response (see `release.py`).
+RELEASE = env.text("RELEASE", "dev").strip()
+# Who take samples; the capacity that the APS worker plans with.
+INSPECTORS = env.integer("INSPECTORS", default=1, smallest=1, largest=1000)
+
+# nginx ends TLS, and says in this header what the browser spoke.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Only where a proxy passes on another Host than the browser's.
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", "http://localhost,https://localhost")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -24,6 +34,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.release.release_header",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -34,7 +45,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
-WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"
 
 TEMPLATES = [
@@ -51,6 +61,15 @@ TEMPLATES = [
     },
 ]
 
+# Set by `asgi.py`; everything else has one connection per process, and keeps it.
+DB_POOL_SIZE = env.integer("DB_POOL_SIZE", default=0, smallest=0, largest=1000)
+DB_POOL = {
+    "min_size": 0,
+    "max_size": DB_POOL_SIZE,
+    # A database that went away is tried again with the next request, not after a pause that grows.
+    "reconnect_timeout": 2,
+    "timeout": 5,
+}
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
@@ -59,19 +78,26 @@ DATABASES = {
         "NAME": env.text("DB_NAME", "spc_db"),
         "USER": env.text("DB_USER", "postgres"),
         "PASSWORD": env.secret("DB_PASSWORD"),
-        "OPTIONS": {"connect_timeout": 2},
-        "CONN_MAX_AGE": 0 if DEBUG else 60,
+        "OPTIONS": {"connect_timeout": 2} | ({"pool": DB_POOL} if DB_POOL_SIZE else {}),
+        "CONN_MAX_AGE": 0 if DEBUG or DB_POOL_SIZE else 60,
         "CONN_HEALTH_CHECKS": True,
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_HOST = env.text("REDIS_HOST", "localhost")
-REDIS_PORT = int(env.text("REDIS_PORT", "6379"))
+REDIS_PORT = env.integer("REDIS_PORT", default=6379, smallest=1, largest=65535)
+# Redis' databases: 0 is Celery's broker (see `celery.py`), 1 the cache, 2 carries events to the browsers.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": f"redis://{REDIS_HOST}:{REDIS_PORT}/1",
+    },
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [f"redis://{REDIS_HOST}:{REDIS_PORT}/2"]},
     },
 }
 
@@ -101,6 +127,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "INFO"},
 }
+
+# Its runserver serves WebSockets too, and the admin's static files. The other commands do without its libraries.
+if sys.argv[1:2] == ["runserver"] and find_spec("daphne") is not None:
+    INSTALLED_APPS.insert(0, "daphne")
 
 # Only the development image has the toolbar.
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None

@@ -1,8 +1,30 @@
-"""What is measured, and the measurements: the raw material of control charts."""
+"""What is measured, the measurements, and what the jobs made of them: baselines, charts, signals and plans."""
 
-from django.core.validators import MinValueValidator
+from datetime import timedelta
+from math import isfinite
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+
+from spc.charts import INDIVIDUALS, XBAR_R
+from spc.constants import LARGEST
+
+# Sums and ranges of such values stay finite, and so do the charts.
+LARGEST_VALUE = 1e12
+# A device's clock may be a little fast; a measurement far ahead would stay the newest one for as long.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+def validate_value(value: float) -> None:
+    if not isfinite(value) or abs(value) > LARGEST_VALUE:
+        raise ValidationError(f"{value} is not a number between -1e12 and 1e12.")
+
+
+def validate_time(value) -> None:
+    if value > timezone.now() + CLOCK_TOLERANCE:
+        raise ValidationError(f"{value.isoformat()} lies in the future; is the device's clock right?")
 
 
 class Characteristic(models.Model):
@@ -10,10 +32,33 @@ class Characteristic(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     unit = models.CharField(max_length=20)
-    target = models.FloatField()
-    lower_limit = models.FloatField(help_text="Lower specification limit, in the unit.")
-    upper_limit = models.FloatField(help_text="Upper specification limit, in the unit.")
-    subgroup_size = models.PositiveSmallIntegerField(default=5, validators=[MinValueValidator(1)])
+    target = models.FloatField(validators=[validate_value])
+    lower_limit = models.FloatField(validators=[validate_value], help_text="Lower specification limit, in the unit.")
+    upper_limit = models.FloatField(validators=[validate_value], help_text="Upper specification limit, in the unit.")
+    subgroup_size = models.PositiveSmallIntegerField(
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(LARGEST)],
+        help_text="Measurements per point of the chart; 1 makes a chart of individual values.",
+    )
+    sampling_interval = models.PositiveSmallIntegerField(
+        default=60,
+        validators=[MinValueValidator(5), MaxValueValidator(24 * 60)],
+        help_text="Minutes from one sample to the next, for the plan.",
+    )
+    sampling_minutes = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 60)],
+        help_text="An inspector's work for one sample, in minutes.",
+    )
+    gauge = models.CharField(
+        max_length=50,
+        blank=True,
+        help_text="Characteristics that name the same gauge can't be measured at the same time.",
+    )
+    simulated = models.BooleanField(
+        default=False,
+        help_text="Fed by the simulated gauge: a demonstration, whose old measurements are deleted.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -32,8 +77,9 @@ class Measurement(models.Model):
     """One value of a characteristic, in its unit."""
 
     characteristic = models.ForeignKey(Characteristic, on_delete=models.CASCADE, related_name="measurements")
-    value = models.FloatField()
-    measured_at = models.DateTimeField(default=timezone.now)
+    value = models.FloatField(validators=[validate_value])
+    measured_at = models.DateTimeField(default=timezone.now, validators=[validate_time])
+    simulated = models.BooleanField(default=False, editable=False, help_text="Made up by the simulated gauge.")
 
     class Meta:
         ordering = ["-measured_at", "-id"]
@@ -41,3 +87,75 @@ class Measurement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.value} {self.characteristic.unit}"
+
+
+class Baseline(models.Model):
+    """How a characteristic ran while it was in control: what its control limits follow from.
+
+    Made once there is data enough; deleting it has it made again, from the newest data.
+    """
+
+    characteristic = models.OneToOneField(Characteristic, on_delete=models.CASCADE, related_name="baseline")
+    subgroup_size = models.PositiveSmallIntegerField()
+    center = models.FloatField()
+    spread = models.FloatField(help_text="Mean range, or mean moving range.")
+    until = models.DateTimeField(help_text="Its newest measurement. Points after it raise signals.")
+    made_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.characteristic.name} until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
+class Chart(models.Model):
+    """The newest control charts of a characteristic, as the API shows them."""
+
+    characteristic = models.OneToOneField(Characteristic, on_delete=models.CASCADE, related_name="chart")
+    kind = models.CharField(max_length=20, choices={XBAR_R: "X-bar and R", INDIVIDUALS: "Individuals"})
+    computed_at = models.DateTimeField(default=timezone.now)
+    measurements = models.PositiveIntegerField(help_text="How many there were.")
+    charts = models.JSONField(help_text="Two charts, each with its limits and points.")
+
+    def __str__(self) -> str:
+        return f"{self.characteristic.name} at {self.computed_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Signal(models.Model):
+    """A point completed the pattern of a rule: the process may be out of control. Raised once, however often the
+    chart is computed."""
+
+    characteristic = models.ForeignKey(Characteristic, on_delete=models.CASCADE, related_name="signals")
+    chart = models.CharField(max_length=20)
+    rule = models.CharField(max_length=10)
+    at = models.DateTimeField(help_text="When the point was measured.")
+    value = models.FloatField(help_text="What the chart shows at this point.")
+    raised_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["characteristic", "chart", "rule", "at"], name="raised_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} on {self.chart} of {self.characteristic.name}"
+
+
+class CapacityPlan(models.Model):
+    """When the inspectors take which samples. The newest one counts; some older ones are kept to compare with."""
+
+    computed_at = models.DateTimeField(default=timezone.now)
+    horizon_hours = models.PositiveSmallIntegerField()
+    inspectors = models.PositiveSmallIntegerField()
+    jobs = models.JSONField(help_text="In order of their start.")
+    late = models.PositiveIntegerField(help_text="Jobs that end after the next sample of the kind is due.")
+
+    class Meta:
+        ordering = ["-computed_at", "-id"]
+
+    @property
+    def capacity_per_hour(self) -> int:
+        """Minutes of work that can be done in an hour."""
+        return 60 * self.inspectors
+
+    def __str__(self) -> str:
+        return f"{len(self.jobs)} jobs from {self.computed_at:%Y-%m-%d %H:%M:%S}"

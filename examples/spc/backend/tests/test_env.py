@@ -49,3 +49,17 @@ def test_a_boolean_that_is_none_is_an_error(monkeypatch):
 def test_words_are_trimmed(monkeypatch):
     monkeypatch.setenv("ALLOWED_HOSTS", " localhost, backend ,")
     assert env.words("ALLOWED_HOSTS", "") == ["localhost", "backend"]
+
+
+def test_a_whole_number(monkeypatch):
+    monkeypatch.setenv("INSPECTORS", " 3 ")
+    assert env.integer("INSPECTORS", default=1, smallest=1, largest=9) == 3
+    monkeypatch.setenv("INSPECTORS", "")
+    assert env.integer("INSPECTORS", default=1, smallest=1, largest=9) == 1
+
+
+@pytest.mark.parametrize("value", ["0", "10", "-1", "1.5", "many", "²"])
+def test_a_number_that_is_none_is_an_error(monkeypatch, value):
+    monkeypatch.setenv("INSPECTORS", value)
+    with pytest.raises(ImproperlyConfigured, match=f"INSPECTORS is '{value}'; it is a whole number from 1 to 9"):
+        env.integer("INSPECTORS", default=1, smallest=1, largest=9)
