@@ -128,9 +128,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
 }
 
-# Its runserver serves WebSockets too, and the admin's static files. The other commands do without its libraries.
+# Daphne's runserver, and ours on top of it, serves WebSockets too. Other commands do without its libraries.
 if sys.argv[1:2] == ["runserver"] and find_spec("daphne") is not None:
-    INSTALLED_APPS.insert(0, "daphne")
+    INSTALLED_APPS[:0] = ["config", "daphne"]
 
 # Only the development image has the toolbar.
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None

@@ -1,0 +1,12 @@
+"""Development's server. It also starts while the database is away: an engine that restarts knows no order."""
+
+from daphne.management.commands.runserver import Command as Runserver
+from django.db import OperationalError
+
+
+class Command(Runserver):
+    def check_migrations(self):
+        try:
+            super().check_migrations()
+        except OperationalError as error:
+            self.stderr.write(f"The database does not answer yet: {error}")
