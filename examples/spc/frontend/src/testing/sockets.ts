@@ -1,0 +1,44 @@
+/** WebSockets that the test opens, feeds and loses. */
+import type { Socket } from "../live";
+
+export class FakeSocket implements Socket {
+  onopen: Socket["onopen"] = null;
+  onmessage: Socket["onmessage"] = null;
+  onclose: Socket["onclose"] = null;
+  closed = false;
+  readonly url: string;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  accept() {
+    this.onopen?.call(this as never, new Event("open"));
+  }
+
+  tell(event: unknown) {
+    this.onmessage?.call(this as never, new MessageEvent("message", { data: typeof event === "string" ? event : JSON.stringify(event) }));
+  }
+
+  close() {
+    if (this.closed) return;
+    this.closed = true;
+    this.onclose?.call(this as never, new CloseEvent("close"));
+  }
+}
+
+/** A `WebSocket` in whose place each one made is kept. */
+export function fakeSockets() {
+  const made: FakeSocket[] = [];
+  const open = (url: string) => {
+    const socket = new FakeSocket(url);
+    made.push(socket);
+    return socket;
+  };
+  const last = () => {
+    const socket = made.at(-1);
+    if (!socket) throw new Error("no WebSocket was opened");
+    return socket;
+  };
+  return { made, open, last };
+}
