@@ -23,7 +23,7 @@ machine: ## Install Docker Engine and what base images are made with, and start 
 up: engine release ## Bring the reference stack up, ready, with all the set-up it needs
 	$(SPC) run scripts/prepare.rhai
 	$(SPC) run scripts/base_images.rhai
-	$(SPC) run scripts/up.rhai
+	$(SPC) run scripts/up.rhai --build
 	$(SPC) run scripts/db_init.rhai
 
 down: release ## Remove what "make up" brought up; its volumes stay

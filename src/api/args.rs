@@ -50,8 +50,17 @@ pub(super) struct Declared {
     /// A value, or a function that gives it.
     pub default: Dynamic,
     pub help: String,
-    /// The variable that the default comes from, if `up` keeps the option for the runs after it.
-    pub kept: Option<String>,
+    /// Whether `up` keeps the option for the runs after it.
+    pub kept: Option<Keeping>,
+}
+
+/// How an option is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Keeping {
+    /// The variable of `.env` that stands for the option.
+    variable: String,
+    /// Whether what is kept counts before the option's own default.
+    reads: bool,
 }
 
 impl Declared {
@@ -171,7 +180,7 @@ impl<'a> Kept<'a> {
     /// What the project was last brought up with, unless something newer says otherwise: the process's own environment, or a
     /// `.env` that was changed since.
     fn value(&self, key: &str, declared: &Declared, default: &Dynamic) -> Option<Dynamic> {
-        let variable = declared.kept.as_ref()?;
+        let Keeping { variable, .. } = declared.kept.as_ref().filter(|keeping| keeping.reads)?;
         let choice = self.choices.get(key)?;
         if self.process.get(variable).is_some_and(|value| !value.is_empty()) || choice.described != self.described(variable) {
             return None;
@@ -187,7 +196,7 @@ impl<'a> Kept<'a> {
     }
 
     fn choose(&self, key: &str, declared: &Declared, value: &Dynamic) {
-        if let Some(variable) = &declared.kept {
+        if let Some(Keeping { variable, .. }) = &declared.kept {
             self.context.choose(key, Choice { value: words::written(value), described: self.described(variable) });
         }
     }
@@ -242,7 +251,17 @@ mod functions {
     /// ```
     #[rhai_fn(pure)]
     pub fn kept(option: &mut Declared, variable: &str) -> Declared {
-        Declared { kept: Some(variable.to_owned()), ..option.clone() }
+        Declared { kept: Some(Keeping { variable: variable.to_owned(), reads: true }), ..option.clone() }
+    }
+
+    /// The option, kept by `up` for the runs after it, with its own default here: for a runbook that means one thing.
+    ///
+    /// ```rhai
+    /// let o = args(#{ target: arg::one_of(["production"], "production", "Image stage").keeps("BUILD_TARGET") });
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn keeps(option: &mut Declared, variable: &str) -> Declared {
+        Declared { kept: Some(Keeping { variable: variable.to_owned(), reads: false }), ..option.clone() }
     }
 }
 

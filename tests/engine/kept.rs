@@ -78,3 +78,14 @@ fn a_kept_word_that_is_no_choice_any_more_is_not_taken() {
     project.edit("up.rhai", r#"["development", "production"]"#, r#"["development", "staging"]"#);
     up(&project, &[], None).printed(&["development web"]);
 }
+
+#[test]
+fn a_runbook_that_means_one_thing_does_it_and_the_next_run_knows() {
+    let project = project("keeps");
+    up(&project, &["--target=development"], None).printed(&["development web"]);
+    let text = std::fs::read_to_string(project.path("up.rhai")).unwrap();
+    let only = text.replace(r#"["development", "production"], env("BUILD_TARGET", "development")"#, r#"["production"], "production""#);
+    project.file("production.rhai", &only.replace(r#".kept("BUILD_TARGET")"#, r#".keeps("BUILD_TARGET")"#));
+    project.spc(&["run", "production.rhai"]).env("BUILD_TARGET", "development").ends(0).printed(&["production web"]);
+    up(&project, &[], None).printed(&["production web"]);
+}
