@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from threading import Thread
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
@@ -21,13 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def ask_database() -> None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            cursor.fetchone()
-    finally:
-        # Each check has a thread of its own, and so a connection of its own.
-        connection.close()
+    # Past the pool, which would hide for seconds that the database is away, and why.
+    with psycopg.connect(**connection.get_connection_params()) as direct:
+        direct.execute("SELECT 1")
 
 
 def ask_redis() -> None:

@@ -1,5 +1,6 @@
 """The API: what is measured, the measurements, and what the jobs made of them. Nothing is computed in a request."""
 
+from django.db import models
 from rest_framework import mixins, permissions, serializers, viewsets
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
@@ -23,9 +24,7 @@ class Number(serializers.FloatField):
 
 
 class NumbersSerializer(serializers.ModelSerializer):
-    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
-        field: Number for field in serializers.ModelSerializer.serializer_field_mapping if field.__name__ == "FloatField"
-    }
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.FloatField: Number}
 
 
 class CharacteristicSerializer(NumbersSerializer):

@@ -35,8 +35,7 @@ def compute(characteristic_id: int) -> None:
         baseline = _baseline(characteristic, rows)
         content = {"kind": charts.kind(size), "measurements": count, "charts": _plot(rows, size, baseline)}
         events = _store(characteristic, content)
-        if baseline.pk:
-            events += _raise_signals(characteristic, content["charts"], baseline.until)
+        events += _raise_signals(characteristic, content["charts"], baseline.until)
         if events:
             transaction.on_commit(lambda: live.send(events))
 
@@ -44,7 +43,8 @@ def compute(characteristic_id: int) -> None:
 def _newest_rows(characteristic: Characteristic, complete: int) -> list[Row]:
     """Time and value of what is shown and, before it, of what decides its first points' rules: whole subgroups.
 
-    Subgroups are counted from the oldest measurement, so that a new one never regroups those before it.
+    Subgroups are counted from the oldest measurement: a new one leaves those before it as they are, one that comes
+    late regroups those after it.
     """
     size = characteristic.subgroup_size
     # One more, since a moving range has a value before it.
@@ -112,7 +112,8 @@ def _store(characteristic: Characteristic, content: dict) -> list[dict]:
 
 
 def _raise_signals(characteristic: Characteristic, plotted: Sequence[dict], since: datetime) -> list[dict]:
-    """Points of the baseline itself raise none: it is by definition what being in control looks like."""
+    """Points of the baseline itself raise none: it is by definition what being in control looks like. So nothing is
+    raised before one is stored, as the one made meanwhile reaches up to now."""
     raised = set(
         Signal.objects.filter(characteristic=characteristic, at__gt=since).values_list("chart", "rule", "at")
     )

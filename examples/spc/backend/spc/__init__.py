@@ -1,1 +1,1 @@
-"""Statistical process control and sampling plans as plain functions: nothing here knows of Django, Celery or a clock."""
+"""Statistical process control and sampling plans as plain functions, which know neither Django, Celery nor a clock."""

@@ -69,7 +69,8 @@ def moments_of_range(size):
         others = [(BELOW[index + width] - BELOW[index]) ** (size - 1) for index in range(len(GRID))]
         beyond.append(1 - size * simpson([one * density for one, density in zip(others, DENSITY, strict=True)]))
     mean = simpson(beyond)
-    return mean, sqrt(2 * simpson([STEP * width * chance for width, chance in zip(WIDTHS, beyond, strict=True)]) - mean**2)
+    square = 2 * simpson([STEP * width * chance for width, chance in zip(WIDTHS, beyond, strict=True)])
+    return mean, sqrt(square - mean**2)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -116,7 +116,8 @@ def test_old_plans_are_deleted_and_browsers_are_told(db, sent, monkeypatch, djan
             planning.compute(START + timedelta(minutes=minute))
     kept = [plan.computed_at.minute for plan in CapacityPlan.objects.all()]
     assert kept == [4, 3, 2]
-    assert sent[-1] == {"type": "plan", "computed_at": "2026-01-05T06:04:00Z", "late": CapacityPlan.objects.first().late}
+    late = CapacityPlan.objects.first().late
+    assert sent[-1] == {"type": "plan", "computed_at": "2026-01-05T06:04:00Z", "late": late}
 
 
 def fails_with(error, cause):
