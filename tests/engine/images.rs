@@ -15,15 +15,23 @@ const PROGRAMS: &str =
     "cat chmod date echo false head httpd id kill ls mkdir nc nslookup printf ps rm seq sh sleep stat tail test touch tr true wc wget";
 
 /// The reference stack's base images, as its `.env` names them.
-pub const BASE_IMAGES: [(&str, &str); 3] =
-    [("POSTGRES_IMAGE", "local/postgres:15-alpine"), ("REDIS_IMAGE", "local/redis:7-alpine"), ("PYTHON_IMAGE", "local/python:3.11-slim")];
+pub const BASE_IMAGES: [(&str, &str); 5] = [
+    ("POSTGRES_IMAGE", "local/postgres:15-alpine"),
+    ("REDIS_IMAGE", "local/redis:7-alpine"),
+    ("PYTHON_IMAGE", "local/python:3.11-slim"),
+    ("NODE_IMAGE", "local/node:24-slim"),
+    ("NGINX_IMAGE", "local/nginx:alpine"),
+];
 
-/// Has the project's own runbook make the base images; one that is there is left as it is.
-pub fn base_images() {
+/// Has the project's own runbooks make the base images and the development images; one that is there and as it should be is
+/// left as it is.
+pub fn reference_images() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         let project = Project::reference_files("base-images");
-        project.spc(&["run", "scripts/base_images.rhai"]).within(Duration::from_secs(900)).ends(0);
+        for runbook in ["scripts/base_images.rhai", "scripts/build.rhai"] {
+            project.spc(&["run", runbook]).within(Duration::from_secs(900)).ends(0);
+        }
     });
 }
 

@@ -25,6 +25,7 @@ mod replacing;
 mod runbooks;
 mod secrets;
 mod spc;
+mod stack;
 mod until;
 mod watch;
 

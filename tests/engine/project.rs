@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::docker::{self, try_docker};
-use super::images::{BASE_IMAGES, base_images};
+use super::images::{BASE_IMAGES, reference_images};
 use super::spc::Spc;
 
 /// The reference stack's own subnet, in `scripts/stack.rhai`.
@@ -24,21 +24,35 @@ pub struct Project {
     folder: TempDir,
     subnet: OnceLock<String>,
     on_engine: bool,
+    /// What `up` is told to bring up.
+    services: &'static [&'static str],
 }
+
+/// The ports of the reference stack's `.env`.
+const PORTS: [&str; 7] =
+    ["POSTGRES_PORT", "REDIS_PORT", "BACKEND_PORT", "FRONTEND_PORT", "FLOWER_PORT", "NGINX_HTTP_PORT", "NGINX_HTTPS_PORT"];
 
 impl Project {
     /// The project `spct-<name>`; what an earlier run left of it is removed.
     pub fn new(name: &str) -> Self {
         let name = format!("spct-{name}");
         docker::remove_project(&name);
-        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: true };
+        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: true, services: &[] };
         project.file("spc.toml", "spc = \"0.1\"\n");
         project
     }
 
-    /// The reference stack's runbooks and application under this name, with the base images made.
+    /// The reference stack's runbooks and application under this name, with its images made. `up` brings up the three services
+    /// that everything else needs.
     pub fn reference(name: &str) -> Self {
-        base_images();
+        let mut project = Self::whole_reference(name);
+        project.services = &["backend"];
+        project
+    }
+
+    /// The same, of which `up` brings up all services.
+    pub fn whole_reference(name: &str) -> Self {
+        reference_images();
         let mut project = Self::reference_files(name);
         project.on_engine = true;
         docker::remove_project(&project.name);
@@ -49,12 +63,12 @@ impl Project {
     pub fn reference_files(name: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let name = format!("spct-{name}");
-        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: false };
+        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: false, services: &[] };
         for part in ["spc.toml", "scripts", "examples/spc"] {
             copy(&root.join(part), &project.path(part));
         }
         project.edit("scripts/stack.rhai", REFERENCE_SUBNET, project.subnet());
-        let ports = ["POSTGRES_PORT", "REDIS_PORT", "BACKEND_PORT"].map(|name| format!("{name}={}\n", free_port()));
+        let ports = PORTS.map(|name| format!("{name}={}\n", free_port()));
         let images = BASE_IMAGES.map(|(name, image)| format!("{name}={image}\n"));
         let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"].map(|name| format!("{name}={name}-of-a-test\n"));
         // The tag keeps the images of tests apart from those that somebody works with.
@@ -108,7 +122,7 @@ impl Project {
 
     /// A run of `scripts/up.rhai`.
     pub fn up(&self) -> Spc {
-        self.spc(&["run", "scripts/up.rhai"])
+        self.spc(&["run", "scripts/up.rhai"]).args(self.services)
     }
 
     /// A run of this runbook; the described stack is `app::describe()` in it, where there is one.
@@ -184,7 +198,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let name = entry.unwrap().file_name();
         let text = name.to_string_lossy();
-        if !text.starts_with('.') && text != "__pycache__" || [".env.example", ".dockerignore"].contains(&&*text) {
+        if !text.starts_with('.') && !["__pycache__", "node_modules", "dist", "certificates"].contains(&&*text)
+            || [".env.example", ".dockerignore"].contains(&&*text)
+        {
             copy(&from.join(&name), &to.join(&name));
         }
     }

@@ -4,10 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::clients::assert_healthy;
-use super::docker::{containers, exec, inspect};
+use super::docker::{containers, inspect};
 use super::heavy;
 use super::project::Project;
 
@@ -61,21 +60,6 @@ fn json_tells_each_step_and_the_end() {
         }
     }
     assert_eq!(events.last().unwrap()["code"], 0, "{:#?}", ended.stdout);
-}
-
-#[test]
-fn the_production_stage_serves_on_the_same_data() {
-    let _alone = heavy();
-    let project = Project::reference("stages");
-    project.up().within(LIMIT).ends(0);
-    let database = containers(&project.name)[&project.container("db")].clone();
-    project.up().args(&["--target", "production"]).within(Duration::from_secs(600)).ends(0);
-    assert_healthy(&project);
-    assert_eq!(exec(&project.container("backend"), &["id", "-u"]), "1000\n");
-    assert_eq!(inspect(&project.container("backend"))["Config"]["Cmd"], json!(["gunicorn", "config.wsgi"]));
-    project.up().within(LIMIT).ends(0);
-    assert_healthy(&project);
-    assert_eq!(containers(&project.name)[&project.container("db")], database, "nobody touches the database for that");
 }
 
 #[test]

@@ -13,6 +13,8 @@ export default defineConfig({
     host: "0.0.0.0",
     port: 5173,
     strictPort: true,
+    // As nginx and the backend do: which release answers.
+    headers: { "X-Release": process.env.RELEASE || "dev" },
     // Beside localhost and addresses: the service's own name, for other containers.
     allowedHosts: ["frontend"],
     proxy: {
