@@ -18,6 +18,7 @@ mod killed;
 mod lock;
 mod project;
 mod readiness;
+mod rebooted;
 mod reference;
 mod relay;
 mod remote;

@@ -1,5 +1,6 @@
 //! The whole reference stack: its nine services in development and in production, and what a user does with it.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
@@ -172,6 +173,7 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     let characteristic = page.characteristic();
     page.measure_and_see(characteristic);
     flower_lists_both_workers(&project);
+    development_is_set_up_as_described(&project);
     changed_sources_are_live(&project);
 
     let measured = page.chart(characteristic, 1)["measurements"].as_i64().unwrap();
@@ -187,6 +189,7 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     production_serves_built_files(&edge);
     assert_eq!(exec(&project.container("backend"), &["id", "-u"]), "1000\n");
     assert!(Site::at(&project, "BACKEND_PORT").connect().is_err(), "nginx alone is published");
+    production_mounts_are_read_only(&project);
     nothing_to_do_says_so(&project);
 
     let back = project.up().env("BUILD_TARGET", "development").within(LIMIT).ends(0);
@@ -194,6 +197,55 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     page.healthy();
     page.chart(characteristic, measured + 1);
     assert_eq!(containers(&project.name)[&project.container("db")], database, "nobody touches the database for that");
+}
+
+/// Networks, names, logs, mounts and secrets of every container.
+fn development_is_set_up_as_described(project: &Project) {
+    let network: Value = serde_json::from_str(&docker(&["network", "inspect", &format!("{}_spc-network", project.name)])).unwrap();
+    assert_eq!((&network[0]["Driver"], &network[0]["IPAM"]["Config"][0]["Subnet"]), (&json!("bridge"), &json!(project.subnet())));
+    for service in DEVELOPMENT {
+        let found = inspect(&project.container(service));
+        let log = json!({"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}});
+        assert_eq!(found["HostConfig"]["LogConfig"], log, "{service}");
+        let address = exec(&project.container("backend"), &["getent", "hosts", service]);
+        let networks = found["NetworkSettings"]["Networks"].as_object().unwrap();
+        let known: Vec<&str> = networks.values().filter_map(|network| network["IPAddress"].as_str()).collect();
+        assert_eq!(address.split_whitespace().next(), known.first().copied(), "{service}");
+        let environment = found["Config"]["Env"].to_string() + found["Config"]["Labels"].to_string().as_str();
+        for secret in ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"] {
+            assert!(!environment.contains(&project.variable(secret)), "{secret} of {service}");
+        }
+    }
+    assert_eq!(mounts(project, "db")["/var/lib/postgresql/data"], format!("volume {}_postgres_data", project.name));
+    assert_eq!(mounts(project, "redis")["/data"], format!("volume {}_redis_data", project.name));
+    let backend = mounts(project, "backend");
+    assert_eq!(backend["/app"], format!("bind {}", project.path("examples/spc/backend").display()));
+    assert_eq!(backend["/app/staticfiles"], format!("volume {}_backend_static", project.name));
+    assert_eq!(backend["/app/media"], format!("volume {}_backend_media", project.name));
+    let frontend = mounts(project, "frontend");
+    assert_eq!(frontend["/app"], format!("bind {}", project.path("examples/spc/frontend").display()));
+    let anonymous = frontend["/app/node_modules"].strip_prefix("volume ").unwrap();
+    assert!(anonymous.len() == 64 && anonymous.chars().all(|c| c.is_ascii_hexdigit()), "{anonymous}");
+}
+
+fn production_mounts_are_read_only(project: &Project) {
+    let nginx = mounts(project, "nginx");
+    for target in ["/etc/nginx/templates", "/etc/nginx/certificates", "/var/www/static", "/var/www/media"] {
+        assert!(nginx[target].ends_with(" (read-only)"), "{nginx:?}");
+    }
+    assert!(mounts(project, "backend").values().all(|mount| mount.starts_with("volume ")), "no sources of the machine");
+}
+
+/// Where in the container → what is mounted there.
+fn mounts(project: &Project, service: &str) -> BTreeMap<String, String> {
+    let found = inspect(&project.container(service));
+    let mount = |mount: &Value| {
+        let text = |key: &str| mount[key].as_str().unwrap_or_default().to_owned();
+        let what = if mount["Type"] == "volume" { text("Name") } else { text("Source") };
+        let mode = if mount["RW"] == true { "" } else { " (read-only)" };
+        (text("Destination"), format!("{} {what}{mode}", text("Type")))
+    };
+    found["Mounts"].as_array().unwrap().iter().map(mount).collect()
 }
 
 fn flower_lists_both_workers(project: &Project) {
