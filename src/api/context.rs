@@ -19,7 +19,7 @@ use crate::policy::Policy;
 
 use super::secret::Declared as DeclaredSecrets;
 use crate::apply::choices::{self, Choice, Choices};
-use crate::apply::failures::of_engine;
+use crate::apply::failures::of_connecting;
 use crate::apply::lock::Lock;
 
 /// Connects to the engine; called at most once, when a script first needs it.
@@ -241,6 +241,6 @@ impl Context {
             let failure = Failure::usage("The engine is not asked under --help");
             return Err(failure.hint("call args(#{ … }) before anything that needs the engine"));
         }
-        self.engine.get_or_try_init(|| (self.connector)()).await.cloned().map_err(|error| of_engine(error, "connect to the engine"))
+        self.engine.get_or_try_init(|| (self.connector)()).await.cloned().map_err(of_connecting)
     }
 }

@@ -4,15 +4,28 @@ use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
-/// An engine's error while doing something: `doing` is what failed, as in `create the container "x"`.
-pub fn of_engine(error: EngineError, doing: &str) -> Failure {
-    let kind = match error.kind {
+/// Why no engine could be connected to: such an error describes itself.
+pub fn of_connecting(error: EngineError) -> Failure {
+    let failure = Failure::new(kind_of(error.kind), sentence(&error.message));
+    match error.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn kind_of(kind: EngineErrorKind) -> Kind {
+    match kind {
         EngineErrorKind::NotFound => Kind::NotFound,
         EngineErrorKind::Conflict => Kind::Conflict,
         EngineErrorKind::Timeout => Kind::Timeout,
         EngineErrorKind::Invalid => Kind::Usage,
         _ => Kind::Engine,
-    };
+    }
+}
+
+/// An engine's error while doing something: `doing` is what failed, as in `create the container "x"`.
+pub fn of_engine(error: EngineError, doing: &str) -> Failure {
+    let kind = kind_of(error.kind);
     let failure = match error.kind {
         // These describe themselves; what was being done adds nothing.
         EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld => {

@@ -33,6 +33,13 @@ struct Common {
     /// File of variables, in place of the project's .env; may be given several times
     #[arg(long, value_name = "FILE", global = true)]
     env_file: Vec<PathBuf>,
+    /// Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host; without it DOCKER_HOST, then the Docker
+    /// context in use
+    #[arg(short = 'H', long, value_name = "ADDRESS", global = true)]
+    host: Option<String>,
+    /// Docker context to use, over DOCKER_HOST and the one in use
+    #[arg(long, value_name = "NAME", global = true, conflicts_with = "host")]
+    context: Option<String>,
     /// Only errors, and what the runbook prints
     #[arg(short, long, global = true)]
     quiet: bool,

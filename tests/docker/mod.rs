@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use spc::engine::Engine;
-use spc::engine::docker::{ConnectOptions, DockerEngine, connect};
+use spc::engine::docker::{ConnectOptions, DockerEngine, EngineChoice, connect};
+use spc::host::real::RealHost;
 use tokio::sync::OnceCell;
 
 use crate::conformance::case::stream_of;
@@ -25,7 +26,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 
 /// The engine, or the reason why there is none.
 pub async fn engine() -> DockerEngine {
-    let options = ConnectOptions { docker_host: std::env::var("DOCKER_HOST").ok(), ..ConnectOptions::default() };
+    let options = ConnectOptions::from_host(&RealHost::new(), &EngineChoice::default()).unwrap();
     match connect(&options).await {
         Ok(engine) => engine,
         Err(error) => panic!("these tests need a Docker Engine: {}\nhint: {}", error.message, error.hint.unwrap_or_default()),

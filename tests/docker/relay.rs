@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use spc::engine::docker::{ConnectOptions, DockerEngine, connect};
+use spc::engine::docker::{Address, ConnectOptions, DockerEngine, connect};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{UnixListener, UnixStream};
@@ -38,8 +38,7 @@ impl Relay {
 
     /// The engine as it is seen through the relay.
     pub async fn engine(&self) -> DockerEngine {
-        let address = format!("unix://{}", self.folder.path().join("docker.sock").display());
-        connect(&ConnectOptions { docker_host: Some(address), ..ConnectOptions::default() }).await.unwrap()
+        connect(&ConnectOptions::at(Address::Unix(self.folder.path().join("docker.sock")))).await.unwrap()
     }
 
     /// Waits until this many connections are open.

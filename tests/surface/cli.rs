@@ -24,6 +24,9 @@ fn help_names_every_verb_and_option() {
               -p, --project <NAME>      Project name, over the one that the runbook gives
                   --env-file <FILE>     File of variables, in place of the project's .env; may be given several
                                         times
+              -H, --host <ADDRESS>      Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host;
+                                        without it DOCKER_HOST, then the Docker context in use
+                  --context <NAME>      Docker context to use, over DOCKER_HOST and the one in use
               -q, --quiet               Only errors, and what the runbook prints
                   --json                One JSON object per line instead of text
               -y, --yes                 Answer every question with yes
@@ -54,6 +57,9 @@ fn help_of_run_names_what_only_it_takes() {
               -p, --project <NAME>      Project name, over the one that the runbook gives
                   --env-file <FILE>     File of variables, in place of the project's .env; may be given several
                                         times
+              -H, --host <ADDRESS>      Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host;
+                                        without it DOCKER_HOST, then the Docker context in use
+                  --context <NAME>      Docker context to use, over DOCKER_HOST and the one in use
               -q, --quiet               Only errors, and what the runbook prints
                   --json                One JSON object per line instead of text
               -y, --yes                 Answer every question with yes

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 
+use sha2::{Digest, Sha256};
+
 use crate::support::{Answer, Spc};
 
 /// The runbook of a stack that is to come up; its third line needs the engine.
@@ -135,29 +137,127 @@ fn what_answers_and_is_no_engine_is_told() {
 }
 
 #[test]
-fn an_address_that_is_none_or_not_done_yet_is_told() {
-    for (name, value) in [("DOCKER_HOST", "nonsense"), ("DOCKER_HOST", "tcp://"), ("DOCKER_HOST", "ssh://deploy@host")] {
-        let ended = Spc::new().env(name, value).args(["ps"]).output();
-        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{value}");
-        assert!(
-            ended.stderr.starts_with("error: ")
-                && ended.stderr.contains(&format!("DOCKER_HOST \"{value}\""))
-                && ended.stderr.contains("\nhelp: "),
-            "{value}: {ended}"
-        );
+fn an_address_that_is_none_is_told_with_who_gave_it() {
+    let cases = [
+        ("nonsense", "it names no protocol"),
+        ("tcp://", "it is not host:port"),
+        ("npipe:////./pipe/docker_engine", "a named pipe is there on Windows only"),
+        ("ssh://deploy@host:none", "the port is not a number up to 65535"),
+    ];
+    for (value, why) in cases {
+        let stderr = |who: &str| {
+            format!(
+                "error: Could not use {who} \"{value}\": {why}\nhelp: write unix:///path/to/docker.sock, tcp://host:port or ssh://user@host\n"
+            )
+        };
+        Spc::new().env("DOCKER_HOST", value).args(["ps"]).code(2).stderr(&stderr("DOCKER_HOST")).run();
+        Spc::new().args(["-H", value, "ps"]).code(2).stderr(&stderr("--host")).run();
     }
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_and_not_shown() {
     Spc::new()
-        .without_env("DOCKER_HOST")
-        .env("DOCKER_CONTEXT", "stage")
+        .env("DOCKER_HOST", "ssh://me:secret@host")
         .args(["ps"])
         .code(2)
         .stderr(
             r#"
-            error: Could not connect to the engine: DOCKER_CONTEXT is "stage", and Docker contexts are not supported yet
-            help: set DOCKER_HOST to the engine's address, which `docker context inspect stage` shows
+            error: Could not use DOCKER_HOST "ssh://me:***@host": it holds a password
+            help: take the password out: `ssh` logs in with a key, or asks at a terminal
             "#,
         )
         .run();
+}
+
+/// A run where Docker's client knows the context `stage`, whose engine is at a socket that is not there.
+fn with_context(meta: &str) -> Spc {
+    let run = Spc::new().without_env("DOCKER_HOST");
+    let id = Sha256::digest("stage").iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+    let folder = run.root().join("home/.docker/contexts/meta").join(id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("meta.json"), meta).unwrap();
+    run
+}
+
+const STAGE: &str = r#"{"Name":"stage","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///spc-none/stage 1.sock"}}}"#;
+
+#[test]
+fn a_context_leads_to_its_engine_and_is_named_where_that_does_not_answer() {
+    let stderr = |way_back: &str| {
+        format!(
+            "error: No Docker Engine answers at \"unix:///spc-none/stage 1.sock\" (there is no such socket), the address of the context \"stage\"\n\
+             help: start that engine, or {way_back} to use the one of this machine\n"
+        )
+    };
+    with_context(STAGE).args(["--context", "stage", "ps"]).code(1).stderr(&stderr("leave --context out")).run();
+    with_context(STAGE).env("DOCKER_CONTEXT", "stage").args(["ps"]).code(1).stderr(&stderr("unset DOCKER_CONTEXT")).run();
+    let in_use = with_context(STAGE);
+    std::fs::write(in_use.root().join("home/.docker/config.json"), r#"{"currentContext":"stage"}"#).unwrap();
+    in_use.args(["ps"]).code(1).stderr(&stderr("say --context default")).run();
+}
+
+#[test]
+fn a_context_that_is_missing_or_malformed_is_told_with_the_mend() {
+    with_context(STAGE)
+        .env("DOCKER_CONTEXT", "stag")
+        .args(["ps"])
+        .code(2)
+        .stderr(
+            r#"
+            error: There is no Docker context "stag", which DOCKER_CONTEXT names
+            help: did you mean "stage"?
+            "#,
+        )
+        .run();
+    let ended = with_context("{").args(["--context", "stage", "ps"]).output();
+    assert_eq!(ended.code, 2, "{ended}");
+    assert!(ended.stderr.starts_with("error: Could not read \"[home]/.docker/contexts/meta/"), "{ended}");
+    assert!(ended.stderr.contains("/meta.json\": it is not JSON, at line 1, column 1\nhelp: make the context again: "), "{ended}");
+    let broken = Spc::new().without_env("DOCKER_HOST");
+    std::fs::create_dir(broken.root().join("home/.docker")).unwrap();
+    std::fs::write(broken.root().join("home/.docker/config.json"), "{\n\"currentContext\": 1}").unwrap();
+    broken
+        .args(["ps"])
+        .code(2)
+        .stderr(
+            r#"
+            error: Could not read "[home]/.docker/config.json": it holds something else than Docker's client writes, at line 2, column 19
+            help: mend the file, or name the engine: --context, --host, DOCKER_CONTEXT or DOCKER_HOST
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn certificates_that_are_missing_or_no_certificates_are_told_by_their_file() {
+    let run = || Spc::new().env("DOCKER_HOST", "tcp://127.0.0.1:1").env("DOCKER_TLS_VERIFY", "1").args(["ps"]).code(2);
+    run()
+        .stderr(
+            r#"
+            error: DOCKER_TLS_VERIFY is set, but there is no "[home]/.docker/ca.pem"
+            help: set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem
+            "#,
+        )
+        .run();
+    let no_certificate = run();
+    std::fs::create_dir(no_certificate.root().join("home/.docker")).unwrap();
+    std::fs::write(no_certificate.root().join("home/.docker/ca.pem"), "not PEM").unwrap();
+    no_certificate
+        .stderr(
+            r#"
+            error: Could not use "[home]/.docker/ca.pem": it holds no certificate
+            help: give it a file in PEM, as `docker` takes it
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn host_and_context_together_are_refused() {
+    let ended = Spc::new().args(["--host", "ssh://a", "--context", "b", "ps"]).output();
+    assert_eq!(ended.code, 2, "{ended}");
+    assert!(ended.stderr.contains("'--host <ADDRESS>' cannot be used with '--context <NAME>'"), "{ended}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Where an engine is: the forms of `DOCKER_HOST`.
+//! Where an engine is: the forms of `DOCKER_HOST`, which are those of a context's endpoint too.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hyper::Uri;
-
-use crate::engine::{EngineError, EngineErrorKind, Result};
+use percent_encoding::percent_decode_str;
 
 /// The port of an engine that speaks plain HTTP, where the address names none.
 const PLAIN_PORT: u16 = 2375;
@@ -13,7 +13,7 @@ const PLAIN_PORT: u16 = 2375;
 const TLS_PORT: u16 = 2376;
 
 /// What an address may look like, for messages.
-const FORMS: &str = "write unix:///path/to/docker.sock or tcp://host:port";
+const FORMS: &str = "write unix:///path/to/docker.sock, tcp://host:port or ssh://user@host";
 
 /// Where an engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,41 +22,53 @@ pub enum Address {
     Unix(PathBuf),
     /// Another machine, or this one over its network.
     Tcp { host: String, port: u16, tls: bool },
+    /// The engine of a machine that is logged in to.
+    Ssh(SshAddress),
 }
 
+/// A machine as `ssh` is told of it; what is not said, its configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshAddress {
+    pub user: Option<String>,
+    /// A name of the network, or one of `ssh`'s own configuration.
+    pub host: String,
+    pub port: Option<u16>,
+    /// The engine's socket there, where it is not the default one.
+    pub socket: Option<String>,
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    pub why: String,
+    pub hint: String,
+}
+
+impl Malformed {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: FORMS.to_owned() }
+    }
+}
+
+type Result<T> = std::result::Result<T, Malformed>;
+
 impl Address {
-    /// Reads the value of `DOCKER_HOST`; `tls` says whether tcp is encrypted.
+    /// Reads an address; `tls` says whether tcp is encrypted.
     pub fn parse(text: &str, tls: bool) -> Result<Self> {
-        let invalid =
-            |why: &str| EngineError::new(EngineErrorKind::Invalid, format!("could not use DOCKER_HOST \"{text}\": {why}")).with_hint(FORMS);
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(invalid("it names no protocol"));
+        let (scheme, rest) = match text.split_once("://") {
+            Some(parts) => parts,
+            // As Docker's own client reads `engine.example:2375`.
+            None if text.contains(':') && !text.contains('/') => ("tcp", text),
+            None => return Err(Malformed::new("it names no protocol")),
         };
         match scheme {
             "unix" if Path::new(rest).is_absolute() => Ok(Self::Unix(rest.into())),
-            "unix" => Err(invalid("the socket's path has to begin with \"/\"")),
-            "tcp" | "http" => {
-                let uri: Uri = format!("http://{rest}").parse().map_err(|_| invalid("it is not host:port"))?;
-                if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-                    return Err(invalid("a path after the port is not supported"));
-                }
-                let authority = uri.authority().ok_or_else(|| invalid("it names no host"))?;
-                if authority.as_str().contains('@') {
-                    return Err(invalid("it holds a user name"));
-                }
-                if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
-                    return Err(invalid("the port is not a number up to 65535"));
-                }
-                let port = authority.port_u16().unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT });
-                let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-                Ok(Self::Tcp { host, port, tls })
-            }
-            "ssh" => Err(EngineError::new(EngineErrorKind::Invalid, format!("DOCKER_HOST \"{text}\": ssh is not supported yet"))
-                .with_hint(
-                    "forward the engine's socket, `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock user@host`, \
-                 and set DOCKER_HOST=unix:///tmp/docker.sock",
-                )),
-            other => Err(invalid(&format!("the protocol \"{other}\" is not supported"))),
+            "unix" => Err(Malformed::new("the socket's path has to begin with \"/\"")),
+            "tcp" | "http" => tcp(rest, tls),
+            "ssh" => SshAddress::parse(rest).map(Self::Ssh),
+            "npipe" => Err(Malformed::new("a named pipe is there on Windows only")),
+            "fd" => Err(Malformed::new("fd:// is where an engine listens; it is no way to it")),
+            other => Err(Malformed::new(format!("the protocol \"{other}\" is not supported"))),
         }
     }
 
@@ -72,58 +84,110 @@ impl fmt::Display for Address {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
+            Self::Ssh(address) => write!(f, "{address}"),
         }
     }
+}
+
+fn tcp(rest: &str, tls: bool) -> Result<Address> {
+    let uri: Uri = format!("http://{rest}").parse().map_err(|_| Malformed::new("it is not host:port"))?;
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(Malformed::new("a path after the port is not supported"));
+    }
+    let authority = uri.authority().ok_or_else(|| Malformed::new("it names no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(Malformed::new("it holds a user name"));
+    }
+    if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
+        return Err(Malformed::new(BAD_PORT));
+    }
+    let port = authority.port_u16().unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT });
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Address::Tcp { host, port, tls })
+}
+
+const BAD_PORT: &str = "the port is not a number up to 65535";
+
+impl SshAddress {
+    /// Reads what stands after `ssh://`.
+    fn parse(rest: &str) -> Result<Self> {
+        if rest.contains(['?', '#']) {
+            return Err(Malformed::new("nothing may stand after the socket's path"));
+        }
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
+        if user.is_some_and(|user| user.contains(':')) {
+            let hint = "take the password out: `ssh` logs in with a key, or asks at a terminal";
+            return Err(Malformed { why: "it holds a password".to_owned(), hint: hint.to_owned() });
+        }
+        let (host, port) = host_and_port(place)?;
+        let port = port.map(|port| port.parse().map_err(|_| Malformed::new(BAD_PORT))).transpose()?;
+        let user = user.map(decoded).transpose()?;
+        let socket = Some(decoded(path)?).filter(|path| !matches!(path.as_str(), "" | "/"));
+        // ssh may put them into a command of its configuration, which a shell runs.
+        let plain = |text: &str, others: &str| {
+            !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
+        };
+        if !plain(host, "._-:%") {
+            return Err(Malformed::new(if host.is_empty() { "it names no host" } else { "that is no host name" }));
+        }
+        if user.as_ref().is_some_and(|user| !plain(user, "._-+@\\")) {
+            return Err(Malformed::new("that is no user name"));
+        }
+        // ssh would take it for one of its own variables, and has no way to write it otherwise.
+        if socket.as_ref().is_some_and(|socket| socket.contains("${") || socket.contains(char::is_control)) {
+            return Err(Malformed::new("the socket's path can't be told to ssh"));
+        }
+        Ok(Self { user, host: host.to_owned(), port, socket })
+    }
+}
+
+/// `host`, `host:port`, `[::1]:port`.
+fn host_and_port(place: &str) -> Result<(&str, Option<&str>)> {
+    if let Some(rest) = place.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or_else(|| Malformed::new("a \"]\" is missing"))?;
+        return match rest.strip_prefix(':') {
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(Malformed::new("it is not [host]:port")),
+            Some(port) => Ok((host, Some(port))),
+        };
+    }
+    match place.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err(Malformed::new("an IPv6 address is written in brackets")),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((place, None)),
+    }
+}
+
+/// A part of a URL as it is meant.
+fn decoded(text: &str) -> Result<String> {
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| Malformed::new("it is not UTF-8"))
+}
+
+impl fmt::Display for SshAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ssh://")?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        if self.host.contains(':') { write!(f, "[{}]", self.host) } else { f.write_str(&self.host) }?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(self.socket.as_deref().unwrap_or_default())
+    }
+}
+
+/// An address as it may be shown: a password in it is none of anybody's.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let hidden = || {
+        let (scheme, rest) = text.split_once("://")?;
+        let (user, rest) = rest.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:***@{rest}"))
+    };
+    hidden().map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tcp(host: &str, port: u16, tls: bool) -> Address {
-        Address::Tcp { host: host.into(), port, tls }
-    }
-
-    #[test]
-    fn the_supported_forms_are_read_and_written_back() {
-        assert_eq!(Address::parse("unix:///run/user/1000/docker.sock", false), Ok(Address::Unix("/run/user/1000/docker.sock".into())));
-        assert_eq!(Address::parse("tcp://build.example:4000", false), Ok(tcp("build.example", 4000, false)));
-        assert_eq!(Address::parse("http://10.0.0.7:2375/", false), Ok(tcp("10.0.0.7", 2375, false)));
-        assert_eq!(Address::parse("tcp://[::1]:2375", false), Ok(tcp("::1", 2375, false)));
-        assert_eq!(tcp("::1", 2375, false).to_string(), "tcp://[::1]:2375");
-        assert_eq!(Address::Unix("/a.sock".into()).to_string(), "unix:///a.sock");
-    }
-
-    #[test]
-    fn without_a_port_tls_decides_which_is_meant() {
-        assert_eq!(Address::parse("tcp://engine", false), Ok(tcp("engine", 2375, false)));
-        assert_eq!(Address::parse("tcp://engine", true), Ok(tcp("engine", 2376, true)));
-    }
-
-    #[test]
-    fn a_malformed_address_is_refused_with_the_reason_and_the_forms() {
-        let cases = [
-            ("/var/run/docker.sock", "it names no protocol"),
-            ("unix://docker.sock", "the socket's path has to begin with \"/\""),
-            ("tcp://", "it is not host:port"),
-            ("tcp://engine:port", "the port is not a number up to 65535"),
-            ("tcp://engine:99999", "the port is not a number up to 65535"),
-            ("tcp://me@engine:2375", "it holds a user name"),
-            ("tcp://engine:2375/docker", "a path after the port is not supported"),
-            ("fd://3", "the protocol \"fd\" is not supported"),
-        ];
-        for (text, why) in cases {
-            let error = Address::parse(text, false).unwrap_err();
-            assert_eq!(error.kind, EngineErrorKind::Invalid, "{text}");
-            assert_eq!(error.message, format!("could not use DOCKER_HOST \"{text}\": {why}"));
-            assert_eq!(error.hint.as_deref(), Some(FORMS));
-        }
-    }
-
-    #[test]
-    fn ssh_is_named_as_not_supported_yet() {
-        let error = Address::parse("ssh://me@engine", false).unwrap_err();
-        assert_eq!(error.message, "DOCKER_HOST \"ssh://me@engine\": ssh is not supported yet");
-        assert!(error.hint.unwrap().contains("DOCKER_HOST=unix://"));
-    }
-}
+mod tests;

@@ -8,12 +8,16 @@ mod build;
 mod build_progress;
 mod connect;
 mod containers;
+mod contexts;
+mod endpoint;
 mod errors;
 mod events;
 mod exec;
+mod failure;
 mod images;
 mod networks;
 mod reference;
+mod ssh;
 mod streams;
 mod tls;
 mod transfer;
@@ -29,8 +33,9 @@ use bollard::{Docker, models};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-pub use address::Address;
+pub use address::{Address, Malformed, SshAddress};
 pub use connect::{ConnectOptions, connect};
+pub use endpoint::{ContextBy, Endpoint, EngineChoice, Source};
 pub use tls::TlsFiles;
 
 use super::{

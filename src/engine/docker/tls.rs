@@ -1,5 +1,8 @@
 //! The client side of TLS for `tcp://` engines, from Docker's three files.
 
+mod trouble;
+mod unverified;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,109 +11,136 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::contexts::client_folder;
 use crate::engine::{EngineError, EngineErrorKind, Result};
-use crate::host::{self, HostErrorKind};
+use crate::host::{Host, HostErrorKind};
 
-/// The content of the files in `DOCKER_CERT_PATH`, PEM.
+pub(super) use trouble::trouble;
+
+/// The content of Docker's files for TLS, PEM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The folder they are from, for messages.
     pub folder: PathBuf,
-    /// `ca.pem`: who may vouch for the engine.
-    pub authority: Bytes,
+    /// `ca.pem`: who may vouch for the engine. Without it, those whom this machine trusts.
+    pub authority: Option<Bytes>,
     /// `cert.pem` and `key.pem`: who we are. Without them the engine has to let strangers in.
     pub identity: Option<(Bytes, Bytes)>,
+    /// Whether the engine has to prove who it is.
+    pub verify: bool,
+    /// The context that they are from; otherwise the environment named them.
+    pub context: Option<String>,
 }
 
 // By hand: the key is a secret.
 impl std::fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsFiles").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("TlsFiles").field("folder", &self.folder).field("verify", &self.verify).finish_non_exhaustive()
     }
 }
 
 impl TlsFiles {
-    /// Reads them from `folder`.
-    pub(super) fn read(read: &dyn Fn(&Path) -> host::Result<Bytes>, folder: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            match read(&path) {
-                Ok(content) => Ok(Some(content)),
-                Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
-                Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)),
-            }
+    /// Those in `DOCKER_CERT_PATH`, or in the folder of Docker's client. `DOCKER_TLS_VERIFY` makes the engine prove who it
+    /// is; with `DOCKER_TLS` alone it need not, as Docker's client has it.
+    pub(super) fn of_environment(host: &dyn Host) -> Result<Self> {
+        let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
+        let verify = variable("DOCKER_TLS_VERIFY").is_some();
+        let switch = if verify { "DOCKER_TLS_VERIFY" } else { "DOCKER_TLS" };
+        let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| client_folder(host)).ok_or_else(|| {
+            let message = format!("{switch} is set, but none of DOCKER_CERT_PATH, DOCKER_CONFIG and HOME is");
+            EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH)
+        })?;
+        let mut files = Self::read(host, &folder, verify, &|path| {
+            let message = format!("{switch} is set, but there is no \"{}\"", path.display());
+            EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH)
+        })?;
+        if !verify {
+            files.authority = None;
+        } else if files.authority.is_none() {
+            let message = format!("{switch} is set, but there is no \"{}\"", folder.join("ca.pem").display());
+            return Err(EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH));
+        }
+        Ok(files)
+    }
+
+    /// Those of a context; `None` if it has none and the engine is to prove itself, which means: not encrypted.
+    pub(super) fn of_context(host: &dyn Host, folder: &Path, context: &str, verify: bool) -> Result<Option<Self>> {
+        let mut files = Self::read(host, folder, verify, &|path| {
+            let message = format!("the context \"{context}\" has one of cert.pem and key.pem, but there is no \"{}\"", path.display());
+            EngineError::new(EngineErrorKind::Invalid, message)
+                .with_hint(format!("give it both: `docker context update {context} --docker host=…,ca=…,cert=…,key=…`"))
+        })?;
+        files.context = Some(context.to_owned());
+        Ok(Some(files).filter(|files| files.authority.is_some() || files.identity.is_some() || !verify))
+    }
+
+    fn read(host: &dyn Host, folder: &Path, verify: bool, missing: &dyn Fn(&Path) -> EngineError) -> Result<Self> {
+        let read = |name: &str| match host.read(&folder.join(name)) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
+            Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)
+                .with_hint("let the user who runs spc read it, or name another folder with DOCKER_CERT_PATH")),
         };
-        let missing = |name: &str| {
-            EngineError::new(
-                EngineErrorKind::Invalid,
-                format!("DOCKER_TLS_VERIFY is set, but there is no \"{}\"", folder.join(name).display()),
-            )
-            .with_hint("set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem")
-        };
-        let authority = read("ca.pem")?.ok_or_else(|| missing("ca.pem"))?;
         let identity = match (read("cert.pem")?, read("key.pem")?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            (Some(_), None) => return Err(missing("key.pem")),
-            (None, Some(_)) => return Err(missing("cert.pem")),
+            (Some(_), None) => return Err(missing(&folder.join("key.pem"))),
+            (None, Some(_)) => return Err(missing(&folder.join("cert.pem"))),
         };
-        Ok(Self { folder: folder.to_owned(), authority, identity })
+        Ok(Self { folder: folder.to_owned(), authority: read("ca.pem")?, identity, verify, context: None })
     }
 
     /// What a connection needs of them.
     pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>> {
         let unusable = |name: &str, why: &dyn std::fmt::Display| {
-            EngineError::new(EngineErrorKind::Invalid, format!("could not use \"{}\": {why}", self.folder.join(name).display()))
+            let message = format!("could not use \"{}\": {why}", self.folder.join(name).display());
+            EngineError::new(EngineErrorKind::Invalid, message).with_hint("give it a file in PEM, as `docker` takes it")
         };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&self.authority) {
-            let certificate = certificate.map_err(|error| unusable("ca.pem", &error))?;
-            roots.add(certificate).map_err(|error| unusable("ca.pem", &error))?;
-        }
-        if roots.is_empty() {
-            return Err(unusable("ca.pem", &"it holds no certificate"));
-        }
         // Named, not taken from the process: this must not depend on who installed what before.
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| unusable("ca.pem", &error))?
-            .with_root_certificates(roots);
+            .map_err(|error| unusable("ca.pem", &error))?;
+        let builder = if self.verify {
+            builder.with_root_certificates(self.roots().map_err(|why| unusable("ca.pem", &why))?)
+        } else {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(unverified::AnyEngine(provider)))
+        };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = CertificateDer::pem_slice_iter(certificate)
                     .collect::<std::result::Result<Vec<_>, _>>()
                     .map_err(|error| unusable("cert.pem", &error))?;
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unusable("key.pem", &error))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| unusable("cert.pem", &error))?
+                if chain.is_empty() {
+                    return Err(unusable("cert.pem", &NO_CERTIFICATE));
+                }
+                let key =
+                    PrivateKeyDer::from_pem_slice(key).map_err(|_| unusable("key.pem", &"it holds no private key without a password"))?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| match error {
+                    rustls::Error::InconsistentKeys(_) => unusable("key.pem", &"it is not the key of \"cert.pem\""),
+                    error => unusable("cert.pem", &error),
+                })?
             }
         };
         Ok(Arc::new(config))
     }
+
+    fn roots(&self) -> std::result::Result<RootCertStore, String> {
+        let mut roots = RootCertStore::empty();
+        let Some(authority) = &self.authority else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            return Ok(roots);
+        };
+        for certificate in CertificateDer::pem_slice_iter(authority) {
+            roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+        }
+        if roots.is_empty() { Err(NO_CERTIFICATE.to_owned()) } else { Ok(roots) }
+    }
 }
+
+const NO_CERTIFICATE: &str = "it holds no certificate";
+const CERT_PATH: &str = "set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn files(authority: &'static str, identity: Option<(&'static str, &'static str)>) -> TlsFiles {
-        TlsFiles {
-            folder: "/certs".into(),
-            authority: authority.into(),
-            identity: identity.map(|(certificate, key)| (certificate.into(), key.into())),
-        }
-    }
-
-    #[test]
-    fn a_file_without_a_certificate_is_named() {
-        let error = files("not PEM at all", None).client_config().unwrap_err();
-        assert_eq!(error.kind, EngineErrorKind::Invalid);
-        assert_eq!(error.message, "could not use \"/certs/ca.pem\": it holds no certificate");
-    }
-
-    #[test]
-    fn debug_output_holds_no_key() {
-        let text = format!("{:?}", files("CA", Some(("CERT", "KEY"))));
-        assert!(text.contains("/certs") && !text.contains("KEY"), "{text}");
-    }
-}
+mod tests;

@@ -32,6 +32,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::errors;
+use super::ssh::{Tunnel, Way};
 use crate::engine::Result;
 
 /// How long the engine may take to begin its answer to a call that should be short.
@@ -51,7 +52,11 @@ enum Route {
     Unix(PathBuf),
     Tcp { host: String, port: u16 },
     Tls { host: String, port: u16, name: ServerName<'static>, connector: TlsConnector },
+    Ssh { tunnel: Arc<Tunnel>, way: Way },
 }
+
+/// What HTTP wants for a name where a socket has none.
+const NAMELESS: HeaderValue = HeaderValue::from_static("localhost");
 
 /// What a connection is, whichever the route.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -64,24 +69,27 @@ struct ErrorBody {
 }
 
 impl Wire {
-    /// A wire to `address`; `tls` is the client side of TLS where the address wants it.
+    /// A wire to `address`, over ssh aside; `tls` is the client side of TLS where the address wants it.
     pub(super) fn new(address: &Address, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<Self> {
+        let (host, port) = match address {
+            Address::Unix(path) => return Ok(Self { route: Route::Unix(path.clone()), host: NAMELESS }),
+            Address::Ssh(_) => return Err(io::Error::other("ssh has to log in first")),
+            Address::Tcp { host, port, .. } => (host.clone(), *port),
+        };
         let route = match (address, tls) {
-            (Address::Unix(path), _) => Route::Unix(path.clone()),
-            (Address::Tcp { host, port, tls: true }, Some(config)) => Route::Tls {
-                host: host.clone(),
-                port: *port,
-                name: ServerName::try_from(host.clone()).map_err(io::Error::other)?,
-                connector: TlsConnector::from(config),
-            },
-            (Address::Tcp { host, port, .. }, _) => Route::Tcp { host: host.clone(), port: *port },
+            (Address::Tcp { tls: true, .. }, Some(config)) => {
+                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+                Route::Tls { host, port, name, connector: TlsConnector::from(config) }
+            }
+            _ => Route::Tcp { host, port },
         };
-        // Over a socket the header means nothing, but HTTP wants one.
-        let host = match address {
-            Address::Unix(_) => "localhost".to_owned(),
-            Address::Tcp { .. } => address.to_string().trim_start_matches("tcp://").to_owned(),
-        };
-        Ok(Self { route, host: HeaderValue::try_from(host).map_err(io::Error::other)? })
+        let name = address.to_string();
+        Ok(Self { route, host: HeaderValue::try_from(name.trim_start_matches("tcp://")).map_err(io::Error::other)? })
+    }
+
+    /// A wire through a login.
+    pub(super) fn through(tunnel: Arc<Tunnel>, way: Way) -> Self {
+        Self { route: Route::Ssh { tunnel, way }, host: NAMELESS }
     }
 
     async fn open(&self, tether: Option<&Tether>) -> io::Result<Box<dyn Stream>> {
@@ -99,7 +107,13 @@ impl Wire {
             Route::Tls { host, port, name, connector } => {
                 let stream = connect_tcp(host, *port).await?;
                 Tether::tie(tether, &stream)?;
-                Ok(Box::new(connector.connect(name.clone(), stream).await?))
+                let encrypted = within(CONNECT, connector.connect(name.clone(), stream)).await;
+                Ok(Box::new(encrypted.map_err(|_| io::ErrorKind::TimedOut)??))
+            }
+            Route::Ssh { tunnel, way } => {
+                let stream = tunnel.connect(*way).await?;
+                Tether::tie(tether, &stream)?;
+                Ok(Box::new(stream))
             }
         }
     }

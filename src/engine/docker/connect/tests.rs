@@ -5,19 +5,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use super::*;
-
-const GROUPS: &str = "root:x:0:\nadm:x:4:syslog\ndocker:x:998:somebody\n";
+use crate::host::sim::SimHost;
+use crate::host::sim::conductor::SimConductor;
 
 fn unix(path: &str) -> Address {
     Address::Unix(path.into())
-}
-
-fn attempt(path: &str, kind: io::ErrorKind, group: Option<u32>) -> Attempt {
-    Attempt { address: unix(path), failure: Failure::Io(kind, kind.to_string()), group }
-}
-
-fn options() -> ConnectOptions {
-    ConnectOptions { user: Some("alice".into()), groups: Some(GROUPS.into()), ..ConnectOptions::default() }
 }
 
 /// An engine of one answer, at a socket of its own.
@@ -32,110 +24,46 @@ fn answering(answer: &'static str) -> (tempfile::TempDir, ConnectOptions) {
         assert!(request[..length].starts_with(b"GET /_ping HTTP/1.1\r\n"));
         stream.write_all(answer.as_bytes()).await.unwrap();
     });
-    (folder, ConnectOptions { docker_host: Some(format!("unix://{}", path.display())), ..options() })
+    (folder, ConnectOptions::at(Address::Unix(path)))
 }
 
 fn failure(answer: Result<DockerEngine>) -> EngineError {
     answer.err().expect("no engine to be there")
 }
 
-/// The options of an environment and of files, by user `alice`.
-fn gathered(variables: &[(&str, &str)], files: &[(&str, &'static str)]) -> Result<ConnectOptions> {
-    let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let read = |path: &Path| {
-        let file = files.iter().find(|(known, _)| Path::new(known) == path);
-        file.map(|(_, content)| (*content).into()).ok_or_else(|| host::HostError::new(host::HostErrorKind::NotFound, "no such file"))
-    };
-    ConnectOptions::gather(&variable, &read, "alice@machine")
-}
-
 #[test]
 fn the_options_are_the_environments_where_empty_counts_as_unset() {
-    let variables = [("DOCKER_HOST", ""), ("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/alice"), ("DOCKER_TLS_VERIFY", "1")];
-    let expected = ConnectOptions { runtime_dir: Some("/run/user/1000".into()), home: Some("/home/alice".into()), ..options() };
-    assert_eq!(gathered(&variables, &[("/etc/group", GROUPS)]), Ok(expected));
+    let host = SimHost::new(SimConductor::new(1)).with_file("/etc/group", "docker:x:998:\n");
+    let host = [("DOCKER_HOST", ""), ("XDG_RUNTIME_DIR", ""), ("HOME", "/home/alice"), ("DOCKER_TLS_VERIFY", "1")]
+        .iter()
+        .fold(host, |host, (name, value)| host.with_variable(name, value));
+    let options = ConnectOptions::from_host(&host, &EngineChoice::default()).unwrap();
+    assert_eq!((options.endpoint, options.runtime_dir, options.home), (None, None, Some("/home/alice".into())));
+    assert_eq!((options.groups.as_deref(), options.asks), (Some("docker:x:998:\n"), false));
 }
 
 #[test]
-fn tls_files_are_read_for_tcp_only_and_a_missing_one_is_named() {
-    let tcp = [("DOCKER_HOST", "tcp://engine"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/certs")];
-    let files = [("/certs/ca.pem", "CA"), ("/certs/cert.pem", "CERT"), ("/certs/key.pem", "KEY")];
-    let tls = gathered(&tcp, &files).unwrap().tls.unwrap();
-    assert_eq!((tls.authority, tls.identity), ("CA".into(), Some(("CERT".into(), "KEY".into()))));
-    assert_eq!(gathered(&tcp, &files[..1]).unwrap().tls.unwrap().identity, None);
-
-    let error = gathered(&tcp, &files[..2]).unwrap_err();
-    assert_eq!(error.message, "DOCKER_TLS_VERIFY is set, but there is no \"/certs/key.pem\"");
-    let home = [tcp[0], tcp[1], ("HOME", "/home/alice")];
-    let error = gathered(&home, &[]).unwrap_err();
-    assert_eq!(error.message, "DOCKER_TLS_VERIFY is set, but there is no \"/home/alice/.docker/ca.pem\"");
-    assert!(gathered(&[("DOCKER_HOST", "unix:///a.sock"), tcp[1]], &[]).unwrap().tls.is_none());
+fn ssh_may_ask_only_where_both_question_and_answer_are_at_a_terminal() {
+    let asks = |streams: &[StandardStream]| {
+        let host = SimHost::new(SimConductor::new(1));
+        let host = streams.iter().fold(host, |host, stream| host.with_terminal(*stream));
+        ConnectOptions::from_host(&host, &EngineChoice::default()).unwrap().asks
+    };
+    assert!(asks(&[StandardStream::Stdin, StandardStream::Stderr]));
+    assert!(!asks(&[StandardStream::Stdin, StandardStream::Stdout]));
+    assert!(!asks(&[StandardStream::Stderr]));
 }
 
 #[test]
-fn without_docker_host_the_default_and_the_rootless_sockets_are_tried_in_order() {
-    let options = ConnectOptions { runtime_dir: Some("/run/user/1000".into()), home: Some(PathBuf::from("/home/alice")), ..options() };
+fn without_a_name_the_default_and_the_rootless_sockets_are_tried_in_order() {
+    let options =
+        ConnectOptions { runtime_dir: Some("/run/user/1000".into()), home: Some(PathBuf::from("/home/alice")), ..Default::default() };
     assert_eq!(
-        options.candidates().unwrap(),
+        options.candidates(),
         [unix("/var/run/docker.sock"), unix("/run/user/1000/docker.sock"), unix("/home/alice/.docker/run/docker.sock")]
     );
-}
-
-#[test]
-fn docker_host_is_tried_alone_and_an_empty_one_counts_as_unset() {
-    let set = ConnectOptions { docker_host: Some("tcp://engine:2375".into()), runtime_dir: Some("/run/user/1000".into()), ..options() };
-    assert_eq!(set.candidates().unwrap(), [Address::Tcp { host: "engine".into(), port: 2375, tls: false }]);
-    let empty = ConnectOptions { docker_host: Some(String::new()), ..options() };
-    assert_eq!(empty.candidates().unwrap(), [unix("/var/run/docker.sock")]);
-}
-
-#[test]
-fn a_docker_context_is_refused_rather_than_overlooked() {
-    let context = |name: &str| ConnectOptions { docker_context: Some(name.into()), ..options() };
-    let error = context("staging").candidates().unwrap_err();
-    assert_eq!(error.message, "DOCKER_CONTEXT is \"staging\", and Docker contexts are not supported yet");
-    assert_eq!(error.hint.unwrap(), "set DOCKER_HOST to the engine's address, which `docker context inspect staging` shows");
-    assert!(context("default").candidates().is_ok());
-}
-
-#[test]
-fn when_no_engine_runs_every_address_is_named_with_its_reason() {
-    let attempts = [
-        attempt("/var/run/docker.sock", io::ErrorKind::NotFound, None),
-        attempt("/run/user/1000/docker.sock", io::ErrorKind::ConnectionRefused, None),
-    ];
-    let error = explain(&attempts, &options());
-    assert_eq!(error.kind, EngineErrorKind::Unreachable);
-    assert_eq!(
-        error.message,
-        "no Docker Engine answers at \"unix:///var/run/docker.sock\" (there is no such socket), \
-         nor at \"unix:///run/user/1000/docker.sock\" (nothing listens there)"
-    );
-    assert!(error.hint.unwrap().contains("`sudo systemctl start docker`"));
-}
-
-#[test]
-fn without_permission_the_hint_names_the_sockets_group_and_the_user() {
-    let attempts = [
-        attempt("/var/run/docker.sock", io::ErrorKind::PermissionDenied, Some(998)),
-        attempt("/run/user/1000/docker.sock", io::ErrorKind::NotFound, None),
-    ];
-    let error = explain(&attempts, &options());
-    assert_eq!(error.kind, EngineErrorKind::PermissionDenied);
-    assert_eq!(error.hint.unwrap(), "join the group \"docker\", which owns it: `sudo usermod -aG docker alice`, then log in again");
-}
-
-#[test]
-fn nobody_is_told_to_join_the_group_root() {
-    let error = explain(&[attempt("/var/run/docker.sock", io::ErrorKind::PermissionDenied, Some(0))], &options());
-    assert_eq!(error.hint.unwrap(), "only root may open it: use sudo, or start the engine with `--group docker` and join that group");
-}
-
-#[test]
-fn a_group_without_a_name_is_its_number() {
-    assert_eq!(group_name(998, Some(GROUPS)), "docker");
-    assert_eq!(group_name(7, Some(GROUPS)), "7");
-    assert_eq!(group_name(7, None), "7");
+    let named = ConnectOptions { runtime_dir: options.runtime_dir, ..ConnectOptions::at(unix("/a.sock")) };
+    assert_eq!(named.candidates(), [unix("/a.sock")]);
 }
 
 #[tokio::test]
@@ -143,7 +71,7 @@ async fn an_engine_that_is_new_enough_is_taken_with_its_version() {
     let (_folder, options) = answering("HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nOstype: linux\r\nContent-Length: 2\r\n\r\nOK");
     let engine = connect(&options).await.unwrap();
     assert_eq!(engine.api, ApiVersion { major: 1, minor: 41 });
-    assert_eq!(Some(engine.address.as_str()), options.docker_host.as_deref());
+    assert_eq!(engine.address, options.endpoint.unwrap().address.to_string());
     assert!(engine.local);
 }
 
@@ -167,12 +95,78 @@ async fn what_answers_without_being_an_engine_is_told_so() {
 #[tokio::test]
 async fn a_missing_socket_and_one_that_nobody_listens_at_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("docker.sock");
-    let options = ConnectOptions { docker_host: Some(format!("unix://{}", path.display())), ..options() };
+    // With a blank and letters beyond ASCII in its path.
+    let path = folder.path().join("데이터 1.sock");
+    let options = ConnectOptions::at(Address::Unix(path.clone()));
     let missing = failure(connect(&options).await);
-    assert!(missing.message.ends_with("(there is no such socket), the address in DOCKER_HOST"), "{}", missing.message);
+    assert!(missing.message.ends_with("데이터 1.sock\" (there is no such socket)"), "{}", missing.message);
     drop(UnixListener::bind(&path).unwrap());
     let dead = failure(connect(&options).await);
     assert_eq!(dead.kind, EngineErrorKind::Unreachable);
-    assert!(dead.message.contains("(nothing listens there)"), "{}", dead.message);
+    assert!(dead.message.ends_with("(nothing listens there)"), "{}", dead.message);
+    assert_eq!(dead.hint.as_deref(), Some("start that engine, or leave --host out to use the one of this machine"));
+}
+
+#[tokio::test]
+async fn what_ends_without_an_answer_or_speaks_no_http_is_told() {
+    let (_folder, options) = answering("");
+    assert!(failure(connect(&options).await).message.ends_with("(connected, but closed without an answer)"));
+    let (_folder, options) = answering("220 mail.example ESMTP\r\n");
+    assert!(failure(connect(&options).await).message.ends_with("(what answers does not speak HTTP)"));
+}
+
+#[tokio::test]
+async fn what_wants_tls_and_is_asked_without_is_told_how_to_be_asked() {
+    const ANSWER: &str = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let (_folder, options) = answering(ANSWER);
+    let error = failure(connect(&options).await);
+    assert!(error.message.ends_with("(it speaks TLS, and was asked without)"), "{}", error.message);
+    assert!(error.hint.unwrap().starts_with("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH"));
+}
+
+/// A listener at a port of its own that speaks TLS by a certificate of that name and validity.
+async fn behind_tls(name: &str, last_year: i32) -> ConnectOptions {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let server = server.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that is not content ends the handshake.
+        if let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(stream).await {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        }
+    });
+    let mut options = ConnectOptions::at(Address::Tcp { host: "127.0.0.1".into(), port, tls: true });
+    let files = TlsFiles { folder: "/certs".into(), authority: Some(authority.pem().into()), identity: None, verify: true, context: None };
+    options.endpoint.as_mut().unwrap().tls = Some(files);
+    options
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_or_is_for_another_name_is_told() {
+    assert!(connect(&behind_tls("127.0.0.1", 2999).await).await.is_ok());
+    let expired = failure(connect(&behind_tls("127.0.0.1", 2021).await).await);
+    assert!(expired.message.ends_with("(its certificate has expired)"), "{}", expired.message);
+    assert_eq!(expired.hint.as_deref(), Some("give the engine a new certificate"));
+    let other = failure(connect(&behind_tls("engine.example", 2999).await).await);
+    assert!(other.message.ends_with("(its certificate is for \"engine.example\")"), "{}", other.message);
+}
+
+#[tokio::test]
+async fn a_certificate_that_proves_nothing_is_taken_where_nothing_is_to_be_proved() {
+    let mut options = behind_tls("engine.example", 2021).await;
+    options.endpoint.as_mut().unwrap().tls.as_mut().unwrap().verify = false;
+    assert!(connect(&options).await.is_ok());
 }

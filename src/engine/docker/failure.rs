@@ -1,0 +1,199 @@
+//! Why no engine answered, and what to say about it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use super::address::Address;
+use super::connect::ConnectOptions;
+use super::endpoint::{Endpoint, Source};
+use super::tls::{self, TlsFiles};
+use super::{errors, wire};
+use crate::engine::{EngineError, EngineErrorKind};
+
+/// What Go's servers say to plain HTTP where they speak TLS.
+const ASKED_IN_PLAIN: &str = "HTTP request to an HTTPS server";
+
+/// One address that did not serve.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub address: Address,
+    pub failure: Failure,
+    /// The id of the group that owns the socket, if permission is what was missing.
+    pub group: Option<u32>,
+}
+
+/// Why it did not.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Io(io::ErrorKind, String),
+    Silent,
+    /// The connection was taken, and ended without an answer.
+    Closed,
+    /// What answers speaks TLS, and was not asked so.
+    WantsTls,
+    /// With a next step of its own.
+    Told(Told),
+    Other(String),
+}
+
+/// A cause and its mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// A clause without a full stop.
+    pub why: String,
+    pub hint: String,
+}
+
+impl Failure {
+    /// What a request met; `tls` is what it was encrypted with.
+    pub(super) fn of_client(error: &bollard::errors::Error, tls: Option<&TlsFiles>) -> Self {
+        // bollard shows its own error and the one inside as one, whose causes begin below both.
+        let error: &(dyn Error + 'static) = match error {
+            bollard::errors::Error::HyperResponseError { err } => err,
+            bollard::errors::Error::IOError { err } => err,
+            other => other,
+        };
+        if let Some((error, files)) = cause::<rustls::Error>(error).zip(tls) {
+            return Self::Told(tls::trouble(error, files));
+        }
+        if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+            return Self::Other("what answers does not speak HTTP".to_owned());
+        }
+        if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message) {
+            return Self::Closed;
+        }
+        match cause::<io::Error>(error) {
+            Some(error) if is_end(error.kind()) => Self::Closed,
+            Some(error) if error.to_string().starts_with("failed to lookup address") => Self::Other("the name does not resolve".to_owned()),
+            Some(error) => Self::Io(error.kind(), error.to_string()),
+            None => Self::Other(errors::root_cause(error).to_string()),
+        }
+    }
+
+    /// An answer that is none of an engine's.
+    pub(super) fn of_status(status: u16, body: &str) -> Self {
+        if status == 400 && body.contains(ASKED_IN_PLAIN) {
+            return Self::WantsTls;
+        }
+        let words = body.lines().next().unwrap_or_default().trim_end_matches('.');
+        Self::Other(format!("it answered with status {status} {words}").trim_end().to_owned())
+    }
+
+    pub(super) fn is_permission(&self) -> bool {
+        matches!(self, Self::Io(io::ErrorKind::PermissionDenied, _))
+    }
+}
+
+fn is_end(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof)
+}
+
+/// The outermost error of that type among an error and its causes. An I/O error gives what its content is caused by, not
+/// its content.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        let content = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = content.map(|content| -> &(dyn Error + 'static) { content }).or_else(|| error.source());
+    }
+    None
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(io::ErrorKind::NotFound, _) => f.write_str("there is no such socket"),
+            Self::Io(io::ErrorKind::ConnectionRefused, _) => f.write_str("nothing listens there"),
+            Self::Io(io::ErrorKind::PermissionDenied, _) => f.write_str("no permission"),
+            Self::Io(io::ErrorKind::TimedOut, _) => f.write_str("no connection in time"),
+            Self::Io(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => {
+                f.write_str("the network does not lead there")
+            }
+            Self::Silent => write!(f, "connected, but no answer within {} s", wire::QUICK.as_secs()),
+            Self::Closed => f.write_str("connected, but closed without an answer"),
+            Self::WantsTls => f.write_str("it speaks TLS, and was asked without"),
+            Self::Told(told) => f.write_str(&told.why),
+            Self::Io(_, words) | Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+/// Every address tried and why it failed; the hint is for the one the user most likely meant.
+pub(super) fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineError {
+    let tried: Vec<_> = attempts.iter().map(|Attempt { address, failure, .. }| format!("\"{address}\" ({failure})")).collect();
+    let tried = tried.join(", nor at ");
+    if let Some(attempt) = attempts.iter().find(|attempt| attempt.failure.is_permission()) {
+        return EngineError::new(EngineErrorKind::PermissionDenied, format!("could not open the Docker Engine's socket at {tried}"))
+            .with_hint(permission_hint(attempt, options));
+    }
+    let silent = attempts.iter().any(|attempt| matches!(attempt.failure, Failure::Silent));
+    let kind = if silent { EngineErrorKind::Timeout } else { EngineErrorKind::Unreachable };
+    let endpoint = options.endpoint.as_ref();
+    let from = endpoint.map_or_else(String::new, |endpoint| match &endpoint.source {
+        Source::HostOption => String::new(),
+        Source::DockerHost => ", the address in DOCKER_HOST".to_owned(),
+        Source::Context { .. } => format!(", the address of {}", endpoint.source.name()),
+    });
+    let own = attempts.iter().find_map(|attempt| own_hint(&attempt.failure, endpoint));
+    let hint = own.unwrap_or_else(|| match endpoint {
+        Some(Endpoint { source, .. }) => format!("start that engine, or {} to use the one of this machine", source.way_back()),
+        None => {
+            "start the Docker Engine (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to one that runs".to_owned()
+        }
+    });
+    EngineError::new(kind, format!("no Docker Engine answers at {tried}{from}")).with_hint(hint)
+}
+
+/// The next step after a failure that says which.
+fn own_hint(failure: &Failure, endpoint: Option<&Endpoint>) -> Option<String> {
+    match (failure, endpoint.map(|endpoint| &endpoint.source)) {
+        (Failure::Told(told), _) => Some(told.hint.clone()),
+        (Failure::WantsTls, Some(Source::Context { name, .. })) => {
+            Some(format!("give the context its certificates: `docker context update {name} --docker host=…,ca=…,cert=…,key=…`"))
+        }
+        (Failure::WantsTls, _) => {
+            Some("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn permission_hint(attempt: &Attempt, options: &ConnectOptions) -> String {
+    let user = options.user.as_deref().unwrap_or("$USER");
+    match attempt.group.map(|id| group_name(id, options.groups.as_deref())) {
+        // Group 0 opens far more than the engine.
+        Some(group) if group != "root" && group != "0" => {
+            format!("join the group \"{group}\", which owns it: `sudo usermod -aG {group} {user}`, then log in again")
+        }
+        _ => "only root may open it: use sudo, or start the engine with `--group docker` and join that group".to_owned(),
+    }
+}
+
+/// The group that owns a socket.
+pub(super) fn owner_group(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    #[allow(clippy::disallowed_methods, reason = "the engine's own socket is the engine's to look at")]
+    std::fs::metadata(path).ok().map(|socket| socket.gid())
+}
+
+/// A group's name by `/etc/group` (`name:password:id:members`); its number if it has none.
+fn group_name(id: u32, groups: Option<&str>) -> String {
+    let number = id.to_string();
+    groups
+        .into_iter()
+        .flat_map(str::lines)
+        .find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)? == number).then(|| name.to_owned())
+        })
+        .unwrap_or(number)
+}
+
+#[cfg(test)]
+mod tests;

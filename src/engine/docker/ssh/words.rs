@@ -1,0 +1,58 @@
+//! What `ssh`, and Docker's client at its other end, say: shortened, and with a next step.
+
+use crate::engine::docker::address::SshAddress;
+
+/// As many lines as say what happened: the last ones.
+const LINES: usize = 2;
+
+/// The end of what was said, on one line and without control characters, which would be for a terminal.
+pub(super) fn last(text: &str) -> String {
+    let clean = |line: &str| {
+        line.chars().filter(|c| !c.is_control()).collect::<String>().trim().trim_start_matches("ssh: ").trim_end_matches('.').to_owned()
+    };
+    let lines: Vec<String> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("; ")
+}
+
+/// The next step after a login that failed; `command` is how the user logs in.
+pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Option<String> {
+    let said = said.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let known = match machine.port {
+        Some(port) if port != 22 => format!("'[{}]:{port}'", machine.host),
+        _ => machine.host.clone(),
+    };
+    if says(&["has changed"]) {
+        Some(format!(
+            "if that machine was made anew, forget its old key with `ssh-keygen -R {known}`, then confirm the new one with {command}"
+        ))
+    } else if says(&["host key verification failed"]) {
+        Some(format!("log in once by hand to confirm that machine's key: {command}"))
+    } else if says(&["permission denied", "too many authentication failures"]) {
+        Some(format!("{command} has to log in without a question: load the key with `ssh-add`, or bring it there with `ssh-copy-id`"))
+    } else if says(&["could not resolve"]) {
+        Some("check the machine's name".to_owned())
+    } else if says(&["connection refused"]) {
+        Some("check that sshd runs there, and its port: ssh://user@host:port".to_owned())
+    } else {
+        None
+    }
+}
+
+/// The next step where Docker's client over there reached no engine.
+pub(super) fn engine_hint(said: &str) -> Option<String> {
+    let said = said.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if says(&["permission denied"]) {
+        Some("let that user open the socket there: `sudo usermod -aG docker <user>`".to_owned())
+    } else if says(&["command not found", "docker: not found", "unknown command"]) {
+        Some("install Docker there, or name the engine's socket: ssh://user@host/path/to/docker.sock".to_owned())
+    } else if says(&["cannot connect", "daemon running", "failed to open the raw stream connection"]) {
+        Some("start the Docker Engine there, or name its socket: ssh://user@host/path/to/docker.sock".to_owned())
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;
