@@ -50,6 +50,13 @@ release_services() {
   trap - EXIT
 }
 
+# Who only wants to run the tests has not asked to be reached from outside.
+keep_ssh_off() {
+  [[ -d /run/systemd/system ]] || return 0
+  say "packages: masking ssh.service; to have it, run: systemctl unmask ssh.service ssh.socket"
+  systemctl --quiet mask ssh.service ssh.socket
+}
+
 apt() {
   apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@"
 }
@@ -65,6 +72,9 @@ install_missing() {
   [[ -x /bin/busybox ]] || packages+=(busybox-static)
   [[ -s /etc/ssl/certs/ca-certificates.crt ]] || packages+=(ca-certificates)
   if $FOR_TESTS; then
+    # The tests start servers of their own, on loopback.
+    command -v ssh >/dev/null || packages+=(openssh-client)
+    [[ -x /usr/sbin/sshd ]] || packages+=(openssh-server)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     # Debian keeps the part that makes virtual environments in a package of its own.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
@@ -79,6 +89,7 @@ install_missing() {
   say "packages: installing ${packages[*]}"
   apt update || die "the package lists could not be fetched; see above"
   hold_services
+  [[ " ${packages[*]} " != *" openssh-server "* ]] || keep_ssh_off
   apt install --yes --no-install-recommends "${packages[@]}" >/dev/null || die "installing ${packages[*]} failed; see above"
   release_services
 }

@@ -16,6 +16,8 @@ mod interrupted;
 mod kept;
 mod killed;
 mod lock;
+mod over_ssh;
+mod over_tls;
 mod project;
 mod readiness;
 mod rebooted;
@@ -27,6 +29,8 @@ mod runbooks;
 mod secrets;
 mod spc;
 mod stack;
+mod sshd;
+mod tls_engine;
 mod until;
 mod watch;
 

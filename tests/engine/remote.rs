@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::docker::{containers, docker, exec, objects};
+use super::docker::{containers, docker, objects};
 use super::images::busybox;
 use super::project::Project;
 use super::relay::Relay;
+use super::spc::Spc;
 use super::until::until;
 
 fn describe(project: &Project, services: usize) {
@@ -17,28 +18,48 @@ fn describe(project: &Project, services: usize) {
     project.stack(&format!("services: #{{ {} }}", services.join(", ")));
 }
 
+/// Brings a stack up, built and with a secret, on the engine that `leads` leads a run to, works with it and takes it down
+/// again; `docker` is Docker's own client of that engine. How many runs that were.
+pub fn serves_as_a_local_engine(project: &Project, leads: &dyn Fn(Spc) -> Spc, docker: &dyn Fn(&[&str]) -> String) -> usize {
+    let image = format!("local/{}:1", project.name);
+    if !docker(&["image", "ls", "--quiet", &image]).is_empty() {
+        docker(&["image", "rm", "--force", &image]);
+    }
+    project.file("pass", "told to nobody").file("app/note", "sent\n");
+    project.file("app/Dockerfile", &format!("FROM {}\nCOPY note /\nCMD [\"sh\", \"-c\", \"echo begun; sleep 1000\"]\n", busybox()));
+    project.stack(&format!(
+        r#"secrets: #{{ pass: #{{ file: "./pass" }} }},
+        services: #{{ web: #{{
+            image: "{image}", build: "./app", secrets: ["pass"], stop_grace_period: "0s", read_only: true,
+            healthcheck: #{{ test: "test -f /note", interval: "1h" }},
+        }} }}"#
+    ));
+    leads(project.up()).ends(0).told(&["built", "ready"]);
+    assert_eq!(docker(&["exec", &project.container("web"), "cat", "/note", "/run/secrets/pass"]), "sent\ntold to nobody");
+    let script = r#"
+        let web = app::describe().service("web");
+        print(web.exec("cat", #{ stdin: "given" }).stdout);
+        print(web.exec("seq 1 200000").lines().len());
+        print(parallel([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map(|n| || web.exec(`sleep 0.2; echo ${n}`).stdout.int())));
+        print(web.logs()[0].text);
+    "#;
+    let numbers: Vec<String> = (1..=12).map(|number| number.to_string()).collect();
+    leads(project.script(script)).ends(0).printed(&["given\n200000\n", &format!("[{}]", numbers.join(", ")), "begun"]);
+    leads(project.spc(&["ps"])).ends(0).printed(&[&project.container("web"), "running"]);
+    leads(project.spc(&["run", "scripts/down.rhai"])).ends(0);
+    let label = format!("label=com.docker.compose.project={}", project.name);
+    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &label]), "");
+    docker(&["image", "rm", &image]);
+    4
+}
+
 #[test]
 fn a_remote_engine_serves_as_a_local_one_does() {
     let project = Project::new("remote");
     let relay = Relay::new();
-    project.file("pass", "told to nobody").file("app/Dockerfile", &format!("FROM {}\nCOPY note /\nCMD [\"sleep\", \"1000\"]\n", busybox()));
-    project.file("app/note", "sent\n");
-    project.stack(
-        r#"secrets: #{ pass: #{ file: "./pass" } },
-        services: #{ web: #{
-            image: "local/spct-remote:1", build: "./app", secrets: ["pass"], stop_grace_period: "0s", read_only: true,
-            healthcheck: #{ test: "test -f /note", interval: "1h" },
-        } }"#,
-    );
-    let on_remote = |spc: super::spc::Spc| spc.env("DOCKER_HOST", relay.docker_host());
-    on_remote(project.up()).ends(0).told(&["built", "ready"]);
+    serves_as_a_local_engine(&project, &|spc| spc.env("DOCKER_HOST", relay.docker_host()), &docker);
     assert!(!relay.take().is_empty(), "it went through the port");
-    assert_eq!(exec(&project.container("web"), &["cat", "/note", "/run/secrets/pass"]), "sent\ntold to nobody");
-    let script = r#"let web = app::describe().service("web"); print(web.exec("cat").stdout); print(web.exec("cat; echo done >&2", #{ stdin: "given" }));"#;
-    on_remote(project.script(script)).ends(0).printed(&["given", "done"]);
-    on_remote(project.spc(&["run", "scripts/down.rhai"])).ends(0);
     assert_eq!(objects(&project.name), [""; 0]);
-    docker(&["image", "rm", "local/spct-remote:1"]);
 }
 
 #[test]
