@@ -164,7 +164,7 @@ fn a_name_in_a_description_that_nothing_has_comes_with_the_nearest() {
             1 | stack("spc", #{ services: #{ db: #{ image: "x", volumes: ["data:/data"] } } });
               |                                                 ^^^^^^^
               |
-              = help: add `data: #{}` to the volumes of the stack; a folder begins with "./"
+              = help: name "data" among the volumes of the stack; a folder begins with "./"
             "#,
         )
         .run();

@@ -134,7 +134,7 @@ impl Project {
                     && !self.volumes.contains_key(volume)
                 {
                     return Err(dangling("volume", volume, self.volumes.keys())
-                        .hint(format!("add `{volume}: #{{}}` to the volumes of the stack; a folder begins with \"./\""))
+                        .hint(format!("name \"{volume}\" among the volumes of the stack; a folder begins with \"./\""))
                         .at(path(&["services", name, "volumes"])));
                 }
             }
@@ -191,7 +191,7 @@ impl Project {
                     names.join(", ")
                 ))
                 .hint(format!(
-                    "mark it `{key}: #{{ \"x-spc-shared\": true }}` if that is safe (never for a database), or mount it with \":ro\""
+                    "give the volume \"{key}\" the key \"x-spc-shared\": true if that is safe (never for a database), or mount it with \":ro\""
                 ))
                 .at(path(&["volumes", key])));
             }

@@ -1,4 +1,10 @@
 //! Reading a Compose-shaped value, with the path of what is wrong.
+//!
+//! A map that comes from a script holds no null: `()` leaves the key out. In YAML a key may stand without a value, which is
+//! the key not set, or an entry with nothing but defaults (`volumes: { data: }`).
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
@@ -75,12 +81,16 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A truth value; the words `true` and `false` too, as interpolation leaves them.
+    /// A truth value; also as a word, as interpolation leaves it and older YAML has it.
     pub fn bool(&self) -> Result<bool, Failure> {
-        match self.value {
-            Value::Bool(value) => Ok(*value),
-            Value::String(text) if text == "true" => Ok(true),
-            Value::String(text) if text == "false" => Ok(false),
+        let word = match self.value {
+            Value::Bool(value) => return Ok(*value),
+            Value::String(text) => text.to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        match word.as_str() {
+            "true" | "yes" | "y" | "on" => Ok(true),
+            "false" | "no" | "n" | "off" => Ok(false),
             _ => Err(self.wrong_type("true or false")),
         }
     }
@@ -124,26 +134,37 @@ impl<'a> Field<'a> {
     /// The entries of a map.
     pub fn entries(&self) -> Result<Vec<(String, Field<'a>)>, Failure> {
         let Value::Object(map) = self.value else { return Err(self.wrong_type("a map")) };
-        Ok(map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), self.child(key, value))).collect())
+        Ok(map.iter().map(|(key, value)| (key.clone(), self.child(key, value))).collect())
     }
 
-    /// A map whose keys are known.
+    /// A map whose keys are known; an empty one where there is a key without a value.
     pub fn map(&self) -> Result<MapReader<'a>, Failure> {
         self.long_form("a map")
     }
 
     /// The long form, a map, of what has a short one too; `wanted` names both: `a folder or a map`.
     pub fn long_form(&self, wanted: &str) -> Result<MapReader<'a>, Failure> {
-        let Value::Object(map) = self.value else { return Err(self.wrong_type(wanted)) };
+        static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        let map = match self.value {
+            Value::Object(map) => map,
+            Value::Null => &EMPTY,
+            _ => return Err(self.wrong_type(wanted)),
+        };
         Ok(MapReader { map, field: self.clone(), known: Vec::new() })
     }
 
-    /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a list item without `=`.
-    pub fn pairs(&self, bare: &dyn Fn(&str) -> Option<String>) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+    /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a key without a value, a list item without `=`.
+    pub fn pairs(&self, bare: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, Failure> {
+        let mut pairs = BTreeMap::new();
         match self.value {
-            Value::Object(_) => self.entries()?.into_iter().map(|(key, field)| Ok((key, field.scalar()?))).collect(),
+            Value::Object(_) => {
+                for (key, field) in self.entries()? {
+                    let value = if field.value.is_null() { bare(&key) } else { Some(field.scalar()?) };
+                    pairs.extend(value.map(|value| (key, value)));
+                }
+                Ok(pairs)
+            }
             Value::Array(_) => {
-                let mut pairs = std::collections::BTreeMap::new();
                 for item in self.list()? {
                     let text = item.text()?;
                     match text.split_once('=') {
@@ -204,7 +225,7 @@ impl<'a> MapReader<'a> {
     /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here. Keys `x-…` are free.
     pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
         for (key, value) in self.map {
-            if self.known.contains(&key.as_str()) || key.starts_with("x-") || value.is_null() {
+            if self.known.contains(&key.as_str()) || key.starts_with("x-") {
                 continue;
             }
             let field = self.field.child(key, value);
