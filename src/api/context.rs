@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Engine, EngineError};
 use crate::host::resolve::resolve;
 use crate::host::{Conductor, Host};
+use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
 use crate::model::secret::Secrets;
@@ -98,6 +99,8 @@ pub struct Context {
     choices: Mutex<Choices>,
     /// The project that was described last.
     described_project: Mutex<Option<String>>,
+    /// Files that failures are about, by the names they have there.
+    texts: Mutex<BTreeMap<String, Arc<Source>>>,
     /// Locks held by `guarded`, by project.
     locks: Mutex<BTreeMap<String, Arc<Lock>>>,
     connector: Connector,
@@ -125,6 +128,7 @@ impl Context {
             read: Mutex::default(),
             choices: Mutex::default(),
             described_project: Mutex::new(None),
+            texts: Mutex::new(BTreeMap::new()),
             locks: Mutex::new(BTreeMap::new()),
             connector,
             engine: tokio::sync::OnceCell::new(),
@@ -205,6 +209,17 @@ impl Context {
         }
     }
 
+    /// Keeps a file's text, so that a failure that is about it can be shown with its line.
+    pub(super) fn keep_text(&self, source: Arc<Source>) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(source.name.clone(), source);
+    }
+
+    /// The text of a file that was read in this run; without it, the name alone.
+    pub fn text(&self, name: &str) -> Arc<Source> {
+        let known = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.unwrap_or_else(|| Arc::new(Source { name: name.to_owned(), text: String::new() }))
+    }
+
     /// The lock of `project`, if `guarded` holds it.
     pub(super) fn held_lock(&self, project: &str) -> Option<Arc<Lock>> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner).get(project).cloned()
@@ -231,8 +246,17 @@ impl Context {
 
     /// The context of the run that a native function is called in.
     pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
-        let tag = call.tag().and_then(|tag| tag.read_lock::<Arc<Self>>().map(|context| (*context).clone()));
-        tag.ok_or_else(|| Failure::new(Kind::Failed, "The function is called outside of a run"))
+        let context = call.tag().and_then(Self::of_tag);
+        context.ok_or_else(|| Failure::new(Kind::Failed, "The function is called outside of a run"))
+    }
+
+    /// The context of the run that an engine is made for.
+    pub fn of_engine(engine: &rhai::Engine) -> Option<Arc<Self>> {
+        Self::of_tag(engine.default_tag())
+    }
+
+    fn of_tag(tag: &rhai::Dynamic) -> Option<Arc<Self>> {
+        tag.read_lock::<Arc<Self>>().map(|context| (*context).clone())
     }
 
     /// The engine, connected at the first call.

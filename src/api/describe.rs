@@ -1,9 +1,11 @@
 //! A description read: into the typed project, held to what `spc.toml` allows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use rhai::Map;
+use serde_json::Value;
 
 use super::context::Context;
 use super::project;
@@ -12,12 +14,14 @@ use super::stack::Stack;
 use crate::compose::dotenv;
 use crate::host::HostErrorKind;
 use crate::host::resolve::resolve;
-use crate::model::spec::{EnvFile, MountSource, Project, ReadOptions, SecretSource};
+use crate::model::failure::SpecPath;
+use crate::model::spec::{EnvFile, MountSource, Project, ReadOptions, SecretSource, Service};
 use crate::model::{Failure, Kind};
+use crate::policy::Refusal;
 use crate::value::json::map_to_json;
 
 impl Stack {
-    /// Reads a description; nothing is done with it.
+    /// Reads the description in a script; nothing is done with it.
     pub(super) fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
         let json = map_to_json(description)?;
         let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
@@ -26,9 +30,14 @@ impl Stack {
             (None, Some(name)) => name,
             (None, None) => project::name(context)?,
         };
+        Self::read(context, name, &json, &context.project.directory)
+    }
+
+    /// Reads a description, wherever it is from; its relative paths are below `directory`.
+    pub(super) fn read(context: &Arc<Context>, name: String, description: &Value, directory: &Path) -> Result<Self, Failure> {
         let lookup = |variable: &str| context.variable(variable).map(str::to_owned);
-        let options = ReadOptions { directory: &context.project.directory, lookup: &lookup };
-        let mut project = Project::read(&name, &json, &options)?;
+        let options = ReadOptions { directory, lookup: &lookup };
+        let mut project = Project::read(&name, description, &options)?;
         check_policy(context, &project)?;
         project.add_env_files(&|file| read_env_file(context, file))?;
         for (name, secret) in &project.secrets {
@@ -41,43 +50,54 @@ impl Stack {
             let _ = secret::find(context, name);
         }
         context.set_described_project(&name);
-        Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)) })
+        Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)), file: None })
     }
 }
 
 /// What a description asks for and `spc.toml` has to allow: checked before anything is done with it.
 fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
-    let resolve = |path: &std::path::Path| resolve(&*context.host, path);
-    for service in project.services.values() {
-        for mount in &service.volumes {
+    let resolve = |path: &Path| resolve(&*context.host, path);
+    for (name, service) in &project.services {
+        for (index, mount) in service.volumes.iter().enumerate() {
             if let MountSource::Bind { path, .. } = &mount.source {
-                context
-                    .policy
-                    .bind_mount(path, &resolve)
-                    .map_err(|refusal| Failure::from(refusal).field("service", service.name.clone()))?;
+                context.policy.bind_mount(path, &resolve).map_err(|refusal| {
+                    refused(refusal, &["services", name, "volumes", &index.to_string()]).field("service", name.clone())
+                })?;
             }
         }
-        for (key, value) in &service.environment {
-            if let Some(name) = context.secrets.unexposed_in(value) {
-                return Err(Failure::usage(format!(
-                    "The secret \"{name}\" would stand in the environment of \"{}\" as {key}",
-                    service.name
-                ))
+        check_environment(context, service)?;
+        if let Some(build) = &service.build {
+            context
+                .policy
+                .read_path(&build.context, &resolve)
+                .map_err(|refusal| refused(refusal, &["services", name, "build", "context"]))?;
+        }
+    }
+    for (name, volume) in &project.volumes {
+        let allowed = context.policy.volume_options(volume.driver.as_deref(), &volume.driver_opts, &resolve);
+        allowed.map_err(|refusal| refused(refusal, &["volumes", name]))?;
+    }
+    for (name, secret) in &project.secrets {
+        if let SecretSource::File(path) = &secret.source {
+            context.policy.read_path(path, &resolve).map_err(|refusal| refused(refusal, &["secrets", name, "file"]))?;
+        }
+    }
+    Ok(())
+}
+
+/// A refusal about the value at `path` of the description.
+fn refused(refusal: Refusal, path: &[&str]) -> Failure {
+    Failure::from(refusal).at(SpecPath { keys: path.iter().map(|&key| key.to_owned()).collect(), on_key: false })
+}
+
+/// Refuses a secret in an environment that was not exposed for it.
+fn check_environment(context: &Context, service: &Service) -> Result<(), Failure> {
+    for (key, value) in &service.environment {
+        if let Some(name) = context.secrets.unexposed_in(value) {
+            return Err(Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{}\" as {key}", service.name))
                 .hint(format!(
                     "deliver it as a file with `secrets: [\"{name}\"]`; if it must be there, write expose(secret(\"{name}\"))"
                 )));
-            }
-        }
-        if let Some(build) = &service.build {
-            context.policy.read_path(&build.context, &resolve)?;
-        }
-    }
-    for volume in project.volumes.values() {
-        context.policy.volume_options(volume.driver.as_deref(), &volume.driver_opts, &resolve)?;
-    }
-    for secret in project.secrets.values() {
-        if let SecretSource::File(path) = &secret.source {
-            context.policy.read_path(path, &resolve)?;
         }
     }
     Ok(())

@@ -14,6 +14,7 @@
 pub mod answer;
 pub mod args;
 pub mod bytes;
+mod compose;
 pub mod confirm;
 pub mod container;
 pub mod context;
@@ -84,6 +85,7 @@ fn placed<T>(call: &NativeCallContext, work: impl FnOnce(&Context) -> Result<T, 
 /// The primitives: each file registers its own functions and types.
 const PRIMITIVES: &[fn(&mut Engine)] = &[
     args::register,
+    compose::register,
     container::register,
     exec::register,
     guarded::register,

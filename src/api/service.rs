@@ -46,7 +46,7 @@ impl Service {
 
     /// A service of the project at hand.
     pub(super) fn at_hand(context: &Arc<Context>, name: &str) -> Result<Self, Failure> {
-        let stack = Stack { context: context.clone(), name: super::project::name(context)?, project: None };
+        let stack = Stack { context: context.clone(), name: super::project::name(context)?, project: None, file: None };
         Self::of(&stack, name)
     }
 
@@ -107,7 +107,8 @@ impl Service {
         let outcome = finish(&self.stack.context, async {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
             verbs::scale(&around, &project, &self.name, count).await
-        })?;
+        });
+        let outcome = self.stack.placed(outcome)?;
         Ok(Record::new(
             "result",
             Map::from([

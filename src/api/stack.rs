@@ -15,6 +15,7 @@ use super::service::Service;
 use super::{task, unread};
 use crate::apply::images::{self, Building};
 use crate::apply::verbs::{self, Lifecycle, UpOptions};
+use crate::compose::ComposeFile;
 use crate::model::Failure;
 use crate::model::event::Event;
 use crate::model::observed::Container;
@@ -29,6 +30,8 @@ pub struct Stack {
     pub(super) name: String,
     /// What was described; none for `stack()`, which has what runs.
     pub(super) project: Option<Arc<Project>>,
+    /// The compose file that it was described in, if it was one.
+    pub(super) file: Option<Arc<ComposeFile>>,
 }
 
 impl fmt::Display for Stack {
@@ -40,13 +43,21 @@ impl fmt::Display for Stack {
 impl Stack {
     /// The project at hand, from what runs.
     fn at_hand(context: &Arc<Context>) -> Result<Self, Failure> {
-        Ok(Self { context: context.clone(), name: project::name(context)?, project: None })
+        Ok(Self { context: context.clone(), name: project::name(context)?, project: None, file: None })
     }
 
     pub(super) fn described(&self) -> Result<&Arc<Project>, Failure> {
         self.project.as_ref().ok_or_else(|| {
             Failure::usage(format!("The stack \"{}\" has no description here", self.name))
                 .hint("`stack()` has what runs; describe it with `stack(\"name\", #{ services: … })` to bring it up")
+        })
+    }
+
+    /// The same result; a failure about the description is placed in the file that it was in.
+    pub(super) fn placed<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.map_err(|failure| match &self.file {
+            Some(file) => file.placed(failure),
+            None => failure,
         })
     }
 
@@ -83,8 +94,8 @@ impl Stack {
             // Before the first change: a run that is killed half-way has chosen as well.
             self.context.keep_choices();
             verbs::up(&around, &project, &up).await
-        })?;
-        Ok(self.outcome(&outcome))
+        });
+        Ok(self.outcome(&self.placed(outcome)?))
     }
 
     pub(super) fn lifecycle(&self, services: Option<Vec<String>>, verb: Lifecycle, timeout: Option<Duration>) -> Result<Record, Failure> {

@@ -1,10 +1,11 @@
 //! `yaml::`: values as YAML, in files and texts.
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use serde_yaml::Value as Yaml;
 
 use super::{Raw, fs, placed};
+use crate::compose::yaml;
 use crate::model::Failure;
 use crate::value::json::{from_json, to_json};
 
@@ -19,39 +20,8 @@ fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut value: Yaml = serde_yaml::from_str(text).map_err(wrong)?;
     value.apply_merge().map_err(wrong)?;
-    Ok(from_json(&plain(value).map_err(|reason| Failure::usage(format!("{what} {reason}")))?))
-}
-
-/// YAML as the data that JSON has too. Keys become text; a tag is refused, as its meaning would be lost.
-fn plain(value: Yaml) -> Result<Value, String> {
-    Ok(match value {
-        Yaml::Null => Value::Null,
-        Yaml::Bool(yes) => Value::Bool(yes),
-        Yaml::Number(number) => json_number(&number).ok_or_else(|| format!("holds {number}, which is no number of scripts"))?,
-        Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => Value::Array(items.into_iter().map(plain).collect::<Result<_, _>>()?),
-        Yaml::Mapping(fields) => {
-            let mut object = Map::new();
-            for (key, value) in fields {
-                object.insert(key_text(plain(key)?)?, plain(value)?);
-            }
-            Value::Object(object)
-        }
-        Yaml::Tagged(tagged) => return Err(format!("has the tag {}, which says nothing here", tagged.tag)),
-    })
-}
-
-fn json_number(number: &serde_yaml::Number) -> Option<Value> {
-    let whole = number.as_i64().map(Number::from).or_else(|| number.as_u64().map(Number::from));
-    whole.or_else(|| number.as_f64().and_then(Number::from_f64)).map(Value::Number)
-}
-
-fn key_text(key: Value) -> Result<String, String> {
-    match key {
-        Value::String(text) => Ok(text),
-        Value::Array(_) | Value::Object(_) => Err("has a list or a map as a key".to_owned()),
-        other => Ok(other.to_string()),
-    }
+    let value = yaml::to_json(value).map_err(|strange| Failure::usage(format!("{what} {}", strange.reason)))?;
+    Ok(from_json(&value))
 }
 
 /// A value as YAML text that YAML 1.1 readers take for the same: what they would read as a bool, a number of base 60

@@ -1,10 +1,20 @@
-//! What Compose reads, read the same way: interpolation and `.env` files. Pure.
+//! What Compose reads, read the same way: compose files, interpolation and `.env` files. Pure.
+//!
+//! - [`file`]: a compose file as a description, and where in it a fault stands
+//! - [`interpolate`], [`dotenv`]: variables in texts, files of variables
+//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text
 //!
 //! The behaviour is that of docker compose 2.40; where a reader of ours is stricter, its
 //! documentation says so and why.
 
 pub mod dotenv;
+pub mod file;
 pub mod interpolate;
+pub mod locate;
+mod text;
+pub mod yaml;
+
+pub use file::ComposeFile;
 
 /// Looks a variable up: its value, or nothing when it is not set. An empty value is a value.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

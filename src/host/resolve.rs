@@ -1,4 +1,4 @@
-//! What the policy asks of the disk.
+//! What the policy asks of the disk, and how a path on it is told.
 
 use std::path::Path;
 
@@ -12,6 +12,13 @@ pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
         Err(_) if host.info(path).is_ok_and(|info| info.kind == FileKind::Symlink) => Resolution::Dangling,
         Err(_) => Resolution::Missing,
     }
+}
+
+/// A canonical path as the user would write it: relative to the folder that spc was started in.
+pub fn shown(host: &dyn Host, path: &Path) -> String {
+    let here = host.current_folder().and_then(|folder| host.canonicalize(&folder));
+    let shown = here.ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string();
+    if shown.is_empty() { ".".to_owned() } else { shown }
 }
 
 #[cfg(test)]

@@ -106,6 +106,17 @@ impl fmt::Display for SpecPath {
     }
 }
 
+/// Where in a file the fault stands that is not a script: a compose file. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePlace {
+    /// As the user would name it: relative to the working folder.
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    /// Characters to underline; at least 1.
+    pub width: usize,
+}
+
 /// A failure in the user's words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
@@ -120,6 +131,8 @@ pub struct Failure {
     pub details: Vec<Detail>,
     /// The place in the description it is about.
     pub path: Option<Box<SpecPath>>,
+    /// The place in a file it is about; goes before `path`.
+    pub place: Option<Box<FilePlace>>,
 }
 
 /// A titled block of text below a message. The text is foreign: control characters are shown, not sent.
@@ -132,7 +145,7 @@ pub struct Detail {
 impl Failure {
     /// A failure of `kind`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None }
+        Self { kind, message: message.into(), hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None, place: None }
     }
 
     /// A wrong argument, key, type or name.
@@ -173,6 +186,13 @@ impl Failure {
     #[must_use]
     pub fn at(mut self, path: SpecPath) -> Self {
         self.path = Some(Box::new(path));
+        self
+    }
+
+    /// The same failure, placed in a file.
+    #[must_use]
+    pub fn in_file(mut self, place: FilePlace) -> Self {
+        self.place = Some(Box::new(place));
         self
     }
 }

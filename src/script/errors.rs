@@ -4,8 +4,10 @@ use rhai::{Engine, EvalAltResult, Position};
 
 use super::library::{CLOSURE, Library};
 use super::names::{Names, Suggestion};
+use crate::api::Context;
 use crate::model::Failure;
 use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
+use crate::model::failure::FilePlace;
 use crate::value::error::{COMMAND_LINE, failure_of, innermost};
 use crate::value::places::place;
 use crate::value::wording::{Missing, missing, unmarked};
@@ -24,9 +26,10 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
     if found.is_none() && !trace.is_empty() {
         found = Some(trace.remove(0).place);
     }
-    let literal = failure.path.as_ref().and_then(|path| library.find(&path.keys, path.on_key, found.as_ref()));
-    if let Some(literal) = literal
-        && let Some(call) = found.replace(literal).filter(|call| found.as_ref().is_some_and(|found| found.source != call.source))
+    let literal = || failure.path.as_ref().and_then(|path| library.find(&path.keys, path.on_key, found.as_ref()));
+    let faulty = failure.place.as_ref().and_then(|place| in_file(engine, place)).or_else(literal);
+    if let Some(faulty) = faulty
+        && let Some(call) = found.replace(faulty).filter(|call| found.as_ref().is_some_and(|found| found.source != call.source))
     {
         trace.insert(0, Frame { function: word_at(&call), place: call });
     }
@@ -94,6 +97,12 @@ fn unwound<'a>(library: &Library, name: &str, error: &'a EvalAltResult) -> (&'a 
 
 fn place_of(library: &Library, source: &str, position: Position) -> Option<Place> {
     library.source(source).and_then(|source| place(&source, position))
+}
+
+/// A place in a file that the run has read.
+fn in_file(engine: &Engine, place: &FilePlace) -> Option<Place> {
+    let source = Context::of_engine(engine)?.text(&place.file);
+    Some(Place { source, line: place.line, column: place.column, width: place.width })
 }
 
 /// Rhai names the dot for some fields: the field after it is meant.

@@ -239,9 +239,7 @@ impl Library {
 
     /// As the user would name a file: relative to the folder that spc was started in.
     pub fn shown(&self, path: &Path) -> String {
-        let here = self.host.current_folder().and_then(|folder| self.host.canonicalize(&folder));
-        let shown = here.ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string();
-        if shown.is_empty() { ".".to_owned() } else { shown }
+        crate::host::resolve::shown(&*self.host, path)
     }
 
     fn learn(&self, ast: &AST, source: &Arc<Source>) {

@@ -1,7 +1,7 @@
 //! Failures ↔ Rhai errors, without loss.
 //!
 //! A script sees a failure as a map: `kind`, `message`, `hint`, the failure's own fields, and, where there are any,
-//! `details` (blocks of text) and `at` (the place in the description). Whatever a script does with that map, thrown again
+//! `details` (blocks of text) and `at` (the place in the description or in a file). Whatever a script does with that map, thrown again
 //! it is the same failure.
 //!
 //! An interrupt and a refusal by policy can't be swallowed: once thrown, they also stand in a slot of the thread that
@@ -14,7 +14,7 @@ use rhai::{Dynamic, EvalAltResult, Map, Position};
 use super::json::{from_json, to_json};
 use super::text::plain;
 use super::wording;
-use crate::model::failure::{Detail, SpecPath};
+use crate::model::failure::{Detail, FilePlace, SpecPath};
 use crate::model::{Failure, Kind};
 
 /// The field of a failure that is about the words of the command line, not about a place in the script.
@@ -100,7 +100,9 @@ pub fn error_map(failure: &Failure) -> Map {
     if !failure.details.is_empty() {
         map.insert("details".into(), failure.details.iter().map(detail_map).collect::<rhai::Array>().into());
     }
-    if let Some(path) = &failure.path {
+    if let Some(place) = &failure.place {
+        map.insert("at".into(), place_map(place).into());
+    } else if let Some(path) = &failure.path {
         let keys: rhai::Array = path.keys.iter().map(|key| key.clone().into()).collect();
         map.insert("at".into(), Map::from([("keys".into(), keys.into()), ("on_key".into(), path.on_key.into())]).into());
     }
@@ -108,6 +110,16 @@ pub fn error_map(failure: &Failure) -> Map {
     map.insert("message".into(), failure.message.clone().into());
     map.insert("hint".into(), failure.hint.clone().map_or(Dynamic::UNIT, Dynamic::from));
     map
+}
+
+fn place_map(place: &FilePlace) -> Map {
+    let number = |number: usize| Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX));
+    Map::from([
+        ("file".into(), place.file.clone().into()),
+        ("line".into(), number(place.line)),
+        ("column".into(), number(place.column)),
+        ("width".into(), number(place.width)),
+    ])
 }
 
 fn detail_map(detail: &Detail) -> Dynamic {
@@ -131,6 +143,7 @@ fn from_error_map(map: &Map) -> Failure {
     let mut failure = Failure::new(kind, text("message").unwrap_or_default());
     failure.hint = text("hint");
     failure.path = map.get("at").and_then(spec_path).map(Box::new);
+    failure.place = map.get("at").and_then(file_place).map(Box::new);
     for detail in map.get("details").and_then(rhai::Dynamic::read_lock::<rhai::Array>).iter().flat_map(|list| list.iter()) {
         if let Some(detail) = detail.read_lock::<Map>() {
             let text = |key: &str| detail.get(key).map(plain).unwrap_or_default();
@@ -150,6 +163,12 @@ fn spec_path(at: &Dynamic) -> Option<SpecPath> {
     let at = at.read_lock::<Map>()?;
     let keys = at.get("keys")?.read_lock::<rhai::Array>()?.iter().map(plain).collect();
     Some(SpecPath { keys, on_key: at.get("on_key")?.as_bool().ok()? })
+}
+
+fn file_place(at: &Dynamic) -> Option<FilePlace> {
+    let at = at.read_lock::<Map>()?;
+    let number = |key: &str| at.get(key)?.as_int().ok().and_then(|number| usize::try_from(number).ok());
+    Some(FilePlace { file: plain(at.get("file")?), line: number("line")?, column: number("column")?, width: number("width")? })
 }
 
 #[cfg(test)]
@@ -172,6 +191,8 @@ mod tests {
         let wrapped = EvalAltResult::ErrorInFunctionCall("f".into(), "up.rhai".into(), error, Position::new(3, 5));
         assert_eq!(failure_of(&wrapped), full());
         assert_eq!(innermost(&wrapped).1, Some("up.rhai"));
+        let in_file = Failure { path: None, ..full() }.in_file(FilePlace { file: "compose.yaml".into(), line: 3, column: 5, width: 2 });
+        assert_eq!(failure_of(&throw(in_file.clone())), in_file);
     }
 
     #[test]

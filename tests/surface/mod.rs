@@ -2,6 +2,7 @@
 
 mod args;
 mod cli;
+mod compose;
 mod connection;
 mod control;
 mod descriptions;

@@ -136,10 +136,10 @@ fn a_mount_from_outside_of_the_project_needs_its_line() {
         .stderr(
             r#"
             error: A script may not mount "/srv/data": it is outside of the project
-             --> scripts/a.rhai:1:1
+             --> scripts/a.rhai:1:59
               |
             1 | stack("spc", #{ services: #{ db: #{ image: "x", volumes: ["/srv/data:/data"] } } });
-              | ^^^^^
+              |                                                           ^^^^^^^^^^^^^^^^^
               |
               = help: to allow it, write bind_mounts = ["/srv/data"] under [allow] in spc.toml
             "#,

@@ -13,8 +13,8 @@ mod value;
 
 use indexmap::IndexMap;
 
-use super::Lookup;
 use super::interpolate::interpolate_marked;
+use super::{Lookup, text};
 use crate::model::position::position;
 use statement::Statements;
 
@@ -111,16 +111,13 @@ fn evaluate(value: &statement::Value<'_>, line: usize, dotenv: &mut Dotenv, look
     Ok(interpolated.text)
 }
 
-/// The text of the file without a byte order mark.
+/// The text of the file; without NUL, which no variable can hold.
 fn decode(content: &[u8]) -> Result<&str, DotenvError> {
-    const HINT: &str = "save the file as UTF-8";
-    if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
-        return Err(Fault::new(0, "The file is written in UTF-16", HINT).within(""));
-    }
-    let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
-    let text = std::str::from_utf8(content).map_err(|error| {
-        let valid = String::from_utf8_lossy(&content[..error.valid_up_to()]);
-        Fault::new(valid.len(), "The file is not written in UTF-8", HINT).within(&valid)
+    let text = text::decode(content).map_err(|wrong| DotenvError {
+        line: wrong.line,
+        column: wrong.column,
+        message: wrong.message.to_owned(),
+        hint: wrong.hint.to_owned(),
     })?;
     match text.find('\0') {
         Some(offset) => Err(Fault::new(offset, "A NUL byte can't stand in a variable", "remove it").within(text)),

@@ -1,0 +1,255 @@
+//! `compose`: a compose file as a stack.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhai::plugin::*;
+use rhai::{EvalAltResult, Map, NativeCallContext};
+
+use super::context::Context;
+use super::paths;
+use super::stack::Stack;
+use crate::compose::ComposeFile;
+use crate::compose::file::{FILE_NAMES, OVERRIDE_NAMES, source};
+use crate::host::HostErrorKind;
+use crate::host::resolve::shown;
+use crate::model::event::{Event, Level};
+use crate::model::names::{check_project, normalise_project};
+use crate::model::suggest::nearest;
+use crate::model::{Failure, Kind};
+use crate::value::Options;
+
+/// Makes the functions of this file known.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+/// The stack of the compose file at `path`, which is relative to the project directory.
+fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
+    let mut options = Options::new(options, "options of compose");
+    let profiles = options.list_of_text("profiles")?;
+    let project = options.text("project")?;
+    if let Some(wrong) = project.as_ref().and_then(|name| check_project(name).err()) {
+        let placed = options.wrong("project", wrong.message);
+        return Err(Failure { hint: wrong.hint, ..placed });
+    }
+    options.finish()?;
+    let (file, folder) = read(context, path)?;
+    let name = match context.project.name.clone().or(project) {
+        Some(name) => name,
+        None => match file.project_name()? {
+            Some(name) => name,
+            None => of_folder(&folder)?,
+        },
+    };
+    let profiles = profiles.unwrap_or_else(|| listed(context, "COMPOSE_PROFILES"));
+    let stack = Stack::read(context, name, &file.description(profiles), &folder).map_err(|failure| file.placed(failure))?;
+    Ok(Stack { file: Some(Arc::new(file)), ..stack })
+}
+
+/// Reads a compose file; the folder it is in. What is worth a note is reported.
+fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
+    let checked = paths::to_read(context, path)?;
+    let content = context.host.read(checked.as_path()).map_err(|error| match error.kind {
+        HostErrorKind::NotFound => missing(context, path),
+        _ => error.into(),
+    })?;
+    let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
+    context.keep_text(source.clone());
+    let environment = &context.project.environment;
+    let file = ComposeFile::read(source.clone(), &content, &|name| environment.get(name).cloned())?;
+    for note in &file.notes {
+        warn(context, format!("{}:{}: {}", source.name, note.line, note.text));
+    }
+    let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
+    Ok((file, folder.to_path_buf()))
+}
+
+fn missing(context: &Context, path: &str) -> Failure {
+    let failure = Failure::new(Kind::NotFound, format!("There is no compose file \"{path}\""));
+    let there: Vec<&str> = FILE_NAMES.into_iter().filter(|name| paths::exists(context, name).unwrap_or(false)).collect();
+    match nearest(path, there.iter().copied()).or(there.first().copied()) {
+        Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
+        None => failure.hint("a path is relative to the project directory"),
+    }
+}
+
+/// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that Compose knows.
+fn found(context: &Context) -> Result<String, Failure> {
+    if let Some(given) = context.project.environment.get("COMPOSE_FILE").filter(|given| !given.is_empty()) {
+        if given.contains(':') {
+            return Err(Failure::usage(format!("COMPOSE_FILE names several files, \"{given}\", which is not supported yet"))
+                .hint("name one: compose(\"compose.yaml\")"));
+        }
+        return Ok(given.clone());
+    }
+    let there = |names: [&'static str; 4]| -> Result<Vec<&str>, Failure> {
+        names.into_iter().filter_map(|name| paths::exists(context, name).map(|yes| yes.then_some(name)).transpose()).collect()
+    };
+    let files = there(FILE_NAMES)?;
+    let Some((first, others)) = files.split_first() else {
+        let folder = shown(&*context.host, &context.project.directory);
+        return Err(Failure::new(Kind::NotFound, format!("There is no compose file in \"{folder}\""))
+            .hint(format!("it is called {}; another name is given: compose(\"stack.yaml\")", FILE_NAMES.join(", "))));
+    };
+    if let Some(over) = there(OVERRIDE_NAMES)?.first() {
+        // Left out silently, the stack would be another than Compose's.
+        return Err(Failure::usage(format!("Compose would merge \"{over}\" into \"{first}\", which is not supported yet"))
+            .hint(format!("for the one file without the other: compose(\"{first}\")")));
+    }
+    if !others.is_empty() {
+        warn(context, format!("of several compose files \"{first}\" is taken, as Compose does, not \"{}\"", others.join("\", \"")));
+    }
+    Ok((*first).to_owned())
+}
+
+/// The project's name by the folder of the file.
+fn of_folder(folder: &Path) -> Result<String, Failure> {
+    let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = normalise_project(&folder);
+    if name.is_empty() {
+        return Err(Failure::usage(format!("The folder \"{folder}\" gives no project name"))
+            .hint("give one in the compose file (name: …) or with --project"));
+    }
+    Ok(name)
+}
+
+/// The parts of a variable that are separated by commas.
+fn listed(context: &Context, variable: &str) -> Vec<String> {
+    let text = context.project.environment.get(variable).map(String::as_str).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn warn(context: &Context, text: String) {
+    context.events.event(&Event::Log { level: Level::Warning, text });
+}
+
+type Raw<T> = Result<T, Box<EvalAltResult>>;
+
+/// The functions of a script.
+#[export_module]
+mod functions {
+    use super::*;
+
+    /// The stack that the project's compose file describes: that of `COMPOSE_FILE`, else the first of `compose.yaml`,
+    /// `compose.yml`, `docker-compose.yml` and `docker-compose.yaml` in the project directory. Nothing is done with it.
+    ///
+    /// Throws `not_found` if there is none, and all that `compose(path)` throws.
+    ///
+    /// ```rhai
+    /// fs::write("compose.yaml", "services: { cache: { image: redis:7-alpine } }");
+    /// assert_eq(compose().name, "project");
+    /// ```
+    #[rhai_fn(name = "compose", return_raw)]
+    pub fn compose_found(context: NativeCallContext) -> Raw<Stack> {
+        let context = Context::of(&context)?;
+        Ok(described(&context, &found(&context)?, Map::new())?)
+    }
+
+    /// The stack that a compose file describes, as `stack("name", #{ … })` has it. Nothing is done with it.
+    ///
+    /// The path is relative to the project directory, the paths in the file to the file's folder. Variables are those of
+    /// the process environment and of the project's `.env`; one that is not set and has no default is empty, with a
+    /// warning. Active profiles are those of `COMPOSE_PROFILES`. The project is called as `--project` or
+    /// `COMPOSE_PROJECT_NAME` says, else as `name:` in the file, else as the file's folder.
+    ///
+    /// Throws `not_found` if there is no such file, `policy` if it may not be read, and `usage`, at line and column of the
+    /// file, for what is not YAML, for an unknown key, for a key of Compose's that is not supported yet, for a wrong value,
+    /// and for a variable that is required and not set.
+    ///
+    /// ```rhai
+    /// fs::write("docker-compose.yml", "name: shop\nservices:\n  cache:\n    image: redis:${REDIS:-7}-alpine\n");
+    /// let shop = compose("docker-compose.yml");
+    /// assert_eq(shop.name, "shop");
+    /// ```
+    #[rhai_fn(name = "compose", return_raw)]
+    pub fn compose_of(context: NativeCallContext, path: &str) -> Raw<Stack> {
+        Ok(described(&Context::of(&context)?, path, Map::new())?)
+    }
+
+    /// The same, with `profiles`, the active ones in place of those of `COMPOSE_PROFILES`, and `project`, the name in place
+    /// of the file's own.
+    ///
+    /// ```rhai
+    /// fs::write("compose.yaml", "services:\n  cache:\n    image: redis:7-alpine\n    profiles: [production]\n");
+    /// let shop = compose("compose.yaml", #{ profiles: ["production"], project: "shop" });
+    /// assert_eq(shop.name, "shop");
+    /// ```
+    #[rhai_fn(name = "compose", return_raw)]
+    pub fn compose_with(context: NativeCallContext, path: &str, options: Map) -> Raw<Stack> {
+        Ok(described(&Context::of(&context)?, path, options)?)
+    }
+
+    /// The stack of the project's compose file, with the options of `compose(path, options)`.
+    ///
+    /// ```rhai
+    /// fs::write("compose.yaml", "services: { cache: { image: redis:7-alpine } }");
+    /// assert_eq(compose(#{ project: "shop" }).name, "shop");
+    /// ```
+    #[rhai_fn(name = "compose", return_raw)]
+    pub fn compose_found_with(context: NativeCallContext, options: Map) -> Raw<Stack> {
+        let context = Context::of(&context)?;
+        Ok(described(&context, &found(&context)?, options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use super::*;
+
+    const FILE: &str = "\
+services:
+  web:
+    image: x
+    env_file: a.env
+    volumes: [./src:/app]
+  proxy: {image: x, profiles: [production]}
+";
+
+    fn trial(variables: &'static [(&'static str, &'static str)]) -> Trial {
+        let given = |host: crate::host::sim::SimHost| {
+            host.with_file("/project/app/compose.yaml", FILE).with_file("/project/app/a.env", "A=of the file\n")
+        };
+        Trial::with(given, "", |context| {
+            context.project.environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        })
+    }
+
+    fn stack(trial: &Trial, options: Map) -> Stack {
+        described(&trial.context, "app/compose.yaml", options).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    #[test]
+    fn paths_are_below_the_folder_of_the_file() {
+        let stack = stack(&trial(&[]), Map::new());
+        let web = &stack.described().unwrap().services["web"];
+        assert_eq!(web.environment["A"], "of the file");
+        assert_eq!(web.writable_binds().collect::<Vec<_>>(), [Path::new("/project/app/src")]);
+        assert_eq!(stack.name, "app");
+    }
+
+    #[test]
+    fn profiles_are_those_of_the_option_or_of_the_variable() {
+        let active = |trial: &Trial, options: Map| {
+            let stack = stack(trial, options);
+            stack.described().unwrap().select(None).unwrap().into_iter().collect::<Vec<_>>().join(" ")
+        };
+        let option = |profiles: Dynamic| Map::from([("profiles".into(), profiles)]);
+        let (plain, set) = (trial(&[]), trial(&[("COMPOSE_PROFILES", "debug, production")]));
+        assert_eq!(active(&plain, Map::new()), "web");
+        assert_eq!(active(&plain, option("production".into())), "proxy web");
+        assert_eq!(active(&set, Map::new()), "proxy web");
+        assert_eq!(active(&set, option(rhai::Array::new().into())), "web");
+    }
+
+    #[test]
+    fn a_name_that_can_not_be_one_is_refused() {
+        let failure = trial(&[]).fails(r#"compose("app/compose.yaml", #{ project: "My Shop" })"#);
+        assert_eq!(failure.hint.unwrap(), "\"myshop\" would be one");
+        assert_eq!(failure.path.unwrap().keys, ["project"]);
+        let trial = Trial::on(|host| host.with_file("/project/가게/compose.yaml", "services: {}"));
+        let failure = trial.fails(r#"compose("가게/compose.yaml")"#);
+        assert_eq!(failure.message, "The folder \"가게\" gives no project name");
+    }
+}

@@ -1,0 +1,268 @@
+//! A compose file as a description: the same value that a script's map is, to be read the same way.
+//!
+//! YAML with anchors and `<<`, then variables in every value, as in Compose. Not as in Compose:
+//!
+//! - A number with a leading 0 is the text that is written (`UMASK: 0022`): Compose takes it as octal, and hands on 18.
+//! - A file holds one document, and nothing is merged into it: `include`, `extends` and several files are refused by name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_yaml::Value as Yaml;
+
+use super::interpolate::{InterpolationError, interpolate};
+use super::locate::{self, Mark};
+use super::{Lookup, text, yaml};
+use crate::model::Failure;
+use crate::model::diagnostic::Source;
+use crate::model::failure::{FilePlace, SpecPath};
+use crate::model::names::{check_project, normalise_project};
+use crate::model::position::{offset, position};
+
+/// The names of a compose file, in the order in which Compose looks for them.
+pub const FILE_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The names of a file that Compose merges into one of [`FILE_NAMES`] without being told to.
+pub const OVERRIDE_NAMES: [&str; 4] =
+    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yml", "docker-compose.override.yaml"];
+
+/// A compose file that could be read.
+#[derive(Debug, Clone)]
+pub struct ComposeFile {
+    source: Arc<Source>,
+    description: Value,
+    /// What is no fault, but worth saying.
+    pub notes: Vec<Note>,
+}
+
+/// Something worth saying of a line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// From 1.
+    pub line: usize,
+    pub text: String,
+}
+
+/// The text of a compose file, for showing its lines, whatever the bytes are. `name`: as the user would write it.
+pub fn source(name: &str, content: &[u8]) -> Source {
+    let text = String::from_utf8_lossy(content);
+    Source { name: name.to_owned(), text: text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned() }
+}
+
+impl ComposeFile {
+    /// Reads a compose file; `source` is its [`source`].
+    pub fn read(source: Arc<Source>, content: &[u8], lookup: Lookup<'_>) -> Result<Self, Failure> {
+        text::decode(content).map_err(|wrong| {
+            let place = FilePlace { file: source.name.clone(), line: wrong.line, column: wrong.column, width: 1 };
+            Failure::usage(wrong.message).hint(wrong.hint).in_file(place)
+        })?;
+        let mut file = Self { source, description: Value::Null, notes: Vec::new() };
+        let mut document = file.document()?;
+        file.interpolate(&mut document, &mut Vec::new(), lookup)?;
+        file.description =
+            yaml::to_json(document).map_err(|strange| file.fault(&strange.path, false, format!("The file {}", strange.reason)))?;
+        file.check_root()?;
+        file.notes.sort();
+        // Once for each variable, however often it stands there.
+        let mut said = BTreeSet::new();
+        file.notes.retain(|note| said.insert(note.text.clone()));
+        Ok(file)
+    }
+
+    /// The description, with these profiles active.
+    pub fn description(&self, profiles: Vec<String>) -> Value {
+        let mut description = self.description.clone();
+        description["profiles"] = profiles.into();
+        description
+    }
+
+    /// The project's name by the file's own `name:`.
+    pub fn project_name(&self) -> Result<Option<String>, Failure> {
+        let Some(name) = self.description.get("name").and_then(Value::as_str) else { return Ok(None) };
+        let normal = normalise_project(name);
+        if normal.is_empty() {
+            let failure = check_project(name).err().unwrap_or_else(|| Failure::usage("The project's name is empty"));
+            return Err(self.placed(failure.at(SpecPath { keys: vec!["name".into()], on_key: false })));
+        }
+        Ok(Some(normal))
+    }
+
+    /// The failure, with its place in the description told as one in the file.
+    pub fn placed(&self, mut failure: Failure) -> Failure {
+        if let Some(path) = failure.path.take_if(|_| failure.place.is_none()) {
+            failure.place = Some(Box::new(self.place(locate::find(&self.source.text, &path.keys, path.on_key))));
+        }
+        failure
+    }
+
+    /// The YAML of the file, merge keys applied.
+    fn document(&self) -> Result<Yaml, Failure> {
+        let text = &self.source.text;
+        let mut document: Yaml = serde_yaml::from_str(text).map_err(|error| self.not_yaml(&error))?;
+        if let Some(path) = wrong_merge(&document, &[]) {
+            return Err(self.fault(&path, false, "\"<<\" takes a map or a list of maps").hint("write <<: *NAME with the anchor of a map"));
+        }
+        document.apply_merge().map_err(|error| self.not_yaml(&error))?;
+        Ok(document)
+    }
+
+    fn not_yaml(&self, error: &serde_yaml::Error) -> Failure {
+        let text = &self.source.text;
+        if let Some((key, mark)) = locate::duplicate(text) {
+            return Failure::usage(format!("The key \"{key}\" stands twice in this map")).in_file(self.place(Some(mark)));
+        }
+        if serde_yaml::Deserializer::from_str(text).nth(1).is_some() && locate::mark_of(error).is_none() {
+            let failure = Failure::usage("The file holds more than one YAML document");
+            return failure.hint("keep one; what is different elsewhere is a variable's").in_file(self.place(second_document(text)));
+        }
+        let mark = locate::mark_of(error);
+        let said = error.to_string();
+        let said = mark.map_or(said.clone(), |mark| said.replacen(&format!(" at line {} column {}", mark.line, mark.column), "", 1));
+        let failure = Failure::usage(format!("The file is not YAML: {said}")).in_file(self.place(mark));
+        let is_tab = mark.is_some_and(|mark| text[offset(text, mark.line, mark.column)..].starts_with('\t'));
+        if is_tab { failure.hint("indent with spaces: YAML takes no tabs there") } else { failure }
+    }
+
+    /// Replaces the variables of every value. Keys are left as they are.
+    fn interpolate(&mut self, value: &mut Yaml, path: &mut Vec<String>, lookup: Lookup<'_>) -> Result<(), Failure> {
+        match value {
+            Yaml::String(text) => {
+                let interpolated = interpolate(text, lookup).map_err(|error| self.wrong_variable(path, text, error))?;
+                for name in interpolated.unset {
+                    let used = [format!("${name}"), format!("${{{name}")];
+                    let line = used.iter().filter_map(|used| self.mark_within(path, used, 0)).map(|mark| mark.line).min().unwrap_or(1);
+                    self.notes.push(Note { line, text: format!("the variable \"{name}\" is not set, so it is empty") });
+                }
+                *text = interpolated.text;
+            }
+            Yaml::Number(number) => {
+                if let Some(whole) = whole(number) {
+                    *number = whole.into();
+                }
+            }
+            Yaml::Sequence(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.interpolate_at(item, index.to_string(), path, lookup)?;
+                }
+            }
+            Yaml::Mapping(fields) => {
+                for (key, value) in fields.iter_mut() {
+                    self.interpolate_at(value, yaml::key_text(key).unwrap_or_default(), path, lookup)?;
+                }
+            }
+            Yaml::Null | Yaml::Bool(_) | Yaml::Tagged(_) => {}
+        }
+        Ok(())
+    }
+
+    fn interpolate_at(&mut self, value: &mut Yaml, key: String, path: &mut Vec<String>, lookup: Lookup<'_>) -> Result<(), Failure> {
+        path.push(key);
+        self.interpolate(value, path, lookup)?;
+        path.pop();
+        Ok(())
+    }
+
+    /// A fault in the variables of the text at `path`, at the expression's own place.
+    fn wrong_variable(&self, path: &[String], text: &str, error: InterpolationError) -> Failure {
+        let expression = &text[error.span.clone()];
+        let before = text[..error.span.start].matches(expression).count();
+        let mark = self.mark_within(path, expression, before).or_else(|| locate::find(&self.source.text, path, false));
+        let mut place = self.place(mark);
+        place.width = expression.lines().next().unwrap_or_default().chars().count().max(1);
+        let failure = Failure::usage(error.message).hint(error.hint).in_file(place);
+        match error.variable {
+            Some(variable) => failure.field("variable", variable),
+            None => failure,
+        }
+    }
+
+    /// The place of a piece of the text at `path`, after as many others like it.
+    fn mark_within(&self, path: &[String], piece: &str, others: usize) -> Option<Mark> {
+        let text = &self.source.text;
+        let begin = locate::find(text, path, false)?;
+        let start = offset(text, begin.line, begin.column);
+        let (at, _) = text[start..].match_indices(piece).nth(others)?;
+        let (line, column) = position(text, start + at);
+        Some(Mark { line, column })
+    }
+
+    /// Refuses what has no services' map, and what a script may write at the top and Compose doesn't know.
+    fn check_root(&mut self) -> Result<(), Failure> {
+        let Value::Object(root) = &self.description else {
+            return Err(match self.description {
+                Value::Null => Failure::usage("The compose file is empty").hint("it describes services: services: { NAME: { image: … } }"),
+                _ => Failure::usage("A compose file has to be a map").hint("it begins with a key: services:"),
+            }
+            .in_file(self.place(None)));
+        };
+        if root.contains_key("profiles") {
+            let hint = "profiles stand in a service; which are active is said by COMPOSE_PROFILES, or `profiles` in the options of compose";
+            return Err(self.fault(&["profiles".to_owned()], true, "Unknown key \"profiles\"").hint(hint));
+        }
+        if root.contains_key("version") {
+            let line = locate::find(&self.source.text, &["version".to_owned()], true).map_or(1, |mark| mark.line);
+            self.notes.push(Note { line, text: "\"version\" is obsolete and says nothing: take it out".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn fault(&self, path: &[String], on_key: bool, message: impl Into<String>) -> Failure {
+        Failure::usage(message).in_file(self.place(locate::find(&self.source.text, path, on_key)))
+    }
+
+    /// A place in the file, as wide as the token there; its beginning without one.
+    fn place(&self, mark: Option<Mark>) -> FilePlace {
+        let Mark { line, column } = mark.unwrap_or(Mark { line: 1, column: 1 });
+        let text = &self.source.text;
+        let rest = text[offset(text, line, column)..].lines().next().unwrap_or_default();
+        FilePlace { file: self.source.name.clone(), line, column, width: token(rest).chars().count().max(1) }
+    }
+}
+
+/// The key or the scalar that a line goes on with.
+fn token(rest: &str) -> &str {
+    if let Some(quote) = rest.chars().next().filter(|first| ['"', '\''].contains(first)) {
+        let end = rest[1..].find(quote).map_or(rest.len(), |end| end + 2);
+        return &rest[..end];
+    }
+    let ends = [": ", " #", ", ", "]", "}"];
+    let end = ends.iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.len());
+    let token = rest[..end].trim_end();
+    token.strip_suffix([':', ',']).unwrap_or(token)
+}
+
+/// A float without a fraction: Compose writes it as the whole number.
+fn whole(number: &serde_yaml::Number) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let value = number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT)?;
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough to be exact")]
+    Some(value as i64)
+}
+
+/// The path of a `<<` that merges what is no map.
+fn wrong_merge(value: &Yaml, path: &[String]) -> Option<Vec<String>> {
+    let below = |key: String| [path, &[key]].concat();
+    let merges = |value: &Yaml| match value {
+        Yaml::Sequence(items) => items.iter().all(Yaml::is_mapping),
+        value => value.is_mapping(),
+    };
+    match value {
+        Yaml::Sequence(items) => items.iter().enumerate().find_map(|(index, item)| wrong_merge(item, &below(index.to_string()))),
+        Yaml::Mapping(fields) => fields.iter().find_map(|(key, value)| {
+            let path = below(yaml::key_text(key)?);
+            if key.as_str() == Some("<<") && !merges(value) { Some(path) } else { wrong_merge(value, &path) }
+        }),
+        _ => None,
+    }
+}
+
+/// Where the second document begins.
+fn second_document(text: &str) -> Option<Mark> {
+    let is_content = |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']);
+    let mut lines = text.lines().enumerate().skip_while(|(_, line)| !is_content(line)).skip(1);
+    lines.find(|(_, line)| line.starts_with("---")).map(|(index, _)| Mark { line: index + 1, column: 1 })
+}
+
+#[cfg(test)]
+mod tests;

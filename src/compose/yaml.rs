@@ -1,0 +1,66 @@
+//! YAML as the data that JSON has too.
+
+use serde_json::{Map, Number, Value};
+use serde_yaml::Value as Yaml;
+
+/// A value that JSON has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strange {
+    /// The keys that lead to it.
+    pub path: Vec<String>,
+    /// What is said of the text: `holds .nan, which …`.
+    pub reason: String,
+}
+
+/// The value as JSON. Keys become text; a tag is refused, as its meaning would be lost.
+pub fn to_json(value: Yaml) -> Result<Value, Strange> {
+    convert(value, &mut Vec::new())
+}
+
+/// The text that a key is: of scalars only.
+pub fn key_text(key: &Yaml) -> Option<String> {
+    match key {
+        Yaml::Null => Some("null".to_owned()),
+        Yaml::Bool(yes) => Some(yes.to_string()),
+        Yaml::Number(number) => Some(number.to_string()),
+        Yaml::String(text) => Some(text.clone()),
+        Yaml::Sequence(_) | Yaml::Mapping(_) | Yaml::Tagged(_) => None,
+    }
+}
+
+fn convert(value: Yaml, path: &mut Vec<String>) -> Result<Value, Strange> {
+    let strange = |path: &[String], reason: String| Strange { path: path.to_vec(), reason };
+    Ok(match value {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(yes) => Value::Bool(yes),
+        Yaml::Number(number) => {
+            json_number(&number).ok_or_else(|| strange(path, format!("holds {number}, which is no number of scripts")))?
+        }
+        Yaml::String(text) => Value::String(text),
+        Yaml::Sequence(items) => {
+            let items = items.into_iter().enumerate().map(|(index, item)| within(path, index.to_string(), item));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        Yaml::Mapping(fields) => {
+            let mut object = Map::new();
+            for (key, value) in fields {
+                let key = key_text(&key).ok_or_else(|| strange(path, "has a list or a map as a key".to_owned()))?;
+                object.insert(key.clone(), within(path, key, value)?);
+            }
+            Value::Object(object)
+        }
+        Yaml::Tagged(tagged) => return Err(strange(path, format!("has the tag {}, which says nothing here", tagged.tag))),
+    })
+}
+
+fn within(path: &mut Vec<String>, key: String, value: Yaml) -> Result<Value, Strange> {
+    path.push(key);
+    let converted = convert(value, path)?;
+    path.pop();
+    Ok(converted)
+}
+
+fn json_number(number: &serde_yaml::Number) -> Option<Value> {
+    let whole = number.as_i64().map(Number::from).or_else(|| number.as_u64().map(Number::from));
+    whole.or_else(|| number.as_f64().and_then(Number::from_f64)).map(Value::Number)
+}
