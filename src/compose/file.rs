@@ -5,7 +5,6 @@
 //! - A number with a leading 0 is the text that is written (`UMASK: 0022`): Compose takes it as octal, and hands on 18.
 //! - A file holds one document, and nothing is merged into it: `include`, `extends` and several files are refused by name.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -64,9 +63,6 @@ impl ComposeFile {
             yaml::to_json(document).map_err(|strange| file.fault(&strange.path, false, format!("The file {}", strange.reason)))?;
         file.check_root()?;
         file.notes.sort();
-        // Once for each variable, however often it stands there.
-        let mut said = BTreeSet::new();
-        file.notes.retain(|note| said.insert(note.text.clone()));
         Ok(file)
     }
 
@@ -103,7 +99,7 @@ impl ComposeFile {
         if let Some(path) = wrong_merge(&document, &[]) {
             return Err(self.fault(&path, false, "\"<<\" takes a map or a list of maps").hint("write <<: *NAME with the anchor of a map"));
         }
-        document.apply_merge().map_err(|error| self.not_yaml(&error))?;
+        yaml::merge(&mut document).map_err(|error| self.not_yaml(&error))?;
         Ok(document)
     }
 
@@ -130,9 +126,7 @@ impl ComposeFile {
             Yaml::String(text) => {
                 let interpolated = interpolate(text, lookup).map_err(|error| self.wrong_variable(path, text, error))?;
                 for name in interpolated.unset {
-                    let used = [format!("${name}"), format!("${{{name}")];
-                    let line = used.iter().filter_map(|used| self.mark_within(path, used, 0)).map(|mark| mark.line).min().unwrap_or(1);
-                    self.notes.push(Note { line, text: format!("the variable \"{name}\" is not set, so it is empty") });
+                    self.note_unset(path, &name);
                 }
                 *text = interpolated.text;
             }
@@ -154,6 +148,16 @@ impl ComposeFile {
             Yaml::Null | Yaml::Bool(_) | Yaml::Tagged(_) => {}
         }
         Ok(())
+    }
+
+    /// Notes a variable that is not set, once, however often it stands there.
+    fn note_unset(&mut self, path: &[String], name: &str) {
+        let text = format!("the variable \"{name}\" is not set, so it is empty");
+        if self.notes.iter().all(|note| note.text != text) {
+            let used = [format!("${name}"), format!("${{{name}")];
+            let line = used.iter().filter_map(|used| self.mark_within(path, used, 0)).map(|mark| mark.line).min().unwrap_or(1);
+            self.notes.push(Note { line, text });
+        }
     }
 
     fn interpolate_at(&mut self, value: &mut Yaml, key: String, path: &mut Vec<String>, lookup: Lookup<'_>) -> Result<(), Failure> {

@@ -12,6 +12,20 @@ pub struct Strange {
     pub reason: String,
 }
 
+/// Applies merge keys (`<<`), from the inside out: what is merged may itself be merged, and the library's own walk, from the
+/// outside in, would leave a `<<` of the inner one behind.
+pub fn merge(value: &mut Yaml) -> Result<(), serde_yaml::Error> {
+    match value {
+        Yaml::Sequence(items) => items.iter_mut().try_for_each(merge),
+        Yaml::Mapping(fields) => {
+            fields.iter_mut().try_for_each(|(_, value)| merge(value))?;
+            if fields.contains_key("<<") { value.apply_merge() } else { Ok(()) }
+        }
+        Yaml::Tagged(tagged) => merge(&mut tagged.value),
+        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::String(_) => Ok(()),
+    }
+}
+
 /// The value as JSON. Keys become text; a tag is refused, as its meaning would be lost.
 pub fn to_json(value: Yaml) -> Result<Value, Strange> {
     convert(value, &mut Vec::new())
@@ -63,4 +77,28 @@ fn within(path: &mut Vec<String>, key: String, value: Yaml) -> Result<Value, Str
 fn json_number(number: &serde_yaml::Number) -> Option<Value> {
     let whole = number.as_i64().map(Number::from).or_else(|| number.as_u64().map(Number::from));
     whole.or_else(|| number.as_f64().and_then(Number::from_f64)).map(Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(text: &str) -> Value {
+        let mut value: Yaml = serde_yaml::from_str(text).unwrap();
+        merge(&mut value).unwrap();
+        to_json(value).unwrap()
+    }
+
+    #[test]
+    fn what_is_merged_may_itself_be_merged() {
+        let value = read("a: &a {x: 1, y: 1, z: 1}\nb: &b {<<: *a, y: 2, w: {<<: *a, x: 5}}\nc: {<<: *b, z: 3}\n");
+        assert_eq!(value["c"], json!({"x": 1, "y": 2, "z": 3, "w": {"x": 5, "y": 1, "z": 1}}));
+    }
+
+    #[test]
+    fn of_several_merged_maps_the_first_wins_with_all_that_was_merged_into_it() {
+        let value = read("a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: &c {x: 3, y: 3, z: 3}\nd: {<<: [*b, *c]}\n");
+        assert_eq!(value["d"], json!({"x": 1, "y": 2, "z": 3}));
+    }
 }
