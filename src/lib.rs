@@ -11,7 +11,7 @@
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
 //! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
 //! - [`policy`]: what a script may do; pure
-//! - [`compose`]: Compose's own syntax: interpolation and `.env`; pure
+//! - [`compose`]: Compose's own syntax: compose files, interpolation and `.env`; pure
 //! - [`model`]: what a stack is, what is there, and the plan between the two; pure
 
 pub mod api;

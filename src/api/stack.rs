@@ -46,7 +46,8 @@ impl Stack {
         Ok(Self { context: context.clone(), name: project::name(context)?, project: None, file: None })
     }
 
-    pub(super) fn described(&self) -> Result<&Arc<Project>, Failure> {
+    /// What was described; a usage failure for a stack that is only looked at.
+    pub fn described(&self) -> Result<&Arc<Project>, Failure> {
         self.project.as_ref().ok_or_else(|| {
             Failure::usage(format!("The stack \"{}\" has no description here", self.name))
                 .hint("`stack()` has what runs; describe it with `stack(\"name\", #{ services: … })` to bring it up")

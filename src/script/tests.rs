@@ -1,7 +1,8 @@
-//! Whole runs: errors with their traces, closures across modules, imports, limits, help.
+//! Whole runs: errors with their traces, closures across modules, imports, limits, help; the reference stack's two descriptions.
 
 mod closures;
 mod errors;
 mod imports;
 mod limits;
+mod reference;
 mod runs;

@@ -6,6 +6,7 @@
 mod adopt;
 mod bad_database;
 mod clients;
+mod compose;
 mod descriptions;
 mod docker;
 mod drift;
