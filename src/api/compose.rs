@@ -56,8 +56,7 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
     })?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
     context.keep_text(source.clone());
-    let environment = &context.project.environment;
-    let file = ComposeFile::read(source.clone(), &content, &|name| environment.get(name).cloned())?;
+    let file = ComposeFile::read(source.clone(), &content, &|name| variable(context, name).map(str::to_owned))?;
     for note in &file.notes {
         warn(context, format!("{}:{}: {}", source.name, note.line, note.text));
     }
@@ -76,12 +75,12 @@ fn missing(context: &Context, path: &str) -> Failure {
 
 /// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that Compose knows.
 fn found(context: &Context) -> Result<String, Failure> {
-    if let Some(given) = context.project.environment.get("COMPOSE_FILE").filter(|given| !given.is_empty()) {
+    if let Some(given) = variable(context, "COMPOSE_FILE").filter(|given| !given.is_empty()) {
         if given.contains(':') {
             return Err(Failure::usage(format!("COMPOSE_FILE names several files, \"{given}\", which is not supported yet"))
                 .hint("name one: compose(\"compose.yaml\")"));
         }
-        return Ok(given.clone());
+        return Ok(given.to_owned());
     }
     let there = |names: [&'static str; 4]| -> Result<Vec<&str>, Failure> {
         names.into_iter().filter_map(|name| paths::exists(context, name).map(|yes| yes.then_some(name)).transpose()).collect()
@@ -115,9 +114,14 @@ fn of_folder(folder: &Path) -> Result<String, Failure> {
 }
 
 /// The parts of a variable that are separated by commas.
-fn listed(context: &Context, variable: &str) -> Vec<String> {
-    let text = context.project.environment.get(variable).map(String::as_str).unwrap_or_default();
+fn listed(context: &Context, name: &str) -> Vec<String> {
+    let text = variable(context, name).unwrap_or_default();
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// A variable of the process environment or `.env`.
+fn variable<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
+    context.project.environment.get(name).map(String::as_str)
 }
 
 fn warn(context: &Context, text: String) {
