@@ -56,7 +56,7 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
     })?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
     context.keep_text(source.clone());
-    let file = ComposeFile::read(source.clone(), &content, &|name| variable(context, name).map(str::to_owned))?;
+    let file = ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned))?;
     for note in &file.notes {
         warn(context, format!("{}:{}: {}", source.name, note.line, note.text));
     }
@@ -75,7 +75,7 @@ fn missing(context: &Context, path: &str) -> Failure {
 
 /// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that Compose knows.
 fn found(context: &Context) -> Result<String, Failure> {
-    if let Some(given) = variable(context, "COMPOSE_FILE").filter(|given| !given.is_empty()) {
+    if let Some(given) = context.variable("COMPOSE_FILE").filter(|given| !given.is_empty()) {
         if given.contains(':') {
             return Err(Failure::usage(format!("COMPOSE_FILE names several files, \"{given}\", which is not supported yet"))
                 .hint("name one: compose(\"compose.yaml\")"));
@@ -115,13 +115,8 @@ fn of_folder(folder: &Path) -> Result<String, Failure> {
 
 /// The parts of a variable that are separated by commas.
 fn listed(context: &Context, name: &str) -> Vec<String> {
-    let text = variable(context, name).unwrap_or_default();
+    let text = context.variable(name).unwrap_or_default();
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-}
-
-/// A variable of the process environment or `.env`.
-fn variable<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
-    context.project.environment.get(name).map(String::as_str)
 }
 
 fn warn(context: &Context, text: String) {
@@ -240,7 +235,7 @@ services:
             stack.described().unwrap().select(None).unwrap().into_iter().collect::<Vec<_>>().join(" ")
         };
         let option = |profiles: Dynamic| Map::from([("profiles".into(), profiles)]);
-        let (plain, set) = (trial(&[]), trial(&[("COMPOSE_PROFILES", "debug, production")]));
+        let (plain, set) = (trial(&[]), trial(&[("COMPOSE_PROFILES", " production, ")]));
         assert_eq!(active(&plain, Map::new()), "web");
         assert_eq!(active(&plain, option("production".into())), "proxy web");
         assert_eq!(active(&set, Map::new()), "proxy web");
