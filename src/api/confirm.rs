@@ -6,7 +6,7 @@ use super::context::Context;
 use super::{Raw, task};
 use crate::host::StandardStream;
 use crate::model::Failure;
-use crate::model::event::{Event, Level};
+use crate::model::event::{Event, Level, Sink};
 use crate::model::visible::visible;
 
 /// Makes the functions of this file known.
@@ -25,8 +25,31 @@ pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failur
         return Err(Failure::usage(format!("\"{question}\" can't be asked: standard input is no terminal"))
             .hint("--yes answers every question with yes"));
     }
+    let mut asking = Asking::begin(&*context.events, &question);
     let answer = context.host.ask(&format!("{question} [y/N] ")).await?;
-    Ok(answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+    let yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+    asking.answer = Some(yes);
+    Ok(yes)
+}
+
+/// A question that stands at the terminal until this is dropped: nothing is drawn over it meanwhile.
+struct Asking<'a> {
+    events: &'a dyn Sink,
+    question: &'a str,
+    answer: Option<bool>,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(events: &'a dyn Sink, question: &'a str) -> Self {
+        events.event(&Event::Question { text: question.to_owned() });
+        Self { events, question, answer: None }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.events.event(&Event::Answer { text: self.question.to_owned(), answer: self.answer });
+    }
 }
 
 #[export_module]
@@ -70,6 +93,14 @@ mod tests {
         let failure = Trial::new().fails(r#"confirm("Sure?")"#);
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "\"Sure?\" can't be asked: standard input is no terminal"));
         assert_eq!(failure.hint.unwrap(), "--yes answers every question with yes");
+    }
+
+    #[test]
+    fn a_question_is_told_before_it_is_asked_and_so_is_its_answer() {
+        let trial = Trial::on(|host| host.with_answer("y"));
+        trial.text(r#"confirm("Sure?")"#);
+        let text = "Sure?".to_owned();
+        assert_eq!(trial.events(), [Event::Question { text: text.clone() }, Event::Answer { text, answer: Some(true) }]);
     }
 
     #[test]

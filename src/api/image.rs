@@ -17,7 +17,6 @@ use crate::apply::failures::of_engine;
 use crate::apply::images::{self, Building};
 use crate::apply::observe::{Found, find_image, image_id};
 use crate::host::resolve::resolve;
-use crate::model::event::Event;
 use crate::model::spec::Build;
 use crate::model::spec::reader::Field;
 use crate::model::time::format_duration;
@@ -59,10 +58,8 @@ impl Image {
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            let told =
-                |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
             let building = Building { image: &self.name, build: &build, of: None };
-            reported(&around, &self.name, "build", &self.name, images::build(&around, &building, &told)).await
+            reported(&around, &self.name, "build", &self.name, async |told| images::build(&around, &building, told).await).await
         })
     }
 
@@ -70,9 +67,7 @@ impl Image {
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            let told =
-                |text: &str| around.events.event(&Event::StepProgress { step: 0, service: Some(self.name.clone()), text: text.to_owned() });
-            reported(&around, &self.name, "pull", &self.name, images::pull(&around, &self.name, None, &told)).await
+            reported(&around, &self.name, "pull", &self.name, async |told| images::pull(&around, &self.name, None, told).await).await
         })
     }
 

@@ -13,11 +13,12 @@ use super::logs;
 use super::project::{self, finish, surroundings};
 use super::service::Service;
 use super::{task, unread};
+use crate::apply::Told;
 use crate::apply::images::{self, Building};
 use crate::apply::verbs::{self, Lifecycle, UpOptions};
 use crate::compose::ComposeFile;
 use crate::model::Failure;
-use crate::model::event::Event;
+use crate::model::event::{Event, Sink, StepLabel};
 use crate::model::observed::Container;
 use crate::model::reconcile::DownOptions;
 use crate::model::spec::{self, Project};
@@ -150,7 +151,8 @@ impl Stack {
                 let building = Building { image, build, of: Some((&self.name, service)) };
                 let around = &around;
                 async move {
-                    Ok::<_, Failure>((image.clone(), reported(around, service, "build", image, images_build(around, building)).await?))
+                    let work = async |told: &Told<'_>| images::build(around, &building, told).await;
+                    Ok::<_, Failure>((image.clone(), reported(around, service, "build", image, work).await?))
                 }
             });
             futures::future::try_join_all(builds).await
@@ -173,8 +175,8 @@ impl Stack {
             let pulls = wanted.iter().map(|(image, service)| {
                 let around = &around;
                 async move {
-                    let id = reported(around, service, "pull", image, async { images::pull(around, image, None, &|_| {}).await }).await?;
-                    Ok::<_, Failure>((image.clone(), id))
+                    let work = async |told: &Told<'_>| images::pull(around, image, None, told).await;
+                    Ok::<_, Failure>((image.clone(), reported(around, service, "pull", image, work).await?))
                 }
             });
             futures::future::try_join_all(pulls).await
@@ -194,35 +196,47 @@ impl Stack {
     }
 }
 
-async fn images_build(around: &crate::apply::Surroundings, building: Building<'_>) -> Result<String, Failure> {
-    let service = building.of.map(|(_, service)| service.to_owned());
-    let told = |text: &str| around.events.event(&Event::StepProgress { step: 0, service: service.clone(), text: text.to_owned() });
-    images::build(around, &building, &told).await
-}
-
-/// Reports a piece of work outside of a plan as its steps are.
+/// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it stands.
 pub(super) async fn reported<T>(
     around: &crate::apply::Surroundings,
     service: &str,
     action: &str,
     image: &str,
-    work: impl Future<Output = Result<T, Failure>>,
+    work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let begun = around.host.monotonic();
-    let (service, action, object) = (Some(service.to_owned()), action.to_owned(), format!("image {image}"));
-    around.events.event(&Event::StepStarted {
-        step: 0,
-        service: service.clone(),
-        action: action.clone(),
-        object: object.clone(),
-        cause: String::new(),
-    });
-    let result = work.await;
-    around.events.event(&match &result {
-        Ok(_) => Event::StepDone { step: 0, service, action, object, elapsed: around.host.monotonic().saturating_sub(begun) },
-        Err(failure) => Event::StepFailed { step: 0, service, action, object, message: failure.message.clone() },
+    let label = StepLabel { step: 0, service: Some(service.to_owned()), action: action.to_owned(), object: format!("image {image}") };
+    let events = &*around.events;
+    events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
+    // An interrupt drops the work; that too is told.
+    let dropped = Interrupted { events, label: Some(label.clone()) };
+    let result = work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing })).await;
+    dropped.disarm();
+    events.event(&match &result {
+        Ok(_) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
     });
     result
+}
+
+/// Tells that a piece of work was interrupted when it is dropped.
+struct Interrupted<'a> {
+    events: &'a dyn Sink,
+    label: Option<StepLabel>,
+}
+
+impl Interrupted<'_> {
+    fn disarm(mut self) {
+        self.label = None;
+    }
+}
+
+impl Drop for Interrupted<'_> {
+    fn drop(&mut self) {
+        if let Some(label) = self.label.take() {
+            self.events.event(&Event::StepInterrupted { label });
+        }
+    }
 }
 
 /// `()` is all, a list the named ones, a string one.

@@ -11,6 +11,7 @@ use super::Surroundings;
 use super::hub::Hub;
 use super::lock::Lock;
 use super::perform::Learnt;
+use super::waits::Waits;
 use crate::model::event::{Event, Level};
 use crate::model::plan::{Action, GroupId, Plan, Step, StepId, Undo};
 use crate::model::spec::Project;
@@ -47,7 +48,7 @@ pub struct Findings {
 const ROLLBACK_EXTRA: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+pub(super) enum State {
     Waiting,
     Running,
     Done,
@@ -99,6 +100,8 @@ struct Walk<'a> {
     begun: BTreeSet<StepId>,
     failures: Vec<(StepId, Failure)>,
     interrupted: bool,
+    /// What each service was last said to wait for.
+    waits: Waits,
     /// Ends long steps outside begun groups at the first failure.
     stop: CancellationToken,
 }
@@ -113,6 +116,7 @@ impl<'a> Walk<'a> {
             begun: BTreeSet::new(),
             failures: Vec::new(),
             interrupted: execution.around.cancel.is_cancelled(),
+            waits: Waits::default(),
             stop: execution.around.cancel.child_token(),
         }
     }
@@ -130,6 +134,9 @@ impl<'a> Walk<'a> {
                 let stop = if step.group.is_some() { execution.around.cancel.clone() } else { self.stop.clone() };
                 let learnt = &learnt;
                 running.push(async move { (id, one_step(execution, hub, learnt, id, step, &stop).await) });
+            }
+            for event in self.waits.news(execution.plan, &self.states) {
+                execution.around.events.event(&event);
             }
             let interrupt =
                 async { if self.interrupted { futures::future::pending().await } else { execution.around.cancel.cancelled().await } };
@@ -291,18 +298,11 @@ async fn one_step(
 ) -> Result<(), Failure> {
     let around = execution.around;
     let begun = around.host.monotonic();
-    let (number, service, action) = (id + 1, step.service.clone(), step.action.verb().to_owned());
-    let object = step.action.object();
-    around.events.event(&Event::StepStarted {
-        step: number,
-        service: service.clone(),
-        action: action.clone(),
-        object: object.clone(),
-        cause: step.cause.clone(),
-    });
+    let label = step.label(id);
+    around.events.event(&Event::StepStarted { label: label.clone(), cause: step.cause.clone() });
     let told = {
-        let service = service.clone();
-        move |text: &str| around.events.event(&Event::StepProgress { step: number, service: service.clone(), text: text.to_owned() })
+        let label = label.clone();
+        move |standing| around.events.event(&Event::StepProgress { label: label.clone(), standing })
     };
     let work = execution.perform(hub, learnt, step.service.as_deref(), &step.action, &told);
     let result = if matches!(step.action, Action::PullImage { .. } | Action::BuildImage { .. } | Action::Wait { .. }) {
@@ -314,9 +314,9 @@ async fn one_step(
         work.await
     };
     around.events.event(&match &result {
-        Ok(()) => Event::StepDone { step: number, service, action, object, elapsed: around.host.monotonic().saturating_sub(begun) },
-        Err(failure) if failure.kind == Kind::Interrupted => Event::StepProgress { step: number, service, text: "interrupted".to_owned() },
-        Err(failure) => Event::StepFailed { step: number, service, action, object, message: failure.message.clone() },
+        Ok(()) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Err(failure) if failure.kind == Kind::Interrupted => Event::StepInterrupted { label },
+        Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
     });
     result
 }

@@ -1,23 +1,21 @@
 //! Pulls and builds, with what they report on the way.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use futures::StreamExt;
 
-use super::Surroundings;
 use super::context;
 use super::failures::of_engine;
-use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth};
-use crate::model::event::Event;
+use super::{Surroundings, Told};
+use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
+use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, label};
 use crate::model::spec::Build;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, size};
 
 /// Pulls `image`; its id.
-pub async fn pull(
-    around: &Surroundings,
-    image: &str,
-    auth: Option<&RegistryAuth>,
-    progress: &(dyn Fn(&str) + Sync),
-) -> Result<String, Failure> {
+pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
     let failed = |error: crate::engine::EngineError| {
         let message = match error.kind {
             EngineErrorKind::NotFound | EngineErrorKind::Denied => {
@@ -34,17 +32,55 @@ pub async fn pull(
     };
     let mut stream = around.engine.image_pull(image, None, auth).await.map_err(failed)?;
     let mut last = String::new();
+    let mut transfer = Transfer::default();
     while let Some(report) = stream.next().await {
         let report = report.map_err(failed)?;
-        // One line a change of status, not one a chunk.
-        if report.layer.is_none() && report.status != last {
-            progress(&report.status);
+        let now = around.host.monotonic();
+        if report.layer.is_some() {
+            if let Some(standing) = transfer.take(report, now) {
+                progress(standing);
+            }
+        } else if report.status != last {
+            // One line a change of status, not one a chunk.
+            progress(report.status.as_str().into());
             last = report.status;
         }
     }
     super::observe::image_id(&*around.engine, image)
         .await?
         .ok_or_else(|| Failure::new(Kind::Image, format!("The image \"{image}\" was pulled but is not on the engine")))
+}
+
+/// The layers of a pull, added up.
+#[derive(Default)]
+struct Transfer {
+    layers: BTreeMap<String, (u64, u64)>,
+    told: Option<Duration>,
+}
+
+/// How often the bytes of a pull are told.
+const TRANSFER_PACE: Duration = Duration::from_millis(250);
+
+impl Transfer {
+    /// Takes a layer's report; answers where the whole is, now and then.
+    fn take(&mut self, report: TransferEvent, now: Duration) -> Option<Standing> {
+        let layer = self.layers.entry(report.layer?).or_default();
+        match report.progress {
+            // The engine extracts what it has loaded, and counts anew: that is no step back.
+            Some((current, total)) if report.status == "Downloading" => *layer = (current, total.max(current)),
+            _ if matches!(report.status.as_str(), "Download complete" | "Pull complete") => layer.0 = layer.1,
+            _ => {}
+        }
+        let (current, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+        if total == 0 || self.told.is_some_and(|told| now.saturating_sub(told) < TRANSFER_PACE) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(Standing::new(
+            format!("{} of {}", size::format_bytes(current), size::format_bytes(total)),
+            Detail::Transferring { current, total },
+        ))
+    }
 }
 
 /// What a build makes and from what.
@@ -56,10 +92,10 @@ pub struct Building<'a> {
 }
 
 /// Builds an image; its id.
-pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &(dyn Fn(&str) + Sync)) -> Result<String, Failure> {
+pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &Told<'_>) -> Result<String, Failure> {
     let Building { image, build, of } = building;
     let name = of.map_or(*image, |(_, service)| service);
-    progress("reading the build context");
+    progress("reading the build context".into());
     let context = context::collect(&*around.host, build).await.map_err(|failure| failure.field("service", name))?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
@@ -101,8 +137,8 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &(d
     let mut id = None;
     while let Some(event) = stream.next().await {
         match event.map_err(failed)? {
-            BuildEvent::Step(step) => progress(&step),
-            BuildEvent::Cached(step) => progress(&format!("{step} (cached)")),
+            BuildEvent::Step(step) => progress(Standing::new(step, Detail::Building { cached: false })),
+            BuildEvent::Cached(step) => progress(Standing::new(format!("{step} (cached)"), Detail::Building { cached: true })),
             BuildEvent::Output(bytes) => {
                 for line in String::from_utf8_lossy(&bytes).lines() {
                     around.events.event(&Event::Output { from: name.to_owned(), text: line.to_owned() });

@@ -23,6 +23,7 @@ pub mod secrets;
 #[cfg(test)]
 mod tests;
 pub mod verbs;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,8 +34,11 @@ use tokio_util::sync::CancellationToken;
 use self::lock::Lock;
 use crate::engine::Engine;
 use crate::host::{Conductor, Host};
-use crate::model::event::{Event, Level, Sink};
+use crate::model::event::{Event, Level, Sink, Standing};
 use crate::model::secret::Secrets;
+
+/// Told where a long step is, whenever that changes.
+pub type Told<'a> = dyn Fn(Standing) + Sync + 'a;
 
 /// What every verb works with.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use super::images::{self, Building};
 use super::observe::{image_volumes, inspect, is_anonymous, publisher};
 use super::readiness::{self, Waiting};
 use super::records::Records;
-use super::secrets;
+use super::{Told, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::names::label;
@@ -67,7 +67,7 @@ impl Execution<'_> {
         learnt: &Learnt,
         service: Option<&str>,
         action: &Action,
-        progress: &(dyn Fn(&str) + Sync),
+        progress: &Told<'_>,
     ) -> Result<(), Failure> {
         let around = self.around;
         let engine = &*around.engine;
@@ -319,7 +319,7 @@ impl Execution<'_> {
         service: Option<&str>,
         container: &ContainerRef,
         until: crate::model::plan::Until,
-        progress: &(dyn Fn(&str) + Sync),
+        progress: &Told<'_>,
     ) -> Result<(), Failure> {
         let id = learnt.id(container);
         let described = service.and_then(|name| self.project.and_then(|project| project.services.get(name)));

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
-use super::Surroundings;
 use super::failures::of_engine;
 use super::hub::{Hub, Signal};
 use super::observe::{Inspected, inspect};
+use super::{Surroundings, Told};
 use crate::engine::{EngineErrorKind, ExecRequest, LogsRequest};
+use crate::model::event::{Detail, Standing};
 use crate::model::observed::{ContainerState, Health};
 use crate::model::plan::Until;
 use crate::model::spec::{HealthTest, ProbeMode};
@@ -73,7 +74,7 @@ pub struct ProbeResult {
 /// Waits until the container is ready (or completed), and answers at the moment it is.
 ///
 /// `progress` is told where it stands whenever that changes.
-pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progress: &(dyn Fn(&str) + Sync)) -> Result<Ready, Failure> {
+pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progress: &Told<'_>) -> Result<Ready, Failure> {
     let begun = around.host.monotonic();
     let mut wait = Wait {
         around,
@@ -99,7 +100,7 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
 struct Wait<'a> {
     around: &'a Surroundings,
     waiting: &'a Waiting<'a>,
-    progress: &'a (dyn Fn(&str) + Sync),
+    progress: &'a Told<'a>,
     begun: Duration,
     signals: UnboundedReceiver<Signal>,
     exits: u32,
@@ -107,6 +108,11 @@ struct Wait<'a> {
     last_probe: Option<ProbeResult>,
     /// Since when the engine does not answer, monotonic.
     away_since: Option<Duration>,
+}
+
+fn probed(exit_code: Option<i64>) -> Standing {
+    let text = exit_code.map_or_else(|| "probing".to_owned(), |code| format!("probing, exit code {code}"));
+    Standing::new(text, Detail::Probing { exit_code })
 }
 
 /// What ended one stretch of waiting.
@@ -150,7 +156,7 @@ impl Wait<'_> {
         if failure.kind != Kind::Engine || now.saturating_sub(*self.away_since.get_or_insert(now)) >= ENGINE_AWAY {
             return Err(failure);
         }
-        (self.progress)("the engine does not answer");
+        (self.progress)("the engine does not answer".into());
         // What is heard meanwhile is seen at the next look.
         self.around.host.sleep(LOOK_AGAIN).await;
         Ok(())
@@ -198,7 +204,7 @@ impl Wait<'_> {
         let mut resting = futures::future::Fuse::terminated();
         // One own probe in flight; the first at once.
         let mut probing = if own { Box::pin(probe(around, seen, None)).fuse() } else { futures::future::Fuse::terminated() };
-        (self.progress)(if own { "probing" } else { "waiting for the engine's health check" });
+        (self.progress)(if own { probed(None) } else { "waiting for the engine's health check".into() });
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => {
@@ -226,13 +232,13 @@ impl Wait<'_> {
                         return Err(self.failure(seen, message).await.hint(hint));
                     }
                     Ok(Some(result)) => {
-                        (self.progress)(&format!("probing, exit code {}", result.code));
+                        (self.progress)(probed(Some(result.code)));
                         let waited = around.host.monotonic().saturating_sub(probing_since);
                         resting = Box::pin(around.host.sleep(pause(waited, result.elapsed))).fuse();
                         self.last_probe = Some(result);
                     }
                     // A timed-out exec can't be stopped on the engine: no more own probes.
-                    Ok(None) => (self.progress)("the probe timed out; waiting for the engine's health check"),
+                    Ok(None) => (self.progress)("the probe timed out; waiting for the engine's health check".into()),
                 },
                 () = resting => probing = Box::pin(probe(around, seen, None)).fuse(),
                 () = deadline => return Err(self.too_late(seen).await),
@@ -278,7 +284,7 @@ impl Wait<'_> {
         // It may have exited before anybody listened.
         self.exits = self.exits.max(1);
         if seen.restarts && self.exits < EXITS_TOLERATED && self.waiting.until == Until::Ready {
-            (self.progress)(&format!("exited with code {code}, the engine starts it again"));
+            (self.progress)(format!("exited with code {code}, the engine starts it again").into());
             return self.until_signal(seen).await;
         }
         Err(self.exit_failure(seen, code).await)

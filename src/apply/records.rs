@@ -206,7 +206,7 @@ impl Sink for Journal {
         self.next.event(event);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = match event {
-            Event::StepStarted { .. } | Event::StepDone { .. } | Event::StepFailed { .. } => true,
+            Event::StepStarted { .. } | Event::StepDone { .. } | Event::StepFailed { .. } | Event::StepInterrupted { .. } => true,
             Event::Log { .. } | Event::Waiting { .. } => matches!(*state, JournalState::At(_)),
             _ => false,
         };

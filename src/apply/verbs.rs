@@ -81,6 +81,7 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         fingerprints: &fingerprints,
         deadline: options.timeout,
         names: &names,
+        services: &services,
         leaves_nothing: false,
     };
     let mut outcome = work.run(&make_plan).await?;
@@ -119,6 +120,7 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         fingerprints: &fingerprints,
         deadline: None,
         names: &names,
+        services: &names,
         leaves_nothing: true,
     };
     work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
@@ -158,6 +160,7 @@ pub async fn lifecycle(
         fingerprints: &fingerprints,
         deadline: timeout,
         names: &names,
+        services: &names,
         leaves_nothing: false,
     };
     work.run(&|observed| {
@@ -186,6 +189,8 @@ struct Work<'a> {
     fingerprints: &'a BTreeMap<String, String>,
     deadline: Option<Duration>,
     names: &'a BTreeSet<String>,
+    /// The services meant, where that is known.
+    services: &'a BTreeSet<String>,
     /// Nothing of the project is to be left, not even the lock of a run that was killed.
     leaves_nothing: bool,
 }
@@ -252,9 +257,11 @@ impl Work<'_> {
     }
 
     async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
+        let telling = Telling::begin(self, plan);
         let execution =
             Execution { around: self.around, project: self.project, plan, lock, fingerprints: self.fingerprints, deadline: self.deadline };
         let (findings, result) = execution.run().await;
+        telling.end(result.is_ok());
         let recorded = self.observe().await.map(|mut observed| {
             self.record(&findings, &observed);
             for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
@@ -298,6 +305,48 @@ impl Work<'_> {
         if let Err(error) = kept {
             self.around.log(Level::Warning, format!("What this run found is not remembered: {error}"));
         }
+    }
+}
+
+/// A verb that walks its plan: its beginning is told, and its end in any case, also when it is dropped.
+struct Telling<'a> {
+    work: &'a Work<'a>,
+    begun: Duration,
+    ok: bool,
+}
+
+impl<'a> Telling<'a> {
+    fn begin(work: &'a Work<'a>, plan: &Plan) -> Self {
+        let mut services: Vec<String> = Vec::new();
+        for service in plan.steps.iter().filter_map(|step| step.service.as_ref()) {
+            if !services.contains(service) {
+                services.push(service.clone());
+            }
+        }
+        work.around.events.event(&Event::VerbStarted {
+            project: work.name.to_owned(),
+            verb: work.verb.to_owned(),
+            steps: plan.steps.len(),
+            unchanged: work.services.iter().filter(|name| !services.contains(name)).cloned().collect(),
+            services,
+        });
+        Self { work, begun: work.around.host.monotonic(), ok: false }
+    }
+
+    fn end(mut self, ok: bool) {
+        self.ok = ok;
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        let around = self.work.around;
+        around.events.event(&Event::VerbDone {
+            project: self.work.name.to_owned(),
+            verb: self.work.verb.to_owned(),
+            ok: self.ok,
+            elapsed: around.host.monotonic().saturating_sub(self.begun),
+        });
     }
 }
 

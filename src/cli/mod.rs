@@ -43,6 +43,9 @@ struct Common {
     /// Only errors, and what the runbook prints
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Also debug lines, and of builds every line of their log
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
     /// One JSON object per line instead of text
     #[arg(long, global = true)]
     json: bool,

@@ -45,6 +45,7 @@ fn take_own_options(common: &mut Common, run: &mut Run) {
             "--yes" => &mut common.yes,
             "--json" => &mut common.json,
             "--quiet" => &mut common.quiet,
+            "--verbose" => &mut common.verbose,
             "--remove-orphans" => &mut run.remove_orphans,
             "--adopt" => &mut run.adopt,
             _ => return true,

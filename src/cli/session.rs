@@ -19,6 +19,7 @@ use crate::model::event::{Event, Level, Sink};
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 use crate::ui::json_lines::JsonLines;
+use crate::ui::live::Live;
 use crate::ui::masking::MaskingSink;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::{Terminal, diagnostics};
@@ -29,7 +30,7 @@ pub struct Session {
     pub terminal: Arc<Terminal>,
     pub secrets: Arc<Secrets>,
     json: bool,
-    quiet: bool,
+    verbosity: Verbosity,
 }
 
 impl Session {
@@ -41,7 +42,7 @@ impl Session {
             terminal: Arc::new(Terminal::standard(secrets.clone())),
             secrets,
             json: common.json,
-            quiet: common.quiet,
+            verbosity: verbosity(common),
         }
     }
 
@@ -54,20 +55,36 @@ impl Session {
             .map_err(|error| Failure::new(Kind::Failed, format!("Could not start: {error}")))
     }
 
-    fn sink(&self) -> Arc<dyn Sink> {
+    fn sink(&self, handle: &tokio::runtime::Handle) -> Arc<dyn Sink> {
         let host = self.host.clone();
         if self.json {
-            Arc::new(JsonLines::new(self.terminal.clone(), Box::new(move || host.now())))
+            Arc::new(self.json_lines())
+        } else if self.verbosity > Verbosity::Quiet && self.can_draw() {
+            let live = Arc::new(Live::new(self.terminal.clone(), self.verbosity, Box::new(move || host.monotonic())));
+            let (moving, host) = (live.clone(), self.host.clone());
+            #[expect(clippy::disallowed_methods, reason = "only draws, and that on a real terminal: no run waits for it or learns of it")]
+            handle.spawn(async move { moving.animate(|time| host.sleep(time)).await });
+            live
         } else {
-            let verbosity = if self.quiet { Verbosity::Quiet } else { Verbosity::Normal };
-            Arc::new(Progress::new(self.terminal.clone(), verbosity, Box::new(move || host.monotonic())))
+            Arc::new(Progress::new(self.terminal.clone(), self.verbosity, Box::new(move || host.monotonic())))
         }
+    }
+
+    /// Whether standard error is a terminal that knows how to move its cursor.
+    fn can_draw(&self) -> bool {
+        let knows = |name: String| !matches!(name.as_str(), "" | "dumb");
+        self.terminal.size().is_some() && self.host.variable("TERM").is_some_and(knows)
+    }
+
+    fn json_lines(&self) -> JsonLines {
+        let host = self.host.clone();
+        JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))
     }
 
     /// Prints a text of spc's own as if the runbook had: with `--json` it is an event.
     pub fn print(&self, text: &str) {
         if self.json {
-            self.sink().event(&Event::Print { text: anstream::adapter::strip_str(text).to_string() });
+            self.json_lines().event(&Event::Print { text: anstream::adapter::strip_str(text).to_string() });
         } else {
             self.terminal.out(text);
         }
@@ -75,7 +92,7 @@ impl Session {
 
     /// The context of a run at `place`.
     pub fn context(&self, common: &Common, place: Place, handle: &tokio::runtime::Handle, options: RunOptions) -> Context {
-        let sink = self.sink();
+        let sink = self.sink(handle);
         for warning in &place.warnings {
             sink.event(&Event::Log { level: Level::Warning, text: warning.clone() });
         }
@@ -139,6 +156,8 @@ impl Session {
                 }
                 times += 1;
                 if times > 1 {
+                    // What is drawn stays as it is, and the cursor under it.
+                    terminal.keep();
                     leave_now();
                 }
                 terminal.err("interrupted: finishing what was begun; once more leaves at once");
@@ -156,8 +175,7 @@ impl Session {
         // Ended because nobody takes the output: what matters is why, and of a reader that has gone nothing.
         let error = result.err().filter(|error| !(gone && error.kind == Kind::Interrupted));
         if self.json {
-            let host = self.host.clone();
-            JsonLines::new(self.terminal.clone(), Box::new(move || host.now())).end(code, error.as_deref());
+            self.json_lines().end(code, error.as_deref());
         } else if let Some(diagnostic) = &error {
             diagnostics::print(&self.terminal, diagnostic);
         }
@@ -168,6 +186,14 @@ impl Session {
             }
             Ok(()) => code,
         }
+    }
+}
+
+fn verbosity(common: &Common) -> Verbosity {
+    match (common.quiet, common.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
     }
 }
 

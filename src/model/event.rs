@@ -1,4 +1,8 @@
 //! What a run reports while it goes on, and what it asks: data that `ui` shows and run records keep.
+//!
+//! With `--json` each is an object on a line of its own, `{"time": …, "event": "step_done", …}`. The names are those of [`Event`]'s
+//! cases in snake case, the fields those that stand here; more may come, none goes or changes its meaning. What ends the run is
+//! `{"event": "end", "ok", "code", "error"?}`, always the last line; a finding on the way is `{"event": "diagnostic", …}`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,61 +39,139 @@ pub enum Level {
     Error,
 }
 
+/// Which step: its number in the plan, whose it is, what is done and to what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StepLabel {
+    /// From 1; 0 for work outside of a plan.
+    pub step: usize,
+    pub service: Option<String>,
+    /// `create`, `wait until ready`: see [`super::plan::Action::verb`].
+    pub action: String,
+    /// `container spc-db-1`.
+    pub object: String,
+}
+
+/// Where a running step is: in words, and what of it a program may want to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// `probing, exit code 2`, `[3/5] RUN pip install`.
+    pub text: String,
+    #[serde(flatten)]
+    pub detail: Option<Detail>,
+}
+
+/// The kinds of standing, by their field `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Detail {
+    /// The container's health check is run, again and again; how it ended the last time.
+    Probing {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i64>,
+    },
+    /// A step of a build: `cached` if it was answered from the cache.
+    Building { cached: bool },
+    /// Bytes so far and in all, of the layers that the engine has told of.
+    Transferring { current: u64, total: u64 },
+}
+
+impl Standing {
+    /// Words with what stands behind them.
+    pub fn new(text: impl Into<String>, detail: Detail) -> Self {
+        Self { text: text.into(), detail: Some(detail) }
+    }
+}
+
+impl From<&str> for Standing {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), detail: None }
+    }
+}
+
+impl From<String> for Standing {
+    fn from(text: String) -> Self {
+        Self { text, detail: None }
+    }
+}
+
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A step of a plan began. `object` is what it is about: `container spc-db-1`.
+    /// A verb begins to walk its plan of `steps` steps.
+    VerbStarted {
+        project: String,
+        verb: String,
+        steps: usize,
+        /// Services with something to do, in the order of the description.
+        services: Vec<String>,
+        /// Services that were meant as well and are as they should be.
+        unchanged: Vec<String>,
+    },
+    /// It ended, well or not. Always comes, and once.
+    VerbDone {
+        project: String,
+        verb: String,
+        ok: bool,
+        #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
+        elapsed: Duration,
+    },
+    /// The next step of a service can't begin yet. Said once for each cause.
+    StepWaiting {
+        #[serde(flatten)]
+        label: StepLabel,
+        /// `db and redis to be ready`.
+        waits_for: String,
+        /// The steps that have to be done first.
+        after: Vec<usize>,
+    },
+    /// A step of a plan began.
     StepStarted {
-        step: usize,
-        service: Option<String>,
-        action: String,
-        object: String,
+        #[serde(flatten)]
+        label: StepLabel,
+        /// Why: `not there`, `environment TZ changed`.
         cause: String,
     },
-    /// Where a running step is: `probing, exit code 2`, `[3/5] RUN pip install`.
+    /// Where a running step is.
     StepProgress {
-        step: usize,
-        service: Option<String>,
-        text: String,
+        #[serde(flatten)]
+        label: StepLabel,
+        #[serde(flatten)]
+        standing: Standing,
     },
     StepDone {
-        step: usize,
-        service: Option<String>,
-        action: String,
-        object: String,
+        #[serde(flatten)]
+        label: StepLabel,
         #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
         elapsed: Duration,
     },
     StepFailed {
-        step: usize,
-        service: Option<String>,
-        action: String,
-        object: String,
+        #[serde(flatten)]
+        label: StepLabel,
         message: String,
     },
-    /// Nothing has to be done; said once per verb.
-    Unchanged {
-        project: String,
-        verb: String,
+    /// A step was told to stop before it was done: by Ctrl-C, or because another one failed.
+    StepInterrupted {
+        #[serde(flatten)]
+        label: StepLabel,
     },
+    /// Nothing has to be done; said once per verb, in the place of its beginning and end.
+    Unchanged { project: String, verb: String },
     /// A line that the runbook printed.
-    Print {
-        text: String,
-    },
+    Print { text: String },
     /// A line of `log::`, or a notice of spc's own.
-    Log {
-        level: Level,
-        text: String,
-    },
-    /// A line that a container, a build or a host command wrote. Foreign text.
-    Output {
-        from: String,
-        text: String,
-    },
+    Log { level: Level, text: String },
+    /// A line that a build or a host command wrote. Foreign text.
+    Output { from: String, text: String },
     /// Another run holds the lock.
-    Waiting {
+    Waiting { text: String },
+    /// Somebody is asked at the terminal.
+    Question { text: String },
+    /// The question is answered, or withdrawn.
+    Answer {
         text: String,
+        /// Nothing if it was withdrawn.
+        answer: Option<bool>,
     },
 }
 

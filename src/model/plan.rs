@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::event::StepLabel;
+
 /// Steps that bring the engine from what is there to what is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -209,6 +211,14 @@ impl Action {
     /// Whether the engine is another after it. A wait only looks.
     pub fn changes(&self) -> bool {
         !matches!(self, Self::Wait { .. })
+    }
+}
+
+impl Step {
+    /// What events call it; `id` is its place in the plan.
+    pub fn label(&self, id: StepId) -> StepLabel {
+        let (action, object) = (self.action.verb().to_owned(), self.action.object());
+        StepLabel { step: id + 1, service: self.service.clone(), action, object }
     }
 }
 

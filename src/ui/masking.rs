@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::diagnostic::{Diagnostic, Place, Source};
-use crate::model::event::{Event, Sink};
+use crate::model::event::{Event, Sink, Standing, StepLabel};
 use crate::model::failure::Detail;
 use crate::model::secret::Secrets;
 
@@ -28,23 +28,41 @@ impl<S: Sink> Sink for MaskingSink<S> {
 
 fn masked_event(event: &Event, secrets: &Secrets) -> Event {
     let mask = |text: &String| secrets.mask(text);
-    let masked = |service: &Option<String>| service.as_ref().map(mask);
+    let masked = |label: &StepLabel| StepLabel {
+        step: label.step,
+        service: label.service.as_ref().map(mask),
+        action: mask(&label.action),
+        object: mask(&label.object),
+    };
+    let all = |texts: &[String]| texts.iter().map(mask).collect();
     match event {
-        Event::StepStarted { step, service, action, object, cause } => {
-            Event::StepStarted { step: *step, service: masked(service), action: mask(action), object: mask(object), cause: mask(cause) }
+        Event::VerbStarted { project, verb, steps, services, unchanged } => Event::VerbStarted {
+            project: mask(project),
+            verb: mask(verb),
+            steps: *steps,
+            services: all(services),
+            unchanged: all(unchanged),
+        },
+        Event::VerbDone { project, verb, ok, elapsed } => {
+            Event::VerbDone { project: mask(project), verb: mask(verb), ok: *ok, elapsed: *elapsed }
         }
-        Event::StepProgress { step, service, text } => Event::StepProgress { step: *step, service: masked(service), text: mask(text) },
-        Event::StepDone { step, service, action, object, elapsed } => {
-            Event::StepDone { step: *step, service: masked(service), action: mask(action), object: mask(object), elapsed: *elapsed }
+        Event::StepWaiting { label, waits_for, after } => {
+            Event::StepWaiting { label: masked(label), waits_for: mask(waits_for), after: after.clone() }
         }
-        Event::StepFailed { step, service, action, object, message } => {
-            Event::StepFailed { step: *step, service: masked(service), action: mask(action), object: mask(object), message: mask(message) }
+        Event::StepStarted { label, cause } => Event::StepStarted { label: masked(label), cause: mask(cause) },
+        Event::StepProgress { label, standing } => {
+            Event::StepProgress { label: masked(label), standing: Standing { text: mask(&standing.text), detail: standing.detail } }
         }
+        Event::StepDone { label, elapsed } => Event::StepDone { label: masked(label), elapsed: *elapsed },
+        Event::StepFailed { label, message } => Event::StepFailed { label: masked(label), message: mask(message) },
+        Event::StepInterrupted { label } => Event::StepInterrupted { label: masked(label) },
         Event::Unchanged { project, verb } => Event::Unchanged { project: mask(project), verb: mask(verb) },
         Event::Print { text } => Event::Print { text: mask(text) },
         Event::Log { level, text } => Event::Log { level: *level, text: mask(text) },
         Event::Output { from, text } => Event::Output { from: mask(from), text: mask(text) },
         Event::Waiting { text } => Event::Waiting { text: mask(text) },
+        Event::Question { text } => Event::Question { text: mask(text) },
+        Event::Answer { text, answer } => Event::Answer { text: mask(text), answer: *answer },
     }
 }
 
@@ -156,17 +174,25 @@ mod tests {
         let sink = MaskingSink::new(known.clone(), kept.clone());
         known.add("key", "token", "hunter2hunter2");
         let text = || "a hunter2hunter2 b".to_owned();
-        let service = Some(text());
+        let label = StepLabel { step: 1, service: Some(text()), action: text(), object: text() };
+        let all = || vec![text()];
+        let elapsed = std::time::Duration::ZERO;
         let events = [
-            Event::StepStarted { step: 1, service: service.clone(), action: text(), object: text(), cause: text() },
-            Event::StepProgress { step: 1, service: service.clone(), text: text() },
-            Event::StepDone { step: 1, service: service.clone(), action: text(), object: text(), elapsed: std::time::Duration::ZERO },
-            Event::StepFailed { step: 1, service, action: text(), object: text(), message: text() },
+            Event::VerbStarted { project: text(), verb: text(), steps: 1, services: all(), unchanged: all() },
+            Event::VerbDone { project: text(), verb: text(), ok: true, elapsed },
+            Event::StepWaiting { label: label.clone(), waits_for: text(), after: vec![1] },
+            Event::StepStarted { label: label.clone(), cause: text() },
+            Event::StepProgress { label: label.clone(), standing: text().into() },
+            Event::StepDone { label: label.clone(), elapsed },
+            Event::StepFailed { label: label.clone(), message: text() },
+            Event::StepInterrupted { label },
             Event::Unchanged { project: text(), verb: text() },
             Event::Print { text: text() },
             Event::Log { level: crate::model::event::Level::Info, text: text() },
             Event::Output { from: text(), text: text() },
             Event::Waiting { text: text() },
+            Event::Question { text: text() },
+            Event::Answer { text: text(), answer: None },
         ];
         for event in &events {
             sink.event(event);

@@ -2,17 +2,24 @@
 //!
 //! - [`terminal`]: the two streams, their colour and width; masks whatever passes
 //! - [`progress`]: a run as plain lines for people
+//! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`foot`] how, [`line`] fits it to the width
+//! - [`words`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
 //! - [`masking`]: secrets hidden in events and in streams
 //! - [`help`]: the help of a runbook
 
+pub mod board;
 pub mod diagnostics;
+pub mod foot;
 pub mod help;
 pub mod json_lines;
+pub mod line;
+pub mod live;
 pub mod masking;
 pub mod progress;
 pub mod terminal;
+pub mod words;
 
 #[cfg(test)]
 mod fixture;

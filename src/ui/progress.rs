@@ -20,7 +20,8 @@ use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
-use crate::model::event::{Event, Level, Sink};
+use super::words::{FIRST_COLUMN, Lines, TIME_COLUMN, USUAL_CAUSE, WORD_COLUMN, words};
+use crate::model::event::{Detail, Event, Level, Sink, Standing, StepLabel};
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
 
@@ -30,7 +31,7 @@ pub enum Verbosity {
     /// Errors, and what the runbook prints.
     Quiet,
     Normal,
-    /// Debug lines of `log::` too, and every step's beginning with its cause.
+    /// Debug lines of `log::` too, every step's beginning with its cause, and on a terminal the log of builds.
     Verbose,
 }
 
@@ -49,7 +50,16 @@ pub struct Progress {
 struct State {
     /// Width of the first column; grows with the names met.
     column: usize,
-    steps: BTreeMap<usize, Running>,
+    steps: BTreeMap<Key, Running>,
+    /// Service → since when its next step can't begin, and what it waited for then.
+    waiting: BTreeMap<String, (Duration, String)>,
+}
+
+/// A step's number and what it is about: work outside of plans has no number of its own.
+type Key = (usize, String);
+
+fn key(label: &StepLabel) -> Key {
+    (label.step, label.object.clone())
 }
 
 /// What is remembered of a step that runs.
@@ -62,51 +72,11 @@ struct Running {
     text: String,
 }
 
-/// The narrowest first column: most service names fit.
-const FIRST_COLUMN: usize = 10;
-/// Width of the action words.
-const WORD_COLUMN: usize = 9;
-/// Width of elapsed times.
-const TIME_COLUMN: usize = 9;
 /// While something is waited for, it is said again only after so long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The cause that every first run has; not worth saying.
-const USUAL_CAUSE: &str = "not there";
-
-/// How much is said of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lines {
-    /// One, at its end.
-    End,
-    /// May take long: one at its beginning too.
-    Both,
-    /// Of interest only to those who want all of it.
-    Detail,
-}
-
-/// The words for a plan's actions, doing and done; one not listed is spoken of by its own name.
-fn words(action: &str) -> (&str, &str, Lines) {
-    match action {
-        "create" => ("creating", "created", Lines::End),
-        "start" => ("starting", "started", Lines::End),
-        "wait until ready" => ("waiting", "ready", Lines::End),
-        "wait until completed" => ("waiting", "completed", Lines::End),
-        "stop" => ("stopping", "stopped", Lines::Both),
-        "restart" => ("restarting", "restarted", Lines::Both),
-        "kill" => ("killing", "killed", Lines::End),
-        "remove" => ("removing", "removed", Lines::End),
-        "run" => ("running", "completed", Lines::Both),
-        "pull" => ("pulling", "pulled", Lines::Both),
-        "push" => ("pushing", "pushed", Lines::Both),
-        "build" => ("building", "built", Lines::Both),
-        "import" => ("importing", "imported", Lines::Both),
-        "rename" => ("renaming", "renamed", Lines::Detail),
-        "attach" => ("attaching", "attached", Lines::Detail),
-        "deliver secrets to" => ("secrets", "secrets", Lines::Detail),
-        other => (other, other, Lines::End),
-    }
-}
+/// A wait that was shorter is nobody's concern.
+const WORTH_SAYING: Duration = Duration::from_millis(100);
 
 impl Progress {
     /// Lines on `terminal`. The clock only paces repeated notices; elapsed times come with the events.
@@ -130,41 +100,52 @@ impl Progress {
         self.terminal.err(&line);
     }
 
-    fn step_started(&self, state: &mut State, step: usize, service: Option<&str>, action: &str, object: &str, cause: &str) {
-        let (doing, _, lines) = words(action);
+    fn step_started(&self, state: &mut State, label: &StepLabel, cause: &str) {
+        let (doing, _, lines) = words(&label.action);
+        let now = (self.clock)();
+        let (subject, object) = subject_and_object(label);
+        if let Some((since, waits_for)) = label.service.as_ref().and_then(|service| state.waiting.remove(service)) {
+            let waited = now.saturating_sub(since);
+            if waited >= WORTH_SAYING {
+                self.line(state, subject, (Style::new(), "waited"), Some(waited), &format!("for {waits_for}"));
+            }
+        }
         let cause = if cause == USUAL_CAUSE { "" } else { cause };
-        let waits = action.starts_with("wait");
-        let mut running = Running { waits, cause: cause.to_owned(), told: (self.clock)(), text: String::new() };
+        let waits = label.action.starts_with("wait");
+        let mut running = Running { waits, cause: cause.to_owned(), told: now, text: String::new() };
         if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
-            let (subject, object) = subject_and_object(service, object);
             self.line(state, subject, (Style::new(), doing), None, &with_cause(object, &std::mem::take(&mut running.cause)));
         }
-        state.steps.insert(step, running);
+        state.steps.insert(key(label), running);
     }
 
-    fn step_done(&self, state: &mut State, step: usize, service: Option<&str>, action: &str, object: &str, elapsed: Duration) {
-        let cause = state.steps.remove(&step).map(|running| running.cause).unwrap_or_default();
-        let (_, done, lines) = words(action);
+    fn step_done(&self, state: &mut State, label: &StepLabel, elapsed: Duration) {
+        let cause = state.steps.remove(&key(label)).map(|running| running.cause).unwrap_or_default();
+        let (_, done, lines) = words(&label.action);
         if lines != Lines::Detail || self.verbosity == Verbosity::Verbose {
-            let (subject, object) = subject_and_object(service, object);
+            let (subject, object) = subject_and_object(label);
             self.line(state, subject, (SUCCESS, done), Some(elapsed), &with_cause(object, &cause));
         }
     }
 
-    fn step_progress(&self, state: &mut State, step: usize, service: Option<&str>, text: &str) {
+    fn step_progress(&self, state: &mut State, label: &StepLabel, standing: &Standing) {
         let now = (self.clock)();
-        if let Some(running) = state.steps.get_mut(&step) {
-            if running.waits && now.saturating_sub(running.told) < PATIENCE || running.text == text {
+        let Standing { text, detail } = standing;
+        let transfers = matches!(detail, Some(Detail::Transferring { .. }));
+        let mut waits = label.action.starts_with("wait");
+        if let Some(running) = state.steps.get_mut(&key(label)) {
+            waits = running.waits;
+            if (waits || transfers) && now.saturating_sub(running.told) < PATIENCE || running.text == *text {
                 return;
             }
             running.told = now;
             text.clone_into(&mut running.text);
         }
-        let waits = state.steps.get(&step).is_some_and(|running| running.waits);
-        if waits {
-            self.line(state, service.unwrap_or_default(), (Style::new(), "waiting"), None, text);
+        let service = label.service.as_deref().unwrap_or_default();
+        if waits || transfers {
+            self.line(state, service, (Style::new(), words(&label.action).0), None, text);
         } else {
-            self.foreign(state, service.unwrap_or_default(), text);
+            self.foreign(state, service, text);
         }
     }
 
@@ -195,20 +176,28 @@ impl Sink for Progress {
         match event {
             Event::Print { text } => self.terminal.out(&visible(text)),
             Event::Log { level, text } => self.log(*level, text),
-            Event::StepFailed { step, service, action, object, message } => {
-                state.steps.remove(step);
-                let (subject, object) = subject_and_object(service.as_deref(), object);
+            Event::StepFailed { label, message } => {
+                state.steps.remove(&key(label));
+                let (subject, object) = subject_and_object(label);
+                let action = &label.action;
                 let rest = if object.is_empty() { format!("{action}: {message}") } else { format!("{action} {object}: {message}") };
                 self.line(&mut state, subject, (FAILURE, "failed"), None, &rest);
             }
             _ if self.verbosity == Verbosity::Quiet => {}
-            Event::StepStarted { step, service, action, object, cause } => {
-                self.step_started(&mut state, *step, service.as_deref(), action, object, cause);
+            Event::StepWaiting { label, waits_for, .. } => {
+                let since = (self.clock)();
+                state.waiting.entry(label.service.clone().unwrap_or_default()).or_insert_with(|| (since, waits_for.clone()));
             }
-            Event::StepProgress { step, service, text } => self.step_progress(&mut state, *step, service.as_deref(), text),
-            Event::StepDone { step, service, action, object, elapsed } => {
-                self.step_done(&mut state, *step, service.as_deref(), action, object, *elapsed);
+            Event::StepStarted { label, cause } => self.step_started(&mut state, label, cause),
+            Event::StepProgress { label, standing } => self.step_progress(&mut state, label, standing),
+            Event::StepDone { label, elapsed } => self.step_done(&mut state, label, *elapsed),
+            Event::StepInterrupted { label } => {
+                state.steps.remove(&key(label));
+                let (subject, object) = subject_and_object(label);
+                self.line(&mut state, subject, (WARNING, "cut short"), None, &format!("{} {object}", label.action));
             }
+            // Said by the lines of their steps, and the question by who asks.
+            Event::VerbStarted { .. } | Event::VerbDone { .. } | Event::Question { .. } | Event::Answer { .. } => {}
             Event::Unchanged { project, verb } => {
                 self.line(&mut state, project, (SUCCESS, "unchanged"), None, &format!("{verb}: nothing to do"));
             }
@@ -229,9 +218,9 @@ impl State {
 
 /// What stands in the first column, and what at the end: of `container spc-db-1` the name, as the service
 /// says the rest. What no single service owns has its kind in the first column.
-fn subject_and_object<'a>(service: Option<&'a str>, object: &'a str) -> (&'a str, &'a str) {
-    let (kind, name) = object.split_once(' ').unwrap_or(("", object));
-    match service {
+fn subject_and_object(label: &StepLabel) -> (&str, &str) {
+    let (kind, name) = label.object.split_once(' ').unwrap_or(("", &label.object));
+    match &label.service {
         Some(service) if !matches!(kind, "network" | "volume") => (service, name),
         _ => (kind, name),
     }
@@ -266,17 +255,20 @@ mod tests {
         Run { progress: Progress::new(captured.terminal.clone(), verbosity, clock), captured, seconds }
     }
 
+    fn label(step: usize, service: Option<&str>, action: &str, object: &str) -> StepLabel {
+        StepLabel { step, service: service.map(str::to_owned), action: action.into(), object: object.into() }
+    }
+
     fn started(step: usize, service: Option<&str>, action: &str, object: &str, cause: &str) -> Event {
-        Event::StepStarted { step, service: service.map(str::to_owned), action: action.into(), object: object.into(), cause: cause.into() }
+        Event::StepStarted { label: label(step, service, action, object), cause: cause.into() }
     }
 
     fn done(step: usize, service: Option<&str>, action: &str, object: &str, millis: u64) -> Event {
-        let elapsed = Duration::from_millis(millis);
-        Event::StepDone { step, service: service.map(str::to_owned), action: action.into(), object: object.into(), elapsed }
+        Event::StepDone { label: label(step, service, action, object), elapsed: Duration::from_millis(millis) }
     }
 
-    fn progress(step: usize, service: &str, text: &str) -> Event {
-        Event::StepProgress { step, service: Some(service.into()), text: text.into() }
+    fn progress(step: usize, service: &str, action: &str, object: &str, text: &str) -> Event {
+        Event::StepProgress { label: label(step, Some(service), action, object), standing: text.into() }
     }
 
     /// Two services come up, one of them is built.
@@ -286,13 +278,13 @@ mod tests {
             done(0, Some("db"), "create", "network spc_spc-network", 34),
             started(1, Some("backend"), "build", "image spc-backend:dev", "not there"),
             started(2, Some("db"), "create", "container spc-db-1", "not there"),
-            progress(1, "backend", "[2/5] RUN pip install"),
+            progress(1, "backend", "build", "image spc-backend:dev", "[2/5] RUN pip install"),
             done(2, Some("db"), "create", "container spc-db-1", 12),
             Event::Output { from: "backend".into(), text: "\u{1b}[2KCollecting django\r".into() },
             started(3, Some("db"), "start", "container spc-db-1", ""),
             done(3, Some("db"), "start", "container spc-db-1", 151),
             started(4, Some("db"), "wait until ready", "container spc-db-1", ""),
-            progress(4, "db", "probing, exit code 2"),
+            progress(4, "db", "wait until ready", "container spc-db-1", "probing, exit code 2"),
             done(1, Some("backend"), "build", "image spc-backend:dev", 42_100),
             done(4, Some("db"), "wait until ready", "container spc-db-1", 1_210),
             Event::Print { text: "SERVICE   STATE\ndb        ready".into() },
@@ -335,10 +327,7 @@ db          ready          1.2 s  spc-db-1
         bring_up(&run);
         run.progress.event(&Event::Log { level: Level::Warning, text: "slow".into() });
         run.progress.event(&Event::StepFailed {
-            step: 5,
-            service: Some("redis".into()),
-            action: "start".into(),
-            object: "container spc-redis-1".into(),
+            label: label(5, Some("redis"), "start", "container spc-redis-1"),
             message: "the port 6379 is taken".into(),
         });
         assert_eq!(run.captured.stderr(), "redis       failed                start spc-redis-1: the port 6379 is taken\n");
@@ -371,7 +360,7 @@ db          stopped        40 ms  spc-db-1
         run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", ""));
         for second in 1..=11 {
             run.seconds.store(second, Ordering::Relaxed);
-            run.progress.event(&progress(1, "db", &format!("exit code 2, {second} probes")));
+            run.progress.event(&progress(1, "db", "wait until ready", "container spc-db-1", &format!("exit code 2, {second} probes")));
         }
         let expected = "\
 db          waiting               exit code 2, 5 probes

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anstyle::{AnsiColor, Style};
 use tokio_util::sync::CancellationToken;
 
+use super::foot::{Foot, Size};
 use crate::model::secret::Secrets;
 
 /// Something failed.
@@ -16,6 +17,8 @@ pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub const SUCCESS: Style = AnsiColor::Green.on_default();
 /// What a line is about.
 pub const SUBJECT: Style = Style::new().bold();
+/// Something is under way.
+pub const MOTION: Style = AnsiColor::Cyan.on_default();
 /// What may be overlooked.
 pub const ASIDE: Style = Style::new().dimmed();
 
@@ -35,7 +38,17 @@ pub struct Terminal {
     streams: Mutex<Streams>,
     secrets: Arc<Secrets>,
     width: Option<usize>,
+    /// Where standard error is a terminal that can be drawn on.
+    screen: Option<Screen>,
     closed: CancellationToken,
+}
+
+/// A terminal that can be drawn on.
+pub struct Screen {
+    /// Its size now.
+    pub size: Box<dyn Fn() -> Size + Send + Sync>,
+    /// Whether standard output may be the same one.
+    pub shared: bool,
 }
 
 struct Streams {
@@ -43,12 +56,14 @@ struct Streams {
     stderr: Stream,
     /// The first failure of standard output, other than its reader having gone.
     failure: Option<io::Error>,
+    foot: Foot,
 }
 
 impl Terminal {
     /// The process's own streams. `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` are respected.
     pub fn standard(secrets: Arc<Secrets>) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
+        let screen = stderr.is_terminal().then(|| Screen { size: Box::new(size_of_stderr), shared: stdout.is_terminal() });
         let width = if stdout.is_terminal() {
             terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0)
         } else {
@@ -63,11 +78,67 @@ impl Terminal {
             width,
             secrets,
         )
+        .drawing_on(screen)
     }
 
     /// A terminal that writes elsewhere. `width`: columns, if lines should be fitted to them.
     pub fn new(stdout: Stream, stderr: Stream, width: Option<usize>, secrets: Arc<Secrets>) -> Self {
-        Self { streams: Mutex::new(Streams { stdout, stderr, failure: None }), secrets, width, closed: CancellationToken::new() }
+        let streams = Mutex::new(Streams { stdout, stderr, failure: None, foot: Foot::default() });
+        Self { streams, secrets, width, screen: None, closed: CancellationToken::new() }
+    }
+
+    /// The same with standard error a terminal that can be drawn on.
+    #[must_use]
+    pub fn drawing_on(mut self, screen: Option<Screen>) -> Self {
+        self.screen = screen;
+        self
+    }
+
+    /// The size of the terminal that standard error is, now; none where it is none.
+    pub fn size(&self) -> Option<Size> {
+        self.screen.as_ref().map(|screen| (screen.size)())
+    }
+
+    /// Shows these lines under all that is written, in the place of those shown before; each shorter than the terminal is wide.
+    pub fn show(&self, lines: &[String]) {
+        let mut streams = self.lock();
+        let colour = streams.stderr.colour;
+        streams.foot.set(lines.iter().map(|line| self.prepared(line, colour)).collect());
+        let drawing = streams.foot.draw(self.columns());
+        send(&mut streams.stderr, &drawing);
+    }
+
+    /// Writes these lines where lines were shown, to stay.
+    pub fn leave(&self, lines: &[String]) {
+        let mut streams = self.lock();
+        let mut text = streams.foot.erase(self.columns());
+        streams.foot = Foot::default();
+        for line in lines {
+            text.push_str(&self.prepared(line, streams.stderr.colour));
+            text.push('\n');
+        }
+        send(&mut streams.stderr, &text);
+    }
+
+    /// Leaves what is shown as it is: it is drawn no more.
+    pub fn keep(&self) {
+        let mut streams = self.lock();
+        let drawing = streams.foot.draw(self.columns());
+        send(&mut streams.stderr, &drawing);
+        streams.foot = Foot::default();
+    }
+
+    /// While a question stands at the terminal nothing is shown in its place. `unanswered`: its line has no end yet.
+    pub fn hold(&self, held: bool, unanswered: bool) {
+        let mut streams = self.lock();
+        streams.foot.hold(held);
+        let drawing = streams.foot.draw(self.columns());
+        let end = if unanswered && !drawing.is_empty() { "\n" } else { "" };
+        send(&mut streams.stderr, &format!("{end}{drawing}"));
+    }
+
+    fn columns(&self) -> usize {
+        self.size().map_or(usize::MAX, |size| size.columns)
     }
 
     /// Columns of standard output, where it is a terminal.
@@ -96,7 +167,17 @@ impl Terminal {
         if self.closed.is_cancelled() {
             return;
         }
-        if let Err(error) = write_line(&mut streams.stdout, text) {
+        let above = self.screen.as_ref().is_some_and(|screen| screen.shared) && streams.foot.is_drawn();
+        if above {
+            let erasing = streams.foot.erase(self.columns());
+            send(&mut streams.stderr, &erasing);
+        }
+        let written = write_line(&mut streams.stdout, text);
+        if above {
+            let drawing = streams.foot.draw(self.columns());
+            send(&mut streams.stderr, &drawing);
+        }
+        if let Err(error) = written {
             if error.kind() != io::ErrorKind::BrokenPipe {
                 streams.failure.get_or_insert(error);
             }
@@ -108,8 +189,9 @@ impl Terminal {
     pub fn err(&self, text: &str) {
         let mut streams = self.lock();
         let text = self.prepared(text, streams.stderr.colour);
-        // Where nobody reads messages there is nobody to tell either.
-        let _ = write_line(&mut streams.stderr, &text);
+        let columns = self.columns();
+        let (erasing, drawing) = (streams.foot.erase(columns), streams.foot.draw(columns));
+        send(&mut streams.stderr, &format!("{erasing}{text}\n{drawing}"));
     }
 
     /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints should end.
@@ -134,6 +216,20 @@ impl Terminal {
     fn lock(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Standard error: where nobody reads messages there is nobody to tell either.
+fn send(stream: &mut Stream, text: &str) {
+    if !text.is_empty() {
+        let _ = stream.writer.write_all(text.as_bytes()).and_then(|()| stream.writer.flush());
+    }
+}
+
+/// A terminal that doesn't know its size is taken for one of 80 columns and 24 rows.
+fn size_of_stderr() -> Size {
+    let known = terminal_size::terminal_size_of(io::stderr()).map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
+    let (columns, rows) = known.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24));
+    Size { columns, rows }
 }
 
 fn write_line(stream: &mut Stream, text: &str) -> io::Result<()> {

@@ -1,0 +1,154 @@
+//! Rows as lines of a terminal of such a size.
+
+use std::time::Duration;
+
+use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::row::{Phase, Row, UNCHANGED};
+use super::{Board, Verb};
+use crate::model::time;
+use crate::ui::foot::Size;
+use crate::ui::line::Line;
+use crate::ui::terminal::{ASIDE, FAILURE, MOTION, SUBJECT, SUCCESS, WARNING};
+use crate::ui::words::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN};
+
+/// Columns between columns.
+const GAP: &str = "  ";
+/// Below this width not all stands in columns.
+const NARROW: usize = 60;
+
+impl Board {
+    /// What is shown while it goes on: at most `size.rows - 2` lines, each shorter than `size.columns`.
+    pub fn lines(&self, now: Duration, size: Size) -> Vec<String> {
+        let room = size.rows.saturating_sub(2).max(1);
+        let feet = self.feet(now);
+        let mut shown = self.most_important(room.saturating_sub(feet.len()));
+        let (name_column, narrow) = (self.name_column(size.columns), size.columns < NARROW);
+        let mut left = room.saturating_sub(feet.len() + shown.len());
+        let mut lines = Vec::new();
+        for (name, row) in shown.drain(..) {
+            lines.push(row_line(name, row, now, name_column));
+            let logged = row.log.len().min(left);
+            left -= logged;
+            let indent = if narrow { GAP.len() } else { name_column + WORD_COLUMN + TIME_COLUMN + 3 * GAP.len() };
+            lines.extend(row.log.iter().skip(row.log.len() - logged).map(|text| log_line(indent, text)));
+        }
+        lines.extend(feet.into_iter().map(|foot| foot.line(name_column, narrow)));
+        fitted(&lines[..lines.len().min(room)], size)
+    }
+
+    /// What stays when it is over.
+    pub fn last_lines(&self, now: Duration, size: Size) -> Vec<String> {
+        let name_column = self.name_column(size.columns);
+        let rows = self.rows().map(|(name, row)| row_line(name, row, now, name_column));
+        let feet = self.feet(now).into_iter().map(|foot| foot.line(name_column, size.columns < NARROW));
+        fitted(&rows.chain(feet).collect::<Vec<_>>(), size)
+    }
+
+    /// So many rows: those that failed, then those in motion, those that wait, and those that are done, in the order they have.
+    fn most_important(&self, room: usize) -> Vec<(&str, &Row)> {
+        let rows: Vec<(&str, &Row)> = self.rows().collect();
+        let mut places: Vec<usize> = (0..rows.len()).collect();
+        places.sort_by_key(|&place| (rows[place].1.phase, place));
+        places.truncate(room);
+        places.sort_unstable();
+        places.into_iter().map(|place| rows[place]).collect()
+    }
+
+    fn name_column(&self, columns: usize) -> usize {
+        let names = self.rows().map(|(name, _)| name).chain(self.verbs.iter().map(|verb| verb.project.as_str()));
+        let widest = names.map(UnicodeWidthStr::width).max().unwrap_or(0);
+        widest.min(columns / 3).max(FIRST_COLUMN)
+    }
+
+    fn feet(&self, now: Duration) -> Vec<FootLine> {
+        let counts = self.counts();
+        let foot = |verb: &Verb, style, elapsed, ticks| FootLine {
+            project: verb.project.clone(),
+            verb: verb.verb.clone(),
+            style,
+            elapsed: shown_time(elapsed, ticks),
+            counts: counts.clone(),
+        };
+        let ended = self.ended.iter().map(|(verb, ok, elapsed)| foot(verb, if *ok { SUCCESS } else { FAILURE }, *elapsed, false));
+        let running = self.verbs.iter().map(|verb| foot(verb, MOTION, now.saturating_sub(verb.begun), true));
+        ended.chain(running).collect()
+    }
+
+    /// `1 failed, 3 ready, 2 waiting, 4 unchanged`: services by their words.
+    fn counts(&self) -> String {
+        let mut counts: Vec<(Phase, &str, usize)> = Vec::new();
+        let unchanged = std::iter::repeat_n((Phase::Done, UNCHANGED), self.unchanged);
+        for (phase, word) in self.services.values().map(|row| (row.phase, row.word.as_str())).chain(unchanged) {
+            match counts.iter_mut().find(|(_, known, _)| *known == word) {
+                Some((_, _, count)) => *count += 1,
+                None => counts.push((phase, word, 1)),
+            }
+        }
+        // What is done is told before what is not, but for what went wrong.
+        let rank = |phase: Phase| match phase {
+            Phase::Failed => 0,
+            Phase::CutShort => 1,
+            Phase::Done => 2,
+            Phase::Moving => 3,
+            Phase::Waiting => 4,
+        };
+        counts.sort_by_key(|(phase, word, _)| (rank(*phase), *word == UNCHANGED));
+        counts.iter().map(|(_, word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The line of a verb, under its rows.
+struct FootLine {
+    project: String,
+    verb: String,
+    style: Style,
+    elapsed: String,
+    counts: String,
+}
+
+impl FootLine {
+    /// Where there is little room it is not worth the columns: the counts are what stands for the rows that are not shown.
+    fn line(&self, name_column: usize, narrow: bool) -> Line {
+        if narrow {
+            let line = Line::default().then(SUBJECT, &self.project).then(Style::new(), " ").then(self.style, &self.verb);
+            return line.then(Style::new(), &format!(" {}{GAP}{}", self.elapsed, self.counts));
+        }
+        columns(&self.project, name_column, (self.style, &self.verb), &self.elapsed).then(Style::new(), &self.counts)
+    }
+}
+
+fn row_line(name: &str, row: &Row, now: Duration, name_column: usize) -> Line {
+    let (style, text_style) = match row.phase {
+        Phase::Failed => (FAILURE, Style::new()),
+        Phase::CutShort => (WARNING, ASIDE),
+        Phase::Moving => (MOTION, ASIDE),
+        Phase::Waiting => (ASIDE, ASIDE),
+        Phase::Done => (SUCCESS, ASIDE),
+    };
+    columns(name, name_column, (style, &row.word), &row.elapsed(now).map(|time| shown_time(time, row.ticks())).unwrap_or_default())
+        .then(text_style, &row.text)
+}
+
+fn columns(name: &str, name_column: usize, (style, word): (Style, &str), elapsed: &str) -> Line {
+    Line::default()
+        .column(SUBJECT, name, name_column)
+        .then(Style::new(), GAP)
+        .column(style, word, WORD_COLUMN)
+        .then(Style::new(), &format!("{GAP}{elapsed:>TIME_COLUMN$}{GAP}"))
+}
+
+fn log_line(indent: usize, text: &str) -> Line {
+    Line::default().then(Style::new(), &" ".repeat(indent)).then(ASIDE, &format!("| {text}"))
+}
+
+/// A time that grows is always shown in the same unit, or its beginning would flicker.
+fn shown_time(time: Duration, ticks: bool) -> String {
+    if ticks && time < Duration::from_secs(1) { format!("{:.1} s", time.as_secs_f64()) } else { time::elapsed(time) }
+}
+
+/// The last column stays free: what ends there breaks the line on some terminals.
+fn fitted(lines: &[Line], size: Size) -> Vec<String> {
+    lines.iter().map(|line| line.fitted(size.columns.saturating_sub(1).max(1))).collect()
+}

@@ -1,0 +1,245 @@
+//! What is shown of one service: the words that its steps move through.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::model::event::{Detail, Standing, StepLabel};
+use crate::model::time;
+use crate::ui::words::{self, Lines, words};
+
+/// Lines of a build's log that are shown while it goes on.
+pub const LOG_LINES: usize = 3;
+
+/// The word for what was looked at and is as it should be.
+pub const UNCHANGED: &str = "unchanged";
+
+/// How far a row has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Failed,
+    /// Told to stop before it was done.
+    CutShort,
+    Moving,
+    Waiting,
+    Done,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub phase: Phase,
+    /// `probing`, `ready`.
+    pub word: String,
+    /// What there is to say of it beside the word.
+    pub text: String,
+    /// When the present stretch of work or waiting began; starting and getting ready are one.
+    since: Duration,
+    /// How long it took, once it is over.
+    took: Option<Duration>,
+    running: Vec<StepLabel>,
+    /// Why it is touched at all, where that is worth saying.
+    cause: String,
+    /// What was done before: `built in 42.1 s`.
+    before: Vec<String>,
+    /// Containers that got ready, or names of networks and volumes.
+    objects: BTreeSet<String>,
+    /// The end of a build's output.
+    pub log: VecDeque<String>,
+}
+
+impl Row {
+    /// A row whose first step is yet to begin.
+    pub fn new(now: Duration) -> Self {
+        Self {
+            phase: Phase::Waiting,
+            word: "waiting".to_owned(),
+            text: String::new(),
+            since: now,
+            took: None,
+            running: Vec::new(),
+            cause: String::new(),
+            before: Vec::new(),
+            objects: BTreeSet::new(),
+            log: VecDeque::new(),
+        }
+    }
+
+    /// How long the present stretch has taken; how long the last one took if it is over. Nothing if nothing was done.
+    pub fn elapsed(&self, now: Duration) -> Option<Duration> {
+        (self.word != UNCHANGED).then(|| self.took.unwrap_or_else(|| now.saturating_sub(self.since)))
+    }
+
+    /// Whether the elapsed time still grows.
+    pub fn ticks(&self) -> bool {
+        self.took.is_none()
+    }
+
+    /// Whether a step is under way.
+    pub fn is_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Whether an image is built at the moment, whose output is this row's.
+    pub fn builds(&self) -> bool {
+        self.running.iter().any(|label| label.action == "build")
+    }
+
+    pub fn waits(&mut self, waits_for: &str, now: Duration) {
+        if self.phase != Phase::Waiting {
+            (self.since, self.took) = (now, None);
+        }
+        (self.phase, self.word) = (Phase::Waiting, "waiting".to_owned());
+        self.text = format!("for {waits_for}");
+    }
+
+    pub fn starts(&mut self, label: &StepLabel, cause: &str, now: Duration) {
+        self.running.push(label.clone());
+        if !cause.is_empty() && cause != words::USUAL_CAUSE {
+            cause.clone_into(&mut self.cause);
+        }
+        let (_, _, lines) = words(&label.action);
+        if lines == Lines::Detail && self.phase != Phase::Waiting {
+            return;
+        }
+        let goes_on = label.action.starts_with("wait") && self.word == "started";
+        if !goes_on && self.running.len() == 1 {
+            self.since = now;
+        }
+        self.took = None;
+        self.phase = Phase::Moving;
+        doing(&label.action).clone_into(&mut self.word);
+        self.text = if label.action == "build" || label.action == "pull" { name(label) } else { self.cause.clone() };
+        self.log.clear();
+    }
+
+    pub fn progresses(&mut self, label: &StepLabel, standing: &Standing) {
+        if self.phase != Phase::Moving {
+            return;
+        }
+        self.text.clone_from(&standing.text);
+        match standing.detail {
+            Some(Detail::Probing { exit_code }) => {
+                "probing".clone_into(&mut self.word);
+                self.text = exit_code.map(|code| format!("exit code {code}")).unwrap_or_default();
+            }
+            Some(Detail::Building { .. }) => self.log.clear(),
+            Some(Detail::Transferring { .. }) => self.text = format!("{}  {}", standing.text, name(label)),
+            None => {}
+        }
+    }
+
+    pub fn outputs(&mut self, text: &str) {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            self.log.push_back(line.trim_end().to_owned());
+        }
+        self.log.drain(..self.log.len().saturating_sub(LOG_LINES));
+    }
+
+    pub fn is_done(&mut self, label: &StepLabel, elapsed: Duration, now: Duration) {
+        self.stops_running(label);
+        let (_, done, lines) = words(&label.action);
+        if lines == Lines::Detail {
+            return;
+        }
+        let (waited, shared) = (label.action.starts_with("wait"), is_shared(label));
+        if waited || shared {
+            self.objects.insert(name(label));
+        } else if matches!(label.action.as_str(), "build" | "pull") {
+            self.before.push(format!("{done} in {}", time::elapsed(elapsed)));
+        }
+        match self.running.last() {
+            Some(other) => doing(&other.action).clone_into(&mut self.word),
+            None => {
+                self.phase = Phase::Done;
+                done.clone_into(&mut self.word);
+                self.took = Some(if waited || shared { now.saturating_sub(self.since) } else { elapsed });
+                self.text = self.summary(label);
+            }
+        }
+    }
+
+    /// What stays to be said when it is over.
+    fn summary(&self, label: &StepLabel) -> String {
+        if matches!(label.action.as_str(), "build" | "pull" | "push" | "import") {
+            return name(label);
+        }
+        let mut parts = Vec::new();
+        if is_shared(label) {
+            parts.extend(self.objects.iter().cloned());
+        } else if self.objects.len() > 1 {
+            parts.push(format!("{} containers", self.objects.len()));
+        }
+        parts.extend(self.before.iter().cloned());
+        if !self.cause.is_empty() {
+            parts.push(self.cause.clone());
+        }
+        parts.join(", ")
+    }
+
+    pub fn fails(&mut self, label: &StepLabel, message: &str, now: Duration) {
+        self.stops_running(label);
+        self.ends(Phase::Failed, "failed", now);
+        let object = name(label);
+        let what = [label.action.as_str(), object.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        self.text = format!("{what}: {}", message.lines().next().unwrap_or_default());
+    }
+
+    pub fn is_interrupted(&mut self, label: &StepLabel, now: Duration) {
+        self.stops_running(label);
+        if self.phase == Phase::Moving {
+            self.ends(Phase::CutShort, if label.action == "wait until ready" { "not ready" } else { "cut short" }, now);
+        }
+    }
+
+    /// The verb is over; what this row still was about is not going on.
+    pub fn is_over(&mut self, ok: bool, now: Duration) {
+        self.running.clear();
+        match self.phase {
+            // What it waited for showed that there is nothing to do: the image built anew is the same.
+            Phase::Waiting if ok => {
+                self.ends(Phase::Done, UNCHANGED, now);
+                self.text.clear();
+            }
+            Phase::Waiting => {
+                self.ends(Phase::CutShort, "not begun", now);
+                if !self.text.is_empty() {
+                    self.text = format!("waited {}", self.text);
+                }
+            }
+            Phase::Moving => self.ends(Phase::CutShort, "cut short", now),
+            Phase::Failed | Phase::CutShort | Phase::Done => {}
+        }
+    }
+
+    fn ends(&mut self, phase: Phase, word: &str, now: Duration) {
+        self.took.get_or_insert(now.saturating_sub(self.since));
+        self.phase = phase;
+        word.clone_into(&mut self.word);
+        self.log.clear();
+    }
+
+    fn stops_running(&mut self, label: &StepLabel) {
+        if let Some(index) = self.running.iter().position(|running| running == label) {
+            self.running.remove(index);
+        }
+    }
+}
+
+/// Networks and volumes belong to the stack, though a service is the first to need them.
+pub fn is_shared(label: &StepLabel) -> bool {
+    matches!(label.object.split_once(' '), Some(("network" | "volume", _)))
+}
+
+/// The word while it is done. "waiting" is for those that wait for others.
+fn doing(action: &str) -> &str {
+    match action {
+        "wait until ready" => "starting",
+        "wait until completed" => "running",
+        other => words(other).0,
+    }
+}
+
+/// The name in `container spc-db-1`.
+fn name(label: &StepLabel) -> String {
+    label.object.split_once(' ').map_or(label.object.as_str(), |(_, name)| name).to_owned()
+}

@@ -1,0 +1,325 @@
+//! Events of whole runs, and the lines they make at several sizes.
+
+use similar_asserts::assert_eq;
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+use crate::model::event::{Detail, Level, Standing};
+use crate::ui::foot::Size;
+
+const USUAL: Size = Size { columns: 80, rows: 24 };
+
+fn label(service: &str, action: &str, object: &str) -> StepLabel {
+    StepLabel { step: 1, service: Some(service.into()), action: action.into(), object: object.into() }
+}
+
+fn container(service: &str, action: &str) -> StepLabel {
+    label(service, action, &format!("container spc-{service}-1"))
+}
+
+/// A board and the time; what happens is told to it one after the other.
+#[derive(Default)]
+struct Stage {
+    board: Board,
+    now: Duration,
+}
+
+impl Stage {
+    fn up(services: &[&str], unchanged: &[&str]) -> Self {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (project, verb) = ("spc".into(), "up".into());
+        Self::default().told(Event::VerbStarted { project, verb, steps: 9, services: all(services), unchanged: all(unchanged) })
+    }
+
+    fn told(mut self, event: Event) -> Self {
+        assert!(self.board.take(&event, self.now), "{event:?} is shown here");
+        self
+    }
+
+    fn after(mut self, millis: u64) -> Self {
+        self.now += Duration::from_millis(millis);
+        self
+    }
+
+    fn started(self, label: StepLabel) -> Self {
+        self.caused(label, "not there")
+    }
+
+    fn caused(self, label: StepLabel, cause: &str) -> Self {
+        self.told(Event::StepStarted { label, cause: cause.into() })
+    }
+
+    fn done(self, label: StepLabel, millis: u64) -> Self {
+        self.told(Event::StepDone { label, elapsed: Duration::from_millis(millis) })
+    }
+
+    /// Begins a step and ends it that much later.
+    fn does(self, label: StepLabel, millis: u64) -> Self {
+        self.started(label.clone()).after(millis).done(label, millis)
+    }
+
+    fn stands(self, label: StepLabel, standing: impl Into<Standing>) -> Self {
+        self.told(Event::StepProgress { label, standing: standing.into() })
+    }
+
+    fn waits(self, service: &str, waits_for: &str) -> Self {
+        self.told(Event::StepWaiting { label: container(service, "start"), waits_for: waits_for.into(), after: vec![1] })
+    }
+
+    fn ended(self, ok: bool) -> Self {
+        let elapsed = self.now;
+        self.told(Event::VerbDone { project: "spc".into(), verb: "up".into(), ok, elapsed })
+    }
+
+    /// What is drawn, without styles; each line shorter than the terminal is wide.
+    fn drawn(&self, size: Size) -> String {
+        let lines = self.board.lines(self.now, size);
+        assert!(lines.len() <= size.rows.saturating_sub(2).max(1), "{} lines", lines.len());
+        text(&lines, size)
+    }
+
+    fn left(&self, size: Size) -> String {
+        text(&self.board.last_lines(self.now, size), size)
+    }
+}
+
+fn text(lines: &[String], size: Size) -> String {
+    let plain = |line: &String| format!("{}\n", anstream::adapter::strip_str(line));
+    let text: String = lines.iter().map(plain).collect();
+    text.lines().for_each(|line| assert!(line.width() < size.columns, "{} columns: {line}", line.width()));
+    text
+}
+
+/// The reference stack in the middle of its first `up`.
+fn bringing_up() -> Stage {
+    let build = label("backend", "build", "image spc-backend:dev-development");
+    let stage = Stage::up(&["db", "redis", "backend", "celery-worker"], &["flower", "nginx"])
+        .does(label("db", "create", "network spc_spc-network"), 34)
+        .does(label("db", "create", "volume postgres_data"), 5)
+        .does(label("redis", "create", "volume redis_data"), 5)
+        .started(build.clone())
+        .waits("celery-worker", "the image spc-backend:dev-development to be built")
+        .does(container("db", "create"), 12)
+        .does(container("db", "start"), 151)
+        .started(container("db", "wait until ready"))
+        .does(container("redis", "create"), 10)
+        .does(container("redis", "start"), 90)
+        .does(container("redis", "wait until ready"), 300)
+        .stands(container("db", "wait until ready"), Standing::new("probing, exit code 2", Detail::Probing { exit_code: Some(2) }))
+        .after(1000)
+        .stands(build, Standing::new("[4/7] RUN pip install -r requirements.txt", Detail::Building { cached: false }));
+    [
+        "Collecting django==5.0.6",
+        "",
+        "Downloading Django-5.0.6-py3-none-any.whl (8.2 MB)",
+        "\u{1b}[32m━━━━\u{1b}[0m 8.2/8.2 MB",
+        "Installing",
+    ]
+    .iter()
+    .fold(stage, |stage, line| stage.told(Event::Output { from: "backend".into(), text: (*line).into() }))
+}
+
+#[test]
+fn a_run_at_80_columns() {
+    let expected = "\
+network        created        34 ms  spc_spc-network
+volume         created         5 ms  postgres_data, redis_data
+db             probing        1.6 s  exit code 2
+redis          ready         390 ms
+backend        building       1.6 s  [4/7] RUN pip install -r requirements.txt
+                                     | Downloading Django-5.0.6-py3-none-any.w…
+                                     | ␛[32m━━━━␛[0m 8.2/8.2 MB
+                                     | Installing
+celery-worker  waiting        1.6 s  for the image spc-backend:dev-development…
+spc            up             1.6 s  1 ready, 2 unchanged, 1 probing, 1 buildi…
+";
+    assert_eq!(bringing_up().drawn(USUAL), expected);
+}
+
+#[test]
+fn a_run_at_200_columns() {
+    let expected = "\
+network        created        34 ms  spc_spc-network
+volume         created         5 ms  postgres_data, redis_data
+db             probing        1.6 s  exit code 2
+redis          ready         390 ms
+backend        building       1.6 s  [4/7] RUN pip install -r requirements.txt
+                                     | Downloading Django-5.0.6-py3-none-any.whl (8.2 MB)
+                                     | ␛[32m━━━━␛[0m 8.2/8.2 MB
+                                     | Installing
+celery-worker  waiting        1.6 s  for the image spc-backend:dev-development to be built
+spc            up             1.6 s  1 ready, 2 unchanged, 1 probing, 1 building, 1 waiting
+";
+    assert_eq!(bringing_up().drawn(Size { columns: 200, rows: 50 }), expected);
+}
+
+#[test]
+fn a_run_at_40_columns() {
+    let expected = "\
+network        created        34 ms  s…
+volume         created         5 ms  p…
+db             probing        1.6 s  e…
+redis          ready         390 ms
+backend        building       1.6 s  […
+  | Downloading Django-5.0.6-py3-none-…
+  | ␛[32m━━━━␛[0m 8.2/8.2 MB
+  | Installing
+celery-worker  waiting        1.6 s  f…
+spc up 1.6 s  1 ready, 2 unchanged, 1 …
+";
+    assert_eq!(bringing_up().drawn(Size { columns: 40, rows: 24 }), expected);
+}
+
+#[test]
+fn a_low_terminal_shows_what_moves_and_counts_the_rest() {
+    let expected = "\
+db             probing        1.6 s  exit code 2
+backend        building       1.6 s  [4/7] RUN pip install -r requirements.txt
+spc            up             1.6 s  1 ready, 2 unchanged, 1 probing, 1 buildi…
+";
+    assert_eq!(bringing_up().drawn(Size { columns: 80, rows: 5 }), expected);
+    assert_eq!(bringing_up().drawn(Size { columns: 80, rows: 1 }).lines().count(), 1);
+}
+
+#[test]
+fn of_many_services_those_in_motion_are_shown() {
+    let names: Vec<String> = (1..=40).map(|number| format!("worker-{number:02}")).collect();
+    let mut stage = Stage::up(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    for name in &names[..30] {
+        stage = stage.does(container(name, "start"), 0).does(container(name, "wait until ready"), 10);
+    }
+    stage = stage.started(container("worker-37", "start")).told(Event::StepFailed {
+        label: container("worker-35", "start"),
+        message: "The port 80 is already taken by the process nginx\nmore".into(),
+    });
+    let expected = "\
+worker-31   waiting        0.3 s
+worker-35   failed        300 ms  start spc-worker-35-1: The port 80 is alread…
+worker-37   starting       0.0 s
+spc         up             0.3 s  1 failed, 30 ready, 1 starting, 8 waiting
+";
+    assert_eq!(stage.drawn(Size { columns: 80, rows: 6 }), expected);
+}
+
+#[test]
+fn when_it_is_over_a_line_stays_for_each_service() {
+    let build = label("backend", "build", "image spc-backend:dev-development");
+    let stage = bringing_up()
+        .done(container("db", "wait until ready"), 1_400)
+        .after(1000)
+        .done(build, 42_100)
+        .does(container("backend", "create"), 10)
+        .does(container("backend", "start"), 100)
+        .does(container("backend", "wait until ready"), 4_000)
+        .caused(container("celery-worker", "create"), "environment TZ changed")
+        .done(container("celery-worker", "create"), 10)
+        .does(container("celery-worker", "start"), 100)
+        .does(container("celery-worker", "wait until ready"), 300)
+        .ended(true);
+    assert!(!stage.board.is_active());
+    let expected = "\
+network        created        34 ms  spc_spc-network
+volume         created         5 ms  postgres_data, redis_data
+db             ready          1.6 s
+redis          ready         390 ms
+backend        ready          4.1 s  built in 42.1 s
+celery-worker  ready         400 ms  environment TZ changed
+spc            up             7.1 s  4 ready, 2 unchanged
+";
+    assert_eq!(stage.left(USUAL), expected);
+}
+
+#[test]
+fn an_interrupt_leaves_what_was_done_and_what_was_not() {
+    let stage = bringing_up()
+        .waits("celery-worker", "db and redis to be ready")
+        .told(Event::StepInterrupted { label: container("db", "wait until ready") })
+        .told(Event::StepInterrupted { label: label("backend", "build", "image spc-backend:dev-development") })
+        .after(500)
+        .ended(false);
+    let expected = "\
+network        created        34 ms  spc_spc-network
+volume         created         5 ms  postgres_data, redis_data
+db             not ready      1.6 s  exit code 2
+redis          ready         390 ms
+backend        cut short      1.6 s  [4/7] RUN pip install -r requirements.txt
+celery-worker  not begun      2.1 s  waited for db and redis to be ready
+spc            up             2.1 s  1 not ready, 1 cut short, 1 not begun, 1 …
+";
+    assert_eq!(stage.left(USUAL), expected);
+}
+
+#[test]
+fn what_waited_for_an_image_that_turned_out_the_same_is_unchanged() {
+    let stage =
+        Stage::up(&["web"], &[]).does(label("web", "build", "image web:1"), 700).waits("web", "the image web:1 to be built").ended(true);
+    assert_eq!(stage.left(USUAL), "web         unchanged\nspc         up            700 ms  1 unchanged\n");
+}
+
+#[test]
+fn containers_of_one_service_are_one_row() {
+    let of = |number: u32, action: &str| label("web", action, &format!("container spc-web-{number}"));
+    let stage = Stage::up(&["web"], &[])
+        .started(of(1, "start"))
+        .started(of(2, "start"))
+        .after(100)
+        .done(of(1, "start"), 100)
+        .started(of(1, "wait until ready"))
+        .done(of(2, "start"), 100)
+        .started(of(2, "wait until ready"))
+        .after(200)
+        .done(of(1, "wait until ready"), 200);
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("web         starting       0.3 s"));
+    let stage = stage.after(100).done(of(2, "wait until ready"), 300).ended(true);
+    assert_eq!(stage.left(USUAL).lines().next(), Some("web         ready         400 ms  2 containers"));
+}
+
+#[test]
+fn a_pull_shows_its_bytes_and_a_check_of_the_engine_that_it_is_waited_for() {
+    let pull = label("db", "pull", "image postgres:15");
+    let bytes = Standing::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
+    let stage = Stage::up(&["db"], &[]).started(pull.clone()).stands(pull.clone(), "Pulling from library/postgres");
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          pulling        0.0 s  Pulling from library/postgres"));
+    let stage = stage.stands(pull.clone(), bytes);
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          pulling        0.0 s  12.0 MiB of 80.5 MiB  postgres:15"));
+    let wait = container("db", "wait until ready");
+    let stage = stage.done(pull, 3_000).started(wait.clone()).stands(wait, "waiting for the engine's health check");
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          starting       0.0 s  waiting for the engine's health check"));
+}
+
+#[test]
+fn names_are_cut_by_their_width_and_can_not_drive_the_terminal() {
+    let names = ["데이터베이스-데이터베이스-데이터베이스", "\u{1b}[2J"];
+    let stage = Stage::up(&names, &[]);
+    let expected = "\
+데이터베이스-데이터베이스…  waiting        0.0 s
+␛[2J                        waiting        0.0 s
+spc                         up             0.0 s  2 waiting
+";
+    assert_eq!(stage.drawn(USUAL), expected);
+}
+
+#[test]
+fn work_outside_of_a_verb_has_rows_and_no_sum() {
+    let build = label("local/web:1", "build", "image local/web:1");
+    let stage = Stage::default().started(build.clone()).stands(build.clone(), "reading the build context");
+    assert!(stage.board.is_active());
+    assert_eq!(stage.drawn(USUAL), "local/web:1  building       0.0 s  reading the build context\n");
+    let stage = stage.after(2_000).done(build, 2_000);
+    assert!(!stage.board.is_active());
+    assert_eq!(stage.left(USUAL), "local/web:1  built          2.0 s  local/web:1\n");
+}
+
+#[test]
+fn what_has_no_row_is_said_by_a_line() {
+    let mut board = Board::default();
+    for event in [
+        Event::Output { from: "git".into(), text: "cloning".into() },
+        Event::Print { text: "x".into() },
+        Event::Log { level: Level::Info, text: "x".into() },
+        Event::Unchanged { project: "spc".into(), verb: "up".into() },
+    ] {
+        assert!(!board.take(&event, Duration::ZERO), "{event:?}");
+    }
+    assert!(board.is_empty() && !board.is_active());
+}

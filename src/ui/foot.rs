@@ -1,0 +1,136 @@
+//! Lines at the foot of a terminal that are drawn anew in their place, under all that is written.
+//!
+//! Pure: what is to be sent, as text. The cursor always rests at the beginning of the row beneath them and is never hidden, so that
+//! whatever ends the process leaves a terminal that can be worked with.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Columns and rows of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// From the cursor to the end of the screen.
+const CLEAR_BELOW: &str = "\u{1b}[J";
+/// The row the cursor is in.
+const CLEAR_ROW: &str = "\u{1b}[2K";
+
+/// The lines shown, and those that are on the screen.
+#[derive(Debug, Default)]
+pub struct Foot {
+    lines: Vec<String>,
+    /// Widths of the lines that are drawn.
+    drawn: Vec<usize>,
+    /// A question stands where they would be.
+    held: bool,
+}
+
+impl Foot {
+    /// The lines to show from the next drawing on: each shorter than the terminal is wide.
+    pub fn set(&mut self, lines: Vec<String>) {
+        self.lines = lines;
+    }
+
+    /// Whether there is anything to erase before something else is written.
+    pub fn is_drawn(&self) -> bool {
+        !self.drawn.is_empty()
+    }
+
+    /// What takes the drawn lines away, the cursor where the first of them began.
+    pub fn erase(&mut self, columns: usize) -> String {
+        if self.drawn.is_empty() {
+            return String::new();
+        }
+        let up = self.up(columns);
+        self.drawn.clear();
+        format!("{up}{CLEAR_BELOW}")
+    }
+
+    /// What draws the lines, over those drawn before.
+    pub fn draw(&mut self, columns: usize) -> String {
+        if self.held || self.lines.is_empty() {
+            return self.erase(columns);
+        }
+        let mut text = if self.drawn.is_empty() { String::new() } else { self.up(columns) };
+        for line in &self.lines {
+            text.push_str(&format!("{CLEAR_ROW}{line}\n"));
+        }
+        text.push_str(CLEAR_BELOW);
+        self.drawn = self.lines.iter().map(|line| anstream::adapter::strip_str(line).to_string().width()).collect();
+        text
+    }
+
+    /// Leaves the place to a question, or takes it again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// To the beginning of the first drawn line. A terminal that has become narrower has broken longer ones.
+    fn up(&self, columns: usize) -> String {
+        let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();
+        format!("\r\u{1b}[{rows}A")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foot(lines: &[&str]) -> Foot {
+        let mut foot = Foot::default();
+        foot.set(lines.iter().map(|line| (*line).to_owned()).collect());
+        foot
+    }
+
+    fn screen(text: &str, rows: u16, columns: u16) -> String {
+        let mut terminal = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        terminal.process(text.replace('\n', "\r\n").as_bytes());
+        terminal.screen().contents()
+    }
+
+    #[test]
+    fn lines_are_drawn_over_those_before_and_no_rest_of_them_stays() {
+        let mut foot = foot(&["one is long", "two"]);
+        let mut sent = format!("before\n{}", foot.draw(20));
+        foot.set(vec!["1".to_owned()]);
+        sent.push_str(&foot.draw(20));
+        assert_eq!(screen(&sent, 6, 20), "before\n1");
+        sent.push_str(&foot.erase(20));
+        assert_eq!(screen(&sent, 6, 20), "before");
+        assert!(!foot.is_drawn() && foot.erase(20).is_empty(), "once is enough");
+    }
+
+    #[test]
+    fn what_is_written_goes_above() {
+        let mut foot = foot(&["a", "b"]);
+        let mut sent = foot.draw(20);
+        for text in ["first\n", "second\n"] {
+            sent.push_str(&format!("{}{text}{}", foot.erase(20), foot.draw(20)));
+        }
+        assert_eq!(screen(&sent, 6, 20), "first\nsecond\na\nb");
+        assert_eq!(screen(&sent, 3, 20), "a\nb", "it scrolls as other text does");
+    }
+
+    #[test]
+    fn a_question_has_the_place_for_itself() {
+        let mut foot = foot(&["a"]);
+        let mut sent = foot.draw(20);
+        foot.hold(true);
+        sent.push_str(&foot.draw(20));
+        assert_eq!(screen(&sent, 3, 20), "");
+        assert_eq!(foot.draw(20), "");
+        foot.hold(false);
+        sent.push_str(&foot.draw(20));
+        assert_eq!(screen(&sent, 3, 20), "a");
+    }
+
+    #[test]
+    fn a_terminal_that_became_narrower_has_broken_the_lines() {
+        let mut foot = foot(&["0123456789", "\u{1b}[1mab\u{1b}[0m", ""]);
+        foot.draw(20);
+        assert_eq!(foot.up(20), "\r\u{1b}[3A");
+        assert_eq!(foot.up(4), "\r\u{1b}[5A");
+    }
+}
