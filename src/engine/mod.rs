@@ -210,7 +210,7 @@ pub struct BuildRequest {
 pub enum BuildEvent {
     /// A step began, in the builder's words: `[2/5] RUN pip install …`.
     Step(String),
-    /// Output of the running step; may hold several lines.
+    /// Output of a step: whole lines, also where the builder told them in parts.
     Output(Bytes),
     /// The step was answered from the layer cache.
     Cached(String),

@@ -133,31 +133,6 @@ impl Secrets {
         masked.unwrap_or_else(|| text.to_owned())
     }
 
-    /// Bytes of the longest hidden spelling: how much a stream has to hold back so that none is split over chunks.
-    pub fn longest(&self) -> usize {
-        self.lock().hidden.first().map_or(0, |(hidden, _)| hidden.len())
-    }
-
-    /// Bytes at the start of `text` in which no text still to come can complete a hidden spelling:
-    /// what a stream may mask and pass on. The rest has to be held back.
-    pub fn settled(&self, text: &str) -> usize {
-        let known = self.lock();
-        let bytes = text.as_bytes();
-        let forms = || known.hidden.iter().map(|(hidden, _)| hidden.as_bytes());
-        let begun = |form: &[u8]| (1..form.len().min(bytes.len() + 1)).rev().find(|length| bytes.ends_with(&form[..*length]));
-        let mut cut = bytes.len() - forms().filter_map(begun).max().unwrap_or(0);
-        // A spelling that is complete must not be cut through either.
-        while let Some(start) = forms()
-            .flat_map(|form| (cut.saturating_sub(form.len().saturating_sub(1))..cut).map(move |start| (start, form)))
-            .filter(|(start, form)| start + form.len() > cut && bytes[*start..].starts_with(form))
-            .map(|(start, _)| start)
-            .min()
-        {
-            cut = start;
-        }
-        cut
-    }
-
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use super::terminal::{Stream, Terminal};
+use super::foot::Size;
+use super::terminal::{Screen, Stream, Terminal};
 use crate::model::secret::Secrets;
 
 #[derive(Clone, Default)]
@@ -43,6 +44,17 @@ impl Captured {
     /// With colours.
     pub fn coloured() -> Self {
         Self::new(true)
+    }
+
+    /// A terminal of that size, both streams on it. What is written is standard error's.
+    pub fn screen(size: &Arc<Mutex<Size>>, colour: bool) -> Self {
+        let both = Buffer::default();
+        let secrets = Arc::new(Secrets::new());
+        let stream = || Stream { writer: Box::new(both.clone()), colour };
+        let terminal = Terminal::new(stream(), stream(), None, secrets.clone());
+        let size = size.clone();
+        let screen = Screen { size: Box::new(move || *size.lock().unwrap()), shared: true };
+        Self { terminal: Arc::new(terminal.drawing_on(Some(screen))), secrets, stdout: Buffer::default(), stderr: both }
     }
 
     fn new(colour: bool) -> Self {

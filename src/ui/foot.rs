@@ -25,17 +25,14 @@ pub struct Foot {
     drawn: Vec<usize>,
     /// A question stands where they would be.
     held: bool,
+    /// Its line has no end yet.
+    open: bool,
 }
 
 impl Foot {
     /// The lines to show from the next drawing on: each shorter than the terminal is wide.
     pub fn set(&mut self, lines: Vec<String>) {
         self.lines = lines;
-    }
-
-    /// Whether there is anything to erase before something else is written.
-    pub fn is_drawn(&self) -> bool {
-        !self.drawn.is_empty()
     }
 
     /// What takes the drawn lines away, the cursor where the first of them began.
@@ -62,9 +59,22 @@ impl Foot {
         text
     }
 
-    /// Leaves the place to a question, or takes it again.
-    pub fn hold(&mut self, held: bool) {
-        self.held = held;
+    /// Leaves the place to a question; what has to be sent.
+    pub fn hold(&mut self, columns: usize) -> String {
+        (self.held, self.open) = (true, true);
+        self.erase(columns)
+    }
+
+    /// Takes the place again. `answered`: the answer has ended the question's line.
+    pub fn release(&mut self, answered: bool, columns: usize) -> String {
+        self.open &= !answered;
+        self.held = false;
+        format!("{}{}", self.line_end(), self.draw(columns))
+    }
+
+    /// What ends the line of a question before something else is written.
+    pub fn line_end(&mut self) -> &'static str {
+        if std::mem::take(&mut self.open) { "\n" } else { "" }
     }
 
     /// To the beginning of the first drawn line. A terminal that has become narrower has broken longer ones.
@@ -99,7 +109,7 @@ mod tests {
         assert_eq!(screen(&sent, 6, 20), "before\n1");
         sent.push_str(&foot.erase(20));
         assert_eq!(screen(&sent, 6, 20), "before");
-        assert!(!foot.is_drawn() && foot.erase(20).is_empty(), "once is enough");
+        assert_eq!(foot.erase(20), "", "once is enough");
     }
 
     #[test]
@@ -117,13 +127,25 @@ mod tests {
     fn a_question_has_the_place_for_itself() {
         let mut foot = foot(&["a"]);
         let mut sent = foot.draw(20);
-        foot.hold(true);
-        sent.push_str(&foot.draw(20));
+        sent.push_str(&foot.hold(20));
         assert_eq!(screen(&sent, 3, 20), "");
         assert_eq!(foot.draw(20), "");
-        foot.hold(false);
-        sent.push_str(&foot.draw(20));
-        assert_eq!(screen(&sent, 3, 20), "a");
+        sent.push_str("Sure? y\n");
+        sent.push_str(&foot.release(true, 20));
+        assert_eq!(screen(&sent, 3, 20), "Sure? y\na");
+    }
+
+    #[test]
+    fn the_line_of_a_question_that_is_not_answered_is_ended_once() {
+        let mut foot = foot(&["a"]);
+        let mut sent = format!("{}{}Sure? ", foot.draw(20), foot.hold(20));
+        for text in ["first\n", "second\n"] {
+            sent.push_str(&format!("{}{text}", foot.line_end()));
+        }
+        sent.push_str(&foot.release(false, 20));
+        assert_eq!(screen(&sent, 6, 20), "Sure? \nfirst\nsecond\na");
+        let sent = format!("{}Sure? {}", foot.hold(20), foot.release(false, 20));
+        assert_eq!(screen(&sent, 6, 20), "Sure? \na");
     }
 
     #[test]

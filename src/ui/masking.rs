@@ -1,4 +1,4 @@
-//! Secrets hidden in events, and in streams whose chunks may cut one in two.
+//! Secrets hidden in events and diagnostics.
 
 use std::sync::Arc;
 
@@ -100,56 +100,11 @@ fn mask_place(place: &mut Place, secrets: &Secrets) {
     }
 }
 
-/// Masks a stream that arrives in chunks, cut anywhere: what may be the beginning of a secret is held back until it is settled.
-pub struct StreamMasker {
-    secrets: Arc<Secrets>,
-    held: String,
-    /// The beginning of a character.
-    undecoded: Vec<u8>,
-}
-
-impl StreamMasker {
-    /// A masker of one stream.
-    pub fn new(secrets: Arc<Secrets>) -> Self {
-        Self { secrets, held: String::new(), undecoded: Vec::new() }
-    }
-
-    /// Takes a chunk; answers what can be shown. Bytes that are no UTF-8 become `�`.
-    pub fn push(&mut self, chunk: &[u8]) -> String {
-        self.undecoded.extend_from_slice(chunk);
-        let decoded = self.undecoded.len() - unfinished_character(&self.undecoded);
-        self.held.push_str(&String::from_utf8_lossy(&self.undecoded[..decoded]));
-        self.undecoded.drain(..decoded);
-        let settled = self.secrets.settled(&self.held);
-        let rest = self.held.split_off(settled);
-        self.secrets.mask(&std::mem::replace(&mut self.held, rest))
-    }
-
-    /// What was still held back: the stream has ended.
-    pub fn finish(mut self) -> String {
-        self.held.push_str(&String::from_utf8_lossy(&self.undecoded));
-        self.secrets.mask(&self.held)
-    }
-}
-
-/// How many bytes at the end are the beginning of a character.
-fn unfinished_character(bytes: &[u8]) -> usize {
-    match bytes.utf8_chunks().last() {
-        // Of an unfinished sequence the standard library says exactly the bytes that may still become one.
-        Some(chunk) if !chunk.invalid().is_empty() && bytes.ends_with(chunk.invalid()) => {
-            let tail = chunk.invalid();
-            if std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none()) { tail.len() } else { 0 }
-        }
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Kind;
     use crate::model::diagnostic::Severity;
-    use proptest::prelude::*;
     use std::sync::Mutex;
 
     #[derive(Default)]
@@ -219,41 +174,5 @@ mod tests {
         let masked = masked_diagnostic(&diagnostic, &secrets());
         assert!(!format!("{masked:?}").contains("hunter2"));
         assert_eq!(masked.place.unwrap().source.text.lines().count(), 2);
-    }
-
-    #[test]
-    fn a_secret_cut_in_two_is_hidden_and_other_text_is_not_delayed() {
-        let mut masker = StreamMasker::new(secrets());
-        assert_eq!(masker.push(b"ready; hunt"), "ready; ");
-        assert_eq!(masker.push(b"er2hun"), "");
-        assert_eq!(masker.push(b"ter2 done"), "[secret key] done");
-        assert_eq!(masker.push(b" hun"), " ");
-        assert_eq!(masker.finish(), "hun");
-    }
-
-    #[test]
-    fn a_character_cut_in_two_arrives_whole_and_broken_ones_are_shown() {
-        let mut masker = StreamMasker::new(secrets());
-        assert_eq!(masker.push(&[b'q', 0xc3]), "q");
-        assert_eq!(masker.push(&[0xb6, b'b', 0xff]), "öb\u{fffd}");
-        assert_eq!(masker.push(&[0xe2, 0x82]), "");
-        assert_eq!(masker.finish(), "\u{fffd}");
-    }
-
-    proptest! {
-        #[test]
-        fn chunks_show_what_the_whole_would(
-            values in prop::collection::vec("[xyz]{4,9}", 1..4),
-            chunks in prop::collection::vec("[xyz]{0,6}", 0..12),
-        ) {
-            let secrets = Arc::new(Secrets::new());
-            for (index, value) in values.iter().enumerate() {
-                secrets.add(&index.to_string(), &format!("token{index}"), value);
-            }
-            let mut masker = StreamMasker::new(secrets.clone());
-            let mut shown: String = chunks.iter().map(|chunk| masker.push(chunk.as_bytes())).collect();
-            shown.push_str(&masker.finish());
-            prop_assert_eq!(shown, secrets.mask(&chunks.concat()));
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! - [`words`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
-//! - [`masking`]: secrets hidden in events and in streams
+//! - [`masking`]: secrets hidden in events and diagnostics
 //! - [`help`]: the help of a runbook
 
 pub mod board;

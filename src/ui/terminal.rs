@@ -111,8 +111,8 @@ impl Terminal {
     /// Writes these lines where lines were shown, to stay.
     pub fn leave(&self, lines: &[String]) {
         let mut streams = self.lock();
-        let mut text = streams.foot.erase(self.columns());
-        streams.foot = Foot::default();
+        let mut text = format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
+        streams.foot.set(Vec::new());
         for line in lines {
             text.push_str(&self.prepared(line, streams.stderr.colour));
             text.push('\n');
@@ -123,18 +123,23 @@ impl Terminal {
     /// Leaves what is shown as it is: it is drawn no more.
     pub fn keep(&self) {
         let mut streams = self.lock();
-        let drawing = streams.foot.draw(self.columns());
+        let drawing = format!("{}{}", streams.foot.line_end(), streams.foot.draw(self.columns()));
         send(&mut streams.stderr, &drawing);
         streams.foot = Foot::default();
     }
 
-    /// While a question stands at the terminal nothing is shown in its place. `unanswered`: its line has no end yet.
-    pub fn hold(&self, held: bool, unanswered: bool) {
+    /// While a question stands at the terminal nothing is shown in its place.
+    pub fn hold(&self) {
         let mut streams = self.lock();
-        streams.foot.hold(held);
-        let drawing = streams.foot.draw(self.columns());
-        let end = if unanswered && !drawing.is_empty() { "\n" } else { "" };
-        send(&mut streams.stderr, &format!("{end}{drawing}"));
+        let erasing = streams.foot.hold(self.columns());
+        send(&mut streams.stderr, &erasing);
+    }
+
+    /// The question is answered, or withdrawn: its line has no end yet then.
+    pub fn release(&self, answered: bool) {
+        let mut streams = self.lock();
+        let drawing = streams.foot.release(answered, self.columns());
+        send(&mut streams.stderr, &drawing);
     }
 
     fn columns(&self) -> usize {
@@ -167,10 +172,10 @@ impl Terminal {
         if self.closed.is_cancelled() {
             return;
         }
-        let above = self.screen.as_ref().is_some_and(|screen| screen.shared) && streams.foot.is_drawn();
+        let above = self.screen.as_ref().is_some_and(|screen| screen.shared);
         if above {
-            let erasing = streams.foot.erase(self.columns());
-            send(&mut streams.stderr, &erasing);
+            let clearing = format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
+            send(&mut streams.stderr, &clearing);
         }
         let written = write_line(&mut streams.stdout, text);
         if above {
@@ -190,8 +195,8 @@ impl Terminal {
         let mut streams = self.lock();
         let text = self.prepared(text, streams.stderr.colour);
         let columns = self.columns();
-        let (erasing, drawing) = (streams.foot.erase(columns), streams.foot.draw(columns));
-        send(&mut streams.stderr, &format!("{erasing}{text}\n{drawing}"));
+        let (end, erasing, drawing) = (streams.foot.line_end(), streams.foot.erase(columns), streams.foot.draw(columns));
+        send(&mut streams.stderr, &format!("{end}{erasing}{text}\n{drawing}"));
     }
 
     /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints should end.

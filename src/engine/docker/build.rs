@@ -28,9 +28,17 @@ pub(super) async fn build(engine: &DockerEngine, request: BuildRequest) -> Resul
                 Ok(report) => for event in progress.take(report) {
                     yield event;
                 },
-                Err(ClientError::DockerStreamError { error }) => Err(progress.failure(&error))?,
+                Err(ClientError::DockerStreamError { error }) => {
+                    for event in progress.rest() {
+                        yield event;
+                    }
+                    Err(progress.failure(&error))?;
+                }
                 Err(error) => Err(errors::from_client(error))?,
             }
+        }
+        for event in progress.rest() {
+            yield event;
         }
         let image = progress.image().ok_or_else(|| errors::cut_off("the image was built"))?;
         // The builder takes one tag in bollard's request, the first.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::engine::{BuildEvent, EngineError, EngineErrorKind};
+use crate::model::lines::Lines;
 
 /// How much of a step's output is kept for the case that it fails.
 const KEPT_BYTES: usize = 8 * 1024;
@@ -44,6 +45,8 @@ struct Step {
     cached: bool,
     /// Why it failed.
     error: Option<String>,
+    /// Cuts its output into lines: steps run at the same time, and a line may come in parts.
+    lines: Lines,
     /// The end of its output.
     tail: Vec<u8>,
 }
@@ -73,11 +76,15 @@ impl Progress {
             self.take_vertex(vertex, events);
         }
         for log in status.logs {
-            if let Some(step) = self.steps.get_mut(&log.vertex) {
-                step.keep(&log.msg);
-            }
-            events.push(BuildEvent::Output(log.msg.into()));
+            let step = self.steps.entry(log.vertex).or_default();
+            step.keep(&log.msg);
+            events.extend(whole(step.lines.push(&log.msg)));
         }
+    }
+
+    /// What steps wrote and did not end with a line end: the build is over.
+    pub(super) fn rest(&mut self) -> Vec<BuildEvent> {
+        self.steps.values_mut().filter_map(|step| whole(step.lines.finish())).collect()
     }
 
     fn take_vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
@@ -114,8 +121,10 @@ impl Progress {
         } else if !text.trim().is_empty() && !CLASSIC_NOISE.iter().any(|noise| text.starts_with(noise)) {
             if let Some((_, step)) = self.steps.last_mut() {
                 step.keep(text.as_bytes());
+                events.extend(whole(step.lines.push(text.as_bytes())));
+            } else {
+                events.push(BuildEvent::Output(Bytes::copy_from_slice(text.as_bytes())));
             }
-            events.push(BuildEvent::Output(Bytes::copy_from_slice(text.as_bytes())));
         }
     }
 
@@ -165,6 +174,12 @@ impl Step {
         }
         words
     }
+}
+
+/// Output of these lines, if there are any.
+fn whole(lines: impl IntoIterator<Item = String>) -> Option<BuildEvent> {
+    let text: String = lines.into_iter().map(|line| line + "\n").collect();
+    (!text.is_empty()).then(|| BuildEvent::Output(text.into()))
 }
 
 /// The cause without BuildKit's path to it.
@@ -233,6 +248,16 @@ mod tests {
             [BuildEvent::Step(run.into()), output("cc -c a.c\n")]
         );
         assert_eq!(progress.take(buildkit(vec![started(run)], vec![log(run, "cc -o a\n")])), [output("cc -o a\n")]);
+    }
+
+    #[test]
+    fn a_line_that_comes_in_parts_is_told_whole_whatever_another_step_writes_in_between() {
+        let mut progress = Progress::default();
+        progress.take(buildkit(vec![started("a"), started("b")], vec![]));
+        assert_eq!(progress.take(buildkit(vec![], vec![log("a", "hunt"), log("b", "x\ny")])), [output("x\n")]);
+        assert_eq!(progress.take(buildkit(vec![], vec![log("a", "er2\nend")])), [output("hunter2\n")]);
+        assert_eq!(progress.rest(), [output("end\n"), output("y\n")]);
+        assert_eq!(progress.rest(), []);
     }
 
     #[test]

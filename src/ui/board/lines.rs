@@ -66,7 +66,7 @@ impl Board {
         let counts = self.counts();
         let foot = |verb: &Verb, style, elapsed, ticks| FootLine {
             project: verb.project.clone(),
-            verb: verb.verb.clone(),
+            verb: verb.name.clone(),
             style,
             elapsed: shown_time(elapsed, ticks),
             counts: counts.clone(),

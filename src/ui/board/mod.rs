@@ -37,7 +37,7 @@ pub struct Board {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Verb {
     project: String,
-    verb: String,
+    name: String,
     begun: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Board {
     pub fn take(&mut self, event: &Event, now: Duration) -> bool {
         match event {
             Event::VerbStarted { project, verb, services, unchanged, .. } => {
-                self.verbs.push(Verb { project: project.clone(), verb: verb.clone(), begun: now });
+                self.verbs.push(Verb { project: project.clone(), name: verb.clone(), begun: now });
                 self.unchanged += unchanged.len();
                 for service in services {
                     self.services.entry(service.clone()).or_insert_with(|| Row::new(now));
@@ -84,7 +84,7 @@ impl Board {
     }
 
     fn verb_done(&mut self, project: &str, verb: &str, ok: bool, elapsed: Duration, now: Duration) {
-        if let Some(index) = self.verbs.iter().position(|known| known.project == project && known.verb == verb) {
+        if let Some(index) = self.verbs.iter().position(|known| known.project == project && known.name == verb) {
             let verb = self.verbs.remove(index);
             self.ended.push((verb, ok, elapsed));
         }

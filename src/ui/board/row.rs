@@ -129,9 +129,9 @@ impl Row {
     }
 
     pub fn outputs(&mut self, text: &str) {
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            self.log.push_back(line.trim_end().to_owned());
-        }
+        // Of a line that was written over again and again the last state.
+        let lines = text.lines().filter_map(|line| line.trim_end().rsplit('\r').next());
+        self.log.extend(lines.filter(|line| !line.trim().is_empty()).map(str::to_owned));
         self.log.drain(..self.log.len().saturating_sub(LOG_LINES));
     }
 
@@ -179,9 +179,8 @@ impl Row {
     pub fn fails(&mut self, label: &StepLabel, message: &str, now: Duration) {
         self.stops_running(label);
         self.ends(Phase::Failed, "failed", now);
-        let object = name(label);
-        let what = [label.action.as_str(), object.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        self.text = format!("{what}: {}", message.lines().next().unwrap_or_default());
+        // All of it is in the error that ends the run.
+        message.lines().next().unwrap_or_default().clone_into(&mut self.text);
     }
 
     pub fn is_interrupted(&mut self, label: &StepLabel, now: Duration) {

@@ -194,7 +194,7 @@ fn of_many_services_those_in_motion_are_shown() {
     });
     let expected = "\
 worker-31   waiting        0.3 s
-worker-35   failed        300 ms  start spc-worker-35-1: The port 80 is alread…
+worker-35   failed        300 ms  The port 80 is already taken by the process …
 worker-37   starting       0.0 s
 spc         up             0.3 s  1 failed, 30 ready, 1 starting, 8 waiting
 ";
