@@ -154,3 +154,24 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
             .ok_or_else(|| Failure::new(Kind::Build, format!("The build of \"{image}\" ended without an image"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layers_of_a_pull_are_added_up_and_told_now_and_then() {
+        let mut transfer = Transfer::default();
+        let mut at = |millis: u64, layer: &str, status: &str, progress: Option<(u64, u64)>| {
+            let report = TransferEvent { layer: Some(layer.to_owned()), status: status.to_owned(), progress };
+            transfer.take(report, Duration::from_millis(millis)).map(|standing| (standing.text, standing.detail))
+        };
+        let told = |text: &str, current, total| Some((text.to_owned(), Some(Detail::Transferring { current, total })));
+        assert_eq!(at(0, "a", "Pulling fs layer", None), None);
+        assert_eq!(at(1, "a", "Downloading", Some((512, 1024))), told("512 B of 1.0 KiB", 512, 1024));
+        assert_eq!(at(100, "b", "Downloading", Some((0, 1024))), None);
+        assert_eq!(at(300, "a", "Download complete", None), told("1.0 KiB of 2.0 KiB", 1024, 2048));
+        assert_eq!(at(600, "a", "Extracting", Some((1, 1024))), told("1.0 KiB of 2.0 KiB", 1024, 2048));
+        assert_eq!(at(900, "b", "Pull complete", None), told("2.0 KiB of 2.0 KiB", 2048, 2048));
+    }
+}

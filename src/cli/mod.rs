@@ -43,7 +43,7 @@ struct Common {
     /// Only errors, and what the runbook prints
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Also debug lines, and of builds every line of their log
+    /// Also debug lines, how each step begins, and all of a build's log
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
     /// One JSON object per line instead of text

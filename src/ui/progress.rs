@@ -370,6 +370,43 @@ db          waiting               exit code 2, 10 probes
     }
 
     #[test]
+    fn what_was_waited_for_is_said_once_and_when_it_is_over() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        let start = |service: &str| label(7, Some(service), "start", &format!("container spc-{service}-1"));
+        for (service, waits_for) in
+            [("web", "db and redis to be ready"), ("web", "redis to be ready"), ("soon", "the network to be created")]
+        {
+            run.progress.event(&Event::StepWaiting { label: start(service), waits_for: waits_for.into(), after: vec![1] });
+        }
+        run.progress.event(&Event::StepStarted { label: start("soon"), cause: String::new() });
+        run.seconds.store(3, Ordering::Relaxed);
+        run.progress.event(&Event::StepStarted { label: start("web"), cause: String::new() });
+        run.progress.event(&Event::StepInterrupted { label: start("web") });
+        let expected = "\
+web         waited         3.0 s  for db and redis to be ready
+web         cut short             start spc-web-1
+";
+        assert_eq!(run.captured.stderr(), expected);
+    }
+
+    #[test]
+    fn bytes_of_a_pull_are_said_now_and_then() {
+        let run = run(Captured::plain(), Verbosity::Normal);
+        let pull = || label(1, Some("db"), "pull", "image postgres:15");
+        run.progress.event(&Event::StepStarted { label: pull(), cause: String::new() });
+        for second in 1..=6 {
+            run.seconds.store(second, Ordering::Relaxed);
+            let standing = Standing::new(format!("{second} MiB of 9 MiB"), Detail::Transferring { current: second, total: 9 });
+            run.progress.event(&Event::StepProgress { label: pull(), standing });
+        }
+        let expected = "\
+db          pulling               postgres:15
+db          pulling               5 MiB of 9 MiB
+";
+        assert_eq!(run.captured.stderr(), expected);
+    }
+
+    #[test]
     fn nothing_to_do_and_a_held_lock_are_said() {
         let run = run(Captured::plain(), Verbosity::Normal);
         run.progress.event(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });

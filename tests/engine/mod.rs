@@ -19,6 +19,7 @@ mod killed;
 mod lock;
 mod over_ssh;
 mod over_tls;
+mod progress;
 mod project;
 mod readiness;
 mod rebooted;

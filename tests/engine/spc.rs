@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::until::until;
+use crate::support::Screen;
 
 /// More than any run takes that is not told another limit.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -51,6 +52,23 @@ impl Spc {
         self
     }
 
+    /// Sits it at a terminal, which becomes its controlling one: Ctrl-C typed there interrupts it.
+    pub fn at(self, screen: &Screen) -> Self {
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(self.command.get_current_dir().unwrap()).env_clear().env("TERM", "xterm-256color");
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(screen.terminal()).stdout(screen.terminal()).stderr(screen.terminal());
+        Self { command, limit: self.limit }
+    }
+
+    /// The same, but for its standard output, which stays a pipe.
+    pub fn told_at(self, screen: &Screen) -> Self {
+        let mut spc = self.at(screen);
+        spc.command.stdout(Stdio::piped());
+        spc
+    }
+
     /// How long it may take.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -66,8 +84,8 @@ impl Spc {
     pub fn start(mut self) -> Running {
         let begun = Instant::now();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("spc starts: {error}"));
-        let stdout = Captured::from(child.stdout.take().unwrap());
-        let stderr = Captured::from(child.stderr.take().unwrap());
+        let stdout = child.stdout.take().map_or_else(Captured::default, Captured::from);
+        let stderr = child.stderr.take().map_or_else(Captured::default, Captured::from);
         Running { child, begun, limit: self.limit, stdout, stderr }
     }
 }
@@ -176,6 +194,7 @@ impl Ended {
 }
 
 /// What a child writes, read as it comes.
+#[derive(Default)]
 struct Captured {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,

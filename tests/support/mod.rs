@@ -9,6 +9,7 @@
 
 mod engine;
 mod running;
+mod screen;
 mod text;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use engine::{Answer, FakeEngine};
 use running::Keyboard;
 pub use running::Running;
+pub use screen::Screen;
 use tempfile::TempDir;
 use text::{Redactions, unindented};
 

@@ -200,18 +200,28 @@ pub struct Keyboard {
 
 impl Keyboard {
     pub(super) fn new() -> Self {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        // Nobody's controlling terminal: Ctrl-C at the test's own stays there.
-        let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keys).unwrap();
-        unlockpt(&keys).unwrap();
-        let name = ptsname(&keys, Vec::new()).unwrap();
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
-        let terminal = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
+        let keys = pseudo_terminal();
+        let terminal = other_side(&keys);
         Self { keys: keys.into(), terminal }
     }
 
     pub(super) fn terminal(&self) -> OwnedFd {
         self.terminal.try_clone().unwrap()
     }
+}
+
+/// The side of a new pseudo-terminal that people sit at. It is nobody's controlling terminal: Ctrl-C at the test's own stays there.
+pub(super) fn pseudo_terminal() -> OwnedFd {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
+    let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&keys).unwrap();
+    unlockpt(&keys).unwrap();
+    keys
+}
+
+/// Its side that programs write to.
+pub(super) fn other_side(keys: &OwnedFd) -> OwnedFd {
+    let name = rustix::pty::ptsname(keys, Vec::new()).unwrap();
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap()
 }

@@ -28,6 +28,7 @@ fn help_names_every_verb_and_option() {
                                         without it DOCKER_HOST, then the Docker context in use
                   --context <NAME>      Docker context to use, over DOCKER_HOST and the one in use
               -q, --quiet               Only errors, and what the runbook prints
+              -v, --verbose             Also debug lines, how each step begins, and all of a build's log
                   --json                One JSON object per line instead of text
               -y, --yes                 Answer every question with yes
               -h, --help                Print help
@@ -61,6 +62,7 @@ fn help_of_run_names_what_only_it_takes() {
                                         without it DOCKER_HOST, then the Docker context in use
                   --context <NAME>      Docker context to use, over DOCKER_HOST and the one in use
               -q, --quiet               Only errors, and what the runbook prints
+              -v, --verbose             Also debug lines, how each step begins, and all of a build's log
                   --json                One JSON object per line instead of text
               -y, --yes                 Answer every question with yes
               -h, --help                Print help

@@ -20,6 +20,17 @@ fn quiet_leaves_results_and_errors() {
 }
 
 #[test]
+fn verbose_tells_details_too() {
+    let told = "a message\nwarning: a warning\nerror: a failure\ndebug: a detail\n";
+    for option in ["--verbose", "-v"] {
+        Spc::new().args([option]).runbook(TALK).stdout("a result\n").stderr(told).run();
+    }
+    Spc::new().runbook(TALK).args(["--verbose"]).stdout("a result\n").stderr(told).run();
+    let both = Spc::new().args(["--verbose", "--quiet"]).runbook(TALK).output();
+    assert!(both.code == 2 && both.stderr.contains("cannot be used with"), "{both}");
+}
+
+#[test]
 fn colours_are_for_those_who_want_them() {
     let run = || Spc::new().runbook("log::warn(\"x\");\nfail(\"exec\", \"y\");");
     let coloured = run().env("CLICOLOR_FORCE", "1").output();

@@ -57,7 +57,8 @@ impl Board {
     }
 
     fn name_column(&self, columns: usize) -> usize {
-        let names = self.rows().map(|(name, _)| name).chain(self.verbs.iter().map(|verb| verb.project.as_str()));
+        let projects = self.verbs.iter().chain(self.ended.iter().map(|(verb, ..)| verb)).map(|verb| verb.project.as_str());
+        let names = self.rows().map(|(name, _)| name).chain(projects);
         let widest = names.map(UnicodeWidthStr::width).max().unwrap_or(0);
         widest.min(columns / 3).max(FIRST_COLUMN)
     }
