@@ -76,7 +76,7 @@ struct Running {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A wait that was shorter is nobody's concern.
-const WORTH_SAYING: Duration = Duration::from_millis(100);
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 impl Progress {
     /// Lines on `terminal`. The clock only paces repeated notices; elapsed times come with the events.

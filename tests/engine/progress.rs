@@ -82,7 +82,7 @@ fn programs_are_told_the_same_moments_as_events() {
     let image = busybox();
     project.stack(&format!(
         r#"services: #{{
-            db: #{{ image: "{image}", command: ["sh", "-c", "sleep 1; touch /tmp/well; sleep 1000"], stop_grace_period: "0s",
+            db: #{{ image: "{image}", command: ["sh", "-c", "sleep 2; touch /tmp/well; sleep 1000"], stop_grace_period: "0s",
                 healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
             web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
         }}"#

@@ -32,7 +32,7 @@ pub struct Row {
     pub word: String,
     /// What there is to say of it beside the word.
     pub text: String,
-    /// When the present stretch of work or waiting began; starting and getting ready are one.
+    /// When the present stretch of work or waiting began; starting and getting ready are one, and so are stopping and removing.
     since: Duration,
     /// How long it took, once it is over.
     took: Option<Duration>,
@@ -101,7 +101,10 @@ impl Row {
         if lines == Lines::Detail && self.phase != Phase::Waiting {
             return;
         }
-        let goes_on = label.action.starts_with("wait") && self.word == "started";
+        let goes_on = match label.action.as_str() {
+            "remove" => self.word == "stopped",
+            action => action.starts_with("wait") && self.word == "started",
+        };
         if !goes_on && self.running.len() == 1 {
             self.since = now;
         }
@@ -152,7 +155,7 @@ impl Row {
             None => {
                 self.phase = Phase::Done;
                 done.clone_into(&mut self.word);
-                self.took = Some(if waited || shared { now.saturating_sub(self.since) } else { elapsed });
+                self.took = Some(if waited || shared || label.action == "remove" { now.saturating_sub(self.since) } else { elapsed });
                 self.text = self.summary(label);
             }
         }

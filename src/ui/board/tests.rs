@@ -275,6 +275,12 @@ fn containers_of_one_service_are_one_row() {
 }
 
 #[test]
+fn stopping_and_removing_are_one_stretch() {
+    let stage = Stage::up(&["db"], &[]).does(container("db", "stop"), 3_000).does(container("db", "remove"), 50);
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          removed        3.0 s"));
+}
+
+#[test]
 fn a_pull_shows_its_bytes_and_a_check_of_the_engine_that_it_is_waited_for() {
     let pull = label("db", "pull", "image postgres:15");
     let bytes = Standing::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
