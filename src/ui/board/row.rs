@@ -43,6 +43,8 @@ pub struct Row {
     before: Vec<String>,
     /// Containers that got ready, or names of networks and volumes.
     objects: BTreeSet<String>,
+    /// How its container got ready, and how long that took.
+    ready: Option<(String, Duration)>,
     /// The end of a build's output.
     pub log: VecDeque<String>,
 }
@@ -60,6 +62,7 @@ impl Row {
             cause: String::new(),
             before: Vec::new(),
             objects: BTreeSet::new(),
+            ready: None,
             log: VecDeque::new(),
         }
     }
@@ -153,9 +156,15 @@ impl Row {
         match self.running.last() {
             Some(other) => doing(&other.action).clone_into(&mut self.word),
             None => {
+                let removed = label.action == "remove";
+                let took = if waited || shared || removed { now.saturating_sub(self.since) } else { elapsed };
+                if waited {
+                    self.ready = Some((done.to_owned(), took));
+                }
                 self.phase = Phase::Done;
-                done.clone_into(&mut self.word);
-                self.took = Some(if waited || shared || label.action == "remove" { now.saturating_sub(self.since) } else { elapsed });
+                // A replacement ends with its old container's removal; what matters of it is the new one.
+                let (word, took) = self.ready.clone().filter(|_| removed).unwrap_or_else(|| (done.to_owned(), took));
+                (self.word, self.took) = (word, Some(took));
                 self.text = self.summary(label);
             }
         }

@@ -281,6 +281,19 @@ fn stopping_and_removing_are_one_stretch() {
 }
 
 #[test]
+fn what_stays_of_a_replacement_is_when_the_new_container_was_ready() {
+    let stage = Stage::up(&["web"], &[])
+        .caused(container("web", "create"), "image changed")
+        .done(container("web", "create"), 50)
+        .does(container("web", "stop"), 300)
+        .does(container("web", "start"), 200)
+        .does(container("web", "wait until ready"), 1_000)
+        .does(container("web", "remove"), 20);
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("web         ready          1.2 s  image changed"));
+    assert_eq!(stage.ended(true).left(USUAL).lines().next(), Some("web         ready          1.2 s  image changed"));
+}
+
+#[test]
 fn a_pull_shows_its_bytes_and_a_check_of_the_engine_that_it_is_waited_for() {
     let pull = label("db", "pull", "image postgres:15");
     let bytes = Standing::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
