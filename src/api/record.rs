@@ -25,7 +25,7 @@ pub fn no_fields<T: Clone + Send + Sync + 'static>(engine: &mut Engine, word: &'
 }
 
 /// The value as `print` shows it; values of spc's own are shown by their own function.
-pub(super) fn printed(context: &NativeCallContext, value: &Dynamic) -> String {
+pub fn printed(context: &NativeCallContext, value: &Dynamic) -> String {
     shown(context, FUNC_TO_STRING, value).unwrap_or_else(|| plain(value))
 }
 

@@ -71,6 +71,11 @@ impl Stack {
         }
     }
 
+    /// The services of the description; none without one.
+    pub fn described_services(&self) -> Vec<String> {
+        self.project.iter().flat_map(|project| project.services.keys().cloned()).collect()
+    }
+
     pub(super) fn observe(&self) -> Result<Vec<Container>, Failure> {
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;

@@ -105,6 +105,7 @@ impl Library {
         self.lock().sources.insert(name.to_owned(), known);
         let ast = engine.compile_with_scope(scope, &source.text).inspect_err(|_| self.learn_broken(&source))?;
         self.learn(&ast, &source);
+        self.learn_variables(name, scope);
         let names = self.host_names.get_or_init(|| Names::host(engine));
         if let Some((failure, position)) = rules::broken(&ast, &source.text, names) {
             let mut error = throw(failure);
@@ -249,6 +250,13 @@ impl Library {
         if let Some(known) = state.sources.get_mut(&source.name) {
             known.defined = defined;
             known.calls = calls;
+        }
+    }
+
+    /// The variables of earlier lines are there too.
+    fn learn_variables(&self, source: &str, scope: &Scope) {
+        if let Some(known) = self.lock().sources.get_mut(source) {
+            known.defined.variables.extend(scope.iter_raw().map(|(name, ..)| name.to_owned()));
         }
     }
 

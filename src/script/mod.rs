@@ -1,7 +1,7 @@
 //! The Rhai host: engine, imports, errors, runs.
 //!
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
-//! - [`session`]: line after line, for the prompt
+//! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told; [`printer`]: values as text
 //! - [`engine`]: Rhai set up, every limit stated
 //! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are called
 //! - [`unique`]: function names that two files have, kept apart
@@ -9,10 +9,12 @@
 //! - [`rules`]: what a source may not do, found before it runs
 //! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to an unknown one
 
+pub mod each;
 pub mod engine;
 pub mod errors;
 pub mod library;
 pub mod names;
+pub mod printer;
 pub mod resolver;
 pub mod rules;
 pub mod run;
@@ -26,5 +28,6 @@ mod fixture;
 mod tests;
 
 pub use library::Library;
-pub use run::{Outcome, Runbook, Script, on_script_thread, run};
+pub use printer::Printer;
+pub use run::{Outcome, Runbook, Script, on_script_thread, run, run_telling};
 pub use session::Session;

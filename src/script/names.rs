@@ -11,13 +11,21 @@ pub struct Names {
     functions: Vec<Function>,
 }
 
-struct Function {
+/// A function as its registration tells of it.
+#[derive(Debug, Clone)]
+pub struct Function {
     /// `arg` of `arg::text`; empty for those without.
-    module: String,
-    name: String,
+    pub module: String,
+    pub name: String,
     /// Name and type word of each parameter; the word is empty where it is not known.
     parameters: Vec<(String, String)>,
     count: usize,
+    /// Its first parameter is what it is called on: `service.exec(…)`.
+    pub is_method: bool,
+    /// The word of the type it gives; empty where it is not known.
+    pub gives: String,
+    /// Its comment, without the marks.
+    pub doc: String,
 }
 
 /// What to say of a name that isn't there.
@@ -53,6 +61,11 @@ impl Names {
     /// spc's and Rhai's.
     pub fn all(engine: &Engine) -> Self {
         Self { functions: engine.collect_fn_metadata(None, |info| Some(Function::of(&info)), true) }
+    }
+
+    /// All of them, operators and closures too.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
     }
 
     /// Whether a script's function of that name, for values of `this_type` if it is a method, would hide one of these.
@@ -157,18 +170,58 @@ impl Function {
             Some((name, kind)) => (name.trim().to_owned(), word_of(kind)),
             None => (text.trim().to_owned(), String::new()),
         };
+        let first = metadata.params_info.first().filter(|_| metadata.num_params > 0);
         Self {
             module: info.namespace.to_string(),
             name: metadata.name.to_string(),
+            is_method: first.and_then(|text| text.split_once(':')).is_some_and(|(_, kind)| kind.trim().starts_with("&mut ")),
+            gives: given(&metadata.return_type),
+            doc: metadata.comments.iter().flat_map(|comment| comment.lines()).map(without_mark).collect::<Vec<_>>().join("\n"),
             parameters: metadata.params_info.iter().take(metadata.num_params).map(parameter).collect(),
             count: metadata.num_params,
         }
     }
 
-    fn form(&self) -> String {
+    /// The word of the type of its first parameter; nothing without one, empty where any type will do.
+    pub fn first(&self) -> Option<&str> {
+        let word = self.parameters.first().map_or("", |(_, word)| word.as_str());
+        (self.count > 0).then_some(if word == "value" { "" } else { word })
+    }
+
+    /// The field, if it is what gives one.
+    pub fn field(&self) -> Option<&str> {
+        self.name.strip_prefix(GETTER).filter(|name| *name != "tag")
+    }
+
+    /// Whether scripts call it by its name: it is no operator, field or closure, and not there only to say that it isn't.
+    pub fn is_called(&self) -> bool {
+        is_word(&self.name) && self.name != "exit"
+    }
+
+    /// How many values it takes.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How it is called: `merge(base, over)`.
+    pub fn form(&self) -> String {
         let named: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
         if named.len() == self.count { form(&self.name, &named) } else { form(&self.name, &vec!["_".to_owned(); self.count]) }
     }
+}
+
+/// The word of the type that a function gives, of which errors are no part.
+fn given(kind: &str) -> String {
+    let kind = kind.trim();
+    let inner = ["Raw<", "Result<", "RhaiResultOf<"].iter().find_map(|outer| kind.strip_prefix(outer)?.strip_suffix('>'));
+    let kind = inner.map_or(kind, |inner| inner.split(", Box<").next().unwrap_or(inner));
+    if matches!(kind, "" | "RhaiResult") { String::new() } else { word_of(kind) }
+}
+
+/// A line of a comment without what makes it one.
+fn without_mark(line: &str) -> &str {
+    let line = line.strip_prefix("///").unwrap_or(line);
+    line.strip_prefix(' ').unwrap_or(line).trim_end()
 }
 
 #[cfg(test)]

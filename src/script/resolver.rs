@@ -178,7 +178,12 @@ pub fn read_source(library: &Library, path: &Path) -> Result<String, Failure> {
         }
         Failure::new(kind, message)
     })?;
-    let text = std::str::from_utf8(&content).map_err(|error| {
+    source_text(&shown, &content)
+}
+
+/// The text of a script that was read from `shown`: see [`read_source`].
+pub fn source_text(shown: &str, content: &[u8]) -> Result<String, Failure> {
+    let text = std::str::from_utf8(content).map_err(|error| {
         let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         Failure::usage(format!("Could not read \"{shown}\": line {line} is not UTF-8 text"))
     })?;

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rhai::{Caches, Dynamic, Engine, EvalAltResult, Scope};
+use rhai::{Caches, Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Scope};
 
+use super::each::{self, Tell};
 use super::errors::{diagnose, is_help, without_place};
 use super::library::{Library, Unit};
 use super::resolver::{read_source, scripts_in};
@@ -28,8 +29,10 @@ const VALUE_DEPTH: usize = 1_000;
 pub enum Runbook {
     /// A file, absolute or relative to the folder that spc was started in.
     File(PathBuf),
-    /// A text that stands for a file of that path, which need not be there: `spc eval`, a test.
+    /// A text that stands for a file of that path, which need not be there: a test.
     Text { path: PathBuf, text: String },
+    /// A text that is in no file: `-e`, standard input. Its imports are relative to `folder`.
+    Code { name: String, folder: PathBuf, text: String },
 }
 
 /// What came of a run that did not fail.
@@ -44,6 +47,11 @@ pub enum Outcome {
 /// Runs a runbook from beginning to end, on a thread of its own with the stack that scripts need.
 pub fn run(context: &Arc<Context>, runbook: &Runbook) -> Result<Outcome, Box<Diagnostic>> {
     on_script_thread(context, || Script::open(context.clone(), runbook)?.run())
+}
+
+/// The same, telling the value of each statement that has one: for text that is piped to the prompt.
+pub fn run_telling(context: &Arc<Context>, runbook: &Runbook, tell: &mut Tell<'_>) -> Result<Outcome, Box<Diagnostic>> {
+    on_script_thread(context, || Script::open(context.clone(), runbook)?.run_telling(tell))
 }
 
 /// Does `work` on a thread with the stack that scripts need, as a task under the run's cancel token.
@@ -89,7 +97,10 @@ impl Script {
         let root = context.project.scripts.clone().or_else(folder).unwrap_or_default();
         let library = Arc::new(Library::with_standard(context.host.clone(), root, standard));
         let engine = engine::build(&context, &library);
-        let name = library.shown(&path);
+        let name = match runbook {
+            Runbook::Code { name, .. } => name.clone(),
+            Runbook::File(_) | Runbook::Text { .. } => library.shown(&path),
+        };
         library.begin(&name);
         let unit =
             library.compile(&engine, &name, Some(path), text).map_err(|error| Box::new(diagnose(&library, &engine, &name, &error)))?;
@@ -119,6 +130,21 @@ impl Script {
 
     /// Runs it; under `--help` up to its call of `args`.
     pub fn run(&self) -> Result<Outcome, Box<Diagnostic>> {
+        self.run_by(|global| {
+            #[expect(deprecated, reason = "the only way to evaluate in a given state")]
+            self.engine.eval_statements_raw(global, &mut Caches::new(), &mut Scope::new(), self.unit.ast.statements())
+        })
+    }
+
+    /// Runs it and tells the value of each statement that has one, as soon as it has.
+    pub fn run_telling(&self, tell: &mut Tell<'_>) -> Result<Outcome, Box<Diagnostic>> {
+        self.run_by(|global| each::evaluate(&self.engine, global, self.unit.ast.statements(), tell))
+    }
+
+    fn run_by(
+        &self,
+        evaluate: impl FnOnce(&mut GlobalRuntimeState) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Outcome, Box<Diagnostic>> {
         let has_args = self.library.calls("args");
         let wants_help = self.context.command.wants_help();
         if wants_help && !has_args {
@@ -128,7 +154,7 @@ impl Script {
             let failure = Failure::usage(format!("{} takes no arguments, but \"{word}\" is given", self.unit.name));
             return Err(Box::new(without_place(failure.hint("a runbook declares what it takes with args(#{ … })"))));
         }
-        match self.evaluate() {
+        match self.evaluate(evaluate) {
             Ok(_) if wants_help => Ok(Outcome::Help(self.help())),
             Ok(value) => Ok(Outcome::Value(value)),
             Err(error) if is_help(&error) => Ok(Outcome::Help(self.help())),
@@ -136,11 +162,12 @@ impl Script {
         }
     }
 
-    fn evaluate(&self) -> Result<Dynamic, Box<EvalAltResult>> {
+    fn evaluate(
+        &self,
+        evaluate: impl FnOnce(&mut GlobalRuntimeState) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, Box<EvalAltResult>> {
         let mut global = self.library.state_for(&self.engine, &self.unit);
-        #[expect(deprecated, reason = "the only way to evaluate in a given state")]
-        let result = self.engine.eval_statements_raw(&mut global, &mut Caches::new(), &mut Scope::new(), self.unit.ast.statements());
-        let value = result?.flatten();
+        let value = evaluate(&mut global)?.flatten();
         // Thrown and caught by the very last statement, it still holds.
         if let Some(failure) = refused() {
             return Err(failure.into());
@@ -165,6 +192,10 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
         Runbook::Text { path, text } => {
             let path = here.join(path);
             Ok((context.host.canonicalize(&path).unwrap_or(path), text.clone()))
+        }
+        Runbook::Code { name, folder, text } => {
+            let folder = here.join(folder);
+            Ok((context.host.canonicalize(&folder).unwrap_or(folder).join(name), text.clone()))
         }
         Runbook::File(path) => {
             let path = here.join(path);

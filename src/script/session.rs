@@ -1,17 +1,25 @@
 //! Lines evaluated one after the other, for the prompt: variables, functions, closures, imports and constants persist.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rhai::{Caches, Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Scope};
+use rhai::{
+    AST, Caches, Dynamic, Engine, EvalAltResult, FnAccess, GlobalRuntimeState, LexError, Module, ParseError, ParseErrorType, Position,
+    Scope,
+};
 
+use super::each::Tell;
 use super::engine;
 use super::errors::{diagnose, without_place};
 use super::library::{Constants, Library};
+use super::names::Names;
+use super::printer::Printer;
 use crate::api::Context;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::value::error::refused;
+use crate::value::wording::unmarked;
 
 /// A session at the prompt. To be used on a script thread: see [`super::on_script_thread`].
 pub struct Session {
@@ -42,11 +50,15 @@ impl Session {
         Ok(Self { library, engine, global, scope: Scope::new(), constants, folder, lines: 0 })
     }
 
-    /// The value of a line, or of several lines that belong together. What a failed one defined stays.
-    pub fn eval(&mut self, text: &str) -> Result<Dynamic, Box<Diagnostic>> {
+    /// Evaluates a line, or several that belong together, and gives its value, if that isn't `()`, to `show`. What a failed one
+    /// defined stays. The lines are sources of the names `repl:1`, `repl:2`, ….
+    pub fn eval(&mut self, text: &str, show: &mut Tell<'_>) -> Result<(), Box<Diagnostic>> {
         self.lines += 1;
-        let name = format!("line {}", self.lines);
-        self.evaluate(&name, text).map_err(|error| Box::new(diagnose(&self.library, &self.engine, &name, &error)))
+        let name = format!("repl:{}", self.lines);
+        let shown = self
+            .evaluate(&name, text)
+            .and_then(|value| if value.is_unit() { Ok(()) } else { show(&Printer::new(&self.engine, &self.global), &value) });
+        shown.map_err(|error| Box::new(diagnose(&self.library, &self.engine, &name, &error)))
     }
 
     fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Box<EvalAltResult>> {
@@ -61,15 +73,54 @@ impl Session {
         }
     }
 
-    /// The engine: for completion and help.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    /// Whether nothing has to follow `text`: a bracket, a text in backticks or an operator may be left open.
+    pub fn is_complete(&self, text: &str) -> bool {
+        let Err(error) = self.engine.compile_with_scope(&self.scope, text) else { return true };
+        let ParseError(kind, position) = error;
+        match *kind {
+            ParseErrorType::UnexpectedEOF => false,
+            // A line of a text in double quotes goes on after `\`; one in backticks goes on by itself.
+            ParseErrorType::BadInput(LexError::UnterminatedString) => !(text.ends_with('\\') || text.matches('`').count() % 2 == 1),
+            _ => !is_past(position, text),
+        }
     }
 
-    /// The variables: for completion.
-    pub fn scope(&self) -> &Scope<'static> {
-        &self.scope
+    /// The functions that there are: for completion and help.
+    pub fn names(&self) -> Names {
+        Names::all(&self.engine)
     }
+
+    /// spc's own functions.
+    pub fn host_names(&self) -> Names {
+        Names::host(&self.engine)
+    }
+
+    /// The variables, the newest first: for completion.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &Dynamic)> {
+        self.scope.iter_raw().map(|(name, _, value)| (name, value))
+    }
+
+    /// The functions that lines defined.
+    pub fn functions(&self) -> Vec<String> {
+        self.library.defined("").functions.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// What lines imported: the name, and the functions in it.
+    pub fn imports(&self) -> BTreeMap<String, Vec<String>> {
+        let functions = |module: &Module| {
+            let functions = AST::new_from_module(module.clone());
+            let public = functions.iter_fn_def().filter(|function| function.access == FnAccess::Public && function.this_type.is_none());
+            public.map(|function| function.name.to_string()).filter(|name| unmarked(name) == name && !name.contains('$')).collect()
+        };
+        self.global.iter_imports().map(|(name, module)| (name.to_owned(), functions(module))).collect()
+    }
+}
+
+/// Whether a position is after the last character of a text.
+fn is_past(position: Position, text: &str) -> bool {
+    let Some(line) = position.line() else { return false };
+    let lines: Vec<&str> = text.split('\n').collect();
+    line > lines.len() || line == lines.len() && position.position().unwrap_or(0) > lines[line - 1].trim_end().chars().count()
 }
 
 #[cfg(test)]
@@ -77,16 +128,26 @@ mod tests {
     use super::super::fixture::{Scripts, short};
     use super::super::run::on_script_thread;
     use super::*;
-    use crate::value::text::plain;
+    use similar_asserts::assert_eq;
 
-    fn said(files: &[(&str, &str)], lines: &[&str]) -> Vec<String> {
+    /// What `work` gives of a session with these files.
+    fn with_session<T: Send>(files: &[(&str, &str)], work: impl FnOnce(&mut Session) -> T + Send) -> T {
         let scripts = Scripts::new(files);
         let context = scripts.run.context.clone();
-        let said = on_script_thread(&context, || {
-            let mut session = Session::new(&context, Path::new("scripts"))?;
-            Ok(lines.iter().map(|line| session.eval(line).map_or_else(|error| short(&error), |value| plain(&value))).collect())
+        on_script_thread(&context, || Ok(work(&mut Session::new(&context, Path::new("scripts"))?))).unwrap()
+    }
+
+    fn answer(session: &mut Session, line: &str) -> String {
+        let mut shown = "()".to_owned();
+        let result = session.eval(line, &mut |printer, value| {
+            shown = printer.text(value);
+            Ok(())
         });
-        said.unwrap()
+        result.map_or_else(|error| short(&error), |()| shown)
+    }
+
+    fn said(files: &[(&str, &str)], lines: &[&str]) -> Vec<String> {
+        with_session(files, |session| lines.iter().map(|line| answer(session, line)).collect())
     }
 
     #[test]
@@ -108,15 +169,57 @@ mod tests {
     #[test]
     fn an_error_is_in_its_own_line_and_ends_nothing() {
         let files = [("app.rhai", "")];
-        let lines = ["let a = 1;", "fn f() { nonsense(1) }", "f()", "b", "let c = ;", "a + 1"];
+        let lines = [
+            "let apple = 1;",
+            "fn f() { nonsense(1) }",
+            "f()",
+            "aple",
+            "let c = ;",
+            "if true { let inner = 1; throw \"no\"; }",
+            "inner",
+            "fn outer() { apple }",
+            "outer()",
+            "apple + 1",
+        ];
         let expected = [
             "()",
             "()",
-            "usage: There is no function nonsense(integer)\nat line 2:1:10 nonsense\nin f called at line 3:1:1",
-            "usage: There is no variable \"b\"\nat line 4:1:1 b",
-            "usage: Unexpected \";\"\nat line 5:1:9 ;",
+            "usage: There is no function nonsense(integer)\nat repl:2:1:10 nonsense\nin f called at repl:3:1:1",
+            "usage: There is no variable \"aple\"\nat repl:4:1:1 aple\nhint: did you mean \"apple\"?",
+            "usage: Unexpected \";\"\nat repl:5:1:9 ;",
+            "failed: no\nat repl:6:1:26 throw",
+            "usage: There is no variable \"inner\"\nat repl:7:1:1 inner",
+            "()",
+            "usage: There is no variable \"apple\"\nat repl:8:1:14 apple\nhint: functions see their parameters only: pass apple as one, or make it a const and write global::apple\nin outer called at repl:9:1:1",
             "2",
         ];
         assert_eq!(said(&files, &lines), expected);
+    }
+
+    #[test]
+    fn a_text_is_complete_where_nothing_has_to_follow() {
+        with_session(&[("app.rhai", "")], |session| {
+            for whole in
+                ["1", "let a = 1;", "fn f() { 1 }", "f(", "nonsense nonsense", "`a\nb`", "\"a", "let a = ;", "}", "", "// x", "a.b()"]
+            {
+                assert!(session.is_complete(whole) != (whole == "f("), "{whole:?}");
+            }
+            for part in ["fn f() {", "fn f() {\n  1\n", "stack(\"x\", #{", "[1,\n2", "`a\nb", "1 +", "let a =", "\"a\\", "if x", "a."] {
+                assert!(!session.is_complete(part), "{part:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_there_is_can_be_asked_for() {
+        let files = [("app.rhai", "fn name() { helper() }\nprivate fn helper() { 1 }")];
+        with_session(&files, |session| {
+            for line in ["let a = 1; let b = \"x\";", "fn f(x) { x }", "import \"app\" as app;"] {
+                assert_eq!(answer(session, line), "()");
+            }
+            assert_eq!(session.variables().map(|(name, _)| name).collect::<Vec<_>>(), ["b", "a"]);
+            assert!(session.functions().contains(&"f".to_owned()));
+            assert_eq!(session.imports(), BTreeMap::from([("app".to_owned(), vec!["name".to_owned()])]));
+        });
     }
 }

@@ -49,6 +49,13 @@ struct Finding<'a> {
     diagnostic: DiagnosticJson<'a>,
 }
 
+/// A value that a line of the prompt's input gave.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "value")]
+struct Given<'a> {
+    value: &'a serde_json::Value,
+}
+
 impl JsonLines {
     /// Lines with the time of `clock`.
     pub fn new(terminal: Arc<Terminal>, clock: WallClock) -> Self {
@@ -59,6 +66,11 @@ impl JsonLines {
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         let diagnostic = masked_diagnostic(diagnostic, self.terminal.secrets());
         self.write(Finding { diagnostic: (&diagnostic).into() });
+    }
+
+    /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.
+    pub fn value(&self, value: &serde_json::Value) {
+        self.write(Given { value });
     }
 
     /// The last line: the exit code, and the error unless all is well.
@@ -138,6 +150,16 @@ mod tests {
             r#"{"time":"2023-11-14T22:13:20.250Z","event":"end","ok":true,"code":0}
 {"time":"2023-11-14T22:13:20.250Z","event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"unhealthy","message":"The service \"db\" is not ready","service":"db"}}
 "#
+        );
+    }
+
+    #[test]
+    fn a_value_stands_in_its_field_whatever_it_is() {
+        let captured = Captured::plain();
+        lines(&captured).value(&serde_json::json!({ "event": "x", "list": [1, null] }));
+        assert_eq!(
+            captured.stdout(),
+            "{\"time\":\"2023-11-14T22:13:20.250Z\",\"event\":\"value\",\"value\":{\"event\":\"x\",\"list\":[1,null]}}\n"
         );
     }
 
