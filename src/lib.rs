@@ -3,6 +3,7 @@
 //! The rooms, from the top down; imports point down only:
 //!
 //! - [`cli`]: one file per verb; puts the inhabitants into the ports
+//! - [`repl`]: the prompt
 //! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
 //! - [`api`]: what a script sees, one file per primitive
 //! - [`value`]: object maps as typed options, and what scripts' values are in between
@@ -22,6 +23,7 @@ pub mod engine;
 pub mod host;
 pub mod model;
 pub mod policy;
+pub mod repl;
 pub mod script;
 pub mod ui;
 pub mod value;

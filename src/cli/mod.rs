@@ -2,6 +2,7 @@
 
 mod place;
 mod ps;
+mod repl;
 mod run;
 mod session;
 mod unlock;
@@ -58,6 +59,8 @@ struct Common {
 enum Verb {
     /// Run a runbook
     Run(run::Run),
+    /// Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
+    Repl,
     /// Show the project's containers
     Ps,
     /// Remove the lock that a lost run left on the project
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(match verb {
         Verb::Run(run) => run::main(common, run),
+        Verb::Repl => repl::main(&common),
         Verb::Ps => ps::main(&common),
         Verb::Unlock => unlock::main(&common),
     })

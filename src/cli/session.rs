@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Common;
@@ -76,11 +76,6 @@ impl Session {
         self.terminal.size().is_some() && self.host.variable("TERM").is_some_and(knows)
     }
 
-    fn json_lines(&self) -> JsonLines {
-        let host = self.host.clone();
-        JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))
-    }
-
     /// Prints a text of spc's own as if the runbook had: with `--json` it is an event.
     pub fn print(&self, text: &str) {
         if self.json {
@@ -88,6 +83,19 @@ impl Session {
         } else {
             self.terminal.out(text);
         }
+    }
+
+    /// A message of spc's own, for people: not with `--quiet` or `--json`.
+    pub fn note(&self, text: &str) {
+        if !self.json && self.verbosity > Verbosity::Quiet {
+            self.terminal.err(text);
+        }
+    }
+
+    /// The writer of JSON lines.
+    pub fn json_lines(&self) -> JsonLines {
+        let host = self.host.clone();
+        JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))
     }
 
     /// The context of a run at `place`.
@@ -138,7 +146,6 @@ impl Session {
         // Here and not in the task, which may begin later than the script does: a signal in between would end the process
         // without a word or, as a shell's background job, which ignores it, be lost.
         let _runtime = handle.enter();
-        let listen = |kind| signal(kind).map_err(|error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}")));
         let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
         handle.spawn(async move {
@@ -197,6 +204,11 @@ fn verbosity(common: &Common) -> Verbosity {
     }
 }
 
+/// Hears of a signal from now on.
+pub fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}")))
+}
+
 /// How a runbook's stack verbs go when it says nothing else.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunOptions {
@@ -204,7 +216,8 @@ pub struct RunOptions {
     pub adopt: bool,
 }
 
+/// Ends the process without waiting for anything.
 #[expect(clippy::exit, reason = "asked for by a second interrupt: nothing is to be waited for any more")]
-fn leave_now() -> ! {
+pub fn leave_now() -> ! {
     std::process::exit(130)
 }

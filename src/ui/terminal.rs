@@ -151,6 +151,11 @@ impl Terminal {
         self.width
     }
 
+    /// Whether standard output is coloured.
+    pub fn has_colour(&self) -> bool {
+        self.lock().stdout.colour
+    }
+
     /// What is hidden in everything that is written.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets

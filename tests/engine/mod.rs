@@ -26,6 +26,7 @@ mod rebooted;
 mod reference;
 mod relay;
 mod remote;
+mod repl;
 mod replacing;
 mod runbooks;
 mod secrets;

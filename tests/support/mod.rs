@@ -47,11 +47,20 @@ pub struct Spc {
     arguments: Vec<OsString>,
     environment: BTreeMap<String, String>,
     stdin: Vec<u8>,
-    asks: bool,
+    at: Streams,
     output: Option<File>,
     folder: PathBuf,
     by_nobody: bool,
     expected: Ended,
+}
+
+/// What its standard streams are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Streams {
+    Pipes,
+    /// A terminal for answers, pipes for what it says.
+    Answers,
+    Terminal,
 }
 
 /// How a run ended, the paths of its folders redacted: `[project]` is where it was started, `[home]` its `HOME`, `[root]`
@@ -82,7 +91,7 @@ impl Spc {
             root,
             arguments: Vec::new(),
             stdin: Vec::new(),
-            asks: false,
+            at: Streams::Pipes,
             output: None,
             folder: PathBuf::new(),
             by_nobody: false,
@@ -154,7 +163,14 @@ impl Spc {
 
     /// Makes its standard input a terminal, for [`Running::types`].
     pub fn asks(mut self) -> Self {
-        self.asks = true;
+        self.at = Streams::Answers;
+        self
+    }
+
+    /// Gives it a terminal of 100 columns for all three streams, for [`Running::types_keys`] and [`Running::until_shown`]. What
+    /// is on the terminal counts as its standard output.
+    pub fn at_terminal(mut self) -> Self {
+        self.at = Streams::Terminal;
         self
     }
 
@@ -219,29 +235,41 @@ impl Spc {
     /// Starts it and comes back at once.
     #[track_caller]
     pub fn start(mut self) -> Running {
-        let keyboard = self.asks.then(Keyboard::new);
+        let keyboard = (self.at != Streams::Pipes).then(Keyboard::new);
         let mut command = self.command();
+        command.stderr(Stdio::piped());
         match &keyboard {
             Some(keyboard) => command.stdin(keyboard.terminal()),
             None => command.stdin(Stdio::piped()),
         };
-        match self.output.take() {
-            Some(file) => command.stdout(file),
-            None => command.stdout(Stdio::piped()),
+        match (self.output.take(), &keyboard) {
+            (Some(file), _) => command.stdout(file),
+            (None, Some(keyboard)) if self.at == Streams::Terminal => command.stdout(keyboard.terminal()).stderr(keyboard.terminal()),
+            (None, _) => command.stdout(Stdio::piped()),
         };
         let redactions = Redactions::of(self.root.path());
-        Running::new(&mut command, keyboard, &self.stdin, redactions, (self.engine, self.root))
+        Running::new(command, keyboard, &self.stdin, redactions, (self.engine, self.root))
     }
 
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_spc");
-        let mut command = if self.by_nobody {
+        if self.at == Streams::Terminal {
+            // Makes the terminal the process's own: only then are its Ctrl-C and Ctrl-D what they are at a desk.
+            let mut command = Command::new("setsid");
+            command.args(["--ctty", program]);
+            return self.surrounded(command);
+        }
+        let command = if self.by_nobody {
             let mut command = Command::new(self.opened_to_everybody(Path::new(program)));
             command.uid(NOBODY).gid(NOBODY);
             command
         } else {
             Command::new(program)
         };
+        self.surrounded(command)
+    }
+
+    fn surrounded(&self, mut command: Command) -> Command {
         command.env_clear().envs(&self.environment).args(&self.arguments).current_dir(self.project().join(&self.folder));
         command
     }

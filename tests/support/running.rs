@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -23,6 +23,8 @@ pub struct Running {
     stdout: Output,
     stderr: Output,
     keyboard: Option<Keyboard>,
+    /// Up to where its terminal was looked at.
+    seen: usize,
     redactions: Redactions,
     is_over: bool,
     _surroundings: (Option<FakeEngine>, TempDir),
@@ -31,24 +33,30 @@ pub struct Running {
 impl Running {
     #[track_caller]
     pub(super) fn new(
-        command: &mut Command,
-        keyboard: Option<Keyboard>,
+        mut command: Command,
+        mut keyboard: Option<Keyboard>,
         stdin: &[u8],
         redactions: Redactions,
         surroundings: (Option<FakeEngine>, TempDir),
     ) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.spawn().unwrap();
+        // With it go the ends of the terminal that are not the child's.
+        drop(command);
         let process = Pid::from_child(&child);
         if let Some(mut pipe) = child.stdin.take() {
             let stdin = stdin.to_owned();
             // Whether spc reads what it is given is its own affair.
             std::thread::spawn(move || drop(pipe.write_all(&stdin)));
         }
-        let stdout = child.stdout.take().map_or_else(Output::default, Output::of);
+        let stdout = match (child.stdout.take(), &mut keyboard) {
+            (Some(pipe), _) => Output::of(pipe),
+            (None, Some(keyboard)) if child.stderr.is_none() => Output::of(keyboard.screen()),
+            (None, _) => Output::default(),
+        };
         let stderr = child.stderr.take().map_or_else(Output::default, Output::of);
         let (told, ended) = channel();
         std::thread::spawn(move || told.send(child.wait().unwrap()));
-        Self { process, ended, stdout, stderr, keyboard, redactions, is_over: false, _surroundings: surroundings }
+        Self { process, ended, stdout, stderr, keyboard, seen: 0, redactions, is_over: false, _surroundings: surroundings }
     }
 
     /// Waits until `text` is on its standard output.
@@ -79,8 +87,27 @@ impl Running {
 
     /// Types a line at its terminal: see [`super::Spc::asks`].
     pub fn types(&mut self, line: &str) {
+        self.types_keys(&format!("{line}\n"));
+    }
+
+    /// Types keys at its terminal, none after them.
+    pub fn types_keys(&mut self, keys: &str) {
         let keyboard = self.keyboard.as_mut().expect("its standard input is a terminal");
-        writeln!(keyboard.keys, "{line}").unwrap();
+        keyboard.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until `text` is on its terminal, after what was waited for before: see [`super::Spc::at_terminal`].
+    #[track_caller]
+    pub fn until_shown(&mut self, text: &str) {
+        match self.stdout.until_after(self.seen, text) {
+            Some(end) => self.seen = end,
+            None => panic!("{text:?} did not come after {} bytes; what came:\n{}", self.seen, self.so_far(0)),
+        }
+    }
+
+    /// What is on its terminal so far.
+    pub fn shown(&self) -> String {
+        self.so_far(0).stdout
     }
 
     /// Goes away as `head` does: from the next line on nobody reads its standard output. It has to print one more, or this waits
@@ -146,7 +173,8 @@ impl Output {
             move || {
                 let mut buffer = [0; 4096];
                 loop {
-                    let read = pipe.read(&mut buffer).unwrap();
+                    // A terminal that nobody has open any more says so by an error.
+                    let read = pipe.read(&mut buffer).unwrap_or(0);
                     let mut state = seen.0.lock().unwrap();
                     state.bytes.extend_from_slice(&buffer[..read]);
                     state.is_over = read == 0 || state.unwanted;
@@ -162,17 +190,27 @@ impl Output {
 
     /// Whether the text came before the end and the deadline.
     fn until(&self, text: &str) -> bool {
+        self.until_after(0, text).is_some()
+    }
+
+    /// Where the text ends that came after the first `seen` bytes.
+    fn until_after(&self, seen: usize, text: &str) -> Option<usize> {
         let deadline = Instant::now() + DEADLINE;
-        let holds = |state: &Seen| state.bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let found = |state: &Seen| {
+            let place = state.bytes[seen..].windows(text.len()).position(|window| window == text.as_bytes())?;
+            Some(seen + place + text.len())
+        };
         let mut state = self.seen.0.lock().unwrap();
-        while !holds(&state) && !state.is_over {
+        loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            if let Some(end) = found(&state) {
+                return Some(end);
+            }
+            if state.is_over || left.is_zero() {
+                return None;
             }
             state = self.seen.1.wait_timeout(state, left).unwrap().0;
         }
-        holds(&state)
     }
 
     fn close(&mut self) {
@@ -192,21 +230,32 @@ impl Output {
     }
 }
 
+/// The size of a terminal.
+const WINDOW: rustix::termios::Winsize = rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+
 /// A terminal of one's own, to type at.
 pub struct Keyboard {
     keys: File,
-    terminal: OwnedFd,
+    /// The end that spc has; nothing once it alone has it.
+    terminal: Option<OwnedFd>,
 }
 
 impl Keyboard {
     pub(super) fn new() -> Self {
         let keys = pseudo_terminal();
         let terminal = other_side(&keys);
-        Self { keys: keys.into(), terminal }
+        rustix::termios::tcsetwinsize(&terminal, WINDOW).unwrap();
+        Self { keys: keys.into(), terminal: Some(terminal) }
     }
 
     pub(super) fn terminal(&self) -> OwnedFd {
-        self.terminal.try_clone().unwrap()
+        self.terminal.as_ref().unwrap().try_clone().unwrap()
+    }
+
+    /// What spc writes to it, to its end; the terminal is spc's alone from now on.
+    fn screen(&mut self) -> File {
+        self.terminal = None;
+        self.keys.try_clone().unwrap()
     }
 }
 

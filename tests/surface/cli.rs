@@ -15,6 +15,7 @@ fn help_names_every_verb_and_option() {
 
             Commands:
               run     Run a runbook
+              repl    Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
               ps      Show the project's containers
               unlock  Remove the lock that a lost run left on the project
               help    Print this message or the help of the given subcommand(s)
@@ -47,15 +48,19 @@ fn help_of_run_names_what_only_it_takes() {
             Run a runbook
 
             Usage: spc run [OPTIONS] <RUNBOOK>...
+                   spc run [OPTIONS] -e <CODE> [WORD]...
 
             Arguments:
-              <RUNBOOK>...  The runbook, and its own options; `--help` after it shows them
+              [RUNBOOK]...  The runbook, or - for standard input, and its own options; `--help` after it shows
+                            them
 
             Options:
               -C, --directory <FOLDER>  Work as if started in this folder
                   --remove-orphans      Remove containers of services that are no longer described
                   --adopt               Take over what Docker Compose made for a project of this name
               -p, --project <NAME>      Project name, over the one that the runbook gives
+              -e <CODE>                 Run this code in place of a file; the words after it are the code's own
+                                        options
                   --env-file <FILE>     File of variables, in place of the project's .env; may be given several
                                         times
               -H, --host <ADDRESS>      Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host;
@@ -134,7 +139,8 @@ fn run_needs_a_runbook() {
             error: the following required arguments were not provided:
               <RUNBOOK>...
 
-            Usage: spc run <RUNBOOK>...
+            Usage: spc run [OPTIONS] <RUNBOOK>...
+                   spc run [OPTIONS] -e <CODE> [WORD]...
 
             For more information, try '--help'.
             ",

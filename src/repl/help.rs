@@ -1,0 +1,215 @@
+//! What can be called, and what is said of it: from the comments of the functions themselves.
+
+use std::collections::BTreeMap;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::model::suggest::did_you_mean;
+use crate::model::{Failure, Kind};
+use crate::script::names::{Function, Names};
+use crate::ui::terminal::{SUBJECT, styled};
+
+/// What stands above everything.
+const HEAD: &str = "\
+What is typed is a line of a runbook; what it gives is shown. Functions, variables and imports stay.
+Tab completes, also names of services. Ctrl-C ends what runs, Ctrl-D or exit the session.
+help NAME tells more: help exec, help stack.up, help fs.";
+
+/// The group of what is called without anything before it.
+const FUNCTIONS: &str = "functions";
+
+/// Groups that stand before the others, in this order.
+const FIRST: [&str; 7] = [FUNCTIONS, "stack", "service", "container", "volume", "network", "image"];
+
+/// Types whose word is two to those who read.
+const WORDS: [(&str, &str); 3] = [("line", "log line"), ("logstream", "log stream"), ("secrettoken", "secret")];
+
+/// Names are padded to at most so many columns.
+const COLUMN: usize = 14;
+
+/// Columns where there is no terminal to tell.
+const WIDTH: usize = 100;
+
+/// Functions by group, by name.
+pub struct Help {
+    groups: BTreeMap<String, BTreeMap<String, Vec<Function>>>,
+}
+
+impl Help {
+    /// Of the host's functions.
+    pub fn new(own: &Names) -> Self {
+        let mut groups: BTreeMap<String, BTreeMap<String, Vec<Function>>> = BTreeMap::new();
+        for function in own.functions() {
+            let name = match function.field() {
+                Some(field) => field,
+                None if function.is_called() && !function.name.starts_with("to_") => &function.name,
+                None => continue,
+            };
+            let group = match function.first() {
+                _ if !function.module.is_empty() => format!("{}::", function.module),
+                Some(word) if function.is_method && !word.is_empty() => {
+                    WORDS.iter().find(|(short, _)| *short == word).map_or(word, |(_, words)| words).to_owned()
+                }
+                _ => FUNCTIONS.to_owned(),
+            };
+            groups.entry(group).or_default().entry(name.to_owned()).or_default().push(function.clone());
+        }
+        // The shortest form first: the others add to it.
+        groups.values_mut().flat_map(BTreeMap::values_mut).for_each(|forms| forms.sort_by_key(|form| (form.count(), form.form())));
+        Self { groups }
+    }
+
+    /// The groups in the order they are shown in: modules last.
+    fn ordered(&self) -> Vec<(&String, &BTreeMap<String, Vec<Function>>)> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        let rank = |group: &str| FIRST.iter().position(|first| *first == group).unwrap_or(FIRST.len() + usize::from(group.ends_with("::")));
+        groups.sort_by_key(|(group, _)| rank(group));
+        groups
+    }
+
+    /// All there is, or what is said about a name, a group (`stack`, `fs`) or a name in it (`service.exec`, `fs::read`).
+    pub fn text(&self, about: Option<&str>, width: Option<usize>) -> Result<String, Failure> {
+        let width = width.unwrap_or(WIDTH);
+        let Some(about) = about else {
+            let groups = self.ordered().into_iter().map(|(group, functions)| overview(group, functions, width));
+            return Ok(std::iter::once(HEAD.to_owned()).chain(groups).collect::<Vec<_>>().join("\n\n"));
+        };
+        let module = format!("{}::", about.trim_end_matches("::"));
+        let mut parts: Vec<String> = self.named(about).into_iter().map(|(group, functions)| in_full(group, functions)).collect();
+        let groups = self.groups.iter().filter(|(group, _)| **group == about || **group == module);
+        parts.extend(groups.map(|(group, functions)| overview(group, functions, width)));
+        if parts.is_empty() { Err(self.unknown(about)) } else { Ok(parts.join("\n\n")) }
+    }
+
+    /// The functions of that name, with their groups.
+    fn named(&self, about: &str) -> Vec<(&str, &[Function])> {
+        let (group, name) = match (about.rsplit_once("::"), about.rsplit_once('.')) {
+            (Some((module, name)), _) => (Some(format!("{module}::")), name),
+            (None, Some((word, name))) => (Some(word.to_owned()), name),
+            (None, None) => (None, about),
+        };
+        let groups = self.ordered().into_iter().filter(|(known, _)| group.as_ref().is_none_or(|group| group == *known));
+        groups.filter_map(|(group, functions)| functions.get(name).map(|found| (group.as_str(), found.as_slice()))).collect()
+    }
+
+    fn unknown(&self, about: &str) -> Failure {
+        let failure = Failure::new(Kind::NotFound, format!("There is no help about \"{about}\""));
+        let names: Vec<&str> =
+            self.groups.iter().flat_map(|(group, functions)| functions.keys().chain([group])).map(String::as_str).collect();
+        failure.hint(did_you_mean(about, names).unwrap_or_else(|| "help lists what there is".to_owned()))
+    }
+}
+
+/// A group: a name and the first line of what is said of it, one to a line.
+fn overview(group: &str, functions: &BTreeMap<String, Vec<Function>>, width: usize) -> String {
+    let column = functions.keys().map(|name| name.width()).filter(|width| *width <= COLUMN).max().unwrap_or(0);
+    let line = |(name, functions): (&String, &Vec<Function>)| {
+        let said = functions.iter().find_map(|function| function.doc.lines().next()).unwrap_or_default();
+        let padding = " ".repeat(column.saturating_sub(name.width()));
+        shortened(&format!("  {name}{padding}  {said}"), width)
+    };
+    let lines: Vec<String> = functions.iter().map(line).collect();
+    format!("{}\n{}", styled(SUBJECT, group), lines.join("\n"))
+}
+
+/// A line that fits.
+fn shortened(line: &str, width: usize) -> String {
+    if line.width() <= width {
+        return line.to_owned();
+    }
+    let mut short = String::new();
+    for character in line.chars() {
+        if short.width() + unicode_width::UnicodeWidthChar::width(character).unwrap_or(0) >= width {
+            break;
+        }
+        short.push(character);
+    }
+    format!("{}…", short.trim_end())
+}
+
+/// All forms of a function with all that is said of each.
+fn in_full(group: &str, functions: &[Function]) -> String {
+    let form = |function: &Function| {
+        let form = match function.field() {
+            Some(field) => format!("{group}.{field}"),
+            None if group.ends_with("::") => format!("{group}{}", function.form()),
+            None if group == FUNCTIONS => function.form(),
+            None => {
+                let form = function.form();
+                let (name, parameters) = form.split_once('(').unwrap_or((&form, ")"));
+                format!("{group}.{name}({}", parameters.split_once(", ").map_or(")", |(_, rest)| rest))
+            }
+        };
+        let doc: String = function.doc.lines().filter(|line| !line.starts_with("```")).map(|line| format!("\n  {line}")).collect();
+        format!("{}{}", styled(SUBJECT, &form), doc.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>().trim_end())
+    };
+    functions.iter().map(form).collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::trial::Trial;
+    use similar_asserts::assert_eq;
+
+    fn help() -> Help {
+        let mut engine = rhai::Engine::new();
+        crate::api::register(&mut engine, &Trial::new().context);
+        Help::new(&Names::host(&engine))
+    }
+
+    fn about(name: &str) -> String {
+        anstream::adapter::strip_str(&help().text(Some(name), None).unwrap()).to_string()
+    }
+
+    #[test]
+    fn everything_is_listed_in_its_group_with_a_line_that_fits() {
+        let text = anstream::adapter::strip_str(&help().text(None, Some(72)).unwrap()).to_string();
+        for group in ["functions", "stack", "service", "fs::", "log::"] {
+            assert!(text.contains(&format!("\n\n{group}\n  ")), "{group}");
+        }
+        let functions = text.split("\n\nfunctions\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        assert!(functions.contains("\n  attempt ") && !functions.contains("\n  up "), "{functions}");
+        let order: Vec<usize> =
+            ["functions", "stack", "log stream", "arg::"].iter().map(|group| text.find(&format!("\n\n{group}\n")).unwrap()).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        let wide: Vec<&str> = text.lines().skip(HEAD.lines().count()).filter(|line| line.width() > 72).collect();
+        assert_eq!(wide, [] as [&str; 0]);
+        // Nothing is listed of which nothing is said.
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("  ") && line.trim().split("  ").count() < 2).collect::<Vec<_>>(),
+            [] as [&str; 0]
+        );
+    }
+
+    #[test]
+    fn a_name_is_told_in_full_in_every_form() {
+        let wait = about("service.wait");
+        let expected = "\
+service.wait(until)
+  Wait until it is `\"ready\"` or `\"completed\"`, as long as its own check allows.
+
+service.wait(until, timeout)
+  Wait until it is `\"ready\"` or `\"completed\"`, at most `timeout`; throws `timeout`.";
+        assert_eq!(wait, expected);
+        let stack = about("stack");
+        assert!(
+            stack.starts_with("stack()\n  The project at hand")
+                && stack.contains("\n  let shop = stack(\"shop\"")
+                && stack.contains("\nstack\n  "),
+            "{stack}"
+        );
+        assert!(about("fs::read").starts_with("fs::read(path)\n  "), "{}", about("fs::read"));
+        assert!(about("fs").starts_with("fs::\n  "));
+        assert!(about("service.state").starts_with("service.state\n  Docker's word"), "{}", about("service.state"));
+    }
+
+    #[test]
+    fn an_unknown_name_comes_with_the_nearest() {
+        let failure = help().text(Some("parralel"), None).unwrap_err();
+        assert_eq!(
+            (failure.message.as_str(), failure.hint.as_deref()),
+            ("There is no help about \"parralel\"", Some("did you mean \"parallel\"?"))
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! The services and containers that are there, for completion: asked for seldom, and never waited for long.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use crate::api::{Context, project};
+use crate::apply::verbs;
+use crate::model::Failure;
+
+/// The longest that a key may be without answer.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long an answer is taken for true.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// Names of what runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    pub services: BTreeSet<String>,
+    pub containers: BTreeSet<String>,
+}
+
+/// Asks the engine for names.
+pub struct Live {
+    context: Arc<Context>,
+    /// The last answer, and when it was asked for.
+    known: RefCell<(Names, Option<Duration>)>,
+}
+
+impl Live {
+    /// Of the project at hand of `context`.
+    pub fn new(context: &Arc<Context>) -> Self {
+        Self { context: context.clone(), known: RefCell::default() }
+    }
+
+    /// What there is, or was when the engine last answered in time; nothing if it never did.
+    pub fn names(&self) -> Names {
+        let now = self.context.host.monotonic();
+        let (names, asked) = &mut *self.known.borrow_mut();
+        if asked.is_none_or(|asked| now.saturating_sub(asked) >= FRESH) {
+            *asked = Some(now);
+            if let Some(found) = self.look() {
+                *names = found;
+            }
+        }
+        names.clone()
+    }
+
+    fn look(&self) -> Option<Names> {
+        let context = &self.context;
+        let observed = context.conductor.block_on(async {
+            futures::select_biased! {
+                observed = Box::pin(self.observe()).fuse() => observed.ok(),
+                () = context.host.sleep(PATIENCE).fuse() => None,
+            }
+        })?;
+        Some(observed)
+    }
+
+    async fn observe(&self) -> Result<Names, Failure> {
+        let name = project::name(&self.context)?;
+        let observed = verbs::look(&project::surroundings(&self.context, &name).await?, &name).await?;
+        Ok(Names {
+            services: observed.containers.iter().map(|container| container.service.clone()).collect(),
+            containers: observed.containers.iter().map(|container| container.name.clone()).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::context::{Connector, ProjectSettings};
+    use crate::engine::{EngineError, EngineErrorKind};
+    use crate::host::Conductor;
+    use crate::host::sim::SimHost;
+    use crate::host::sim::conductor::SimConductor;
+    use crate::model::event::NoSink;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A context whose engine is connected by `connector`.
+    fn context(connector: Connector) -> Arc<Context> {
+        let sim = SimConductor::new(1);
+        let host = Arc::new(SimHost::new(sim.clone()));
+        let project = ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
+        Arc::new(Context::new(host, Conductor::Sim(sim), Arc::new(NoSink), project, connector))
+    }
+
+    fn waits(context: &Context, live: &Live) -> u128 {
+        let begun = context.host.monotonic();
+        assert_eq!(live.names(), Names::default());
+        context.host.monotonic().saturating_sub(begun).as_millis()
+    }
+
+    #[test]
+    fn an_engine_that_does_not_answer_is_waited_for_a_moment_and_then_left_alone_for_a_while() {
+        let context = context(Box::new(|| futures::future::pending().boxed()));
+        let times = crate::script::on_script_thread(&context, || {
+            let live = Live::new(&context);
+            let mut times = vec![waits(&context, &live), waits(&context, &live)];
+            context.conductor.block_on(context.host.sleep(FRESH));
+            times.push(waits(&context, &live));
+            Ok(times)
+        });
+        assert_eq!(times.unwrap(), [200, 0, 200]);
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_is_not_asked_again_at_every_key() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let context = context(Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed()
+        }));
+        let times = crate::script::on_script_thread(&context, || {
+            let live = Live::new(&context);
+            Ok([waits(&context, &live), waits(&context, &live)])
+        });
+        assert_eq!((times.unwrap(), asked.load(Ordering::Relaxed)), ([0, 0], 1));
+    }
+}

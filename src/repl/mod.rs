@@ -1,0 +1,167 @@
+//! The prompt: lines typed one after the other, evaluated on the live stack.
+//!
+//! - [`input`]: where lines come from; [`editor`]: typed with editing, history and completion; [`plain`]: typed where there is no
+//!   editing
+//! - [`complete`]: what Tab offers; [`scan`]: what surrounds the place it is pressed at; [`live`]: the services that are there
+//! - [`show`]: the value of a line
+//! - [`help`]: what can be called
+//! - [`history`]: where lines are kept
+//! - [`interrupts`]: Ctrl-C ends what runs, not the session
+
+mod complete;
+mod editor;
+mod help;
+mod history;
+mod input;
+pub mod interrupts;
+mod live;
+mod plain;
+mod scan;
+pub mod show;
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::api::Context;
+use crate::host::StandardStream;
+use crate::model::diagnostic::Diagnostic;
+use crate::script::{Session, on_script_thread};
+use crate::ui::{Terminal, diagnostics};
+use help::Help;
+use input::{Input, Typed};
+pub use interrupts::Interrupts;
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Whoever typed left.
+    Left,
+    /// It was told to end, or nobody reads any more what it prints.
+    Told,
+}
+
+/// The prompt on `terminal`, until it is left. Imports are relative to `folder`.
+pub fn run(context: &Arc<Context>, folder: &Path, terminal: &Arc<Terminal>, interrupts: &Interrupts) -> Result<Ended, Box<Diagnostic>> {
+    on_script_thread(context, || {
+        let session = Session::new(context, folder)?;
+        let help = Help::new(&session.host_names());
+        let prompt = Prompt { context, terminal, interrupts, help, session: Rc::new(RefCell::new(session)) };
+        let has_editing = context.host.is_terminal(StandardStream::Stdout) && editor::is_supported(&*context.host);
+        if has_editing {
+            prompt.ask_all(&mut editor::Editor::new(context, &prompt.session, terminal)?)
+        } else {
+            prompt.ask_all(&mut plain::Plain::new(context, &prompt.session))
+        }
+    })
+}
+
+/// What is typed that is no code.
+#[derive(Debug, PartialEq, Eq)]
+enum Command<'a> {
+    /// About everything, or about a name.
+    Help(Option<&'a str>),
+    Leave,
+}
+
+struct Prompt<'a> {
+    context: &'a Arc<Context>,
+    terminal: &'a Terminal,
+    interrupts: &'a Interrupts,
+    help: Help,
+    session: Rc<RefCell<Session>>,
+}
+
+impl Prompt<'_> {
+    fn ask_all(&self, input: &mut dyn Input) -> Result<Ended, Box<Diagnostic>> {
+        loop {
+            if self.interrupts.is_told_to_end() {
+                return Ok(Ended::Told);
+            }
+            let text = match input.read(self.interrupts)? {
+                Typed::Text(text) => text,
+                Typed::Nothing => continue,
+                Typed::End => return Ok(Ended::Left),
+            };
+            let command = command(&text).filter(|_| !self.is_variable(text.trim()));
+            match command {
+                Some(Command::Leave) => return Ok(Ended::Left),
+                Some(Command::Help(about)) => self.tell(about),
+                None => self.eval(&text),
+            }
+            self.keep(input, &text);
+        }
+    }
+
+    /// A variable of that name means itself.
+    fn is_variable(&self, name: &str) -> bool {
+        self.session.borrow().variables().any(|(variable, _)| variable == name)
+    }
+
+    fn eval(&self, text: &str) {
+        let result = self
+            .interrupts
+            .during(self.context, || self.session.borrow_mut().eval(text, &mut |printer, value| show::show(self.terminal, printer, value)));
+        if let Err(diagnostic) = result {
+            diagnostics::print(self.terminal, &diagnostic);
+        }
+    }
+
+    fn tell(&self, about: Option<&str>) {
+        match self.help.text(about, self.terminal.width()) {
+            Ok(text) => self.terminal.out(&text),
+            Err(failure) => diagnostics::print(self.terminal, &crate::script::errors::without_place(failure)),
+        }
+    }
+
+    /// A line that holds a secret is not kept: after the line itself, which may have made it one.
+    fn keep(&self, input: &mut dyn Input, text: &str) {
+        if self.context.secrets.mask(text) == text {
+            input.keep(text);
+        }
+    }
+}
+
+/// The command that a text is, if it is one: `help`, `help NAME`, `help("NAME")`, `exit`, `quit`, each also after a colon.
+fn command(text: &str) -> Option<Command<'_>> {
+    let text = text.trim().trim_end_matches(';');
+    let text = text.strip_prefix(':').unwrap_or(text);
+    let bare = text.strip_suffix("()").unwrap_or(text);
+    if matches!(bare, "exit" | "quit") {
+        return Some(Command::Leave);
+    }
+    let about = bare.strip_prefix("help")?;
+    if about.is_empty() {
+        return Some(Command::Help(None));
+    }
+    let named = about.strip_prefix("(\"").and_then(|about| about.strip_suffix("\")"));
+    let about = named.or_else(|| about.strip_prefix(' ').map(str::trim))?;
+    about.chars().all(|c| c == '_' || c == ':' || c == '.' || c.is_alphanumeric()).then_some(Command::Help(Some(about)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_from_code() {
+        for (text, expected) in [
+            ("help", Some(Command::Help(None))),
+            (" :help ", Some(Command::Help(None))),
+            ("help()", Some(Command::Help(None))),
+            ("help stack", Some(Command::Help(Some("stack")))),
+            ("help(\"fs::read\");", Some(Command::Help(Some("fs::read")))),
+            ("exit", Some(Command::Leave)),
+            ("quit();", Some(Command::Leave)),
+            (":exit", Some(Command::Leave)),
+            ("helper", None),
+            ("help + 1", None),
+            ("exits", None),
+            ("let help = 1", None),
+            ("q", None),
+        ] {
+            assert_eq!(command(text), expected, "{text}");
+        }
+    }
+}

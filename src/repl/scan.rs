@@ -1,0 +1,165 @@
+//! What surrounds a place in a text that is being typed: code, a text in quotes, a comment.
+
+use std::collections::BTreeMap;
+
+/// A text up to the cursor, read.
+#[derive(Debug, Default)]
+pub struct Scan {
+    pub place: Place,
+    /// The opening bracket of each closing one.
+    pub opened_at: BTreeMap<usize, usize>,
+}
+
+/// Where the text ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    #[default]
+    Code,
+    /// In a text in double quotes, which begins after the quote at that byte.
+    Quoted(usize),
+    /// In a comment or a text in backticks.
+    Elsewhere,
+}
+
+/// What has begun and not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// A bracket in code.
+    Bracket(usize),
+    /// `${` in a text in backticks.
+    Inserted,
+    Backticks,
+}
+
+/// Reads a text.
+pub fn scan(text: &str) -> Scan {
+    let mut scan = Scan::default();
+    let mut open: Vec<Open> = Vec::new();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let next = bytes.get(at + 1).copied();
+        let in_backticks = open.last() == Some(&Open::Backticks);
+        match bytes[at] {
+            b'`' if in_backticks => drop(open.pop()),
+            b'$' if in_backticks && next == Some(b'{') => {
+                open.push(Open::Inserted);
+                at += 1;
+            }
+            _ if in_backticks => {}
+            b'`' => open.push(Open::Backticks),
+            quote @ (b'"' | b'\'') => match end_of_quoted(bytes, at) {
+                Some(end) => at = end,
+                None => {
+                    scan.place = if quote == b'"' { Place::Quoted(at) } else { Place::Elsewhere };
+                    return scan;
+                }
+            },
+            b'/' if matches!(next, Some(b'/' | b'*')) => {
+                let ending = if next == Some(b'/') { "\n" } else { "*/" };
+                match text[at + 2..].find(ending) {
+                    Some(length) => at += 2 + length + ending.len() - 1,
+                    None => {
+                        scan.place = Place::Elsewhere;
+                        return scan;
+                    }
+                }
+            }
+            b'(' | b'[' | b'{' => open.push(Open::Bracket(at)),
+            b')' | b']' | b'}' => {
+                if let Some(Open::Bracket(start)) = open.pop() {
+                    scan.opened_at.insert(at, start);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if open.last() == Some(&Open::Backticks) {
+        scan.place = Place::Elsewhere;
+    }
+    scan
+}
+
+/// Where a text ends whose quote is at `start`, if it does.
+fn end_of_quoted(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 1,
+            byte if byte == bytes[start] => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The name at the end of a text.
+pub fn last_word(text: &str) -> &str {
+    let start = text.rfind(|c: char| c != '_' && !c.is_alphanumeric());
+    let start = start.map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+    &text[start..]
+}
+
+/// The function whose first argument, or a list that is it, begins or goes on at the end of a text: `up` in `s.up(["a", `.
+pub fn function_around(text: &str) -> Option<&str> {
+    let mut before = text.trim_end();
+    while let Some(rest) = before.strip_suffix(',') {
+        before = rest.trim_end().strip_suffix('"')?;
+        before = before[..before.rfind('"')?].trim_end();
+    }
+    let before = before.strip_suffix('[').unwrap_or(before).trim_end();
+    let name = last_word(before.strip_suffix('(')?.trim_end());
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_texts_and_comments_are_told_apart() {
+        for (text, place) in [
+            ("", Place::Code),
+            ("f(1", Place::Code),
+            ("f(\"a", Place::Quoted(2)),
+            ("f(\"a\\\"b", Place::Quoted(2)),
+            ("f(\"a\", ", Place::Code),
+            ("`a ${x", Place::Code),
+            ("`a ${ #{ a: 1 } } b", Place::Elsewhere),
+            ("`a` + \"", Place::Quoted(6)),
+            ("// it's", Place::Elsewhere),
+            ("// it's\nx", Place::Code),
+            ("/* \"", Place::Elsewhere),
+            ("/* \" */ x", Place::Code),
+            ("'\"' + x", Place::Code),
+            ("größe(\"", Place::Quoted(8)),
+        ] {
+            assert_eq!(scan(text).place, place, "{text}");
+        }
+    }
+
+    #[test]
+    fn brackets_find_their_beginning_past_those_in_texts() {
+        let text = "a(b(\")\"), `${c(1)}`)";
+        let scan = scan(text);
+        assert_eq!(scan.opened_at[&(text.len() - 1)], 1);
+        assert_eq!(scan.opened_at[&7], 3);
+    }
+
+    #[test]
+    fn the_function_around_a_name_is_found() {
+        for (text, function) in [
+            ("service(", Some("service")),
+            ("x.up([", Some("up")),
+            ("x.up( [ \"a\" , \"b\",", Some("up")),
+            ("x.exec(\"a\", ", Some("exec")),
+            ("let x = ", None),
+            ("[\"a\", ", None),
+            ("(", None),
+        ] {
+            assert_eq!(function_around(text), function, "{text}");
+        }
+    }
+}

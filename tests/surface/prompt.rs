@@ -1,0 +1,310 @@
+//! The prompt at a terminal: what is typed and what is then on the screen.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Answer, DEADLINE, Running, Spc};
+
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const TAB: &str = "\t";
+const UP: &str = "\x1b[A";
+
+/// From a signal to the end.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+fn spc() -> Spc {
+    Spc::new().at_terminal().env("TERM", "xterm").env("NO_COLOR", "1").args(["repl", "--quiet"])
+}
+
+/// At the prompt.
+fn prompt(spc: Spc) -> Running {
+    let mut run = spc.start();
+    run.until_shown("spc> ");
+    run
+}
+
+/// Types a line and waits for what it gives, which is not a part of it, and the prompt.
+#[track_caller]
+fn say(run: &mut Running, line: &str, answer: &str) {
+    run.types_keys(&format!("{line}\r"));
+    run.until_shown(&format!("\n{answer}"));
+    run.until_shown("spc> ");
+}
+
+/// What is typed and answered without a value.
+#[track_caller]
+fn tell(run: &mut Running, line: &str) {
+    say(run, &format!("{line}; \"told\""), "told");
+}
+
+#[test]
+fn it_greets_and_ends_well_by_ctrl_d_or_exit() {
+    let mut run = Spc::new().at_terminal().env("TERM", "xterm").args(["repl"]).start();
+    run.until_shown(concat!("spc ", env!("CARGO_PKG_VERSION"), ", project \"project\"; help tells more, Ctrl-D leaves"));
+    run.until_shown("spc> ");
+    run.types_keys(CTRL_D);
+    assert_eq!(run.ends().code, 0);
+    for word in ["exit", "quit", ":exit", "exit();"] {
+        let mut run = prompt(spc());
+        run.types_keys(&format!("{word}\r"));
+        assert_eq!(run.ends().code, 0, "{word}");
+    }
+}
+
+#[test]
+fn what_lines_define_stays_and_values_are_shown() {
+    let mut run = prompt(spc().file("spc.toml", "").file("scripts/app.rhai", "fn name() { \"shop\" }"));
+    tell(&mut run, "import \"app\" as app; let n = 41; const ONE = 1");
+    tell(&mut run, "fn more(x) { x + global::ONE }");
+    say(&mut run, "more(n);", "42\r\n");
+    tell(&mut run, "let g = || app::name()");
+    say(&mut run, "g.call()", "shop\r\n");
+    say(
+        &mut run,
+        "[#{ name: \"db\", state: \"up\" }, #{ name: \"web\", state: \"down\" }]",
+        "NAME   STATE\r\ndb     up\r\nweb    down\r\n",
+    );
+    say(&mut run, "stack()", "stack project\r\n");
+    say(&mut run, "args(#{ tag: arg::text(\"v1\", \"Tag\") }).tag", "v1\r\n");
+    run.types_keys(CTRL_D);
+    assert_eq!(run.ends().code, 0);
+}
+
+#[test]
+fn a_function_is_typed_over_several_lines_and_called() {
+    let mut run = prompt(spc());
+    run.types_keys("fn twice(x) {\r    let y = x * 2;\r    y\r}\r");
+    tell(&mut run, "let text = `a\rb`");
+    say(&mut run, "twice(21)", "42\r\n");
+    say(&mut run, "text.lines().len()", "2\r\n");
+}
+
+#[test]
+fn an_error_is_shown_with_its_place_and_the_session_goes_on() {
+    let mut run = prompt(spc());
+    tell(&mut run, "let apple = 20");
+    say(&mut run, "apple / 0", "error: Division by zero: 20 / 0\r\n --> repl:2:1:7\r\n  |\r\n1 | apple / 0\r\n  |       ^\r\n");
+    say(&mut run, "aple", "error: There is no variable \"aple\"\r\n");
+    // The engine is asked only now.
+    say(&mut run, "stack().ps()", "error: No Docker Engine answers at ");
+    say(&mut run, "apple + 2", "22\r\n");
+    run.types_keys(CTRL_D);
+    assert_eq!(run.ends().code, 0);
+}
+
+#[test]
+fn ctrl_c_ends_what_runs_and_keeps_the_session() {
+    for line in ["sleep(\"1h\")", "loop { }", "parallel([|| sleep(\"1h\"), || loop { }])", "wait_until(\"1h\", || false)"] {
+        let mut run = prompt(spc());
+        tell(&mut run, "let kept = 41");
+        run.types_keys(&format!("print(\"begun\"); {line}\r"));
+        run.until_shown("\nbegun\r\n");
+        run.types_keys(CTRL_C);
+        run.until_shown("interrupted: finishing what was begun; once more leaves at once");
+        run.until_shown("error: Interrupted");
+        run.until_shown("spc> ");
+        say(&mut run, "kept + 1", "42\r\n");
+        run.types_keys(CTRL_D);
+        assert_eq!(run.ends().code, 0, "{line}");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_what_the_first_let_finish() {
+    let (reached, asked) = channel();
+    let (_answer, never) = channel::<()>();
+    let engine = move |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        "POST /networks/create" => {
+            reached.send(()).unwrap();
+            let _ = never.recv();
+            Answer::of_api("1.41", "{}")
+        }
+        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    let mut run = prompt(spc().engine(engine));
+    run.types_keys("network(\"front\").create()\r");
+    asked.recv_timeout(DEADLINE).unwrap();
+    run.types_keys(CTRL_C);
+    run.until_shown("once more leaves at once");
+    run.types_keys(CTRL_C);
+    let ended = run.ends_within(AT_ONCE);
+    assert_eq!(ended.code, 130, "{ended}");
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_gives_the_line_up() {
+    let mut run = prompt(spc());
+    run.types_keys("fail(\"exec\", \"not run");
+    run.until_shown("not run");
+    run.types_keys(CTRL_C);
+    run.until_shown("spc> ");
+    run.types_keys("fn f() {\r");
+    // It is shown again, with the line that is to follow.
+    run.until_shown("spc> fn f() {");
+    run.types_keys(CTRL_C);
+    run.until_shown("spc> ");
+    run.interrupt();
+    run.until_shown("spc> ");
+    say(&mut run, "40 + 2", "42\r\n");
+}
+
+#[test]
+fn what_is_told_to_end_gives_the_terminal_back_and_ends() {
+    let run = prompt(spc());
+    run.signal(Signal::TERM);
+    let ended = run.ends_within(AT_ONCE);
+    assert_eq!(ended.code, 130, "{ended}");
+    let mut run = prompt(spc());
+    run.types_keys("print(\"begun\"); sleep(\"1h\")\r");
+    run.until_shown("\nbegun\r\n");
+    run.signal(Signal::TERM);
+    assert_eq!(run.ends_within(AT_ONCE).code, 130);
+}
+
+#[test]
+fn tab_completes_functions_members_and_variables() {
+    let mut run = prompt(spc());
+    run.types_keys(&format!("sta{TAB}"));
+    run.until_shown("ck(");
+    run.types_keys(&format!("\"shop\", #{{}}).nam{TAB}"));
+    run.until_shown("name");
+    run.types_keys("\r");
+    run.until_shown("\nshop\r\n");
+    run.until_shown("spc> ");
+    tell(&mut run, "let elephants = 42");
+    run.types_keys(&format!("eleph{TAB}\r"));
+    run.until_shown("\n42\r\n");
+    run.until_shown("spc> ");
+    // All there is, where more than one fits.
+    run.types_keys(&format!("http::{TAB}{TAB}"));
+    run.until_shown("get(");
+    run.until_shown("post(");
+}
+
+#[test]
+fn lines_are_kept_for_their_owner_alone_and_found_again() {
+    let spc = spc().folder("state");
+    let file = spc.project().join("state/spc/history");
+    let state = spc.project().join("state").display().to_string();
+    let mut run = prompt(spc.env("XDG_STATE_HOME", state).file("secrets/key", "hunter2hunter2"));
+    tell(&mut run, "let a = 1");
+    run.types_keys("fn f() {\r  2\r}\r");
+    say(&mut run, " 40 + 2", "42\r\n");
+    say(&mut run, "[a]", "[1]\r\n");
+    run.types_keys(&format!("{UP}{UP}"));
+    run.until_shown("fn f()");
+    run.types_keys(CTRL_C);
+    run.until_shown("spc> ");
+    // It may have become a secret by the very line.
+    say(&mut run, "secret(\"key\"); \"hunter2hunter2\".len()", "14\r\n");
+    run.types_keys(UP);
+    run.until_shown("[a]");
+    run.types_keys(CTRL_C);
+    run.until_shown("spc> ");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "#V2\nlet a = 1; \"told\"\nfn f() {\\n  2\\n}\n[a]\n");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    run.types_keys(CTRL_D);
+    assert_eq!(run.ends().code, 0);
+}
+
+#[test]
+fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
+    let spc = spc().env("SPC_HISTORY", "typed").file("typed", "#V2\n6 * 7\n");
+    let file = spc.project().join("typed");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut run = prompt(spc);
+    run.types_keys(&format!("{UP}\r"));
+    run.until_shown("\n42\r\n");
+    run.until_shown("spc> ");
+    say(&mut run, "2 + 3", "5\r\n");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "#V2\n6 * 7\n2 + 3\n");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    for nowhere in ["", "/dev/null"] {
+        let spc = self::spc().env("SPC_HISTORY", nowhere);
+        let home = spc.root().join("home");
+        let mut run = prompt(spc);
+        say(&mut run, "2 + 3", "5\r\n");
+        assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "{nowhere}");
+    }
+    assert_eq!(std::fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777, 0o666, "a device is left as it is");
+
+    let unwritable = Spc::new().at_terminal().env("TERM", "xterm").env("NO_COLOR", "1").env("SPC_HISTORY", "file/typed").file("file", "");
+    let mut run = prompt(unwritable.args(["repl"]));
+    run.types_keys("2 + 3\r");
+    run.until_shown("\n5\r\nwarning: What is typed is not kept in ");
+    run.until_shown("spc> ");
+    say(&mut run, "2 + 4", "6\r\n");
+    run.types_keys(CTRL_D);
+    assert_eq!(run.ends().stdout.matches("warning").count(), 1);
+}
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let said = |spc: Spc| {
+        let mut run = prompt(spc);
+        say(&mut run, "help attempt", "");
+        say(&mut run, "log::warn(\"x\"); nonsense", "");
+        run.types_keys(CTRL_D);
+        run.ends().stdout
+    };
+    let styles = |text: &str| {
+        text.split("\x1b[")
+            .skip(1)
+            .filter(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
+            .count()
+    };
+    assert!(styles(&said(spc().without_env("NO_COLOR"))) > 0);
+    for plain in [spc(), spc().without_env("NO_COLOR").env("CLICOLOR", "0")] {
+        let plain = said(plain);
+        assert_eq!(styles(&plain), 0, "{plain:?}");
+    }
+}
+
+#[test]
+fn where_there_is_no_editing_lines_are_still_asked_for() {
+    let mut run = Spc::new().at_terminal().env("TERM", "dumb").args(["repl", "--quiet"]).start();
+    run.until_shown("spc> ");
+    run.types("fn f(x) {");
+    run.until_shown("...> ");
+    run.types("x * 2 }");
+    run.until_shown("spc> ");
+    run.types("nonsense");
+    run.until_shown("error: There is no variable \"nonsense\"");
+    run.until_shown("spc> ");
+    run.types("print(\"begun\"); loop { }");
+    run.until_shown("\nbegun\r\n");
+    run.types_keys(CTRL_C);
+    run.until_shown("error: Interrupted");
+    run.until_shown("spc> ");
+    run.types_keys(CTRL_C);
+    run.until_shown("spc> ");
+    run.types("f(21)");
+    run.until_shown("\n42\r\n");
+    run.until_shown("spc> ");
+    run.types_keys(CTRL_D);
+    assert_eq!(run.ends().code, 0);
+}
+
+#[test]
+fn results_go_where_standard_output_goes() {
+    let mut run = Spc::new().asks().args(["repl", "--quiet"]).start();
+    run.until_stderr("spc> ");
+    run.types("40 + 2");
+    run.until_stdout("42\n");
+    run.types("exit");
+    let ended = run.ends();
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "42\n"), "{ended}");
+}
+
+#[test]
+fn json_is_for_piped_lines() {
+    let ended = Spc::new().asks().args(["repl", "--json"]).output();
+    assert_eq!(ended.code, 2);
+    assert!(ended.stdout.contains("--json is for lines that are piped in, not for those typed at a terminal"), "{ended}");
+}
