@@ -78,7 +78,8 @@ impl Input {
         let (descriptor, read_ahead) = (self.descriptor.clone(), self.read_ahead.clone());
         let waiter = move || {
             let mut read_ahead = read_ahead.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = reply.send(wait(&*descriptor, &withdrawn, &mut read_ahead, amount));
+            let answer = wait(&*descriptor, &withdrawn, &mut read_ahead, amount);
+            give(answer, reply, &mut read_ahead);
         };
         std::thread::Builder::new().name("stdin".to_owned()).spawn(waiter).map_err(|error| could_not(&error))?;
         let answer = answer.await;
@@ -88,6 +89,14 @@ impl Input {
             Ok(answer) => answer.map_err(|error| could_not(&error)),
             Err(_) => Err(HostError::new(HostErrorKind::Other, "Could not read standard input: its reader ended")),
         }
+    }
+}
+
+/// Gives an answer to who asked, or back to who asks next: what a terminal forgets at Ctrl-C may have looked like something to
+/// read, and then a withdrawn question waits in its reading, and takes the next line.
+fn give(answer: io::Result<Vec<u8>>, reply: oneshot::Sender<io::Result<Vec<u8>>>, read_ahead: &mut Vec<u8>) {
+    if let Err(Ok(unwanted)) = reply.send(answer) {
+        read_ahead.splice(0..0, unwanted);
     }
 }
 
@@ -171,6 +180,15 @@ mod tests {
         assert!(terminal.input.ask("First? ", &mut io::sink()).now_or_never().is_none());
         terminal.keyboard.write_all(b"second\n").unwrap();
         assert_eq!(terminal.input.ask("Second? ", &mut io::sink()).await.unwrap().as_deref(), Some("second"));
+    }
+
+    #[test]
+    fn an_answer_that_came_too_late_is_the_next_ones() {
+        let mut read_ahead = b"second\n".to_vec();
+        let (reply, asked) = oneshot::channel();
+        drop(asked);
+        give(Ok(b"first\n".to_vec()), reply, &mut read_ahead);
+        assert_eq!(read_ahead, b"first\nsecond\n");
     }
 
     #[tokio::test]
