@@ -115,6 +115,8 @@ fn listen_at_prompt(
                 _ = interrupt.recv() => {
                     let say = || terminal.err("interrupted: finishing what was begun; once more leaves at once");
                     if interrupts.interrupt(say) == Answer::Leave {
+                        // What is drawn stays as it is, and the cursor under it.
+                        terminal.keep();
                         leave_now();
                     }
                 }
