@@ -212,7 +212,7 @@ fn port_bindings(service: &Service) -> HashMap<String, Option<Vec<models::PortBi
     bindings
 }
 
-fn restart_policy(restart: Restart) -> models::RestartPolicy {
+pub(super) fn restart_policy(restart: Restart) -> models::RestartPolicy {
     use models::RestartPolicyNameEnum as Name;
     let (name, retries) = match restart {
         Restart::No => (Name::NO, None),

@@ -20,6 +20,7 @@ mod perform;
 pub mod readiness;
 pub mod records;
 pub mod secrets;
+mod standby;
 #[cfg(test)]
 mod tests;
 pub mod verbs;

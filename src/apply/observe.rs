@@ -223,6 +223,8 @@ pub struct Inspected {
     pub tty: bool,
     /// Whether the engine starts it again when it exits.
     pub restarts: bool,
+    /// Whether an engine that restarts starts it, even one that was stopped by hand.
+    pub restarts_with_engine: bool,
     /// Whether it publishes ports.
     pub publishes: bool,
     /// Target → name of the volumes mounted.
@@ -269,6 +271,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         shell: config.shell.filter(|shell| !shell.is_empty()).unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
         user: config.user.unwrap_or_default(),
         tty: config.tty.unwrap_or(false),
+        restarts_with_engine: policy == Some(models::RestartPolicyNameEnum::ALWAYS),
         restarts: policy.is_some_and(|name| !matches!(name, models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY)),
         publishes: host.port_bindings.is_some_and(|bindings| !bindings.is_empty()),
         volumes: found

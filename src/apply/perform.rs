@@ -1,6 +1,6 @@
 //! One action of a plan → the engine calls that make it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub(super) struct Knowledge {
     pub(super) ready: BTreeMap<String, Duration>,
     /// Ids of containers stopped.
     pub(super) stopped: Vec<String>,
+    /// Ids of containers that the engine is kept from starting again.
+    pub(super) kept_down: BTreeSet<String>,
 }
 
 impl Learnt {
@@ -143,6 +145,10 @@ impl Execution<'_> {
             Action::StopContainer { container } => {
                 let id = learnt.id(container);
                 self.remember_stop(&id);
+                // Only `up` stops a container for another.
+                if self.project.is_some() {
+                    self.keep_down(learnt, &id).await?;
+                }
                 match engine.container_stop(&id, &StopRequest::default()).await {
                     Ok(_) => learnt.with(|known| known.stopped.push(id)),
                     Err(error) if error.is_not_found() => {}
@@ -265,7 +271,7 @@ impl Execution<'_> {
             self.connect_missing(project, service, &id).await?;
         }
         match engine.container_start(&id).await {
-            Ok(_) => Ok(()),
+            Ok(_) => self.let_up(learnt, &id).await,
             Err(error) => Err(self.start_failure(error, &container.name).await.field("service", service.unwrap_or_default())),
         }
     }

@@ -280,6 +280,8 @@ pub trait Engine: Send + Sync {
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()>;
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()>;
     async fn container_rename(&self, container: &str, name: &str) -> Result<()>;
+    /// Gives it another restart policy, running or not.
+    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()>;
     /// Removes it; `volumes` also its anonymous volumes; `force` also while it runs.
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()>;
     /// Waits until it does not run (`next_exit`: until its next exit); the exit code.

@@ -53,6 +53,19 @@ pub async fn a_container_is_renamed_unless_the_name_is_taken(case: &Case<'_>) {
     assert_eq!(kind(case.engine.container_rename(&new, &other).await), Kind::Conflict);
 }
 
+pub async fn a_restart_policy_is_changed_while_it_runs_and_while_it_does_not(case: &Case<'_>) {
+    use models::RestartPolicyNameEnum as Policy;
+    let name = case.started("one", SERVE).await;
+    for policy in [Policy::ALWAYS, Policy::UNLESS_STOPPED] {
+        let restart = models::RestartPolicy { name: Some(policy), ..Default::default() };
+        case.engine.container_update(&name, restart).await.unwrap();
+        let host = case.engine.container_inspect(&name).await.unwrap().host_config.unwrap();
+        assert_eq!(host.restart_policy.unwrap().name, Some(policy));
+        case.engine.container_stop(&name, &at_once()).await.unwrap();
+    }
+    assert!(case.engine.container_start(&name).await.unwrap());
+}
+
 pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
     let (engine, name) = (case.engine, case.name("none"));
     assert_eq!(kind(engine.container_inspect(&name).await), Kind::NotFound);
@@ -61,6 +74,7 @@ pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
     assert_eq!(kind(engine.container_restart(&name, &at_once()).await), Kind::NotFound);
     assert_eq!(kind(engine.container_kill(&name, "KILL").await), Kind::NotFound);
     assert_eq!(kind(engine.container_rename(&name, &case.name("new")).await), Kind::NotFound);
+    assert_eq!(kind(engine.container_update(&name, models::RestartPolicy::default()).await), Kind::NotFound);
     assert_eq!(kind(engine.container_remove(&name, true, true).await), Kind::NotFound);
     assert_eq!(kind(engine.container_wait(&name).await), Kind::NotFound);
     assert_eq!(kind(engine.container_logs(&name, &LogsRequest::default()).await), Kind::NotFound);

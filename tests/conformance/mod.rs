@@ -30,6 +30,7 @@ macro_rules! for_each_case {
                 a_container_without_its_image_is_not_created,
                 a_taken_name_is_a_conflict,
                 a_container_is_renamed_unless_the_name_is_taken,
+                a_restart_policy_is_changed_while_it_runs_and_while_it_does_not,
                 an_unknown_container_is_not_found_by_any_call,
                 a_name_that_is_no_name_is_not_found,
                 waiting_gives_the_exit_code,

@@ -162,3 +162,47 @@ fn a_first_up_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() 
 fn a_replacement_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
     lose(Work::ChangedUp);
 }
+
+#[test]
+fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writers() {
+    let described = |level: &str| with(super::replacement::db(level), "services.db.restart", "always");
+    let prepared = || {
+        let machine = machine();
+        machine.up(&described("1")).unwrap();
+        machine.pass(secs(60));
+        machine
+    };
+    let clean = prepared();
+    let first = clean.calls();
+    clean.up(&described("2")).unwrap();
+    let calls = clean.calls_from(first);
+    for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
+        let machine = prepared();
+        machine.engine.crash_at(at as u64 + 1, When::After);
+        assert!(machine.killed(verbs::up(&machine.around(), &project(&described("2")), &UpOptions::default())).is_none());
+        machine.engine.recover();
+        machine.engine.restart(secs(1));
+        machine.pass(secs(60));
+        let most = machine.state().volume("shop_data").unwrap().most_writers;
+        assert_eq!(most, 1, "killed after {} {}", call.method, call.target);
+        machine.up(&described("2")).unwrap();
+        assert_eq!(super::replacement::level(&machine, "shop-db-1"), "2");
+        one_writer_each(&machine.state());
+    }
+}
+
+#[test]
+fn an_old_container_that_serves_again_has_its_restart_policy_back() {
+    let described = |level: &str| with(super::replacement::db(level), "services.db.restart", "always");
+    let machine = machine();
+    machine.up(&described("1")).unwrap();
+    machine.pass(secs(60));
+    machine.engine.set_process("*db-1.new", Process::new().ready_after(secs(5)).exits_after(millis(50), 1));
+    let first = machine.calls();
+    let failure = machine.up(&described("2")).unwrap_err();
+    assert_eq!(failure.kind, Kind::Unhealthy);
+    let old = machine.state().container("shop-db-1").unwrap().id.clone();
+    let calls = machine.calls_from(first).into_iter().filter(|call| call.target == old && call.mutates);
+    let methods: Vec<&str> = calls.map(|call| call.method).filter(|method| !method.starts_with("exec")).collect();
+    assert_eq!(methods, ["container_update", "container_stop", "container_start", "container_update"]);
+}

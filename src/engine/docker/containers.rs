@@ -71,6 +71,11 @@ pub(super) async fn rename(engine: &DockerEngine, container: &str, name: &str) -
     engine.client.rename_container(&path_name(container)?, options).await.map_err(errors::from_client)
 }
 
+pub(super) async fn update(engine: &DockerEngine, container: &str, restart: models::RestartPolicy) -> Result<()> {
+    let body = models::ContainerUpdateBody { restart_policy: Some(restart), ..models::ContainerUpdateBody::default() };
+    engine.client.update_container(&path_name(container)?, body).await.map_err(errors::from_client)
+}
+
 pub(super) async fn remove(engine: &DockerEngine, container: &str, force: bool, volumes: bool) -> Result<()> {
     let options = query::RemoveContainerOptions { force, v: volumes, link: false };
     // Lasts as long as the deletion of what the container wrote.

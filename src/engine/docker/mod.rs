@@ -130,6 +130,10 @@ impl Engine for DockerEngine {
         containers::rename(self, container, name).await
     }
 
+    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+        containers::update(self, container, restart).await
+    }
+
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
         containers::remove(self, container, force, volumes).await
     }

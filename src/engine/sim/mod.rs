@@ -156,6 +156,11 @@ impl Engine for SimEngine {
         self.call(Request::change("container_rename", container, 800), move |state| state.rename_container(&old, &new)).await
     }
 
+    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+        let name = container.to_owned();
+        self.call(Request::change("container_update", container, 1_000), move |state| state.update_container(&name, restart)).await
+    }
+
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
         let name = container.to_owned();
         let takes = if force { 60_000 } else { 4_000 };

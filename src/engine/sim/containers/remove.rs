@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bollard::models::RestartPolicy;
+
 use super::create::checked_name;
 use super::lifecycle::{Exit, KILLED};
 use super::status::state_name;
@@ -100,6 +102,13 @@ impl State {
         })?;
         self.container_mut(&id)?.name = name;
         self.emit_container(&id, "rename", &[("oldName", &format!("/{old}"))]);
+        Ok(())
+    }
+
+    pub fn update_container(&mut self, wanted: &str, restart: RestartPolicy) -> Result<()> {
+        let id = self.container_id(wanted)?;
+        self.container_mut(&id)?.host.restart_policy = Some(restart);
+        self.emit_container(&id, "update", &[]);
         Ok(())
     }
 

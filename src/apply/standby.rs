@@ -1,0 +1,37 @@
+//! An old container that was stopped for its successor stays down when the engine restarts. With `restart: always` the engine would
+//! start it again beside the new one, on the same volumes.
+
+use super::create::restart_policy;
+use super::execute::Execution;
+use super::failures::of_engine;
+use super::observe::inspect;
+use super::perform::Learnt;
+use crate::model::spec::Restart;
+use crate::model::{Failure, Kind};
+
+impl Execution<'_> {
+    /// To be called before it is stopped. Where a kill keeps its policy from being put back, it is still restarted, except after it
+    /// was stopped by hand.
+    pub(super) async fn keep_down(&self, learnt: &Learnt, id: &str) -> Result<(), Failure> {
+        let engine = &*self.around.engine;
+        match inspect(engine, id).await {
+            Ok(found) if found.restarts_with_engine => {}
+            Ok(_) => return Ok(()),
+            Err(failure) if failure.kind == Kind::NotFound => return Ok(()),
+            Err(failure) => return Err(failure),
+        }
+        let changed = engine.container_update(id, restart_policy(Restart::UnlessStopped)).await;
+        changed.map_err(|error| of_engine(error, "change the restart policy of a container"))?;
+        learnt.with(|known| known.kept_down.insert(id.to_owned()));
+        Ok(())
+    }
+
+    /// To be called once it was started again, which it is where its successor failed.
+    pub(super) async fn let_up(&self, learnt: &Learnt, id: &str) -> Result<(), Failure> {
+        if !learnt.with(|known| known.kept_down.remove(id)) {
+            return Ok(());
+        }
+        let put_back = self.around.engine.container_update(id, restart_policy(Restart::Always)).await;
+        put_back.map_err(|error| of_engine(error, "put the restart policy of a container back"))
+    }
+}
