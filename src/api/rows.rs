@@ -38,7 +38,8 @@ impl Stack {
                 ("name".into(), container.name.clone().into()),
                 ("service".into(), container.service.clone().into()),
                 ("number".into(), i64::from(container.number).into()),
-                ("state".into(), state_word(container).into()),
+                ("state".into(), container.state.word().into()),
+                ("ready".into(), is_ready(container).into()),
                 ("health".into(), container.health.word().into()),
                 ("status".into(), container.status.clone().into()),
                 ("exit_code".into(), container.exit_code.map_or(Dynamic::UNIT, Dynamic::from)),
@@ -77,13 +78,11 @@ impl Stack {
     }
 }
 
-/// `ready` where it runs and its check passes; else Docker's word.
-fn state_word(container: &Container) -> &'static str {
+/// Whether it runs and its check passes, or it is a job that is done.
+fn is_ready(container: &Container) -> bool {
     match (container.state, container.health) {
-        (ContainerState::Running, Health::Healthy | Health::None) => "ready",
-        (ContainerState::Running, Health::Unhealthy) => "unhealthy",
-        (ContainerState::Running, Health::Starting) => "starting",
-        (ContainerState::Exited, _) if container.exit_code == Some(0) => "completed",
-        (state, _) => state.word(),
+        (ContainerState::Running, Health::Healthy | Health::None) => true,
+        (ContainerState::Exited, _) => container.exit_code == Some(0),
+        _ => false,
     }
 }

@@ -37,7 +37,7 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
     let (port, database) = (project.variable("BACKEND_PORT"), project.variable("POSTGRES_PORT"));
     let first =
         first.printed(&["SERVICE", "STATE", "READY MS", "URL", &format!("http://localhost:{port}"), &format!("localhost:{database}")]);
-    assert_eq!(first.stdout.matches(" ready ").count(), 3, "{}", first.stdout);
+    assert_eq!(first.stdout.matches(" running ").count(), 3, "{}", first.stdout);
     assert_healthy(&project);
 
     let before = containers(&project.name);

@@ -149,7 +149,7 @@ fn services(printed: &str) -> Vec<String> {
     let rows = printed.lines().skip_while(|line| !line.starts_with("SERVICE")).skip(1);
     let mut services: Vec<String> = rows
         .map(|row| {
-            assert!(row.contains(" ready "), "{printed}");
+            assert!(row.contains(" running "), "{printed}");
             row.split(' ').next().unwrap().to_owned()
         })
         .collect();
