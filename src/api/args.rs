@@ -173,8 +173,8 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    fn of(context: &'a Context) -> Self {
-        Self { context, choices: context.kept_choices(), process: context.host.environment() }
+    fn of(context: &'a Context) -> Result<Self, Failure> {
+        Ok(Self { context, choices: context.kept_choices()?, process: context.host.environment() })
     }
 
     /// What the project was last brought up with, unless something newer says otherwise: the process's own environment, or a
@@ -228,17 +228,19 @@ mod functions {
         }
         let read = words::read(&declarations, &context.command.words);
         let mut values = read.map_err(|failure| failure.field(COMMAND_LINE, true))?;
-        let kept = Kept::of(&context);
+        let kept = declarations.iter().any(|(_, declared)| declared.kept.is_some()).then(|| Kept::of(&context)).transpose()?;
         for (key, declared) in declarations {
             if !values.contains_key(key.as_str()) {
                 let default = match declared.default.read_lock::<FnPtr>() {
                     Some(function) => declared.checked(call(&call_context, &function)?)?,
                     None => declared.checked(declared.default.clone())?,
                 };
-                let value = kept.value(&key, &declared, &default).unwrap_or(default);
+                let value = kept.as_ref().and_then(|kept| kept.value(&key, &declared, &default)).unwrap_or(default);
                 values.insert(key.as_str().into(), value);
             }
-            kept.choose(&key, &declared, &values[key.as_str()]);
+            if let Some(kept) = &kept {
+                kept.choose(&key, &declared, &values[key.as_str()]);
+            }
         }
         Ok(Record::new("args", values))
     }

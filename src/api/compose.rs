@@ -11,13 +11,18 @@ use super::paths;
 use super::stack::Stack;
 use crate::compose::ComposeFile;
 use crate::compose::file::{FILE_NAMES, OVERRIDE_NAMES, source};
+use crate::compose::veil::veiled;
 use crate::host::HostErrorKind;
 use crate::host::resolve::shown;
+use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level};
 use crate::model::names::{check_project, normalise_project};
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
+
+/// The active profiles, where none are given.
+const PROFILES: &str = "COMPOSE_PROFILES";
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -42,8 +47,14 @@ fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, 
             None => of_folder(&folder)?,
         },
     };
-    let profiles = profiles.unwrap_or_else(|| listed(context, "COMPOSE_PROFILES"));
-    let stack = Stack::read(context, name, &file.description(profiles), &folder).map_err(|failure| file.placed(failure))?;
+    let of_variable = profiles.is_none();
+    let profiles = profiles.unwrap_or_else(|| listed(context, PROFILES));
+    let stack = Stack::read(context, name, &file.description(profiles), &folder).map_err(|mut failure| {
+        if of_variable && failure.path.take_if(|path| path.keys == ["profiles"]).is_some() {
+            failure.message = format!("{}, which {PROFILES} names", failure.message);
+        }
+        file.placed(failure)
+    })?;
     Ok(Stack { file: Some(Arc::new(file)), ..stack })
 }
 
@@ -55,7 +66,7 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
         _ => error.into(),
     })?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
-    context.keep_text(source.clone());
+    context.keep_text(Arc::new(Source { name: source.name.clone(), text: veiled(&source.text) }));
     let file = ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned))?;
     for note in &file.notes {
         warn(context, format!("{}:{}: {}", source.name, note.line, note.text));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use rhai::NativeCallContext;
 use tokio_util::sync::CancellationToken;
@@ -191,7 +192,7 @@ impl Context {
     }
 
     /// What the project was last brought up with.
-    pub(super) fn kept_choices(&self) -> Choices {
+    pub(super) fn kept_choices(&self) -> Result<Choices, Failure> {
         choices::read(&*self.host, &self.project.directory, self.project.name.as_deref())
     }
 
@@ -259,12 +260,22 @@ impl Context {
         tag.read_lock::<Arc<Self>>().map(|context| (*context).clone())
     }
 
+    /// Whether an engine is connected already.
+    pub fn is_connected(&self) -> bool {
+        self.engine.initialized()
+    }
+
     /// The engine, connected at the first call.
     pub async fn engine(&self) -> Result<Arc<dyn Engine>, Failure> {
         if self.command.wants_help() {
             let failure = Failure::usage("The engine is not asked under --help");
             return Err(failure.hint("call args(#{ … }) before anything that needs the engine"));
         }
-        self.engine.get_or_try_init(|| (self.connector)()).await.cloned().map_err(of_connecting)
+        let token = super::task::current(self);
+        let connected = futures::select_biased! {
+            () = token.cancelled().fuse() => return Err(Failure::interrupted()),
+            connected = Box::pin(self.engine.get_or_try_init(|| (self.connector)())).fuse() => connected,
+        };
+        connected.cloned().map_err(of_connecting)
     }
 }

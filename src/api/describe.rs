@@ -114,5 +114,9 @@ fn read_env_file(context: &Context, file: &EnvFile) -> Result<Option<BTreeMap<St
     let parsed = dotenv::parse(&bytes, &lookup).map_err(|error| {
         Failure::usage(format!("{}:{}:{}: {}", file.path.display(), error.line, error.column, error.message)).hint(error.hint)
     })?;
+    for name in parsed.variables.keys() {
+        // Handed on whole: who reads them is the container's concern.
+        let _ = context.variable(name);
+    }
     Ok(Some(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()))
 }

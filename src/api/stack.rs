@@ -98,9 +98,10 @@ impl Stack {
         unread::hint(&self.context);
         let outcome = finish(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
-            // Before the first change: a run that is killed half-way has chosen as well.
+            let outcome = verbs::up(&around, &project, &up).await?;
+            // Only of what is up now: one that failed left the project as it was before.
             self.context.keep_choices();
-            verbs::up(&around, &project, &up).await
+            Ok(outcome)
         });
         Ok(self.outcome(&self.placed(outcome)?))
     }

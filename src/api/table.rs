@@ -31,7 +31,7 @@ fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
 
 fn text(context: &Context, rows: &Array, columns: Option<Vec<String>>) -> Result<String, Failure> {
     let rows: Result<Vec<_>, Failure> = rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
-    Ok(Table::new(rows?, columns)?.text(context.width))
+    Ok(Table::new(rows?, columns)?.text(context.width, &|text| context.secrets.mask(text)))
 }
 
 fn names(columns: &Array) -> Result<Vec<String>, Failure> {

@@ -25,7 +25,9 @@ pub(super) fn hint(context: &Context) {
     for name in names.into_iter().filter(|name| !spoken_of.contains(name.as_str())) {
         let known = read.iter().map(String::as_str).chain(spoken_of.iter().map(String::as_str)).filter(|known| looks_like_one(known));
         let meant = nearest(name, known).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-        let text = format!("{}: nobody reads the variable \"{name}\"{meant}", context.project.files[name].place);
+        // What looks otherwise may be a line of a key that lost its quotes.
+        let named = if looks_like_one(name) { format!(" \"{name}\"") } else { " of this line".to_owned() };
+        let text = format!("{}: nobody reads the variable{named}{meant}", context.project.files[name].place);
         context.events.event(&Event::Log { level: Level::Warning, text });
     }
 }

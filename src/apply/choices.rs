@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::records;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostErrorKind};
+use crate::model::{Failure, Kind};
 
 const FILE: &str = "options.json";
 
@@ -26,25 +27,35 @@ pub type Choices = BTreeMap<String, Choice>;
 /// By the name given with `--project`; without one it is empty.
 type File = BTreeMap<String, Choices>;
 
-/// What is kept for the project; nothing if there is nothing, or it can't be read.
-pub fn read(host: &dyn Host, directory: &Path, project: Option<&str>) -> Choices {
-    file(host, directory).remove(project.unwrap_or_default()).unwrap_or_default()
+/// What is kept for the project. Fails where there is something that can't be read: a default in its place could turn production
+/// into development.
+pub fn read(host: &dyn Host, directory: &Path, project: Option<&str>) -> Result<Choices, Failure> {
+    Ok(file(host, directory)?.remove(project.unwrap_or_default()).unwrap_or_default())
 }
 
-/// Keeps `choices`, and what was kept of other options.
-pub fn keep(host: &dyn Host, directory: &Path, project: Option<&str>, choices: &Choices) -> Result<(), HostError> {
-    let before = file(host, directory);
+/// Keeps `choices`, and what was kept of other options and other projects. For the owner's eyes alone, as `.env` is.
+pub fn keep(host: &dyn Host, directory: &Path, project: Option<&str>, choices: &Choices) -> Result<(), Failure> {
+    let before = file(host, directory)?;
     let mut after = before.clone();
     after.entry(project.unwrap_or_default().to_owned()).or_default().extend(choices.clone());
     if after == before || choices.is_empty() {
         return Ok(());
     }
     records::make_folder(host, directory)?;
-    host.write(&path(directory), &serde_json::to_vec_pretty(&after).unwrap_or_default(), None)
+    Ok(host.write(&path(directory), &serde_json::to_vec_pretty(&after).unwrap_or_default(), Some(0o600))?)
 }
 
-fn file(host: &dyn Host, directory: &Path) -> File {
-    host.read(&path(directory)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+fn file(host: &dyn Host, directory: &Path) -> Result<File, Failure> {
+    let path = path(directory);
+    let failure = |why: &str| {
+        Failure::new(Kind::Failed, format!("What the project was last brought up with can't be read from \"{}\": {why}", path.display()))
+            .hint("mend the file; or remove it, and say the options that are not the default, such as --target, once more")
+    };
+    match host.read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| failure("it is not what spc wrote there")),
+        Err(error) if error.kind == HostErrorKind::NotFound => Ok(File::default()),
+        Err(error) => Err(failure(&error.message)),
+    }
 }
 
 fn path(directory: &Path) -> PathBuf {

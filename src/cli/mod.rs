@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::engine::docker::EngineChoice;
+
 /// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script would do around it.
 #[derive(Parser)]
 #[command(name = "spc", version, propagate_version = true, max_term_width = 100)]
@@ -53,6 +55,13 @@ struct Common {
     /// Answer every question with yes
     #[arg(short, long, global = true)]
     yes: bool,
+}
+
+impl Common {
+    /// The engine that is named.
+    fn engine(&self) -> EngineChoice {
+        EngineChoice { host: self.host.clone(), context: self.context.clone() }
+    }
 }
 
 #[derive(Subcommand)]

@@ -37,7 +37,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let columns = ["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec();
     let rows = observed.containers.iter().map(row).collect();
     let table = Table::new(rows, Some(columns)).map_err(plain)?;
-    session.terminal.out(&table.text(session.terminal.width()));
+    session.terminal.out(&table.text(session.terminal.width(), &|text| session.secrets.mask(text)));
     Ok(())
 }
 

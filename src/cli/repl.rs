@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::SignalKind;
 
@@ -12,6 +13,7 @@ use super::place::{self, plain};
 use super::session::{RunOptions, Session, leave_now, listen};
 use crate::api::context::Command;
 use crate::api::{Context, project, task};
+use crate::engine::docker::ConnectOptions;
 use crate::host::{FileKind, Host, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
@@ -22,6 +24,9 @@ use crate::ui::{Terminal, help};
 
 /// What piped text is called in messages.
 pub const STDIN: &str = "<stdin>";
+
+/// How long the first prompt waits for the engine at most.
+const CONNECTING: Duration = Duration::from_millis(200);
 
 /// Between two tries to wake the reader of a line.
 const WAKING: Duration = Duration::from_millis(20);
@@ -52,6 +57,7 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()).with_command(command));
     let result = if is_typed {
         greet(session, &context);
+        connect_to_near(session, common, &context);
         let interrupts = Arc::new(Interrupts::new());
         listen_at_prompt(runtime.handle(), &context, &interrupts, session.terminal.clone()).map_err(plain)?;
         repl::run(&context, &folder, &session.terminal, &interrupts)
@@ -76,6 +82,20 @@ pub fn imports_folder(host: &dyn Host, root: Option<&Path>, current: &Path) -> P
 pub fn read_stdin(context: &Context) -> Result<String, Failure> {
     let content = task::wait(context, async { Ok(context.host.read_stdin().await?) })?;
     script::resolver::source_text("standard input", &content)
+}
+
+/// Connects to an engine of this machine or its network at once, so that names can be completed in the first line. What keeps it
+/// from that is told at the first call that needs it.
+fn connect_to_near(session: &Session, common: &Common, context: &Context) {
+    let is_near = ConnectOptions::from_host(&*session.host, &common.engine()).is_ok_and(|options| options.is_near());
+    if is_near {
+        context.conductor.block_on(async {
+            futures::select_biased! {
+                _ = Box::pin(context.engine()).fuse() => {}
+                () = context.host.sleep(CONNECTING).fuse() => {}
+            }
+        });
+    }
 }
 
 fn greet(session: &Session, context: &Context) {

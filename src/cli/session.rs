@@ -11,7 +11,7 @@ use super::place::Place;
 use crate::api::context::{Connector, Context, ProjectSettings};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
-use crate::engine::docker::{ConnectOptions, EngineChoice, connect};
+use crate::engine::docker::{ConnectOptions, connect};
 use crate::host::real::RealHost;
 use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
@@ -120,7 +120,7 @@ impl Session {
             adopt: options.adopt,
         };
         let host = self.host.clone();
-        let choice = EngineChoice { host: common.host.clone(), context: common.context.clone() };
+        let choice = common.engine();
         let connector: Connector = Box::new(move || {
             let options = ConnectOptions::from_host(&*host, &choice);
             async move {

@@ -2,7 +2,7 @@
 //!
 //! - [`file`]: a compose file as a description, and where in it a fault stands
 //! - [`interpolate`], [`dotenv`]: variables in texts, files of variables
-//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text
+//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`veil`]: that text as it may be shown
 //!
 //! The behaviour is that of docker compose 2.40; where a reader of ours is stricter, its
 //! documentation says so and why.
@@ -12,6 +12,7 @@ pub mod file;
 pub mod interpolate;
 pub mod locate;
 mod text;
+pub mod veil;
 pub mod yaml;
 
 pub use file::ComposeFile;

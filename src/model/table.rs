@@ -45,8 +45,9 @@ impl Table {
 
     /// The table as text without a line end at its end: headings in upper case, numbers to the right.
     ///
-    /// With a `width` (columns of the terminal) cells are shortened with `…` so that each row is one line.
-    pub fn text(&self, width: Option<usize>) -> String {
+    /// With a `width` (columns of the terminal) cells are shortened with `…` so that each row is one line. `mask` hides secrets in a
+    /// cell: half of one, which shortening leaves, nobody would know again.
+    pub fn text(&self, width: Option<usize>, mask: &dyn Fn(&str) -> String) -> String {
         if self.columns.is_empty() {
             return "(none)".to_owned();
         }
@@ -61,7 +62,7 @@ impl Table {
         header.max_height(1);
         table.set_header(header);
         for row in &self.rows {
-            let mut row = Row::from(row.iter().map(|value| Cell::new(cell_text(value))).collect::<Vec<_>>());
+            let mut row = Row::from(row.iter().map(|value| Cell::new(mask(&cell_text(value)))).collect::<Vec<_>>());
             row.max_height(1);
             table.add_row(row);
         }
@@ -116,18 +117,18 @@ mod tests {
 SERVICE   STATE   READY MS   URL
 db        ready       1210
 backend   ready         98   http://localhost:8000";
-        assert_eq!(table(services(), &["service", "state", "ready_ms", "url"]).text(None), expected);
+        assert_eq!(table(services(), &["service", "state", "ready_ms", "url"]).text(None, &str::to_owned), expected);
     }
 
     #[test]
     fn without_names_all_fields_are_shown() {
         let expected = "READY MS   SERVICE   STATE   URL";
-        assert_eq!(table(services(), &[]).text(None).lines().next().unwrap(), expected);
+        assert_eq!(table(services(), &[]).text(None, &str::to_owned).lines().next().unwrap(), expected);
     }
 
     #[test]
     fn a_narrow_terminal_shortens_cells_and_keeps_one_line_per_row() {
-        let text = table(services(), &["service", "state", "ready_ms", "url"]).text(Some(40));
+        let text = table(services(), &["service", "state", "ready_ms", "url"]).text(Some(40), &str::to_owned);
         assert_eq!(text.lines().count(), 3);
         assert!(text.contains('…'), "{text}");
         for line in text.lines() {
@@ -142,19 +143,19 @@ backend   ready         98   http://localhost:8000";
 NAME            N
 데이터베이스    1
 db             12";
-        assert_eq!(table(rows, &["name", "n"]).text(None), expected);
+        assert_eq!(table(rows, &["name", "n"]).text(None, &str::to_owned), expected);
     }
 
     #[test]
     fn lists_are_joined_and_control_characters_shown() {
         let rows = json!([{ "ports": [80, 443], "note": "\u{1b}[31mred\nnext" }]);
-        assert_eq!(table(rows, &["ports", "note"]).text(None), "PORTS     NOTE\n80, 443   ␛[31mred␊next");
+        assert_eq!(table(rows, &["ports", "note"]).text(None, &str::to_owned), "PORTS     NOTE\n80, 443   ␛[31mred␊next");
     }
 
     #[test]
     fn no_rows_are_a_heading_or_none() {
-        assert_eq!(table(json!([]), &["service", "state"]).text(None), "SERVICE   STATE");
-        assert_eq!(table(json!([]), &[]).text(None), "(none)");
+        assert_eq!(table(json!([]), &["service", "state"]).text(None, &str::to_owned), "SERVICE   STATE");
+        assert_eq!(table(json!([]), &[]).text(None, &str::to_owned), "(none)");
     }
 
     #[test]

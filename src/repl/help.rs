@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::suggest::did_you_mean;
+use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::script::names::{Function, Names};
 use crate::ui::terminal::{SUBJECT, styled};
@@ -96,7 +96,8 @@ impl Help {
         let failure = Failure::new(Kind::NotFound, format!("There is no help about \"{about}\""));
         let names: Vec<&str> =
             self.groups.iter().flat_map(|(group, functions)| functions.keys().chain([group])).map(String::as_str).collect();
-        failure.hint(did_you_mean(about, names).unwrap_or_else(|| "help lists what there is".to_owned()))
+        failure
+            .hint(nearest(about, names).map_or_else(|| "help lists what there is".to_owned(), |near| format!("did you mean \"{near}\"?")))
     }
 }
 

@@ -20,7 +20,8 @@ const WIDTH: usize = 100;
 
 /// Writes a value to the terminal. A stream of log lines is written as they come.
 pub fn show(terminal: &Terminal, printer: &Printer<'_>, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
-    each_line(value, &mut |value| terminal.out(&visible(&text(printer, value, terminal.width()))))
+    let shape = Shape { width: terminal.width(), mask: &|text| terminal.secrets().mask(text) };
+    each_line(value, &mut |value| terminal.out(&visible(&text(printer, value, &shape))))
 }
 
 /// Writes a value as JSON.
@@ -40,27 +41,33 @@ fn each_line(value: &Dynamic, show: &mut dyn FnMut(&Dynamic)) -> Result<(), Box<
     Ok(())
 }
 
-fn text(printer: &Printer<'_>, value: &Dynamic, width: Option<usize>) -> String {
+/// How values are laid out.
+struct Shape<'a> {
+    width: Option<usize>,
+    mask: &'a dyn Fn(&str) -> String,
+}
+
+fn text(printer: &Printer<'_>, value: &Dynamic, shape: &Shape<'_>) -> String {
     if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
         return text.strip_suffix('\n').unwrap_or(&text).to_owned();
     }
     if let Some(list) = value.read_lock::<Array>() {
-        return list_text(printer, &list, width);
+        return list_text(printer, &list, shape);
     }
     if let Some(record) = value.read_lock::<Record>() {
         let rows = record.fields().iter().map(|(name, value)| (name.to_string(), cell(printer, value)));
         let rows = rows.map(|(name, value)| row([("field", name.into()), ("value", value)])).collect();
-        return table(rows, &["field", "value"], width).unwrap_or_else(|| printer.text(value));
+        return table(rows, &["field", "value"], shape).unwrap_or_else(|| printer.text(value));
     }
     plain(printer, value)
 }
 
-fn list_text(printer: &Printer<'_>, list: &Array, width: Option<usize>) -> String {
+fn list_text(printer: &Printer<'_>, list: &Array, shape: &Shape<'_>) -> String {
     let rows: Option<Vec<_>> = list.iter().map(fields).collect();
     if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
         let rows = rows.into_iter().map(|map| map.iter().map(|(name, value)| (name.to_string(), cell(printer, value))).collect()).collect();
         let are_containers = list.iter().all(|item| item.read_lock::<Record>().is_some_and(|record| record.what() == "container"));
-        if let Some(text) = table(rows, if are_containers { &OF_CONTAINERS } else { &[] }, width) {
+        if let Some(text) = table(rows, if are_containers { &OF_CONTAINERS } else { &[] }, shape) {
             return text;
         }
     }
@@ -69,15 +76,15 @@ fn list_text(printer: &Printer<'_>, list: &Array, width: Option<usize>) -> Strin
         return items.join("\n");
     }
     let line = format!("[{}]", items.join(", "));
-    let fits = unicode_width::UnicodeWidthStr::width(line.as_str()) <= width.unwrap_or(WIDTH);
+    let fits = unicode_width::UnicodeWidthStr::width(line.as_str()) <= shape.width.unwrap_or(WIDTH);
     if fits { line } else { format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>()) }
 }
 
 /// Rows as a table; nothing if they have no such columns.
-fn table(rows: Vec<serde_json::Map<String, Value>>, columns: &[&str], width: Option<usize>) -> Option<String> {
+fn table(rows: Vec<serde_json::Map<String, Value>>, columns: &[&str], shape: &Shape<'_>) -> Option<String> {
     let columns = (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
     let table = Table::new(rows, columns).ok()?;
-    (!table.columns.is_empty()).then(|| table.text(width))
+    (!table.columns.is_empty()).then(|| table.text(shape.width, shape.mask))
 }
 
 fn row<const N: usize>(cells: [(&str, Value); N]) -> serde_json::Map<String, Value> {
@@ -142,7 +149,7 @@ mod tests {
         let shown = on_script_thread(&context, || {
             let mut shown = Default::default();
             Session::new(&context, Path::new("/project"))?.eval(line, &mut |printer, value| {
-                shown = (text(printer, value, width), data(printer, value).to_string());
+                shown = (text(printer, value, &Shape { width, mask: &str::to_owned }), data(printer, value).to_string());
                 Ok(())
             })?;
             Ok(shown)

@@ -196,8 +196,12 @@ impl Sink for Progress {
                 let (subject, object) = subject_and_object(label);
                 self.line(&mut state, subject, (WARNING, "cut short"), None, &format!("{} {object}", label.action));
             }
+            // What still waited then waits no more.
+            Event::VerbDone { .. } => state.waiting.clear(),
             // Said by the lines of their steps, and the question by who asks.
-            Event::VerbStarted { .. } | Event::VerbDone { .. } | Event::Question { .. } | Event::Answer { .. } => {}
+            Event::VerbStarted { .. } | Event::Question { .. } | Event::Answer { answer: Some(_), .. } => {}
+            // Its line was not ended by a key.
+            Event::Answer { answer: None, .. } => self.terminal.err(""),
             Event::Unchanged { project, verb } => {
                 self.line(&mut state, project, (SUCCESS, "unchanged"), None, &format!("{verb}: nothing to do"));
             }

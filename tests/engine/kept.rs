@@ -89,3 +89,23 @@ fn a_runbook_that_means_one_thing_does_it_and_the_next_run_knows() {
     project.spc(&["run", "production.rhai"]).env("BUILD_TARGET", "development").ends(0).printed(&["production web"]);
     up(&project, &[], None).printed(&["production web"]);
 }
+
+#[test]
+fn an_up_that_fails_keeps_nothing() {
+    let project = project("kept-failed");
+    up(&project, &["--target", "production"], None).printed(&["production web"]);
+    let text = std::fs::read_to_string(project.path("up.rhai")).unwrap();
+    project.edit("up.rhai", busybox(), "spct-none/such:1");
+    project.spc(&["run", "up.rhai", "--target", "development"]).ends(1).told(&["spct-none/such:1"]);
+    project.file("up.rhai", &text);
+    up(&project, &[], None).printed(&["production web"]).told(&["unchanged"]);
+}
+
+#[test]
+fn what_is_kept_and_can_not_be_read_is_no_default() {
+    let project = project("kept-broken");
+    up(&project, &["--target", "production"], None).printed(&["production web"]);
+    project.file(".spc/options.json", "{bad");
+    project.spc(&["run", "up.rhai"]).ends(1).told(&["can't be read from", "options.json", "it is not what spc wrote there", "--target"]);
+    assert_eq!(std::fs::read_to_string(project.path(".spc/options.json")).unwrap(), "{bad");
+}

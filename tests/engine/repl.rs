@@ -53,7 +53,7 @@ fn the_live_stack_is_asked_shown_and_completed() {
     run.until_shown("spc> ");
     say(&mut run, "stack().ps().filter(|s| s.service == \"cache\");", "NAME");
     let table = run.shown();
-    assert!(table.contains(&format!("\r\n{}   cache     ready", project.container("cache"))), "{table}");
+    assert!(table.contains(&format!("\r\n{}   cache     running", project.container("cache"))), "{table}");
     say(&mut run, "c", "service cache\r\n");
     say(&mut run, "[c, stack()]", &format!("[service cache, stack {}]\r\n", project.name));
     run.types_keys("stack().logs([\"cache\", \"col\t");

@@ -181,10 +181,11 @@ impl fmt::Display for SshAddress {
 /// An address as it may be shown: a password in it is none of anybody's.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let hidden = || {
-        let (scheme, rest) = text.split_once("://")?;
+        let at = text.find("://").map_or(0, |at| at + "://".len());
+        let (scheme, rest) = text.split_at(at);
         let (user, rest) = rest.rsplit_once('@')?;
         let (name, _) = user.split_once(':')?;
-        Some(format!("{scheme}://{name}:***@{rest}"))
+        Some(format!("{scheme}{name}:***@{rest}"))
     };
     hidden().map_or(Cow::Borrowed(text), Cow::Owned)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::header::HeaderMap;
 
 use super::address::{Address, SshAddress};
@@ -54,6 +54,11 @@ impl ConnectOptions {
     /// The engine at this address, not encrypted; nobody is asked.
     pub fn at(address: Address) -> Self {
         Self { endpoint: Some(Endpoint { address, tls: None, source: Source::HostOption }), ..Self::default() }
+    }
+
+    /// Whether connecting takes a moment: no login, nobody is asked.
+    pub fn is_near(&self) -> bool {
+        self.candidates().iter().all(|address| !matches!(address, Address::Ssh(_)))
     }
 
     /// Where to look, in order: at the engine that is named alone, else at the default socket, then the rootless ones.
@@ -134,6 +139,9 @@ struct Checked {
     windows: bool,
 }
 
+/// More bytes of an answer that is a refusal are not read.
+const MOST_WORDS: usize = 64 << 10;
+
 async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greeting, Failure> {
     let request = hyper::Request::get("/_ping").body(bollard::body_full(bytes::Bytes::new()));
     let request = request.map_err(|error| Failure::Other(error.to_string()))?;
@@ -141,7 +149,10 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
     let response = response.map_err(|error| Failure::of_client(&error, tls))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
-        let words = response.into_body().collect().await.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+        // Whoever answers may be no engine, and may never end.
+        let body = Limited::new(response.into_body(), MOST_WORDS).collect();
+        let words = wire::within(wire::QUICK, body).await.ok().and_then(std::result::Result::ok);
+        let words = words.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
         return Err(Failure::of_status(status, &words.unwrap_or_default()));
     }
     let header = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -1,0 +1,99 @@
+//! A compose file as it may be shown: the values of `environment` and `args` are often passwords, and what is printed of an
+//! error goes into the logs of others.
+
+/// What stands for a character that is not shown.
+const HIDDEN: char = '•';
+
+/// The text with those values hidden, each character by one, so that places in it stay what they are. Names of variables in
+/// `${…}` are shown: they are what most errors are about.
+pub fn veiled(text: &str) -> String {
+    let mut block: Option<usize> = None;
+    text.split_inclusive('\n').map(|line| veiled_line(line, &mut block)).collect()
+}
+
+/// `block`: how far the key is indented whose values are hidden.
+fn veiled_line(line: &str, block: &mut Option<usize>) -> String {
+    let content = line.trim_start_matches(' ');
+    let indent = line.len() - content.len();
+    if content.trim().is_empty() {
+        return line.to_owned();
+    }
+    if block.is_some_and(|begun| indent > begun || indent == begun && content.starts_with("- ")) {
+        let name = content.find([':', '=']).map_or(0, |at| at + 1);
+        return format!("{}{}", &line[..indent + name], hidden(&content[name..]));
+    }
+    *block = None;
+    let key = ["environment:", "args:"].into_iter().find(|key| content.starts_with(key));
+    let Some(key) = key else { return line.to_owned() };
+    *block = Some(indent);
+    format!("{}{}", &line[..indent + key.len()], hidden(&content[key.len()..]))
+}
+
+/// A value without its letters and digits, but for the names of variables and what is said where one is missing.
+fn hidden(value: &str) -> String {
+    let mut shown = String::with_capacity(value.len());
+    let mut in_name = false;
+    let (mut in_expression, mut in_words) = (false, false);
+    let mut before = ' ';
+    for c in value.chars() {
+        in_expression = c != '}' && (in_expression || c == '{' && before == '$');
+        in_words = in_expression && (in_words || c == '?' && (in_name || before == ':'));
+        in_name = (c == '$' || c == '{' && before == '$') || in_name && (c == '_' || c.is_ascii_alphanumeric());
+        let plain = c.is_whitespace() || "\"'${}[],:?-+#&*|>".contains(c);
+        shown.push(if in_name || in_words || plain { c } else { HIDDEN });
+        before = c;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use similar_asserts::assert_eq;
+
+    #[test]
+    fn values_of_environments_and_build_arguments_are_hidden_and_names_are_not() {
+        let text = "\
+services:
+  web:
+    image: web:1
+    environment:
+      PASSWORD: hunter2
+      URL: \"postgres://user:pw@${DB_HOST:-db}/x\"
+      - TOKEN=abc
+
+    build:
+      context: ./web
+      args: { KEY: secret1 }
+    ports: [\"80:80\"]
+";
+        let shown = "\
+services:
+  web:
+    image: web:1
+    environment:
+      PASSWORD: •••••••
+      URL: \"••••••••:••••••:•••${DB_HOST:-••}••\"
+      - TOKEN=•••
+
+    build:
+      context: ./web
+      args: { •••: ••••••• }
+    ports: [\"80:80\"]
+";
+        assert_eq!(veiled(text), shown);
+        assert_eq!(veiled(text).chars().count(), text.chars().count());
+    }
+
+    #[test]
+    fn what_is_said_of_a_missing_variable_is_shown_and_a_default_is_not() {
+        let text = "environment:\n  A: ${A:?set it}${B-secret}${C?why}:?pw\n";
+        assert_eq!(veiled(text), "environment:\n  A: ${A:?set it}${B-••••••}${C?why}:?••\n");
+    }
+
+    #[test]
+    fn a_list_at_the_keys_own_column_belongs_to_it_and_windows_line_ends_stay() {
+        assert_eq!(veiled("environment:\r\n- A=b\r\nimage: x\r\n"), "environment:\r\n- A=•\r\nimage: x\r\n");
+        assert_eq!(veiled(""), "");
+    }
+}
