@@ -76,6 +76,11 @@ install_missing() {
     command -v ssh >/dev/null || packages+=(openssh-client)
     [[ -x /usr/sbin/sshd ]] || packages+=(openssh-server)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
+    # The page of the reference stack is looked at in a real browser.
+    command -v chromium >/dev/null || packages+=(chromium)
+    command -v chromedriver >/dev/null || packages+=(chromium-driver)
+    # For the certificates of a runbook.
+    command -v openssl >/dev/null || packages+=(openssl)
     # Debian keeps the part that makes virtual environments in a package of its own.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     # The tests on an engine make their images of it; the `busybox` package has another, dynamic one at the same path.

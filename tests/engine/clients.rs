@@ -1,34 +1,70 @@
 //! Clients of the reference stack, from outside of the engine.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
+use hyper::{HeaderMap, Request};
+use hyper_util::rt::TokioIo;
 use postgres::{Client, Config, NoTls};
+use serde_json::Value;
+use tokio::net::TcpStream;
 
 use super::project::Project;
 
 /// What the health API answers when all is well.
 pub const HEALTHY: &str = r#"{"status":"healthy","database":"connected","redis":"connected"}"#;
-const LIMIT: Duration = Duration::from_secs(10);
+/// More than any answer takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
 
-/// Asks a web server on this machine: status line and body, or how it failed. On a connection of its own.
-pub fn get(port: u16, path: &str) -> std::io::Result<(String, String)> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    Ok((head.lines().next().unwrap_or_default().to_owned(), body.to_owned()))
+/// What a web server answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// Asks a web server on this machine, on a connection of its own. A body is JSON.
+pub fn ask(port: u16, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = async { tokio::time::timeout(LIMIT, exchange(port, method, path, body)).await };
+    runtime.block_on(answer).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn exchange(port: u16, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+    let stream = TokioIo::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
+    let connection = tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(path).header(HOST, format!("localhost:{port}"));
+    let request = request.header(CONNECTION, "close").header(CONTENT_TYPE, "application/json");
+    let request = request.body(Full::new(Bytes::from(body.to_owned()))).map_err(io::Error::other)?;
+    let (head, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    connection.abort();
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 /// Asks the health API of a reference stack; it must answer that all is well.
 #[track_caller]
 pub fn assert_healthy(project: &Project) {
     let port = project.variable("BACKEND_PORT").parse().unwrap();
-    let (status, body) = get(port, "/api/health/").unwrap_or_else(|error| panic!("the health API answers: {error}"));
-    assert_eq!((status.as_str(), body.as_str()), ("HTTP/1.1 200 OK", HEALTHY));
+    let answer = ask(port, "GET", "/api/health/", "").unwrap_or_else(|error| panic!("the health API answers: {error}"));
+    assert_eq!((answer.status, answer.body.as_str()), (200, HEALTHY));
 }
 
 /// A connection of its own to the database of a reference stack.
@@ -39,6 +75,6 @@ pub fn database(project: &Project) -> Result<Client, postgres::Error> {
         .user("postgres")
         .password(project.variable("POSTGRES_PASSWORD"))
         .dbname("spc_db")
-        .connect_timeout(LIMIT)
+        .connect_timeout(Duration::from_secs(10))
         .connect(NoTls)
 }

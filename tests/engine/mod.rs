@@ -5,6 +5,7 @@
 
 mod adopt;
 mod bad_database;
+mod browser;
 mod clients;
 mod compose;
 mod descriptions;
@@ -30,12 +31,14 @@ mod repl;
 mod replacing;
 mod runbooks;
 mod secrets;
+mod site;
 mod spc;
 mod sshd;
 mod stack;
 mod tls_engine;
 mod until;
 mod watch;
+mod webdriver;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

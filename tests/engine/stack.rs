@@ -1,149 +1,20 @@
 //! The whole reference stack: its nine services in development and in production, and what a user does with it.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::clients::HEALTHY;
+use super::browser::{charts_are_drawn_and_live, flower_lists};
 use super::docker::{containers, docker, exec, inspect};
 use super::heavy;
 use super::images::busybox;
 use super::project::Project;
+use super::site::{SOON, Site};
 use super::until::until;
+use super::webdriver::Browser;
 
 const LIMIT: Duration = Duration::from_secs(300);
-/// More than a Celery job, a reload or a restart takes on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
-
-/// The stack at the port that a browser would ask.
-struct Site<'a> {
-    project: &'a Project,
-    port: u16,
-}
-
-/// What a web server answered.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
-    }
-}
-
-impl<'a> Site<'a> {
-    fn at(project: &'a Project, port: &str) -> Self {
-        Self { project, port: project.variable(port).parse().unwrap() }
-    }
-
-    fn connect(&self) -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(SOON))?;
-        Ok(stream)
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
-        let mut stream = self.connect()?;
-        let host = format!("localhost:{}", self.port);
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        )?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
-        Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
-    }
-
-    #[track_caller]
-    fn get(&self, path: &str) -> Answer {
-        let answer = self.ask("GET", path, "").unwrap_or_else(|error| panic!("GET {path} at {}: {error}", self.port));
-        assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
-        answer
-    }
-
-    fn healthy(&self) {
-        assert_eq!(self.get("/api/health/").body, HEALTHY);
-    }
-
-    /// The first characteristic's id.
-    fn characteristic(&self) -> i64 {
-        self.get("/api/characteristics/").json()["results"][0]["id"].as_i64().unwrap()
-    }
-
-    /// The chart of a characteristic, once a Celery job has computed one of at least so many measurements.
-    fn chart(&self, characteristic: i64, measurements: i64) -> Value {
-        until("a job computes the chart", SOON, || {
-            let answer = self.ask("GET", &format!("/api/charts/{characteristic}/"), "").ok().filter(|answer| answer.status == 200)?;
-            Some(answer.json()).filter(|chart| chart["measurements"].as_i64().unwrap() >= measurements)
-        })
-    }
-
-    /// A measurement posted is seen: the WebSocket tells of the chart that a job computed with it, and the chart has it.
-    fn measure_and_see(&self, characteristic: i64) {
-        let before = self.chart(characteristic, 1)["measurements"].as_i64().unwrap();
-        let mut live = self.listen();
-        let posted =
-            self.ask("POST", "/api/measurements/", &json!({"characteristic": characteristic, "value": 10.01}).to_string()).unwrap();
-        assert_eq!(posted.status, 201, "{posted:?}");
-        live.until_told(&[r#""type":"chart""#, &format!(r#""characteristic":{characteristic}"#)]);
-        self.chart(characteristic, before + 1);
-    }
-
-    /// Opens the WebSocket, as the page does.
-    fn listen(&self) -> Live {
-        let mut stream = self.connect().unwrap();
-        let host = format!("localhost:{}", self.port);
-        write!(
-            stream,
-            "GET /ws/live/ HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: c3BjIHRlc3RzIG5vbmNlIQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        .unwrap();
-        let mut live = Live { stream, heard: String::new() };
-        live.until_told(&["\r\n\r\n"]);
-        assert!(live.heard.starts_with("HTTP/1.1 101"), "{}", live.heard);
-        live
-    }
-
-    /// Container → when it was started.
-    fn started(&self, service: &str) -> Value {
-        inspect(&self.project.container(service))["State"]["StartedAt"].clone()
-    }
-}
-
-/// An open WebSocket. What the server says is not masked: its texts are in the stream as they are.
-struct Live {
-    stream: TcpStream,
-    heard: String,
-}
-
-impl Live {
-    fn until_told(&mut self, texts: &[&str]) {
-        let end = Instant::now() + SOON;
-        while !texts.iter().all(|text| self.heard.replace("\": ", "\":").contains(text)) {
-            assert!(Instant::now() < end, "the WebSocket told only {:?}", self.heard);
-            let mut bytes = [0; 4096];
-            let length = self.stream.read(&mut bytes).unwrap();
-            assert_ne!(length, 0, "the WebSocket was closed after {:?}", self.heard);
-            self.heard.push_str(&String::from_utf8_lossy(&bytes[..length]));
-        }
-    }
-}
 
 fn services(printed: &str) -> Vec<String> {
     let rows = printed.lines().skip_while(|line| !line.starts_with("SERVICE")).skip(1);
@@ -170,9 +41,11 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     page.healthy();
     assert!(page.get("/").body.contains("/src/main.tsx"), "Vite serves the sources");
     assert_eq!(page.get("/").header("X-Release"), Some("spct"));
-    let characteristic = page.characteristic();
+    let characteristic = page.characteristic(5);
     page.measure_and_see(characteristic);
-    flower_lists_both_workers(&project);
+    let browser = Browser::open();
+    charts_are_drawn_and_live(&browser, &page, 531.5, 468.5);
+    flower_lists(&browser, &Site::at(&project, "FLOWER_PORT"), &workers(&project));
     development_is_set_up_as_described(&project);
     changed_sources_are_live(&project);
 
@@ -186,6 +59,7 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     project.spc(&["run", "scripts/db_init.rhai"]).within(LIMIT).ends(0);
     edge.chart(characteristic, measured);
     edge.measure_and_see(characteristic);
+    charts_are_drawn_and_live(&browser, &edge, 532.5, 467.5);
     production_serves_built_files(&edge);
     assert_eq!(exec(&project.container("backend"), &["id", "-u"]), "1000\n");
     assert!(Site::at(&project, "BACKEND_PORT").connect().is_err(), "nginx alone is published");
@@ -248,14 +122,10 @@ fn mounts(project: &Project, service: &str) -> BTreeMap<String, String> {
     found["Mounts"].as_array().unwrap().iter().map(mount).collect()
 }
 
-fn flower_lists_both_workers(project: &Project) {
-    let workers = [("celery", "celery-worker"), ("aps", "worker")]
-        .map(|(name, service)| format!("{name}@{}", inspect(&project.container(service))["Config"]["Hostname"].as_str().unwrap()));
-    let flower = Site::at(project, "FLOWER_PORT");
-    until("Flower lists both workers", SOON, || {
-        let answer = flower.ask("GET", "/workers?json=1", "").ok().filter(|answer| answer.status == 200)?;
-        workers.iter().all(|worker| answer.body.contains(worker)).then_some(())
-    });
+/// Celery's names of both workers.
+fn workers(project: &Project) -> [String; 2] {
+    [("celery", "celery-worker"), ("aps", "worker")]
+        .map(|(name, service)| format!("{name}@{}", inspect(&project.container(service))["Config"]["Hostname"].as_str().unwrap()))
 }
 
 fn changed_sources_are_live(project: &Project) {
@@ -283,10 +153,10 @@ fn production_serves_built_files(edge: &Site<'_>) {
     assert_eq!(page.header("Cache-Control"), Some("no-cache"), "{page:?}");
     let script = page.body.split('"').find(|word| word.starts_with("/assets/") && word.ends_with(".js")).unwrap();
     let asset = edge.get(script);
-    assert_eq!(asset.header("Cache-Control"), Some("public, max-age=31536000, immutable"), "{}", asset.head);
+    assert_eq!(asset.header("Cache-Control"), Some("public, max-age=31536000, immutable"), "{asset:?}");
     for header in ["X-Frame-Options", "X-Content-Type-Options", "X-XSS-Protection"] {
         for answer in [&page, &asset] {
-            assert_eq!(answer.head.to_lowercase().matches(&header.to_lowercase()).count(), 1, "{header}: {}", answer.head);
+            assert_eq!(answer.headers.get_all(header).iter().count(), 1, "{header}: {:?}", answer.headers);
         }
     }
     assert_eq!(edge.get("/charts/of/nobody").body, page.body, "the page's own routes");

@@ -1,0 +1,134 @@
+//! A real browser: headless Chromium, driven by its own `chromedriver` over WebDriver.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::clients::ask;
+use super::until::until;
+
+/// More than the browser takes to start on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// No window, no calls home, and a root user that containers have.
+const FLAGS: [&str; 8] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// A browser with one window. Dropped, it and its driver end.
+pub struct Browser {
+    driver: Driver,
+    /// The path of its session, for commands: `/session/<id>`.
+    session: String,
+    process: Pid,
+    _profile: TempDir,
+}
+
+/// The process that takes the commands.
+struct Driver {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Browser {
+    pub fn open() -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let driver = Driver::start(&profile);
+        let flags: Vec<String> =
+            FLAGS.map(str::to_owned).into_iter().chain([format!("--user-data-dir={}", profile.path().join("data").display())]).collect();
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": flags}}}});
+        let session = driver.command("POST", "/session", &wanted);
+        let process = session["capabilities"]["goog:processID"].as_i64().and_then(|id| Pid::from_raw(i32::try_from(id).unwrap()));
+        let process = process.unwrap_or_else(|| panic!("the driver names the browser's process: {session}"));
+        Self { session: format!("/session/{}", session["sessionId"].as_str().unwrap()), driver, process, _profile: profile }
+    }
+
+    /// Opens a page, and waits until it is loaded.
+    #[track_caller]
+    pub fn go(&self, url: &str) {
+        self.command("/url", &json!({"url": url}));
+    }
+
+    /// Runs the body of a function in the page; what it returns.
+    #[track_caller]
+    pub fn run(&self, script: &str) -> Value {
+        self.command("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// Types a text into the element of that CSS selector.
+    #[track_caller]
+    pub fn types(&self, selector: &str, text: &str) {
+        self.command(&format!("/element/{}/value", self.element(selector)), &json!({"text": text}));
+    }
+
+    /// Clicks on the element of that CSS selector.
+    #[track_caller]
+    pub fn clicks(&self, selector: &str) {
+        self.command(&format!("/element/{}/click", self.element(selector)), &json!({}));
+    }
+
+    #[track_caller]
+    fn element(&self, selector: &str) -> String {
+        let found = self.command("/element", &json!({"using": "css selector", "value": selector}));
+        found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap().to_owned()
+    }
+
+    #[track_caller]
+    fn command(&self, path: &str, body: &Value) -> Value {
+        self.driver.command("POST", &format!("{}{path}", self.session), body)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It ends its own processes when asked; also a driver that doesn't answer leaves none of them.
+        if ask(self.driver.port, "DELETE", &self.session, "").is_err() {
+            let _ = kill_process(self.process, Signal::KILL);
+        }
+    }
+}
+
+impl Driver {
+    /// It chooses its port itself, and says it.
+    fn start(folder: &TempDir) -> Self {
+        let said = folder.path().join("driver.log");
+        let output = File::create(&said).unwrap();
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        let child = command.spawn().unwrap_or_else(|error| panic!("these tests drive a browser with \"chromedriver\": {error}"));
+        let mut driver = Self { child, port: 0 };
+        driver.port = until("chromedriver says its port", LIMIT, || {
+            let said = std::fs::read_to_string(&said).unwrap();
+            let port = said.split("started successfully on port ").nth(1).and_then(|rest| rest.split_once('.'))?.0.parse().ok();
+            assert!(port.is_some() || driver.child.try_wait().unwrap().is_none(), "chromedriver ended: {said}");
+            port
+        });
+        driver
+    }
+
+    /// What a command gives; what it says failed fails the test.
+    #[track_caller]
+    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = ask(self.port, method, path, &body.to_string()).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let mut value = answer.json()["value"].take();
+        assert_eq!(answer.status, 200, "{method} {path} {body}: {} {}", value["error"].take(), value["message"].take());
+        value
+    }
+}
