@@ -94,8 +94,8 @@ pub struct Context {
     pub run: String,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
-    /// The variables that something asked for in this run.
-    read: Mutex<BTreeSet<String>>,
+    /// The variables that something asked for in this run, with the default that counted where one is not set.
+    read: Mutex<BTreeMap<String, Option<String>>>,
     /// What `up` keeps of this run's options.
     choices: Mutex<Choices>,
     /// The project that was described last.
@@ -182,13 +182,28 @@ impl Context {
 
     /// The value of a variable of the process environment or `.env`.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default();
         self.project.environment.get(name).map(String::as_str)
     }
 
     /// The names of the variables that were asked for in this run.
     pub(super) fn variables_read(&self) -> BTreeSet<String> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Remembers the default that counts for a variable that is not set.
+    pub(super) fn defaulted(&self, name: &str, default: String) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(default));
+    }
+
+    /// The variables that were asked for in this run and gave this text.
+    pub(super) fn variables_that_gave(&self, text: &str) -> Vec<String> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let gave = |name: &str, default: &Option<String>| {
+            let set = self.project.environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
+            set.or(default.as_deref()).is_some_and(|value| value.trim() == text)
+        };
+        read.iter().filter(|(name, default)| gave(name, default)).map(|(name, _)| name.clone()).collect()
     }
 
     /// What the project was last brought up with.

@@ -34,7 +34,10 @@ fn required(context: &Context, name: &str) -> Result<ImmutableString, Failure> {
 
 /// The value of a variable as the type of `default`, or `default`.
 fn or_default(context: &Context, name: &str, default: Dynamic) -> Result<Dynamic, Failure> {
-    let Some(text) = set(context, name) else { return Ok(default) };
+    let Some(text) = set(context, name) else {
+        context.defaulted(name, default.to_string());
+        return Ok(default);
+    };
     like(text, &default).map_err(|expected| {
         Failure::usage(format!("The variable \"{name}\" is \"{text}\", which is not {expected}"))
             .hint(format!("its default is {}", crate::value::text::literal(&default)))

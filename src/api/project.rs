@@ -28,7 +28,19 @@ pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundin
 
 /// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off containers.
 pub fn finish<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    context.conductor.block_on(future)
+    context.conductor.block_on(future).map_err(|failure| with_variable_of_port(context, failure))
+}
+
+/// The same failure; of a port that is taken, with the variable that gave it, if one did.
+fn with_variable_of_port(context: &Context, failure: Failure) -> Failure {
+    let port = failure.fields.get("port").filter(|_| failure.kind == Kind::Conflict);
+    let variables = port.map(|port| context.variables_that_gave(&port.to_string())).unwrap_or_default();
+    let Some(first) = variables.first() else { return failure };
+    let set = context.project.environment.get(first);
+    let is_outside = set.is_some() && context.project.files.get(first).map(|variable| &variable.value) != set;
+    let place = if is_outside { "the environment" } else { ".env" };
+    let variables = variables.join(" or ");
+    failure.hint(format!("stop what holds it, or set {variables} to another port in {place}"))
 }
 
 /// The project at hand: `--project`, the stack described in this run, or the project directory's name.
@@ -69,4 +81,34 @@ pub fn check_project(context: &Context, object: &str, labels: &BTreeMap<String, 
 fn of_another(object: &str, project: &str, owner: Option<&String>) -> Failure {
     let whose = owner.map_or_else(|| "spc did not make it".to_owned(), |owner| format!("it belongs to the project \"{owner}\""));
     Failure::new(Kind::Policy, format!("The {object} is not of the project \"{project}\": {whose}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::context::FileVariable;
+    use super::super::trial::Trial;
+    use super::*;
+
+    fn hint(trial: &Trial) -> Option<String> {
+        trial.text(r#"`${env("HTTP_PORT", 80)} ${env("HTTPS_PORT", 443)} ${env("NAME", "80s")}`"#);
+        let taken = Failure::new(Kind::Conflict, "The port 80 is taken").hint("publish another").field("port", 80);
+        with_variable_of_port(&trial.context, taken).hint
+    }
+
+    #[test]
+    fn a_port_that_is_taken_comes_with_the_variable_that_gave_it_and_its_place() {
+        assert_eq!(hint(&Trial::new()).unwrap(), "stop what holds it, or set HTTP_PORT to another port in .env");
+        let by_environment = hint(&Trial::with_variables(&[("HTTP_PORT", "8080"), ("HTTPS_PORT", "80"), ("OTHER", "80")]));
+        assert_eq!(by_environment.unwrap(), "stop what holds it, or set HTTPS_PORT to another port in the environment");
+        let by_file = Trial::with(
+            |host| host,
+            "",
+            |context| {
+                context.project.environment.insert("HTTP_PORT".to_owned(), "80".to_owned());
+                context.project.files.insert("HTTP_PORT".to_owned(), FileVariable { value: "80".to_owned(), place: ".env:1".to_owned() });
+            },
+        );
+        assert_eq!(hint(&by_file).unwrap(), "stop what holds it, or set HTTP_PORT to another port in .env");
+        assert_eq!(hint(&Trial::with_variables(&[("HTTP_PORT", "8080")])).unwrap(), "publish another", "nobody's variable");
+    }
 }

@@ -314,7 +314,7 @@ impl Execution<'_> {
         };
         let by = by.map_or_else(String::new, |by| format!(" by {by}"));
         Failure::new(Kind::Conflict, format!("The port {port} of \"{name}\" is already taken{by}"))
-            .hint("stop what holds it, or publish another port (the variables of .env set them)")
+            .hint("stop what holds it, or publish another host port")
             .field("port", u64::from(port))
     }
 

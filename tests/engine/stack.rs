@@ -1,6 +1,7 @@
 //! The whole reference stack: its nine services in development and in production, and what a user does with it.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::heavy;
 use super::images::busybox;
 use super::project::Project;
 use super::site::{SOON, Site};
+use super::spc::Spc;
 use super::until::until;
 use super::webdriver::Browser;
 
@@ -51,7 +53,9 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
 
     let measured = page.chart(characteristic, 1)["measurements"].as_i64().unwrap();
     let database = containers(&project.name)[&project.container("db")].clone();
-    let production = project.up().args(&["--profile", "production"]).env("BUILD_TARGET", "production").within(LIMIT).ends(0);
+    let to_production = || project.up().args(&["--profile", "production"]).env("BUILD_TARGET", "production").within(LIMIT);
+    taken_ports_of_nginx_are_told(&project, to_production);
+    let production = to_production().ends(0);
     assert_eq!(services(&production.stdout).len(), 9, "{}", production.stdout);
     let edge = Site::at(&project, "NGINX_HTTP_PORT");
     edge.healthy();
@@ -100,6 +104,25 @@ fn development_is_set_up_as_described(project: &Project) {
     assert_eq!(frontend["/app"], format!("bind {}", project.path("examples/spc/frontend").display()));
     let anonymous = frontend["/app/node_modules"].strip_prefix("volume ").unwrap();
     assert!(anonymous.len() == 64 && anonymous.chars().all(|c| c.is_ascii_hexdigit()), "{anonymous}");
+}
+
+/// By a process and by a container: nothing serves there that is not nginx.
+fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> Spc) {
+    let (http, https) = (project.variable("NGINX_HTTP_PORT"), project.variable("NGINX_HTTPS_PORT"));
+    let taken = |port: &str| format!("The port {port} of \"{}\" is already taken by the ", project.container("nginx"));
+    let process = TcpListener::bind((Ipv4Addr::UNSPECIFIED, http.parse().unwrap())).unwrap();
+    to_production().ends(1).told(&[
+        &format!("{}process ", taken(&http)),
+        &format!("(pid {})", std::process::id()),
+        "stop what holds it, or set NGINX_HTTP_PORT to another port in .env",
+    ]);
+    drop(process);
+    let container = docker(&["run", "--detach", "--rm", "--publish", &format!("{https}:80"), busybox(), "sleep", "1000"]);
+    let name = inspect(container.trim())["Name"].as_str().unwrap().trim_start_matches('/').to_owned();
+    to_production()
+        .ends(1)
+        .told(&[&format!("{}container \"{name}\"", taken(&https)), "stop what holds it, or set NGINX_HTTPS_PORT to another port in .env"]);
+    docker(&["rm", "--force", &name]);
 }
 
 fn production_mounts_are_read_only(project: &Project) {
