@@ -18,6 +18,7 @@ mod interrupted;
 mod kept;
 mod killed;
 mod lock;
+mod migrations;
 mod over_ssh;
 mod over_tls;
 mod progress;

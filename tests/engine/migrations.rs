@@ -1,0 +1,46 @@
+//! The database of the reference stack and the models of its backend: what is told before they fit, and how they come to.
+
+use std::time::Duration;
+
+use super::clients::database;
+use super::heavy;
+use super::project::Project;
+
+const LIMIT: Duration = Duration::from_secs(300);
+const MODELS: &str = "examples/spc/backend/measurements/models.py";
+/// A migration that changes no model.
+const WITNESS: &str = r#"from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("measurements", "0003_seed_demonstration")]
+    operations = [migrations.RunSQL("CREATE TABLE witness (id integer)")]
+"#;
+
+#[test]
+fn what_is_not_migrated_is_told_by_up_and_mended_by_db_init() {
+    let _alone = heavy();
+    let project = Project::reference("migrations");
+    let up = || project.up().within(LIMIT).ends(0);
+    let init = || project.spc(&["run", "scripts/db_init.rhai"]).within(LIMIT);
+    up().told(&["database: not initialised from here yet; run: spc run scripts/db_init.rhai"]).not_told(&["warning"]);
+    init().ends(0);
+    up().not_told(&["database:"]);
+
+    project.file("examples/spc/backend/measurements/migrations/0004_witness.py", WITNESS);
+    let told = "warning: database: backend/measurements/migrations/0004_witness.py may not be applied; run: spc run scripts/db_init.rhai";
+    up().told(&[told]);
+    up().told(&[told, "nothing to do"]);
+    let has_witness = || database(&project).unwrap().query("SELECT id FROM witness", &[]).is_ok();
+    assert!(!has_witness(), "up migrates nothing by itself");
+    init().ends(0).told(&["database: migrated"]);
+    assert!(has_witness());
+    up().not_told(&["database:"]);
+
+    let unit = "    unit = models.CharField(";
+    project.edit(MODELS, unit, &format!("    colour = models.CharField(max_length=20, default=\"\")\n{unit}"));
+    init().ends(1).told(&[
+        "The models have changes that no migration makes; \"python manage.py makemigrations\" writes it",
+        "Add field colour to characteristic",
+    ]);
+}
