@@ -262,3 +262,22 @@ fn a_stack_without_a_description_can_not_be_brought_up() {
         )
         .run();
 }
+
+#[test]
+fn a_profile_that_nobody_has_is_shown_with_the_nearest() {
+    Spc::new()
+        .runbook("stack(\"spc\", #{\n    profiles: [\"prodution\"],\n    services: #{ nginx: #{ image: \"nginx\", profiles: [\"production\"] } },\n});")
+        .code(2)
+        .stderr(
+            r#"
+            error: No service has the profile "prodution"
+             --> scripts/a.rhai:2:5
+              |
+            2 |     profiles: ["prodution"],
+              |     ^^^^^^^^
+              |
+              = help: did you mean "production"?
+            "#,
+        )
+        .run();
+}
