@@ -1,23 +1,30 @@
 #!/usr/bin/env bash
-# Measures spc against docker compose 2.40.3, side by side in one run, on three services of the reference stack: db, redis
-# and backend. Needs an engine that answers and the images that `make up` makes; what it makes is its own and is removed.
+# Measures spc against docker compose 2.40.3, side by side in one run, on the reference stack. Needs an engine that answers
+# and the images that `make up` makes; what it makes is its own and is removed.
 #
-#   tools/bench.sh                   on the engine that DOCKER_HOST or the default socket leads to, with the seed's intervals
-#   tools/bench.sh --second          the same on Docker 28.5.2, started for this beside the machine's engine (as root)
-#   tools/bench.sh --start-interval  there too, with `start_interval: 1s` for both
-#     --rounds N                     pairs of cold `up` (5)
+#   tools/bench.sh                   three services, db, redis and backend in development, as scripts/stack.rhai has them,
+#                                    on the engine that DOCKER_HOST or the default socket leads to
+#   tools/bench.sh --stack           all nine in production, as examples/spc/docker-compose.yml has them, and the same process
+#                                    starts by hand as a third; what decided the end of spc's median run is drawn (as root)
+#     --second                       on Docker 28.5.2, started for this beside the machine's engine (as root)
+#     --start-interval               there too, with `start_interval: 1s` for all instead of the seed's intervals alone
+#     --rounds N                     rounds of a cold `up` of each (5)
 #     --spc FILE                     the binary (target/release/spc)
 #
-# BENCH_SUBNET, BENCH_PORTS (backend, db, redis) move it out of the way of others; POSTGRES_IMAGE, REDIS_IMAGE and
-# BACKEND_IMAGE name other images.
+# `start_interval: 1s` is written into a copy of the stack's description, the same for all: tools/bench/*-start-interval.sed. The
+# engine heeds it only within a `start_period`, so the checks without one get 40s. Every value goes to target/bench/*.json.
+#
+# BENCH_SUBNET, BENCH_PORTS (backend, db, redis, flower, frontend, nginx's two) move it out of the way of others; POSTGRES_IMAGE,
+# REDIS_IMAGE, NGINX_IMAGE, BACKEND_IMAGE and FRONTEND_IMAGE name other images.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly NAME=spc-bench
 readonly SUBNET=${BENCH_SUBNET:-172.30.244.0/24}
-read -r BACKEND_PORT POSTGRES_PORT REDIS_PORT <<<"${BENCH_PORTS:-28000 25432 26379}"
-readonly BACKEND_PORT POSTGRES_PORT REDIS_PORT
-# The release that the backend's image is tagged as: the one that others build meanwhile is not ours to lose.
+read -r BACKEND_PORT POSTGRES_PORT REDIS_PORT FLOWER_PORT FRONTEND_PORT HTTP_PORT HTTPS_PORT \
+  <<<"${BENCH_PORTS:-28000 25432 26379 25555 25173 28080 28443}"
+readonly BACKEND_PORT POSTGRES_PORT REDIS_PORT FLOWER_PORT FRONTEND_PORT HTTP_PORT HTTPS_PORT
+# The release that our images are tagged as: the one that others build meanwhile is not ours to lose.
 readonly TAG=bench
 
 say() { printf 'bench: %s\n' "$*" >&2; }
@@ -28,21 +35,24 @@ die() {
 
 rounds=5
 spc=target/release/spc
+what=services
 second=false
 start_interval=false
 while (($# > 0)); do
   case $1 in
   --rounds) rounds=${2:?} && shift ;;
   --spc) spc=${2:?} && shift ;;
+  --stack) what=stack ;;
   --second) second=true ;;
   --start-interval) second=true start_interval=true ;;
-  *) die "unknown argument '$1'; there are --second, --start-interval, --rounds and --spc" ;;
+  *) die "unknown argument '$1'; there are --stack, --second, --start-interval, --rounds and --spc" ;;
   esac
   shift
 done
 [[ $rounds =~ ^[1-9][0-9]*$ ]] || die "--rounds is '$rounds': it must be a number above 0"
 [[ -x $spc ]] || die "there is no '$spc'; \`make release\` builds it"
 [[ -x /usr/bin/time ]] || die "there is no /usr/bin/time; on Debian, \`apt-get install time\`"
+[[ $what == services || $EUID -eq 0 ]] || die "--stack must run as root: by hand, it looks into containers as their processes do"
 spc=$(realpath "$spc")
 
 # --- What both need -------------------------------------------------------------------------------
@@ -52,10 +62,10 @@ bin=$(tools/peers.sh fetch)
 docker=$bin/docker
 export PEERS_NAME=$NAME
 
-# What bears the label of one of the two projects, on the engine measured.
+# What bears the label of one of the projects, on the engine measured.
 remove_project() {
   local side filter ids
-  for side in spc compose; do
+  for side in spc compose hand; do
     filter=label=com.docker.compose.project=$NAME-$side
     mapfile -t ids < <("$docker" ps --all --quiet --filter "$filter")
     ((${#ids[@]} == 0)) || "$docker" rm --force --volumes "${ids[@]}" >/dev/null
@@ -74,7 +84,7 @@ clean() {
     [[ -z $own_host ]] || export DOCKER_HOST=$own_host
     tools/peers.sh stop || true
   fi
-  "$docker" image rm "spc-backend:$TAG-development" >/dev/null 2>&1 || true
+  "$docker" image rm "${tagged[@]}" >/dev/null 2>&1 || true
   rm -rf "$work/examples"
 }
 
@@ -90,35 +100,27 @@ image() {
   die "there is no image '$1'; \`make up\` makes what is missing"
 }
 
+# Keeps an image of ours under the tag of this measurement.
+tag() {
+  "$docker" tag "$1" "$2"
+  tagged+=("$2")
+}
+
 "$docker" version --format '{{.Server.Version}}' >/dev/null || die "no engine answers; \`make machine\` installs and starts one"
-POSTGRES_IMAGE=$(image "${POSTGRES_IMAGE:-postgres:15-alpine}" local/postgres:15-alpine)
-REDIS_IMAGE=$(image "${REDIS_IMAGE:-redis:7-alpine}" local/redis:7-alpine)
-backend_image=$(image "${BACKEND_IMAGE:-spc-backend:dev-development}")
-readonly POSTGRES_IMAGE REDIS_IMAGE
-
-# --- The project: the reference stack's own runbooks, and the compose file beside them ------------
-
 own_host=${DOCKER_HOST:-}
+tagged=()
 trap clean EXIT
 trap 'exit 130' INT TERM
-rm -rf "$work"
-mkdir -p "$work/scripts" "$work/examples/spc" "$work/home"
-cp spc.toml "$work"
-cp -r examples/spc/backend "$work/examples/spc"
-cp scripts/up.rhai scripts/down.rhai tools/bench/empty.rhai "$work/scripts"
-cp tools/bench/*.yml "$work/examples/spc"
-sed "s|172\.20\.0\.0/16|$SUBNET|" scripts/stack.rhai >"$work/scripts/stack.rhai"
-grep -qF "\"$SUBNET\"" "$work/scripts/stack.rhai" || die "scripts/stack.rhai has no subnet 172.20.0.0/16 any more; change it here too"
-files=(--compose-file "$work/examples/spc/compose.yml")
-if $start_interval; then
-  sed -i -f tools/bench/start-interval.sed "$work/scripts/stack.rhai"
-  files+=(--compose-file "$work/examples/spc/start-interval.yml")
-fi
+
+# --- The project ----------------------------------------------------------------------------------
+
 # Long enough to be in no name: spc masks a secret wherever it prints it.
 password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-cat >"$work/examples/spc/.env" <<ENV
+
+# What both read, whatever is measured, and more lines.
+write_env() {
+  cat >"$work/examples/spc/.env" <<ENV
 TAG=$TAG
-BUILD_TARGET=development
 POSTGRES_IMAGE=$POSTGRES_IMAGE
 REDIS_IMAGE=$REDIS_IMAGE
 PYTHON_IMAGE=none
@@ -130,14 +132,83 @@ DJANGO_SUPERUSER_PASSWORD=$password-admin
 BACKEND_PORT=$BACKEND_PORT
 POSTGRES_PORT=$POSTGRES_PORT
 REDIS_PORT=$REDIS_PORT
-SUBNET=$SUBNET
+$1
 ENV
+}
 
-"$docker" tag "$backend_image" "spc-backend:$TAG-development"
+# Another subnet in a file that names the stack's own.
+move_subnet() {
+  sed -i "s|172\.20\.0\.0/16|$SUBNET|" "$1"
+  grep -qF "$SUBNET" "$1" || die "$1 has no subnet 172.20.0.0/16 any more; change it here too"
+}
+
+# Examples and compose file, moved out of the way of others. Prints the file's place.
+copy_examples() {
+  local file=$work/examples/spc/docker-compose.yml
+  git ls-files -z examples/spc | xargs -0 cp --parents -t "$work"
+  move_subnet "$file"
+  if $start_interval; then
+    sed -Ei -f tools/bench/compose-start-interval.sed "$file"
+    (($(grep -c start_interval "$file") == 7)) ||
+      die "start_interval is not in all seven health checks of docker-compose.yml; change compose-start-interval.sed too"
+  fi
+  printf '%s' "$file"
+}
+
+# Three services: spc by the runbooks, compose by the compose file, which says the same.
+prepare_services() {
+  local backend file
+  backend=$(image "${BACKEND_IMAGE:-spc-backend:dev-development}")
+  tag "$backend" "spc-backend:$TAG-development"
+  images=("$POSTGRES_IMAGE" "$REDIS_IMAGE" "${tagged[@]}")
+  file=$(copy_examples)
+  cp scripts/{stack,up,down,tls}.rhai tools/bench/empty.rhai "$work/scripts"
+  move_subnet "$work/scripts/stack.rhai"
+  if $start_interval; then
+    sed -Ei -f tools/bench/runbook-start-interval.sed "$work/scripts/stack.rhai"
+  fi
+  write_env BUILD_TARGET=development
+  measure=(services.py --compose-file "$file" --port "$BACKEND_PORT")
+}
+
+# All nine: the compose file itself, the same for both.
+prepare_stack() {
+  local nginx backend frontend file
+  [[ -n $HTTPS_PORT ]] || die "BENCH_PORTS is '$BENCH_PORTS': --stack takes seven ports"
+  nginx=$(image "${NGINX_IMAGE:-nginx:alpine}" local/nginx:alpine)
+  backend=$(image "${BACKEND_IMAGE:-spc-backend:dev-production}")
+  frontend=$(image "${FRONTEND_IMAGE:-spc-frontend:dev-production}")
+  tag "$backend" "spc-backend:$TAG-production"
+  tag "$frontend" "spc-frontend:$TAG-production"
+  images=("$POSTGRES_IMAGE" "$REDIS_IMAGE" "$nginx" "${tagged[@]}")
+  file=$(copy_examples)
+  cp scripts/{certificate,tls}.rhai tools/bench/stack_*.rhai "$work/scripts"
+  write_env "BUILD_TARGET=production
+COMPOSE_PROFILES=production
+DEBUG=False
+CODE_MOUNT=/mnt/code
+NGINX_IMAGE=$nginx
+NODE_IMAGE=none
+FLOWER_PORT=$FLOWER_PORT
+FRONTEND_PORT=$FRONTEND_PORT
+NGINX_HTTP_PORT=$HTTP_PORT
+NGINX_HTTPS_PORT=$HTTPS_PORT"
+  (cd "$work" && env --ignore-environment PATH="$PATH" HOME="$work/home" "$spc" run scripts/certificate.rhai >&2)
+  measure=(stack.py --compose-file "$file" --port "$HTTP_PORT")
+  $start_interval || measure+=(--seed-intervals)
+}
+
+rm -rf "$work"
+mkdir -p "$work/scripts" "$work/examples/spc" "$work/home"
+cp spc.toml "$work"
+POSTGRES_IMAGE=$(image "${POSTGRES_IMAGE:-postgres:15-alpine}" local/postgres:15-alpine)
+REDIS_IMAGE=$(image "${REDIS_IMAGE:-redis:7-alpine}" local/redis:7-alpine)
+readonly POSTGRES_IMAGE REDIS_IMAGE
+"prepare_$what"
 enter=()
 if $second; then
   host=$(tools/peers.sh start)
-  tools/peers.sh load "$POSTGRES_IMAGE" "$REDIS_IMAGE" "spc-backend:$TAG-development"
+  tools/peers.sh load "${images[@]}"
   export DOCKER_HOST=$host
   enter=(tools/peers.sh enter)
 fi
@@ -146,12 +217,17 @@ remove_project
 # --- Measuring ------------------------------------------------------------------------------------
 
 intervals="the seed's health intervals"
-if $start_interval; then intervals="start_interval 1s"; fi
-figures=$PWD/target/bench/figures.json
+variant=$what
+if $second; then variant+=-second; fi
+if $start_interval; then
+  intervals="start_interval 1s"
+  variant+=-start-interval
+fi
+figures=$PWD/target/bench/$variant.json
 printf '%s against %s, Docker Engine %s, %s\n' "$("$spc" --version)" "$("$bin/docker-compose" version)" \
   "$("$docker" version --format '{{.Server.Version}} (API {{.Server.APIVersion}})')" "$intervals"
 
-# A short environment, the same for both: no variable of the caller's reaches either.
+# A short environment, the same for all: no variable of the caller's reaches any.
 "${enter[@]}" env --ignore-environment PATH="$PATH" HOME="$work/home" PYTHONDONTWRITEBYTECODE=1 ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} \
-  python3 "$PWD/tools/bench/measure.py" --spc "$spc" --compose "$bin/docker-compose" --docker "$docker" --name "$NAME" --work "$work" \
-  --directory "$work/examples/spc" "${files[@]}" --port "$BACKEND_PORT" --rounds "$rounds" --figures "$figures"
+  python3 "$PWD/tools/bench/${measure[0]}" --spc "$spc" --compose "$bin/docker-compose" --docker "$docker" --name "$NAME" --work "$work" \
+  --directory "$work/examples/spc" "${measure[@]:1}" --rounds "$rounds" --figures "$figures"

@@ -1,6 +1,7 @@
 """Whether spc and docker compose made the same containers: what is measured must be the same work."""
 
 import json
+import re
 import subprocess
 
 # What an author can say of a container, as `docker inspect` has it.
@@ -23,10 +24,16 @@ def described(container, project):
     fields = {name: config.get(name) or None for name in CONFIG} | {name: host.get(name) or None for name in HOST}
     fields["Env"] = sorted(config["Env"])
     fields["RestartPolicy"] = host["RestartPolicy"]["Name"]
-    fields["Mounts"] = sorted([mount["Type"], mount.get("Name") or mount["Source"], mount["Destination"], mount["RW"]] for mount in container["Mounts"])
+    fields["Mounts"] = sorted([mount["Type"], named(mount), mount["Destination"], mount["RW"]] for mount in container["Mounts"])
     fields["Networks"] = {name: service in (network["Aliases"] or []) for name, network in networks.items()}
     fields["State"] = [container["State"]["Status"], container["State"]["Health"]["Status"] if container["State"].get("Health") else None]
     return json.loads(json.dumps(fields).replace(project, "PROJECT"))
+
+
+def named(mount):
+    """What is mounted; an anonymous volume is called another way each time."""
+    name = mount.get("Name") or mount["Source"]
+    return "anonymous" if re.fullmatch("[0-9a-f]{64}", name) else name
 
 
 def differences(one, other):

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""The whole reference stack in production: spc, docker compose and the same starts by hand, in turn.
+
+Called by tools/bench.sh, which makes the project folder, and the network this runs in.
+"""
+
+import os
+import statistics
+import sys
+
+from commands import Commands, arguments
+from compared import containers, differences
+from critical_path import drawn
+from figures import Figures
+from hand import Recipe, Start, remove
+from truth import REQUESTS, untrue
+
+# By hand in two orders: whether those that others wait for go first.
+HAND = {"by hand, chain first": True, "by hand, all at once": False}
+SIDES = ("spc", "compose", *HAND)
+COLD, AGAIN, DOWN = "up, cold", "up, nothing to do", "down -v"
+# What the figures are to be.
+TIMES_FASTER = 8
+OVER_HAND_PART, OVER_HAND_SECONDS = 0.10, 0.3
+AGAIN_SECONDS = 0.1
+
+
+class Void(Exception):
+    """A round in which somebody's `up` was not true: none of its figures count."""
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.project = {side: f"{options.name}-{'hand' if side in HAND else side}" for side in SIDES}
+        self.figures = Figures(SIDES)
+        self.commands = Commands(options)
+        spc = [options.spc, "--project", self.project["spc"], "run"]
+        compose = [options.compose, "--project-name", self.project["compose"], "--project-directory", str(options.directory)]
+        compose += ["--file", options.compose_file]
+        self.up = {"spc": [*spc, "scripts/stack_up.rhai", "--json"], "compose": [*compose, "up", "--detach", "--wait"]}
+        self.down = {"spc": [*spc, "scripts/stack_down.rhai", "--yes"], "compose": [*compose, "down", "--volumes"]}
+        self.recipe = None
+        # By side and round: spc's events with the run's seconds, what was started when by hand.
+        self.told = {side: [] for side in SIDES}
+        self.void = []
+
+    def warm_up(self):
+        """Not counted: files get into memory, and what is to be started by hand becomes known."""
+        self.commands.run(self.up["spc"])
+        self.recipe = Recipe(self.project["spc"], f"{self.options.name}-hand")
+        self.commands.run(self.down["spc"])
+        self.commands.nothing_left(self.project["spc"])
+
+    def round(self, number):
+        shift = number % len(SIDES)
+        values, told, made, untruths = [], {}, {}, []
+        for side in SIDES[shift:] + SIDES[:shift]:
+            if side in HAND:
+                start = Start(self.recipe, HAND[side])
+                values.append((COLD, "s", side, start.up()))
+                told[side] = start.timeline()
+            else:
+                events = self.options.work / f"events-{number}.jsonl" if side == "spc" else None
+                seconds, peak = self.commands.run(self.up[side], events)
+                values += [(COLD, "s", side, seconds), (f"{COLD}: peak memory", "MB", side, peak)]
+                told[side] = (events, seconds)
+            untruths += [f"{side}: {text}" for text in untrue(self.options.docker, self.project[side], self.options.port)]
+            made[side] = containers([self.options.docker], self.project[side])
+            if side in HAND:
+                remove(self.recipe.engine, self.recipe)
+            else:
+                values += self.again_and_down(side, made[side])
+            self.commands.nothing_left(self.project[side])
+        for side in SIDES[1:]:
+            found = differences(made["spc"], made[side])
+            if found:
+                raise SystemExit(f"bench: spc and {side} did not make the same containers:\n  " + "\n  ".join(found))
+        if untruths:
+            raise Void("; ".join(untruths))
+        for value in values:
+            self.figures.add(*value)
+        for side, text in told.items():
+            self.told[side].append(text)
+
+    def again_and_down(self, side, made):
+        for _ in range(self.options.repeats):
+            seconds, peak = self.commands.run(self.up[side])
+            yield AGAIN, "ms", side, seconds
+            yield f"{AGAIN}: peak memory", "MB", side, peak
+        if containers([self.options.docker], self.project[side]).keys() != made.keys():
+            raise SystemExit(f"bench: {side} changed what was to stay: there were {', '.join(made)}")
+        seconds, _ = self.commands.run(self.down[side])
+        yield DOWN, "s", side, seconds
+
+    def rounds(self):
+        for number in range(1, self.options.rounds + 1):
+            try:
+                self.round(number)
+                shown = ", ".join(f"{side} {self.figures.last(COLD, side):.2f} s" for side in SIDES)
+            except Void as void:
+                self.void.append(number)
+                shown = f"VOID, none of its figures count: {void}"
+            print(f"bench: round {number} of {self.options.rounds}: {shown}", file=sys.stderr)
+
+    def report(self):
+        print(f"void rounds, in which ready was not true ({REQUESTS} requests through nginx, database, each health check): {len(self.void)}")
+        if COLD not in self.figures:
+            return
+        self.figures.print()
+        print()
+        for line in self.verdicts():
+            print(line)
+        values = self.figures[COLD].values
+        print("\nspc's run of median length, and what decided its end:")
+        print("\n".join(drawn(*self.told["spc"][middle(values["spc"])])))
+        for side in HAND:
+            print(f"\n{side}, the run of median length:")
+            print("\n".join(self.told[side][middle(values[side])]))
+
+    def verdicts(self):
+        cold = {side: self.figures[COLD].median(side) for side in SIDES}
+        best = min(HAND, key=cold.get)
+        rounds = self.figures[COLD].values
+        within = sum(spc <= allowed_over(hand) for spc, hand in zip(rounds["spc"], rounds[best]))
+        if self.options.seed_intervals:
+            times = cold["compose"] / cold["spc"]
+            yield verdict(times >= TIMES_FASTER, f"cold: {times:.1f} times as fast as compose; to be {TIMES_FASTER}")
+        allowed = allowed_over(cold[best])
+        yield verdict(
+            cold["spc"] <= allowed,
+            f"cold: {cold['spc']:.2f} s; {best}, {cold[best]:.2f} s, so {allowed:.2f} s are allowed; kept in {within} of {len(rounds['spc'])} rounds",
+        )
+        again = self.figures[AGAIN].median("spc")
+        yield verdict(again <= AGAIN_SECONDS, f"nothing to do: {again * 1000:.0f} ms; {AGAIN_SECONDS * 1000:.0f} ms are allowed")
+
+
+def allowed_over(hand):
+    return hand * (1 + OVER_HAND_PART) + OVER_HAND_SECONDS
+
+
+def verdict(holds, text):
+    return f"{'yes' if holds else 'NO '}  {text}"
+
+
+def middle(values):
+    """Where the value next to the median is."""
+    median = statistics.median(values)
+    return min(range(len(values)), key=lambda index: abs(values[index] - median))
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("--seed-intervals", action="store_true", help="judge the ratio, which is meant for these")
+    bench = Bench(parser.parse_args())
+    before = os.getloadavg()[0]
+    try:
+        bench.warm_up()
+        bench.rounds()
+    except KeyboardInterrupt:
+        print("bench: interrupted; what was measured until then:", file=sys.stderr)
+    finally:
+        # Also when a round could not be ended: the rounds before it count.
+        print(f"load average (1 min): {before:.1f} before, {os.getloadavg()[0]:.1f} after, {os.cpu_count()} processors")
+        bench.report()
+        bench.figures.write(bench.options.figures)
+    if bench.void:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
