@@ -4,7 +4,7 @@ use super::docker::{containers, exec, inspect, objects};
 use super::images::busybox;
 use super::project::Project;
 use super::spc::{Running, Spc};
-use super::watch::{Watch, is_exec};
+use super::watch::{Watch, is_of_a_check};
 use std::collections::BTreeMap;
 
 /// A database with a volume, and what needs it; `word` is in the environment of both.
@@ -44,7 +44,7 @@ fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn(), run: 
     prepare();
     let mut watch = Watch::on(&project.name);
     run().start().end();
-    let events = watch.so_far().iter().filter(|event| !is_exec(event)).count();
+    let events = watch.so_far().iter().filter(|event| !is_of_a_check(event)).count();
     next().ends(0);
     let wanted = state(project);
     assert!(wanted.1.values().all(|(runs, _)| *runs), "{wanted:?}");
@@ -55,7 +55,7 @@ fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn(), run: 
         prepare();
         let mut watch = Watch::on(&project.name);
         let killed = run().start();
-        let last = (0..kth).map(|_| watch.next_but_execs()).last();
+        let last = (0..kth).map(|_| watch.next_but_checks()).last();
         killed.kill();
         // The engine finishes the calls that were under way.
         watch.until_quiet();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -19,6 +19,11 @@ const QUIET_LOOKS: u32 = 3;
 /// Whether an event is about a command in a container.
 pub fn is_exec(event: &str) -> bool {
     event.starts_with("container exec_")
+}
+
+/// Whether an event comes from the engine's own health checks, or may: how many there are depends on the machine.
+pub fn is_of_a_check(event: &str) -> bool {
+    is_exec(event) || event.starts_with("container health_status")
 }
 
 /// A subscription that is in force. Dropping it ends it.
@@ -51,7 +56,7 @@ impl Watch {
         });
         let mut watch = Self { project: project.to_owned(), client, events, seen: Vec::new(), raw: String::new() };
         // The client does not say when the engine has taken the subscription.
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while !watch.saw_mark(Duration::from_millis(200)) {
             assert!(begun.elapsed() < LIMIT, "the engine sends no events");
         }
@@ -59,13 +64,16 @@ impl Watch {
         watch
     }
 
-    /// Waits for the project's next event, `container start spct-a-db-1`, that is none of an exec: the engine's own checks are those.
-    pub fn next_but_execs(&mut self) -> String {
+    /// Waits for the project's next event, `container start spct-a-db-1`, that is none of a check.
+    pub fn next_but_checks(&mut self) -> String {
+        let begun = Instant::now();
         loop {
-            let event = self.events.recv_timeout(LIMIT).expect("an event comes");
+            // The checks' own events go on coming: they are no sign that another will.
+            let event = self.events.recv_timeout(LIMIT.saturating_sub(begun.elapsed()));
+            let event = event.unwrap_or_else(|_| panic!("within {LIMIT:?} only these events came: {:#?}", self.seen));
             if let Some(text) = self.of_project(&event) {
                 self.seen.push(text.clone());
-                if !is_exec(&text) {
+                if !is_of_a_check(&text) {
                     return text;
                 }
             }
