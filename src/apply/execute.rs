@@ -11,6 +11,7 @@ use super::Surroundings;
 use super::hub::Hub;
 use super::lock::Lock;
 use super::perform::Learnt;
+use super::turns::Turns;
 use super::waits::Waits;
 use crate::model::event::{Event, Level};
 use crate::model::plan::{Action, GroupId, Plan, Step, StepId, Undo};
@@ -126,8 +127,12 @@ impl<'a> Walk<'a> {
         let hub = self.hub;
         let learnt = std::mem::take(&mut self.learnt);
         let mut running = FuturesUnordered::new();
+        let mut turns = Turns::new(execution.plan);
         loop {
-            for id in self.ready_steps(&learnt) {
+            let ready = self.ready_steps(&learnt);
+            let now = execution.around.host.monotonic();
+            let (begun, again) = turns.next(execution.plan, ready, now);
+            for id in begun {
                 self.states[id] = State::Running;
                 let step = &execution.plan.steps[id];
                 self.begun.insert(id);
@@ -140,12 +145,24 @@ impl<'a> Walk<'a> {
             }
             let interrupt =
                 async { if self.interrupted { futures::future::pending().await } else { execution.around.cancel.cancelled().await } };
+            let again = async {
+                match again {
+                    Some(time) => execution.around.host.sleep(time.saturating_sub(now)).await,
+                    None => futures::future::pending().await,
+                }
+            };
             futures::select_biased! {
                 done = running.next() => match done {
-                    Some((id, Ok(()))) => self.states[id] = State::Done,
-                    Some((id, Err(failure))) => self.failed(id, failure),
+                    Some((id, result)) => {
+                        turns.is_over(id);
+                        match result {
+                            Ok(()) => self.states[id] = State::Done,
+                            Err(failure) => self.failed(id, failure),
+                        }
+                    }
                     None => break,
                 },
+                () = Box::pin(again).fuse() => {}
                 () = Box::pin(interrupt).fuse() => self.interrupted = true,
             }
         }

@@ -23,6 +23,7 @@ pub mod secrets;
 mod standby;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub mod verbs;
 mod waits;
 

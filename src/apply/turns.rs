@@ -1,0 +1,117 @@
+//! In which turn steps begin that the engine itself is busy with: those first that most has to wait for.
+//!
+//! The engine creates and starts containers hardly faster ten at a time than one after the other, so a start that the rest of the
+//! stack waits for must not stand behind nine that nobody waits for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::plan::{Action, Plan, Step, StepId};
+
+/// Steps of this kind that run side by side.
+const SIDE_BY_SIDE: usize = 4;
+/// A step that takes longer holds nobody back any more: it may hang.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// What a wait until a container is ready counts, in short steps.
+const WAIT_COUNTS: u32 = 20;
+
+/// Who is next.
+pub(super) struct Turns {
+    /// How much comes after each step at most.
+    ranks: Vec<u32>,
+    /// Short steps that run, and since when.
+    running: BTreeMap<StepId, Duration>,
+}
+
+impl Turns {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut ranks = vec![0; plan.steps.len()];
+        // A step stands behind those it comes after.
+        for (id, step) in plan.steps.iter().enumerate().rev() {
+            let own = ranks[id] + if matches!(step.action, Action::Wait { .. }) { WAIT_COUNTS } else { 1 };
+            for &before in &step.after {
+                ranks[before] = ranks[before].max(own);
+            }
+        }
+        Self { ranks, running: BTreeMap::new() }
+    }
+
+    /// Of `ready` those to begin at `now`, and when to ask again, if some have to wait for that.
+    pub(super) fn next(&mut self, plan: &Plan, mut ready: Vec<StepId>, now: Duration) -> (Vec<StepId>, Option<Duration>) {
+        ready.sort_by_key(|&id| (std::cmp::Reverse(self.ranks[id]), id));
+        let recent = |since: &Duration| now.saturating_sub(*since) < PATIENCE;
+        let mut free = SIDE_BY_SIDE.saturating_sub(self.running.values().filter(|since| recent(since)).count());
+        let mut begun = Vec::new();
+        let mut held_back = false;
+        for id in ready {
+            if !is_short(&plan.steps[id]) {
+                begun.push(id);
+            } else if free > 0 {
+                free -= 1;
+                self.running.insert(id, now);
+                begun.push(id);
+            } else {
+                held_back = true;
+            }
+        }
+        let again = self.running.values().filter(|since| recent(since)).min().map(|since| *since + PATIENCE);
+        (begun, again.filter(|_| held_back))
+    }
+
+    pub(super) fn is_over(&mut self, id: StepId) {
+        self.running.remove(&id);
+    }
+}
+
+/// Whether the engine is busy with it for a moment.
+fn is_short(step: &Step) -> bool {
+    matches!(step.action, Action::CreateContainer { .. } | Action::DeliverSecrets { .. } | Action::StartContainer { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::{ContainerRef, Until};
+
+    fn step(action: Action, after: &[StepId]) -> Step {
+        Step { service: None, action, cause: String::new(), after: after.to_vec(), tolerates: Vec::new(), group: None, when: None }
+    }
+
+    fn start(name: &str) -> Action {
+        Action::StartContainer { container: ContainerRef::new(name) }
+    }
+
+    /// Six starts that nothing waits for, then one that another waits for.
+    fn plan() -> Plan {
+        let mut plan = Plan::default();
+        for number in 0..6 {
+            plan.add(step(start(&format!("leaf-{number}")), &[]));
+        }
+        let db = plan.add(step(start("db"), &[]));
+        let ready = plan.add(step(Action::Wait { container: ContainerRef::new("db"), until: Until::Ready }, &[db]));
+        plan.add(step(start("web"), &[ready]));
+        plan
+    }
+
+    #[test]
+    fn what_others_wait_for_begins_first_and_only_so_many_run_side_by_side() {
+        let plan = plan();
+        let mut turns = Turns::new(&plan);
+        let (begun, again) = turns.next(&plan, (0..7).collect(), Duration::ZERO);
+        assert_eq!((begun, again), (vec![6, 0, 1, 2], Some(PATIENCE)));
+        turns.is_over(6);
+        let (begun, _) = turns.next(&plan, vec![3, 4, 5, 7], Duration::from_millis(10));
+        assert_eq!(begun, [7, 3], "a wait takes nobody's turn");
+    }
+
+    #[test]
+    fn what_takes_long_holds_nobody_back() {
+        let plan = plan();
+        let mut turns = Turns::new(&plan);
+        turns.next(&plan, vec![0, 1, 2, 3], Duration::ZERO);
+        let (begun, again) = turns.next(&plan, vec![4, 5], Duration::from_millis(299));
+        assert_eq!((begun, again), (Vec::new(), Some(PATIENCE)));
+        let (begun, again) = turns.next(&plan, vec![4, 5], PATIENCE);
+        assert_eq!((begun, again), (vec![4, 5], None));
+    }
+}
