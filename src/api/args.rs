@@ -3,18 +3,15 @@
 //! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is typed like its default.
 //! Under `--help` the declarations are kept, and the script ends there.
 
-use std::collections::BTreeMap;
-
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map, Module};
 
 use super::context::Context;
 use super::control::call;
+use super::kept::{Keeping, Kept};
 use super::record::no_fields;
 use super::{Raw, placed, words};
-use crate::apply::choices::{Choice, Choices};
 use crate::model::Failure;
-use crate::model::event::{Event, Level};
 use crate::model::help::{Help, HelpArgument, HelpOption};
 use crate::value::error::COMMAND_LINE;
 use crate::value::options::{duration_of, number};
@@ -52,15 +49,6 @@ pub(super) struct Declared {
     pub help: String,
     /// Whether `up` keeps the option for the runs after it.
     pub kept: Option<Keeping>,
-}
-
-/// How an option is kept.
-#[derive(Debug, Clone)]
-pub(super) struct Keeping {
-    /// The variable of `.env` that stands for the option.
-    variable: String,
-    /// Whether what is kept counts before the option's own default.
-    reads: bool,
 }
 
 impl Declared {
@@ -162,47 +150,6 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
         doc: String::new(),
         options: options.into_iter().map(option).collect(),
         arguments: rest.into_iter().map(argument).collect(),
-    }
-}
-
-/// The options that `up` keeps for the runs after it.
-struct Kept<'a> {
-    context: &'a Context,
-    choices: Choices,
-    process: BTreeMap<String, String>,
-}
-
-impl<'a> Kept<'a> {
-    fn of(context: &'a Context) -> Result<Self, Failure> {
-        Ok(Self { context, choices: context.kept_choices()?, process: context.host.environment() })
-    }
-
-    /// What the project was last brought up with, unless something newer says otherwise: the process's own environment, or a
-    /// `.env` that was changed since.
-    fn value(&self, key: &str, declared: &Declared, default: &Dynamic) -> Option<Dynamic> {
-        let Keeping { variable, .. } = declared.kept.as_ref().filter(|keeping| keeping.reads)?;
-        let choice = self.choices.get(key)?;
-        if self.process.get(variable).is_some_and(|value| !value.is_empty()) || choice.described != self.described(variable) {
-            return None;
-        }
-        // A word that is no choice any more is none.
-        let value = words::typed(&words::option_name(key), declared, &choice.value).ok()?;
-        if words::written(default) != choice.value {
-            let option = words::option_name(key);
-            let text = format!("--{option} is \"{}\", as the project was last brought up; --{option} says otherwise", choice.value);
-            self.context.events.event(&Event::Log { level: Level::Info, text });
-        }
-        Some(value)
-    }
-
-    fn choose(&self, key: &str, declared: &Declared, value: &Dynamic) {
-        if let Some(Keeping { variable, .. }) = &declared.kept {
-            self.context.choose(key, Choice { value: words::written(value), described: self.described(variable) });
-        }
-    }
-
-    fn described(&self, variable: &str) -> Option<String> {
-        self.context.project.files.get(variable).map(|variable| variable.value.clone()).filter(|value| !value.is_empty())
     }
 }
 

@@ -30,6 +30,7 @@ pub mod healthcheck;
 pub mod http;
 pub mod image;
 pub mod json;
+mod kept;
 pub mod log;
 pub mod logs;
 pub mod merge;

@@ -13,14 +13,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
-    let project = Project::new("int-wait");
-    let image = busybox();
-    project.stack(&format!(
-        r#"services: #{{
-            db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
-            web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
-        }}"#
-    ));
+    let project = Project::waiting("int-wait");
     let mut run = project.up().start();
     run.until_told("db          started");
     run.signal(Signal::INT);

@@ -121,14 +121,7 @@ fn programs_are_told_the_same_moments_as_events() {
 
 #[test]
 fn ctrl_c_leaves_what_was_done_and_what_was_not_above_the_error() {
-    let project = Project::new("seen-ctrl-c");
-    let image = busybox();
-    project.stack(&format!(
-        r#"services: #{{
-            db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
-            web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
-        }}"#
-    ));
+    let project = Project::waiting("seen-ctrl-c");
     let screen = Screen::new(80, 40);
     let run = project.up().at(&screen).start();
     screen.until(&["db probing", "exit code 1", "web waiting"]);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::docker::{self, try_docker};
-use super::images::{BASE_IMAGES, reference_images};
+use super::images::{BASE_IMAGES, busybox, reference_images};
 use super::spc::Spc;
 
 /// The reference stack's own subnet, in `scripts/stack.rhai`.
@@ -113,6 +113,19 @@ impl Project {
         );
         self.file("scripts/up.rhai", "import \"stack\" as app;\nlet done = app::describe().up();\nprint(`${done.changes} changes`);\n");
         self.file("scripts/down.rhai", "import \"stack\" as app;\napp::describe().down(#{ volumes: true });\n")
+    }
+
+    /// The project `spct-<name>` with `db`, which gets ready once its `/tmp/well` is there, and `web`, which waits for that.
+    pub fn waiting(name: &str) -> Self {
+        let project = Self::new(name);
+        let sleeps = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+        project.stack(&format!(
+            r#"services: #{{
+            db: #{{ {sleeps}, healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
+            web: #{{ {sleeps}, depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
+        }}"#
+        ));
+        project
     }
 
     /// A run of `spc` in the project.

@@ -33,14 +33,6 @@ fn prompt(project: &Project) -> Running {
     run
 }
 
-/// Types a line and waits for what it gives, and the prompt.
-#[track_caller]
-fn say(run: &mut Running, line: &str, answer: &str) {
-    run.types_keys(&format!("{line}\r"));
-    run.until_shown(&format!("\n{answer}"));
-    run.until_shown("spc> ");
-}
-
 #[test]
 fn the_live_stack_is_asked_shown_and_completed() {
     let project = project("repl");
@@ -51,18 +43,18 @@ fn the_live_stack_is_asked_shown_and_completed() {
     run.types_keys("\"); c.exec(\"echo from the cache\").stdout\r");
     run.until_shown("\nfrom the cache\r\n");
     run.until_shown("spc> ");
-    say(&mut run, "stack().ps().filter(|s| s.service == \"cache\");", "NAME");
+    run.says_at_prompt("stack().ps().filter(|s| s.service == \"cache\");", "NAME");
     let table = run.shown();
     assert!(table.contains(&format!("\r\n{}   cache     running", project.container("cache"))), "{table}");
-    say(&mut run, "c", "service cache\r\n");
-    say(&mut run, "[c, stack()]", &format!("[service cache, stack {}]\r\n", project.name));
+    run.says_at_prompt("c", "service cache\r\n");
+    run.says_at_prompt("[c, stack()]", &format!("[service cache, stack {}]\r\n", project.name));
     run.types_keys("stack().logs([\"cache\", \"col\t");
     run.until_shown("lector");
     run.types_keys("\"]).len() > 0\r");
     run.until_shown("\ntrue\r\n");
     run.until_shown("spc> ");
     // A described service is offered though it is not there.
-    say(&mut run, "import \"stack\" as app; let spc = app::describe(); 1", "1\r\n");
+    run.says_at_prompt("import \"stack\" as app; let spc = app::describe(); 1", "1\r\n");
     run.types_keys("spc.up([\"nev\t");
     run.until_shown("er");
     run.types_keys(CTRL_C);
@@ -75,7 +67,7 @@ fn the_live_stack_is_asked_shown_and_completed() {
 fn ctrl_c_ends_an_operation_on_the_stack_and_keeps_the_session() {
     let project = project("repl-interrupt");
     let mut run = prompt(&project);
-    say(&mut run, "import \"stack\" as app; let spc = app::describe(); let kept = 41; 1", "1\r\n");
+    run.says_at_prompt("import \"stack\" as app; let spc = app::describe(); let kept = 41; 1", "1\r\n");
     // A log that is followed, as long as it is looked at.
     run.types_keys("service(\"cache\").logs(#{ follow: true, tail: 1 }).grep(\"tick\")\r");
     run.until_shown("cache-1 | tick\r\n");
@@ -93,9 +85,9 @@ fn ctrl_c_ends_an_operation_on_the_stack_and_keeps_the_session() {
         run.until_shown("interrupted: ");
         run.until_shown("error: Interrupted");
         run.until_shown("spc> ");
-        say(&mut run, "kept + 1", "42\r\n");
+        run.says_at_prompt("kept + 1", "42\r\n");
     }
-    say(&mut run, "service(\"cache\").state", "running\r\n");
+    run.says_at_prompt("service(\"cache\").state", "running\r\n");
     run.types_keys(CTRL_D);
     assert_eq!(run.ends().code, 0);
 }

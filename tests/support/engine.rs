@@ -5,6 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// An answer to a request.
 pub struct Answer {
@@ -23,6 +24,23 @@ impl Answer {
     /// An answer of something else than an engine.
     pub fn of_stranger(status: u16, body: &str) -> Self {
         Self { status, headers: Vec::new(), body: body.to_owned() }
+    }
+
+    /// An engine that never answers `request`, for [`super::Spc::engine`]; what hears that it was asked; and what has to be held so
+    /// long.
+    pub fn never_to(request: &'static str) -> (impl Fn(&str) -> Answer + Send + 'static, Receiver<()>, Sender<()>) {
+        let (reached, asked) = channel();
+        let (answer, never) = channel::<()>();
+        let engine = move |given: &str| match given {
+            "GET /_ping" => Answer::of_api("1.41", "OK"),
+            given if given == request => {
+                reached.send(()).unwrap();
+                let _ = never.recv();
+                Answer::of_api("1.41", "{}")
+            }
+            _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+        };
+        (engine, asked, answer)
     }
 
     /// The same answer with another status: an engine's error.

@@ -31,6 +31,14 @@ pub struct Running {
 }
 
 impl Running {
+    /// Types a line at the prompt and waits for what it gives, which is not a part of it, and the next prompt.
+    #[track_caller]
+    pub fn says_at_prompt(&mut self, line: &str, answer: &str) {
+        self.types_keys(&format!("{line}\r"));
+        self.until_shown(&format!("\n{answer}"));
+        self.until_shown("spc> ");
+    }
+
     #[track_caller]
     pub(super) fn new(
         mut command: Command,

@@ -1,6 +1,5 @@
 //! Ctrl-C, whatever a runbook does at that moment.
 
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -68,17 +67,7 @@ fn a_host_command_ends_with_it() {
 
 #[test]
 fn a_second_one_leaves_at_once_what_the_first_let_finish() {
-    let (reached, asked) = channel();
-    let (_answer, never) = channel::<()>();
-    let engine = move |request: &str| match request {
-        "GET /_ping" => Answer::of_api("1.41", "OK"),
-        "POST /networks/create" => {
-            reached.send(()).unwrap();
-            let _ = never.recv();
-            Answer::of_api("1.41", "{}")
-        }
-        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
-    };
+    let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
     let run = Spc::new().engine(engine).runbook("network(\"front\").create();\nprint(\"went on\");").start();
     asked.recv_timeout(DEADLINE).unwrap();
     run.interrupt();

@@ -1,7 +1,6 @@
 //! The prompt at a terminal: what is typed and what is then on the screen.
 
 use std::os::unix::fs::PermissionsExt;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -27,18 +26,10 @@ fn prompt(spc: Spc) -> Running {
     run
 }
 
-/// Types a line and waits for what it gives, which is not a part of it, and the prompt.
-#[track_caller]
-fn say(run: &mut Running, line: &str, answer: &str) {
-    run.types_keys(&format!("{line}\r"));
-    run.until_shown(&format!("\n{answer}"));
-    run.until_shown("spc> ");
-}
-
 /// What is typed and answered without a value.
 #[track_caller]
 fn tell(run: &mut Running, line: &str) {
-    say(run, &format!("{line}; \"told\""), "told");
+    run.says_at_prompt(&format!("{line}; \"told\""), "told");
 }
 
 #[test]
@@ -60,16 +51,15 @@ fn what_lines_define_stays_and_values_are_shown() {
     let mut run = prompt(spc().file("spc.toml", "").file("scripts/app.rhai", "fn name() { \"shop\" }"));
     tell(&mut run, "import \"app\" as app; let n = 41; const ONE = 1");
     tell(&mut run, "fn more(x) { x + global::ONE }");
-    say(&mut run, "more(n);", "42\r\n");
+    run.says_at_prompt("more(n);", "42\r\n");
     tell(&mut run, "let g = || app::name()");
-    say(&mut run, "g.call()", "shop\r\n");
-    say(
-        &mut run,
+    run.says_at_prompt("g.call()", "shop\r\n");
+    run.says_at_prompt(
         "[#{ name: \"db\", state: \"up\" }, #{ name: \"web\", state: \"down\" }]",
         "NAME   STATE\r\ndb     up\r\nweb    down\r\n",
     );
-    say(&mut run, "stack()", "stack project\r\n");
-    say(&mut run, "args(#{ tag: arg::text(\"v1\", \"Tag\") }).tag", "v1\r\n");
+    run.says_at_prompt("stack()", "stack project\r\n");
+    run.says_at_prompt("args(#{ tag: arg::text(\"v1\", \"Tag\") }).tag", "v1\r\n");
     run.types_keys(CTRL_D);
     assert_eq!(run.ends().code, 0);
 }
@@ -79,19 +69,19 @@ fn a_function_is_typed_over_several_lines_and_called() {
     let mut run = prompt(spc());
     run.types_keys("fn twice(x) {\r    let y = x * 2;\r    y\r}\r");
     tell(&mut run, "let text = `a\rb`");
-    say(&mut run, "twice(21)", "42\r\n");
-    say(&mut run, "text.lines().len()", "2\r\n");
+    run.says_at_prompt("twice(21)", "42\r\n");
+    run.says_at_prompt("text.lines().len()", "2\r\n");
 }
 
 #[test]
 fn an_error_is_shown_with_its_place_and_the_session_goes_on() {
     let mut run = prompt(spc());
     tell(&mut run, "let apple = 20");
-    say(&mut run, "apple / 0", "error: Division by zero: 20 / 0\r\n --> repl:2:1:7\r\n  |\r\n1 | apple / 0\r\n  |       ^\r\n");
-    say(&mut run, "aple", "error: There is no variable \"aple\"\r\n");
+    run.says_at_prompt("apple / 0", "error: Division by zero: 20 / 0\r\n --> repl:2:1:7\r\n  |\r\n1 | apple / 0\r\n  |       ^\r\n");
+    run.says_at_prompt("aple", "error: There is no variable \"aple\"\r\n");
     // The engine is asked only now.
-    say(&mut run, "stack().ps()", "error: No Docker Engine answers at ");
-    say(&mut run, "apple + 2", "22\r\n");
+    run.says_at_prompt("stack().ps()", "error: No Docker Engine answers at ");
+    run.says_at_prompt("apple + 2", "22\r\n");
     run.types_keys(CTRL_D);
     assert_eq!(run.ends().code, 0);
 }
@@ -107,7 +97,7 @@ fn ctrl_c_ends_what_runs_and_keeps_the_session() {
         run.until_shown("interrupted: finishing what was begun; once more leaves at once");
         run.until_shown("error: Interrupted");
         run.until_shown("spc> ");
-        say(&mut run, "kept + 1", "42\r\n");
+        run.says_at_prompt("kept + 1", "42\r\n");
         run.types_keys(CTRL_D);
         assert_eq!(run.ends().code, 0, "{line}");
     }
@@ -115,17 +105,7 @@ fn ctrl_c_ends_what_runs_and_keeps_the_session() {
 
 #[test]
 fn a_second_ctrl_c_leaves_what_the_first_let_finish() {
-    let (reached, asked) = channel();
-    let (_answer, never) = channel::<()>();
-    let engine = move |request: &str| match request {
-        "GET /_ping" => Answer::of_api("1.41", "OK"),
-        "POST /networks/create" => {
-            reached.send(()).unwrap();
-            let _ = never.recv();
-            Answer::of_api("1.41", "{}")
-        }
-        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
-    };
+    let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
     let mut run = prompt(spc().engine(engine));
     run.types_keys("network(\"front\").create()\r");
     asked.recv_timeout(DEADLINE).unwrap();
@@ -150,7 +130,7 @@ fn ctrl_c_at_the_prompt_gives_the_line_up() {
     run.until_shown("spc> ");
     run.interrupt();
     run.until_shown("spc> ");
-    say(&mut run, "40 + 2", "42\r\n");
+    run.says_at_prompt("40 + 2", "42\r\n");
 }
 
 #[test]
@@ -194,14 +174,14 @@ fn lines_are_kept_for_their_owner_alone_and_found_again() {
     let mut run = prompt(spc.env("XDG_STATE_HOME", state).file("secrets/key", "hunter2hunter2"));
     tell(&mut run, "let a = 1");
     run.types_keys("fn f() {\r  2\r}\r");
-    say(&mut run, " 40 + 2", "42\r\n");
-    say(&mut run, "[a]", "[1]\r\n");
+    run.says_at_prompt(" 40 + 2", "42\r\n");
+    run.says_at_prompt("[a]", "[1]\r\n");
     run.types_keys(&format!("{UP}{UP}"));
     run.until_shown("fn f()");
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
     // It may have become a secret by the very line.
-    say(&mut run, "secret(\"key\"); \"hunter2hunter2\".len()", "14\r\n");
+    run.says_at_prompt("secret(\"key\"); \"hunter2hunter2\".len()", "14\r\n");
     run.types_keys(UP);
     run.until_shown("[a]");
     run.types_keys(CTRL_C);
@@ -221,7 +201,7 @@ fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
     run.types_keys(&format!("{UP}\r"));
     run.until_shown("\n42\r\n");
     run.until_shown("spc> ");
-    say(&mut run, "2 + 3", "5\r\n");
+    run.says_at_prompt("2 + 3", "5\r\n");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "#V2\n6 * 7\n2 + 3\n");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -229,7 +209,7 @@ fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
         let spc = self::spc().env("SPC_HISTORY", nowhere);
         let home = spc.root().join("home");
         let mut run = prompt(spc);
-        say(&mut run, "2 + 3", "5\r\n");
+        run.says_at_prompt("2 + 3", "5\r\n");
         assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "{nowhere}");
     }
     assert_eq!(std::fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777, 0o666, "a device is left as it is");
@@ -239,7 +219,7 @@ fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
     run.types_keys("2 + 3\r");
     run.until_shown("\n5\r\nwarning: What is typed is not kept in ");
     run.until_shown("spc> ");
-    say(&mut run, "2 + 4", "6\r\n");
+    run.says_at_prompt("2 + 4", "6\r\n");
     run.types_keys(CTRL_D);
     assert_eq!(run.ends().stdout.matches("warning").count(), 1);
 }
@@ -248,8 +228,8 @@ fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
 fn colours_are_for_those_who_want_them() {
     let said = |spc: Spc| {
         let mut run = prompt(spc);
-        say(&mut run, "help attempt", "");
-        say(&mut run, "log::warn(\"x\"); nonsense", "");
+        run.says_at_prompt("help attempt", "");
+        run.says_at_prompt("log::warn(\"x\"); nonsense", "");
         run.types_keys(CTRL_D);
         run.ends().stdout
     };
