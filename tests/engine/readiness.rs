@@ -40,8 +40,8 @@ CMD ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"]"#;
     assert_eq!(health(&project), "starting", "the engine has not asked yet");
     // What was found is remembered: the next run does not wait for the engine.
     project.up().ends(0).told(&["unchanged"]);
-    let script = r#"print(app::describe().ps()[0].state); print(app::describe().service("web").probe().ok);"#;
-    project.script(script).ends(0).printed(&["ready\ntrue\n"]);
+    let script = r#"print(app::describe().ps()[0].ready); print(app::describe().service("web").probe().ok);"#;
+    project.script(script).ends(0).printed(&["true\ntrue\n"]);
     // A restart makes that worthless.
     docker(&["restart", "--time", "0", &project.container("web")]);
     project.up().ends(0).told(&["ready"]).not_told(&["started"]);
