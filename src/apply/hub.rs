@@ -47,6 +47,12 @@ impl Hub {
         Self { waiters: Mutex::new(BTreeMap::new()), filters }
     }
 
+    /// How many containers are waited for at the moment.
+    pub fn waited_for(&self) -> usize {
+        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.values().flatten().filter(|waiter| !waiter.is_closed()).count()
+    }
+
     /// The signals of one container from now on.
     pub fn listen(&self, container: &str) -> UnboundedReceiver<Signal> {
         let (sender, receiver) = unbounded();

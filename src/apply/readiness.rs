@@ -25,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// In between, a pause is this part of the time waited so far: so much of its own start-up may a container lose by waiting
 /// for the next probe, however long it takes.
 const PAUSE_PART: u32 = 10;
+/// A pause is at least so many times what the last probe took, by how many containers are probed: all their probes together leave
+/// most of the machine to what is starting.
+const PAUSE_TIMES: std::ops::RangeInclusive<u32> = 2..=5;
 /// A container without a check is ready once it has run so long: what exits at once is not ready.
 const SETTLE: Duration = Duration::from_millis(300);
 /// What the engine takes at most to say that a container has ended, once nothing can be run in it any more.
@@ -83,6 +86,7 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
         begun,
         // Listening before looking: what happens in between is heard.
         signals: hub.listen(waiting.container),
+        hub,
         exits: 0,
         out_of_memory: false,
         last_probe: None,
@@ -103,6 +107,7 @@ struct Wait<'a> {
     progress: &'a Told<'a>,
     begun: Duration,
     signals: UnboundedReceiver<Signal>,
+    hub: &'a Hub,
     exits: u32,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
@@ -234,7 +239,7 @@ impl Wait<'_> {
                     Ok(Some(result)) => {
                         (self.progress)(probed(Some(result.code)));
                         let waited = around.host.monotonic().saturating_sub(probing_since);
-                        resting = Box::pin(around.host.sleep(pause(waited, result.elapsed))).fuse();
+                        resting = Box::pin(around.host.sleep(pause(waited, result.elapsed, self.hub.waited_for()))).fuse();
                         self.last_probe = Some(result);
                     }
                     // A timed-out exec can't be stopped on the engine: no more own probes.
@@ -354,9 +359,10 @@ impl Wait<'_> {
     }
 }
 
-/// How long to rest before the next own probe: never less than twice what the last one took.
-fn pause(waited: Duration, last_took: Duration) -> Duration {
-    (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * 2)
+/// How long to rest before the next own probe.
+fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
+    let times = u32::try_from(probed).unwrap_or(u32::MAX).clamp(*PAUSE_TIMES.start(), *PAUSE_TIMES.end());
+    (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * times)
 }
 
 fn ready(own_pass: Option<String>) -> Ready {

@@ -29,9 +29,11 @@ fn a_create_waits_only_for_what_it_names_and_a_start_for_its_conditions() {
     machine.up(&shop()).unwrap();
     let when = |what: &str| machine.when(what);
     for service in ["db", "redis", "migrate", "web"] {
-        assert!(when(&format!("create shop-{service}-1")) < when("start shop-db-1"), "{service} is created before anything has started");
+        // What most waits for goes first, for a moment; nothing waits with its create for what is not ready.
+        let created = when(&format!("create shop-{service}-1"));
+        assert!(created < when("start shop-db-1") + millis(300), "{service} is created before the database is ready");
     }
-    assert!(when("start shop-redis-1") < when("start shop-db-1") + millis(200), "redis does not wait for the database");
+    assert!(when("start shop-redis-1") < when("start shop-db-1") + millis(400), "redis does not wait for the database");
     assert!(when("start shop-migrate-1") > when("start shop-db-1") + millis(700), "the job waits until the database is ready");
     assert!(when("start shop-web-1") > when("die shop-migrate-1"), "web waits until the job is completed");
 }
