@@ -329,3 +329,18 @@ fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
     let failure = result.unwrap_err();
     assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" was removed while it was waited for"));
 }
+
+#[test]
+fn where_many_are_probed_at_once_each_is_probed_less() {
+    let pauses = |services: usize| {
+        let names: Vec<String> = (0..services).map(|number| format!("s{number}")).collect();
+        let machine = machine_with(1, |builder| builder.process("shop-s*", Process::new().ready_after(secs(1))));
+        let check = json!({"test": "check", "interval": "60s", "timeout": "5s", "retries": 3});
+        let described: serde_json::Map<String, Value> =
+            names.iter().map(|name| (name.clone(), json!({"image": "web:1", "healthcheck": check}))).collect();
+        machine.up(&json!({"services": described})).unwrap();
+        probes(&machine).len() / services
+    };
+    let (alone, together) = (pauses(1), pauses(6));
+    assert!(together < alone, "{together} probes each, {alone} for one alone");
+}
