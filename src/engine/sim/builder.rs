@@ -34,6 +34,7 @@ impl SimEngineBuilder {
     pub(super) fn new(conductor: Arc<SimConductor>) -> Self {
         let seed = conductor.random();
         let state = State {
+            conductor: conductor.clone(),
             now: conductor.now(),
             api: MINIMUM_API,
             up: true,

@@ -17,6 +17,7 @@ use super::process::Script;
 use super::state::{Objects, State};
 use super::timetable::Purpose;
 use crate::engine::{EngineErrorKind, Result};
+use crate::host::sim::conductor::{Process, SimConductor};
 
 /// How long it takes to learn that nobody listens.
 const REFUSED: Duration = Duration::from_micros(140);
@@ -76,7 +77,8 @@ impl Request {
 enum Way {
     Open,
     Lost,
-    Crash,
+    /// The run that this process is, is killed.
+    Crash(Process),
 }
 
 /// The way back to the caller. Dropped unused, the caller sees a broken connection.
@@ -91,8 +93,8 @@ impl<T> Reply<T> {
         let result = match self.way {
             Way::Open => result,
             Way::Lost => Err(unreachable()),
-            Way::Crash => {
-                state.crash();
+            Way::Crash(process) => {
+                state.crash(process);
                 Err(unreachable())
             }
         };
@@ -146,6 +148,7 @@ impl SimEngine {
         work: impl FnOnce(&mut State, bool, Reply<T>) -> Option<Script> + Send + 'static,
     ) -> Result<T> {
         let (sender, answer) = oneshot::channel();
+        let process = SimConductor::current_process();
         // Traces differ with the seed, as real ones do: up to half as long again.
         let takes = request.takes + request.takes.mul_f64(unit(self.shared.conductor.random()) / 2.0);
         let (fate, crashed) = self.shared.with(|state| {
@@ -160,9 +163,9 @@ impl SimEngine {
                 Fate::Stale => (Way::Open, true, Duration::ZERO),
                 Fate::Late(time) => (Way::Open, false, *time),
                 Fate::ReplyLost => (Way::Lost, false, Duration::ZERO),
-                Fate::CrashesAfter => (Way::Crash, false, Duration::ZERO),
+                Fate::CrashesAfter => (Way::Crash(process), false, Duration::ZERO),
                 Fate::CrashesBefore => {
-                    state.crash();
+                    state.crash(process);
                     return (Fate::Fails(unreachable()), crashed);
                 }
                 Fate::Fails(_) | Fate::Hangs => return (fate, crashed),

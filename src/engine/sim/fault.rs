@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::errors::no_space;
 use super::state::State;
 use crate::engine::EngineError;
+use crate::host::sim::conductor::Process;
 
 /// One thing that goes wrong once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,8 +147,9 @@ impl State {
     }
 
     /// From here on the run is dead to the engine; the engine goes on.
-    pub(super) fn crash(&mut self) {
+    pub(super) fn crash(&mut self, process: Process) {
         self.crashed.cancel();
+        self.conductor.kill(process);
     }
 
     /// The engine hears calls again: those of the next run.

@@ -46,6 +46,7 @@ pub(super) struct Machine {
 }
 
 pub(super) struct State {
+    pub conductor: Arc<SimConductor>,
     /// Virtual time since the start of the simulation.
     pub now: Duration,
     pub api: ApiVersion,

@@ -17,12 +17,23 @@ use crate::host::conductor::{Job, script_thread};
 
 type TaskId = u64;
 
+/// Tasks that are killed together: those of one simulated process.
+pub type Process = u64;
+
+/// The process of whoever made the conductor, which nothing kills.
+const OWN_PROCESS: Process = 0;
+
 /// The first task: the thread that made the conductor.
 const MAIN_TASK: TaskId = 0;
 
 thread_local! {
     static CURRENT_TASK: std::cell::Cell<TaskId> = const { std::cell::Cell::new(MAIN_TASK) };
+    static CURRENT_PROCESS: std::cell::Cell<Process> = const { std::cell::Cell::new(OWN_PROCESS) };
 }
+
+/// What the thread of a killed task unwinds with.
+#[derive(Debug)]
+struct Killed;
 
 /// The conductor of virtual time. One per simulated run.
 pub struct SimConductor {
@@ -42,7 +53,17 @@ struct State {
     /// Tasks whose future may make progress.
     ready: BTreeSet<TaskId>,
     holder: TaskId,
-    background: BTreeMap<TaskId, Option<BackgroundFuture>>,
+    background: BTreeMap<TaskId, Option<Beside>>,
+    /// The tasks that wait for their turn or run, and whose they are.
+    processes: BTreeMap<TaskId, Process>,
+    next_process: Process,
+    killed: BTreeSet<Process>,
+}
+
+/// A future beside the tasks, and the process it belongs to.
+struct Beside {
+    future: BackgroundFuture,
+    process: Process,
 }
 
 type BackgroundFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -97,6 +118,9 @@ impl SimConductor {
                 ready: BTreeSet::new(),
                 holder: MAIN_TASK,
                 background: BTreeMap::new(),
+                processes: BTreeMap::new(),
+                next_process: OWN_PROCESS + 1,
+                killed: BTreeSet::new(),
             }),
             passed: Condvar::new(),
             stalled: CancellationToken::new(),
@@ -123,16 +147,82 @@ impl SimConductor {
         Sleep { deadline: self.now() + time, conductor: self.clone(), timer: None }
     }
 
+    /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before its end.
+    ///
+    /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is dropped.
+    ///
+    /// # Panics
+    /// As `work` does.
+    pub fn process<T: Send>(self: &Arc<Self>, work: impl FnOnce() -> T + Send) -> Option<T> {
+        let process = {
+            let mut state = self.lock();
+            state.next_process += 1;
+            state.next_process - 1
+        };
+        let job: Job<'_, T> = Box::new(|| {
+            CURRENT_PROCESS.set(process);
+            self.lock().processes.insert(CURRENT_TASK.get(), process);
+            work()
+        });
+        let result = Self::tasks(self, vec![job]).pop();
+        match result {
+            Some(Ok(value)) if !self.lock().killed.contains(&process) => Some(value),
+            Some(Err(panic)) if !panic.is::<Killed>() => std::panic::resume_unwind(panic),
+            _ => None,
+        }
+    }
+
+    /// The process that the caller's task belongs to.
+    pub fn current_process() -> Process {
+        CURRENT_PROCESS.get()
+    }
+
+    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the conductor goes on.
+    pub fn kill(&self, process: Process) {
+        if process == OWN_PROCESS {
+            return;
+        }
+        let mut state = self.lock();
+        state.killed.insert(process);
+        let tasks: Vec<TaskId> = state.processes.iter().filter(|(_, own)| **own == process).map(|(task, _)| *task).collect();
+        state.ready.extend(tasks);
+    }
+
+    /// Unwinds the thread if its process was killed.
+    fn die_if_killed(&self) {
+        let process = CURRENT_PROCESS.get();
+        if process != OWN_PROCESS && !std::thread::panicking() && self.lock().killed.contains(&process) {
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+    }
+
     /// Waits for `future`; other tasks run meanwhile.
     pub fn block_on<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let id = CURRENT_TASK.get();
         let waker = self.waker(id);
         let mut future = pin!(future);
         self.lock().ready.insert(id);
+        self.die_if_killed();
         loop {
             self.wait_for_turn(id);
-            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            self.die_if_killed();
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            self.die_if_killed();
+            if let Poll::Ready(value) = polled {
                 return value;
+            }
+        }
+    }
+
+    /// Waits for the tasks of `join`, of a killed process too: their threads have to end.
+    fn wait_for(self: &Arc<Self>, join: &Join) {
+        let id = CURRENT_TASK.get();
+        let waker = self.waker(id);
+        self.lock().ready.insert(id);
+        loop {
+            self.wait_for_turn(id);
+            if join.poll(&Context::from_waker(&waker)).is_ready() {
+                return;
             }
         }
     }
@@ -140,13 +230,14 @@ impl SimConductor {
     pub(in crate::host) fn spawn(conductor: &Arc<Self>, future: BackgroundFuture) -> SimBackground {
         let mut state = conductor.lock();
         let id = state.new_task();
-        state.background.insert(id, Some(future));
+        state.background.insert(id, Some(Beside { future, process: CURRENT_PROCESS.get() }));
         state.ready.insert(id);
         SimBackground { conductor: conductor.clone(), id }
     }
 
     pub(in crate::host) fn tasks<T: Send>(conductor: &Arc<Self>, jobs: Vec<Job<'_, T>>) -> Vec<std::thread::Result<T>> {
         let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
+        let process = CURRENT_PROCESS.get();
         std::thread::scope(|scope| {
             let threads: Vec<_> = jobs
                 .into_iter()
@@ -155,18 +246,22 @@ impl SimConductor {
                         let mut state = conductor.lock();
                         let id = state.new_task();
                         state.ready.insert(id);
+                        state.processes.insert(id, process);
                         id
                     };
-                    let leave = Leave { conductor: conductor.clone(), join: join.clone() };
+                    let leave = Leave { conductor: conductor.clone(), join: join.clone(), id };
                     script_thread(scope, move || {
                         CURRENT_TASK.set(id);
+                        CURRENT_PROCESS.set(process);
                         leave.conductor.wait_for_baton(id);
                         job()
                     })
                 })
                 .collect();
-            conductor.block_on(std::future::poll_fn(|context| join.poll(context)));
-            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            conductor.wait_for(&join);
+            let results = threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+            conductor.die_if_killed();
+            results
         })
     }
 
@@ -222,15 +317,17 @@ impl SimConductor {
         }
     }
 
-    fn poll_background(self: &Arc<Self>, id: TaskId, future: Option<BackgroundFuture>) {
-        let Some(mut future) = future else { return };
+    fn poll_background(self: &Arc<Self>, id: TaskId, beside: Option<Beside>) {
+        let Some(Beside { mut future, process }) = beside else { return };
         let waker = self.waker(id);
+        let own = CURRENT_PROCESS.replace(process);
         let pending = future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        CURRENT_PROCESS.set(own);
         let finished = {
             let mut state = self.lock();
             match state.background.get_mut(&id) {
                 Some(slot) if pending => {
-                    *slot = Some(future);
+                    *slot = Some(Beside { future, process });
                     None
                 }
                 _ => {
@@ -287,6 +384,7 @@ impl Join {
 struct Leave {
     conductor: Arc<SimConductor>,
     join: Arc<Join>,
+    id: TaskId,
 }
 
 impl Drop for Leave {
@@ -298,6 +396,12 @@ impl Drop for Leave {
         };
         if let Some(waker) = waker {
             waker.wake();
+        }
+        {
+            // A wake that came after its end would give the baton to nobody.
+            let mut state = self.conductor.lock();
+            state.processes.remove(&self.id);
+            state.ready.remove(&self.id);
         }
         self.conductor.pass_baton(None);
     }
@@ -429,6 +533,43 @@ mod tests {
         let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]);
         assert!(results[0].is_err());
         assert_eq!(*results[1].as_ref().unwrap(), 3);
+    }
+
+    #[test]
+    fn a_killed_process_does_nothing_more_and_others_go_on() {
+        let sim = SimConductor::new(1);
+        let conductor = Conductor::Sim(sim.clone());
+        let seen = Mutex::new(Vec::new());
+        let outcome = sim.process(|| {
+            let step = |name: &'static str, time: u64| -> Job<'_, ()> {
+                let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
+                Box::new(move || {
+                    conductor.block_on(sim.sleep(Duration::from_secs(time)));
+                    seen.lock().unwrap().push(name);
+                    if name == "killer" {
+                        sim.kill(SimConductor::current_process());
+                        conductor.block_on(std::future::ready(()));
+                        seen.lock().unwrap().push("the killer lived");
+                    }
+                })
+            };
+            let results = conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]);
+            seen.lock().unwrap().push("its parent lived");
+            results.len()
+        });
+        assert_eq!(outcome, None);
+        assert_eq!(*seen.lock().unwrap(), ["first", "killer"]);
+        assert_eq!(sim.process(|| 7), Some(7));
+        sim.block_on(sim.sleep(Duration::from_secs(1)));
+        assert_eq!(sim.now(), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn what_a_process_panics_with_is_the_callers() {
+        let sim = SimConductor::new(1);
+        let work = || -> () { std::panic::resume_unwind(Box::new("no")) };
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sim.process(work))).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"no"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::overlay::{Overlay, Under};
 use crate::host::{FileInfo, FileKind, FolderEntry, HostErrorKind};
 
 /// Links followed before a path counts as a loop, as Linux has it.
@@ -65,8 +66,11 @@ type Result<T> = std::result::Result<T, Errno>;
 #[derive(Debug, Clone)]
 enum Node {
     File(Bytes),
+    /// A file of the host beneath; its length.
+    Beneath(u64),
     Folder,
     Symlink(PathBuf),
+    Other,
 }
 
 #[derive(Debug, Clone)]
@@ -79,9 +83,10 @@ struct Entry {
 impl Entry {
     fn kind(&self) -> FileKind {
         match self.node {
-            Node::File(_) => FileKind::File,
+            Node::File(_) | Node::Beneath(_) => FileKind::File,
             Node::Folder => FileKind::Folder,
             Node::Symlink(_) => FileKind::Symlink,
+            Node::Other => FileKind::Other,
         }
     }
 }
@@ -99,26 +104,40 @@ pub(super) struct Files {
     entries: BTreeMap<PathBuf, Entry>,
     /// Bytes that may still be written; no limit if not given.
     free: Option<u64>,
+    beneath: Option<Overlay>,
 }
 
 impl Files {
     pub(super) fn new(now: DateTime<Utc>) -> Self {
         let root = Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now };
-        Self { entries: BTreeMap::from([(PathBuf::from("/"), root)]), free: None }
+        Self { entries: BTreeMap::from([(PathBuf::from("/"), root)]), free: None, beneath: None }
+    }
+
+    pub(super) fn set_beneath(&mut self, beneath: Overlay) {
+        self.beneath = Some(beneath);
     }
 
     pub(super) fn set_free(&mut self, bytes: Option<u64>) {
         self.free = bytes;
     }
 
-    pub(super) fn read(&self, path: &Path) -> Result<Bytes> {
+    pub(super) fn read(&mut self, path: &Path) -> Result<Bytes> {
         let path = self.resolve(path, Last::Follow)?;
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match &entry.node {
             Node::File(_) if entry.mode & OWNER_READ == 0 => Err(Errno::Denied),
-            Node::File(content) => Ok(content.clone()),
+            Node::File(_) | Node::Beneath(_) => self.content(&path, entry),
             Node::Folder => Err(Errno::IsAFolder),
             Node::Symlink(_) => Err(Errno::Loop),
+            Node::Other => Err(Errno::Denied),
+        }
+    }
+
+    fn content(&self, path: &Path, entry: &Entry) -> Result<Bytes> {
+        match (&entry.node, &self.beneath) {
+            (Node::File(content), _) => Ok(content.clone()),
+            (Node::Beneath(_), Some(beneath)) => beneath.read(path),
+            _ => Err(Errno::IsAFolder),
         }
     }
 
@@ -139,7 +158,7 @@ impl Files {
     }
 
     /// Whether [`Files::replace`] could make a file here now.
-    pub(super) fn may_create(&self, path: &Path) -> Result<()> {
+    pub(super) fn may_create(&mut self, path: &Path) -> Result<()> {
         let path = self.resolve(path, Last::Keep)?;
         match self.entries.get(&path).map(Entry::kind) {
             Some(FileKind::Folder) => Err(Errno::IsAFolder),
@@ -153,10 +172,11 @@ impl Files {
             return self.replace(&path, Bytes::copy_from_slice(content), None, now);
         };
         let whole = match &entry.node {
-            Node::File(_) if entry.mode & OWNER_WRITE == 0 => return Err(Errno::Denied),
-            Node::File(before) => [before.as_ref(), content].concat(),
+            Node::File(_) | Node::Beneath(_) if entry.mode & OWNER_WRITE == 0 => return Err(Errno::Denied),
+            Node::File(_) | Node::Beneath(_) => [self.content(&path, entry)?.as_ref(), content].concat(),
             Node::Folder => return Err(Errno::IsAFolder),
             Node::Symlink(_) => return Err(Errno::Loop),
+            Node::Other => return Err(Errno::Denied),
         };
         let mode = entry.mode;
         self.take_space(content.len())?;
@@ -200,8 +220,9 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
+    pub(super) fn list(&mut self, path: &Path) -> Result<Vec<FolderEntry>> {
         let path = self.resolve(path, Last::Follow)?;
+        self.load_children(&path);
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match entry.kind() {
             FileKind::Folder if entry.mode & OWNER_READ == 0 => Err(Errno::Denied),
@@ -210,18 +231,19 @@ impl Files {
         }
     }
 
-    pub(super) fn info(&self, path: &Path) -> Result<FileInfo> {
+    pub(super) fn info(&mut self, path: &Path) -> Result<FileInfo> {
         let path = self.resolve(path, Last::Keep)?;
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         let len = match &entry.node {
-            Node::File(content) => content.len(),
-            Node::Folder => 0,
-            Node::Symlink(target) => target.as_os_str().len(),
+            Node::File(content) => content.len() as u64,
+            Node::Beneath(len) => *len,
+            Node::Folder | Node::Other => 0,
+            Node::Symlink(target) => target.as_os_str().len() as u64,
         };
-        Ok(FileInfo { kind: entry.kind(), len: len as u64, mode: entry.mode, modified: entry.modified })
+        Ok(FileInfo { kind: entry.kind(), len, mode: entry.mode, modified: entry.modified })
     }
 
-    pub(super) fn link_target(&self, path: &Path) -> Result<PathBuf> {
+    pub(super) fn link_target(&mut self, path: &Path) -> Result<PathBuf> {
         let path = self.resolve(path, Last::Keep)?;
         match &self.entries.get(&path).ok_or(Errno::NotFound)?.node {
             Node::Symlink(target) => Ok(target.clone()),
@@ -229,7 +251,7 @@ impl Files {
         }
     }
 
-    pub(super) fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
+    pub(super) fn canonicalize(&mut self, path: &Path) -> Result<PathBuf> {
         let path = self.resolve(path, Last::Follow)?;
         if self.entries.contains_key(&path) { Ok(path) } else { Err(Errno::NotFound) }
     }
@@ -242,6 +264,7 @@ impl Files {
         }
         self.may_change_folder_of(&path)?;
         self.entries.retain(|at, _| !at.starts_with(&path));
+        self.forget_beneath(&path);
         Ok(())
     }
 
@@ -255,6 +278,8 @@ impl Files {
         if to.starts_with(&from) {
             return Err(Errno::Invalid);
         }
+        self.load_children(&to);
+        self.load_tree(&from);
         match self.entries.get(&to).map(Entry::kind) {
             Some(FileKind::Folder) if moved != FileKind::Folder => return Err(Errno::IsAFolder),
             Some(FileKind::Folder) if self.children(&to).next().is_some() => return Err(Errno::NotEmpty),
@@ -265,12 +290,62 @@ impl Files {
         self.may_change_folder_of(&to)?;
         let paths: Vec<PathBuf> = self.below(&from).map(|(path, _)| path.clone()).collect();
         for path in paths {
+            self.bring_up(&path)?;
             if let (Some(entry), Ok(rest)) = (self.entries.remove(&path), path.strip_prefix(&from)) {
                 let target = if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
                 self.entries.insert(target, entry);
             }
         }
+        self.forget_beneath(&from);
+        // What was beneath the target is covered, an empty folder's names too.
+        self.forget_beneath(&to);
         Ok(())
+    }
+
+    /// Makes known what is beneath `path`, if nothing is there yet.
+    fn load(&mut self, path: &Path) {
+        let Some(beneath) = self.beneath.as_ref().filter(|_| !self.entries.contains_key(path)) else { return };
+        let way = |modified| Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified };
+        let entry = match beneath.look(path) {
+            None => return,
+            Some(Under::File(info)) => Entry { node: Node::Beneath(info.len), mode: info.mode, modified: info.modified },
+            Some(Under::Folder(info)) => Entry { node: Node::Folder, mode: info.mode, modified: info.modified },
+            Some(Under::Symlink(info, target)) => Entry { node: Node::Symlink(target), mode: info.mode, modified: info.modified },
+            Some(Under::Other(info)) => Entry { node: Node::Other, mode: info.mode, modified: info.modified },
+            Some(Under::Way) => way(self.entries.get(Path::new("/")).map_or(DateTime::UNIX_EPOCH, |root| root.modified)),
+        };
+        self.entries.insert(path.to_path_buf(), entry);
+    }
+
+    fn load_children(&mut self, folder: &Path) {
+        let names = self.beneath.as_ref().map(|beneath| beneath.names(folder)).unwrap_or_default();
+        for name in names {
+            self.load(&folder.join(name));
+        }
+    }
+
+    fn load_tree(&mut self, top: &Path) {
+        let mut folders = vec![top.to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            self.load_children(&folder);
+            let inner = self.children(&folder).filter(|(_, entry)| entry.kind() == FileKind::Folder);
+            folders.extend(inner.map(|(name, _)| folder.join(name)).collect::<Vec<_>>());
+        }
+    }
+
+    /// Makes a file of the host beneath one of our own, with its content.
+    fn bring_up(&mut self, path: &Path) -> Result<()> {
+        if let Some(entry) = self.entries.get(path).filter(|entry| matches!(entry.node, Node::Beneath(_))) {
+            let whole = Entry { node: Node::File(self.content(path, entry)?), ..entry.clone() };
+            self.entries.insert(path.to_path_buf(), whole);
+        }
+        Ok(())
+    }
+
+    fn forget_beneath(&mut self, path: &Path) {
+        if let Some(beneath) = &mut self.beneath {
+            beneath.remove(path);
+        }
     }
 
     fn children<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = (String, &'a Entry)> {
@@ -303,7 +378,7 @@ impl Files {
     }
 
     /// The place of `path`, which itself need not exist; every folder on the way has to.
-    fn resolve(&self, path: &Path, last: Last) -> Result<PathBuf> {
+    fn resolve(&mut self, path: &Path, last: Last) -> Result<PathBuf> {
         let mut links = 0;
         let mut at = PathBuf::from("/");
         let mut rest: Vec<PathBuf> = parts(absolute(path)?);
@@ -319,6 +394,7 @@ impl Files {
                 continue;
             }
             let next = at.join(&part);
+            self.load(&next);
             match self.entries.get(&next).map(|entry| &entry.node) {
                 Some(Node::Symlink(target)) if !rest.is_empty() || last == Last::Follow => {
                     links += 1;

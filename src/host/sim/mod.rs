@@ -5,6 +5,7 @@
 
 pub mod conductor;
 mod files;
+mod overlay;
 mod script;
 mod setup;
 mod sink;
@@ -26,6 +27,7 @@ use super::{
 };
 use conductor::SimConductor;
 use files::{Errno, Files};
+pub use overlay::Overlay;
 pub use script::{CommandAnswer, HttpAnswer};
 use script::{CommandScripts, ConnectScripts, HttpScripts};
 

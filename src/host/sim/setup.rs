@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::files::{Errno, Files};
-use super::{CommandAnswer, HttpAnswer, SimHost, lock};
+use super::{CommandAnswer, HttpAnswer, Overlay, SimHost, lock};
 use crate::host::{CommandRequest, Host, HttpRequest, StandardStream};
 
 impl SimHost {
@@ -38,6 +38,13 @@ impl SimHost {
     #[must_use]
     pub fn with_symlink(self, path: impl AsRef<Path>, target: impl Into<PathBuf>) -> Self {
         self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
+        self
+    }
+
+    /// Files of another host under its own: read where nothing was changed, never written.
+    #[must_use]
+    pub fn over(self, beneath: Overlay) -> Self {
+        lock(&self.files).set_beneath(beneath);
         self
     }
 

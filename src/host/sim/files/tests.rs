@@ -10,7 +10,7 @@ fn files() -> Files {
 
 #[test]
 fn a_written_file_is_read_back_with_its_mode() {
-    let files = files();
+    let mut files = files();
     assert_eq!(files.read(Path::new("/project/secrets/../.env")).unwrap(), "A=1");
     assert_eq!(files.info(Path::new("/project/.env")).unwrap().mode, 0o600);
 }
@@ -89,4 +89,50 @@ fn a_full_disk_takes_no_more() {
     files.append(Path::new("/project/log"), b"1234", epoch()).unwrap();
     assert_eq!(files.append(Path::new("/project/log"), b"5", epoch()), Err(Errno::NoSpace));
     assert_eq!(files.read(Path::new("/project/log")).unwrap(), "1234");
+}
+
+fn over() -> Files {
+    let conductor = crate::host::sim::conductor::SimConductor::new(1);
+    let beneath = crate::host::sim::SimHost::new(conductor)
+        .with_file("/work/site/a", "beneath")
+        .with_file("/work/site/folder/b", "also beneath")
+        .with_file("/work/site/.env", "SECRET=1")
+        .with_file("/work/other", "not shown")
+        .with_symlink("/work/site/link", "folder/b");
+    let mut files = Files::new(epoch());
+    files.set_beneath(Overlay::new(std::sync::Arc::new(beneath), ["/work/site".into()]).without("/work/site/.env"));
+    files
+}
+
+fn names(files: &mut Files, folder: &str) -> Vec<String> {
+    files.list(Path::new(folder)).unwrap().into_iter().map(|entry| entry.name).collect()
+}
+
+#[test]
+fn files_beneath_are_seen_but_for_what_is_hidden() {
+    let mut files = over();
+    assert_eq!(names(&mut files, "/"), ["work"]);
+    assert_eq!(names(&mut files, "/work"), ["site"]);
+    assert_eq!(names(&mut files, "/work/site"), ["a", "folder", "link"]);
+    assert_eq!(files.read(Path::new("/work/site/link")).unwrap(), "also beneath");
+    assert_eq!(files.canonicalize(Path::new("/work/site/link")).unwrap(), Path::new("/work/site/folder/b"));
+    assert_eq!(files.info(Path::new("/work/site/a")).unwrap().len, 7);
+    for gone in ["/work/site/.env", "/work/other", "/work/site/none"] {
+        assert_eq!(files.read(Path::new(gone)), Err(Errno::NotFound), "{gone}");
+    }
+}
+
+#[test]
+fn what_is_changed_over_files_beneath_stays_above() {
+    let mut files = over();
+    files.append(Path::new("/work/site/a"), b", and above", epoch()).unwrap();
+    assert_eq!(files.read(Path::new("/work/site/a")).unwrap(), "beneath, and above");
+    files.rename(Path::new("/work/site/folder"), Path::new("/work/site/moved")).unwrap();
+    assert_eq!(files.read(Path::new("/work/site/moved/b")).unwrap(), "also beneath");
+    assert_eq!(names(&mut files, "/work/site"), ["a", "link", "moved"]);
+    files.remove(Path::new("/work/site/moved")).unwrap();
+    files.create_folder(Path::new("/work/site/folder"), epoch()).unwrap();
+    assert_eq!(names(&mut files, "/work/site/folder"), [""; 0]);
+    files.remove(Path::new("/work/site/a")).unwrap();
+    assert_eq!(files.read(Path::new("/work/site/a")), Err(Errno::NotFound));
 }

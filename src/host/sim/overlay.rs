@@ -1,0 +1,90 @@
+//! What lies under the files of a simulated host: those of another one, read and never written.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::files::Errno;
+use crate::host::{FileInfo, FileKind, Host, HostErrorKind};
+
+/// The part of another host that shows through where the simulated one has changed nothing.
+#[derive(Clone)]
+pub struct Overlay {
+    host: Arc<dyn Host>,
+    /// What shows through: these and all below them.
+    roots: Vec<PathBuf>,
+    /// What does not, although it is below one.
+    hidden: Vec<PathBuf>,
+    /// What the simulation removed or moved away.
+    removed: BTreeSet<PathBuf>,
+}
+
+/// What is under a path.
+pub(super) enum Under {
+    File(FileInfo),
+    Folder(FileInfo),
+    Symlink(FileInfo, PathBuf),
+    Other(FileInfo),
+    /// A folder that only leads to what shows through.
+    Way,
+}
+
+impl Overlay {
+    /// Shows `roots` of `host`, absolute paths without symlinks.
+    pub fn new(host: Arc<dyn Host>, roots: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { host, roots: roots.into_iter().collect(), hidden: Vec::new(), removed: BTreeSet::new() }
+    }
+
+    /// The same without what is at and below `path`.
+    #[must_use]
+    pub fn without(mut self, path: impl Into<PathBuf>) -> Self {
+        self.hidden.push(path.into());
+        self
+    }
+
+    pub(super) fn look(&self, path: &Path) -> Option<Under> {
+        if path.ancestors().any(|above| self.removed.contains(above)) || self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
+            return None;
+        }
+        if !self.roots.iter().any(|root| path.starts_with(root)) {
+            return self.roots.iter().any(|root| root.starts_with(path)).then_some(Under::Way);
+        }
+        let info = self.host.info(path).ok()?;
+        Some(match info.kind {
+            FileKind::File => Under::File(info),
+            FileKind::Folder => Under::Folder(info),
+            FileKind::Symlink => Under::Symlink(info, self.host.link_target(path).ok()?),
+            FileKind::Other => Under::Other(info),
+        })
+    }
+
+    /// The names in a folder.
+    pub(super) fn names(&self, folder: &Path) -> Vec<String> {
+        let next = |root: &PathBuf| Some(root.strip_prefix(folder).ok()?.components().next()?.as_os_str().to_string_lossy().into_owned());
+        if self.roots.iter().any(|root| folder.starts_with(root)) {
+            self.host.list(folder).unwrap_or_default().into_iter().map(|entry| entry.name).collect()
+        } else {
+            self.roots.iter().filter_map(next).collect()
+        }
+    }
+
+    pub(super) fn read(&self, path: &Path) -> Result<Bytes, Errno> {
+        self.host.read(path).map_err(|error| match error.kind {
+            HostErrorKind::NotFound => Errno::NotFound,
+            HostErrorKind::Invalid => Errno::IsAFolder,
+            _ => Errno::Denied,
+        })
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) {
+        self.removed.insert(path.to_path_buf());
+    }
+}
+
+impl std::fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Overlay").field("roots", &self.roots).field("hidden", &self.hidden).finish_non_exhaustive()
+    }
+}
