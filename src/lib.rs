@@ -4,6 +4,7 @@
 //!
 //! - [`cli`]: one file per verb; puts the inhabitants into the ports
 //! - [`repl`]: the prompt
+//! - [`testing`]: runbooks on a simulated engine and host, in virtual time
 //! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
 //! - [`api`]: what a script sees, one file per primitive
 //! - [`value`]: object maps as typed options, and what scripts' values are in between
@@ -25,5 +26,6 @@ pub mod model;
 pub mod policy;
 pub mod repl;
 pub mod script;
+pub mod testing;
 pub mod ui;
 pub mod value;

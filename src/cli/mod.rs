@@ -1,6 +1,5 @@
 //! The command line: one file per verb. Puts the inhabitants into the ports.
 
-mod place;
 mod ps;
 mod repl;
 mod run;
@@ -13,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::docker::EngineChoice;
+use crate::script::place::Wanted;
 
 /// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script would do around it.
 #[derive(Parser)]
@@ -58,6 +58,11 @@ struct Common {
 }
 
 impl Common {
+    /// Which project is meant.
+    fn wanted(&self) -> Wanted {
+        Wanted { directory: self.directory.clone(), project: self.project.clone(), env_file: self.env_file.clone() }
+    }
+
     /// The engine that is named.
     fn engine(&self) -> EngineChoice {
         EngineChoice { host: self.host.clone(), context: self.context.clone() }

@@ -9,8 +9,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::SignalKind;
 
 use super::Common;
-use super::place::{self, plain};
-use super::session::{RunOptions, Session, leave_now, listen};
+use super::session::{Session, leave_now, listen};
 use crate::api::context::Command;
 use crate::api::{Context, project, task};
 use crate::engine::docker::ConnectOptions;
@@ -19,6 +18,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::repl::interrupts::Answer;
 use crate::repl::{self, Ended, Interrupts, show};
+use crate::script::place::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::{Terminal, help};
 
@@ -49,8 +49,8 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
         let failure = Failure::usage("--json is for lines that are piped in, not for those typed at a terminal");
         return Err(plain(failure.hint("echo 'stack().ps()' | spc repl --json")));
     }
-    let current = place::current_folder(host, common).map_err(plain)?;
-    let place = place::find(host, common, &current)?;
+    let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
+    let place = place::find(host, &common.wanted(), &current)?;
     let folder = imports_folder(host, place.root.as_deref(), &current);
     let runtime = Session::runtime().map_err(plain)?;
     let command = Command { name: "spc repl".to_owned(), words: Vec::new(), help: false };

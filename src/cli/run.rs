@@ -5,12 +5,12 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Common;
-use super::place::{self, plain};
 use super::repl;
-use super::session::{RunOptions, Session};
+use super::session::Session;
 use crate::api::context::Command;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
+use crate::script::place::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
@@ -56,12 +56,9 @@ fn take_own_options(common: &mut Common, run: &mut Run) {
     let rest = run.words.split_off(end);
     run.words.retain(|word| {
         let flag = match word.as_str() {
-            "--yes" => &mut common.yes,
             "--json" => &mut common.json,
             "--quiet" => &mut common.quiet,
             "--verbose" => &mut common.verbose,
-            "--remove-orphans" => &mut run.remove_orphans,
-            "--adopt" => &mut run.adopt,
             _ => return true,
         };
         *flag = true;
@@ -95,16 +92,17 @@ fn execute(session: &Session, common: &Common, run: &Run, origin: Origin) -> Res
         return Err(plain(Failure::usage("The name of the runbook is empty")));
     }
     let host = &*session.host;
-    let current = place::current_folder(host, common).map_err(plain)?;
+    let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
     let path = if let Origin::File(name) = &origin { Some(current.join(name)) } else { None };
     // A runbook that is missing is the script host's to tell, with the nearest name; its project is then that of its folder.
     let real = path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
     let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);
-    let place = place::find(host, common, folder)?;
+    let place = place::find(host, &common.wanted(), folder)?;
     let imports = repl::imports_folder(host, place.root.as_deref(), &current);
     let runtime = Session::runtime().map_err(plain)?;
-    let options = RunOptions { remove_orphans: run.remove_orphans, adopt: run.adopt };
-    let command = Command { name: origin.command(), words: run.words.clone(), help: false };
+    let mut options = RunOptions { remove_orphans: run.remove_orphans, adopt: run.adopt, assume_yes: common.yes };
+    let words = options.take(run.words.clone());
+    let command = Command { name: origin.command(), words, help: false };
     let context = Arc::new(session.context(common, place, runtime.handle(), options).with_command(command));
     Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone()).map_err(plain)?;
     let runbook = match (origin, path) {

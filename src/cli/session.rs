@@ -7,8 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Common;
-use super::place::Place;
-use crate::api::context::{Connector, Context, ProjectSettings};
+use crate::api::context::{Connector, Context};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect};
@@ -18,6 +17,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
+use crate::script::place::{Place, RunOptions};
 use crate::ui::json_lines::JsonLines;
 use crate::ui::live::Live;
 use crate::ui::masking::MaskingSink;
@@ -109,16 +109,7 @@ impl Session {
         let journal = Journal::new(self.host.clone(), directory.clone(), run.clone(), sink);
         // Before all that shows or keeps: the journal too.
         let events = Arc::new(MaskingSink::new(self.secrets.clone(), journal));
-        let settings = ProjectSettings {
-            directory,
-            name: place.project,
-            environment: place.environment,
-            files: place.files,
-            assume_yes: common.yes,
-            scripts: place.root,
-            remove_orphans: options.remove_orphans,
-            adopt: options.adopt,
-        };
+        let settings = place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
         let host = self.host.clone();
         let choice = common.engine();
         let connector: Connector = Box::new(move || {
@@ -207,13 +198,6 @@ fn verbosity(common: &Common) -> Verbosity {
 /// Hears of a signal from now on.
 pub fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}")))
-}
-
-/// How a runbook's stack verbs go when it says nothing else.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunOptions {
-    pub remove_orphans: bool,
-    pub adopt: bool,
 }
 
 /// Ends the process without waiting for anything.

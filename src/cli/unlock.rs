@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Common;
-use super::place::{self, plain};
-use super::session::{RunOptions, Session};
+use super::session::Session;
 use crate::api::project;
 use crate::apply::lock;
 use crate::host::StandardStream;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
+use crate::script::place::{self, RunOptions, plain};
 
 /// Asks and removes; the exit code.
 pub fn main(common: &Common) -> u8 {
@@ -19,8 +19,8 @@ pub fn main(common: &Common) -> u8 {
 }
 
 fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
-    let current = place::current_folder(&*session.host, common).map_err(plain)?;
-    let place = place::find(&*session.host, common, &current)?;
+    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let place = place::find(&*session.host, &common.wanted(), &current)?;
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project::name(&context).map_err(plain)?;

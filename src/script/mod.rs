@@ -1,5 +1,6 @@
 //! The Rhai host: engine, imports, errors, runs.
 //!
+//! - [`place`]: the project a run belongs to: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
 //! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told; [`printer`]: values as text
 //! - [`engine`]: Rhai set up, every limit stated
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod errors;
 pub mod library;
 pub mod names;
+pub mod place;
 pub mod printer;
 pub mod resolver;
 pub mod rules;

@@ -120,7 +120,7 @@ impl State {
         }
     }
 
-    fn plan_build(&self, order: &BuildOrder) -> Result<Plan> {
+    fn plan_build(&mut self, order: &BuildOrder) -> Result<Plan> {
         for tag in &order.tags {
             Reference::parse(tag)?;
         }
@@ -135,6 +135,7 @@ impl State {
             Some(target) => find_stage(&stages, target)
                 .ok_or_else(|| failed(format!("the build failed: target stage \"{target}\" could not be found")))?,
         };
+        stages.iter().filter(|stage| find_stage(&stages, &stage.base).is_none()).for_each(|stage| self.offer(&stage.base));
         let needed = needed(&stages, last);
         let script = self.build_script(order);
         let (mut config, base) = self.base_config(&stages, last)?;

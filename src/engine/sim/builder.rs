@@ -101,6 +101,12 @@ impl SimEngineBuilder {
         self
     }
 
+    /// A registry that has an image under every name: one that runs until it is stopped.
+    pub fn open_registry(mut self) -> Self {
+        self.state.registry.open = true;
+        self.registry()
+    }
+
     /// A registry that answers only to these credentials.
     pub fn registry_login(mut self, username: &str, password: &str) -> Self {
         self.state.registry.login = Some(RegistryAuth { username: username.to_owned(), password: password.to_owned() });

@@ -17,6 +17,8 @@ use crate::engine::{EngineError, EngineErrorKind as Kind, RegistryAuth, Result, 
 
 /// What a push of any image takes.
 const PUSH_TAKES: Duration = Duration::from_secs(2);
+/// What a pull of an image takes that an open registry makes up.
+const PULL_TAKES: Duration = Duration::from_secs(3);
 /// Looking up that nothing has changed.
 const LOOKUP_TAKES: Duration = Duration::from_millis(300);
 /// Reports of a download under way.
@@ -34,6 +36,8 @@ struct Remote {
 pub(super) struct Registry {
     /// Whether anything answers at all.
     pub answers: bool,
+    /// Whether it has an image under any name, not those only that were published.
+    pub open: bool,
     /// Who may pull and push; everybody if not given.
     pub login: Option<RegistryAuth>,
     /// By full name: `postgres:15`.
@@ -110,13 +114,24 @@ impl State {
         }
     }
 
-    pub fn registry_digest(&self, wanted: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    /// Puts an image into an open registry, if it has none of that name yet.
+    pub(super) fn offer(&mut self, wanted: &str) {
+        let Ok(reference) = Reference::parse(wanted) else { return };
+        if self.registry.open && reference.digest.is_none() && !self.registry.images.contains_key(&reference.full()) {
+            // The name was parsed: it can be published.
+            let _ = self.publish(wanted, &ImageSpec::command(&["serve"]), PULL_TAKES);
+        }
+    }
+
+    pub fn registry_digest(&mut self, wanted: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+        self.offer(wanted);
         let reference = Reference::parse(wanted)?;
         self.registry.find(&reference, auth).map(|remote| remote.digest.clone())
     }
 
     /// Begins a pull; its reports.
     pub fn pull(&mut self, wanted: &str, auth: Option<&RegistryAuth>) -> Result<UnboundedReceiver<Result<TransferEvent>>> {
+        self.offer(wanted);
         let reference = Reference::parse(wanted)?;
         let Remote { image, digest, takes } = self.registry.find(&reference, auth)?.clone();
         let name = reference.full();

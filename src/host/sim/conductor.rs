@@ -93,7 +93,11 @@ struct TaskWaker {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        self.conductor.lock().ready.insert(self.id);
+        let mut state = self.conductor.lock();
+        // Whoever has ended would keep the baton for ever.
+        if self.id == MAIN_TASK || state.processes.contains_key(&self.id) || state.background.contains_key(&self.id) {
+            state.ready.insert(self.id);
+        }
     }
 }
 
@@ -398,7 +402,6 @@ impl Drop for Leave {
             waker.wake();
         }
         {
-            // A wake that came after its end would give the baton to nobody.
             let mut state = self.conductor.lock();
             state.processes.remove(&self.id);
             state.ready.remove(&self.id);

@@ -6,14 +6,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Common;
+use super::errors::without_place;
 use crate::api::context::FileVariable;
+use crate::api::context::ProjectSettings;
 use crate::compose::dotenv;
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, Host, HostErrorKind};
-use crate::model::diagnostic::{Diagnostic, Place as SourcePlace, Severity, Source};
+use crate::model::diagnostic::{Diagnostic, Place as SourcePlace, Source};
 use crate::model::{Failure, Kind};
 use crate::policy::{Policy, SETTINGS_FILE, Settings, SettingsError};
+
+/// What the command line says about the place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `-C`: work as if started in this folder.
+    pub directory: Option<PathBuf>,
+    /// `--project`.
+    pub project: Option<String>,
+    /// `--env-file`, in place of the project's `.env`.
+    pub env_file: Vec<PathBuf>,
+}
 
 /// What is known before a runbook is read.
 pub struct Place {
@@ -29,24 +41,62 @@ pub struct Place {
     pub warnings: Vec<String>,
 }
 
+/// How a runbook's stack verbs go when it says nothing else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Remove containers of services that are no longer described.
+    pub remove_orphans: bool,
+    /// Take over what Docker Compose made.
+    pub adopt: bool,
+    /// Answer every question with yes.
+    pub assume_yes: bool,
+}
+
+impl RunOptions {
+    /// Takes spc's own options out of a runbook's words: no runbook has others of these names.
+    pub fn take(&mut self, mut words: Vec<String>) -> Vec<String> {
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        let rest = words.split_off(end);
+        words.retain(|word| {
+            let flag = match word.as_str() {
+                "--yes" => &mut self.assume_yes,
+                "--remove-orphans" => &mut self.remove_orphans,
+                "--adopt" => &mut self.adopt,
+                _ => return true,
+            };
+            *flag = true;
+            false
+        });
+        words.extend(rest);
+        words
+    }
+}
+
+impl Place {
+    /// What a run here works with.
+    pub fn settings(&self, options: RunOptions) -> ProjectSettings {
+        ProjectSettings {
+            directory: self.policy.project_directory().to_path_buf(),
+            name: self.project.clone(),
+            environment: self.environment.clone(),
+            files: self.files.clone(),
+            assume_yes: options.assume_yes,
+            scripts: self.root.clone(),
+            remove_orphans: options.remove_orphans,
+            adopt: options.adopt,
+        }
+    }
+}
+
 /// A failure that is about no place in a text.
 pub fn plain(failure: Failure) -> Box<Diagnostic> {
-    Box::new(Diagnostic {
-        severity: Severity::Error,
-        kind: failure.kind,
-        message: failure.message,
-        hint: failure.hint,
-        place: None,
-        trace: Vec::new(),
-        details: failure.details,
-        fields: failure.fields,
-    })
+    Box::new(without_place(failure))
 }
 
 /// The folder that `-C` names, or the current one.
-pub fn current_folder(host: &dyn Host, common: &Common) -> Result<PathBuf, Failure> {
+pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failure> {
     let current = host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
-    let Some(given) = &common.directory else { return Ok(current) };
+    let Some(given) = &wanted.directory else { return Ok(current) };
     let failure = |message: String| Failure::usage(message).hint("-C names the folder to work in");
     let folder = host.canonicalize(&current.join(given)).map_err(|error| match error.kind {
         HostErrorKind::NotFound => failure(format!("There is no folder \"{}\"", given.display())),
@@ -59,8 +109,8 @@ pub fn current_folder(host: &dyn Host, common: &Common) -> Result<PathBuf, Failu
 }
 
 /// Finds the project of a runbook in `folder`.
-pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Box<Diagnostic>> {
-    let current = current_folder(host, common).map_err(plain)?;
+pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Box<Diagnostic>> {
+    let current = current_folder(host, wanted).map_err(plain)?;
     let root = folder.ancestors().find(|folder| host.info(&folder.join(SETTINGS_FILE)).is_ok()).map(Path::to_path_buf);
     let file = root.as_ref().map(|root| Text::read(host, &root.join(SETTINGS_FILE))).transpose();
     let file = file.map_err(|error| plain(Failure::usage(error.message)))?;
@@ -73,10 +123,10 @@ pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Bo
     let base = root.as_deref().unwrap_or(folder);
     let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
     let mut warnings = Vec::new();
-    let files = variables(host, common, &current, policy.project_directory(), &mut warnings)?;
+    let files = variables(host, wanted, &current, policy.project_directory(), &mut warnings)?;
     let mut environment: BTreeMap<String, String> = files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
     environment.extend(host.environment());
-    let project = common.project.clone().or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+    let project = wanted.project.clone().or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
     if let Some(name) = &project {
         crate::model::names::check_project(name).map_err(plain)?;
     }
@@ -86,16 +136,16 @@ pub fn find(host: &dyn Host, common: &Common, folder: &Path) -> Result<Place, Bo
 /// The variables of `.env` or the given files.
 fn variables(
     host: &dyn Host,
-    common: &Common,
+    wanted: &Wanted,
     current: &Path,
     project: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<String, FileVariable>, Box<Diagnostic>> {
     let process = host.environment();
-    let files: Vec<(PathBuf, bool)> = if common.env_file.is_empty() {
+    let files: Vec<(PathBuf, bool)> = if wanted.env_file.is_empty() {
         vec![(project.join(".env"), false)]
     } else {
-        common.env_file.iter().map(|file| (current.join(file), true)).collect()
+        wanted.env_file.iter().map(|file| (current.join(file), true)).collect()
     };
     let mut variables: BTreeMap<String, FileVariable> = BTreeMap::new();
     for (path, given) in files {

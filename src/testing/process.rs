@@ -1,0 +1,120 @@
+//! One run of a runbook, as a process of its own: it can be killed, and remembers nothing of others.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::World;
+use crate::api::context::{Command, Connector, Context};
+use crate::apply::records::{Journal, new_run};
+use crate::engine::Engine;
+use crate::host::{Conductor, Host};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Level, Sink};
+use crate::script::place::{self, RunOptions, Wanted};
+use crate::script::{self, Outcome, Runbook};
+use crate::ui::masking::MaskingSink;
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum End {
+    /// To its last line.
+    Done,
+    /// Its help was asked for.
+    Help(String),
+    Failed(Box<Diagnostic>),
+    /// The engine was told to kill it.
+    Killed,
+}
+
+/// A run, once it is over.
+#[derive(Debug)]
+pub struct Ran {
+    pub end: End,
+    /// What it reported, in order, masked as a terminal would show it.
+    pub events: Vec<Event>,
+    /// Virtual time.
+    pub took: Duration,
+}
+
+impl Ran {
+    /// The exit code; that of SIGKILL for a killed one.
+    pub fn code(&self) -> u8 {
+        match &self.end {
+            End::Done | End::Help(_) => 0,
+            End::Failed(diagnostic) => diagnostic.kind.exit_code(),
+            End::Killed => 137,
+        }
+    }
+
+    /// What the runbook printed.
+    pub fn printed(&self) -> Vec<&str> {
+        self.events.iter().filter_map(|event| if let Event::Print { text } = event { Some(text.as_str()) } else { None }).collect()
+    }
+}
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<Event>>);
+
+impl Sink for Seen {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+    }
+}
+
+impl World {
+    /// Runs the runbook at `path` with the words that would stand after it.
+    pub fn run(&self, path: &Path, words: &[String]) -> Ran {
+        let seen = Arc::new(Seen::default());
+        let begun = self.conductor.now();
+        let ended = self.conductor.process(|| self.process(path, words, seen.clone()));
+        let took = self.conductor.now().saturating_sub(begun);
+        let end = match ended {
+            None => End::Killed,
+            Some(Ok(Outcome::Value(_))) => End::Done,
+            Some(Ok(Outcome::Help(help))) => End::Help(crate::ui::help::text(&help, None)),
+            Some(Err(diagnostic)) => End::Failed(diagnostic),
+        };
+        let events = std::mem::take(&mut *seen.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Ran { end, events, took }
+    }
+
+    fn process(&self, path: &Path, words: &[String], seen: Arc<Seen>) -> Result<Outcome, Box<Diagnostic>> {
+        let path = self.host.canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let folder = path.parent().map_or_else(|| self.folder(), Path::to_path_buf);
+        let place = place::find(&*self.host, &Wanted::default(), &folder)?;
+        let mut options = RunOptions::default();
+        let words = options.take(words.to_vec());
+        let context = self.context(&place, options, Command { name: named(&path), words, help: false }, seen);
+        script::run(&Arc::new(context), &Runbook::File(path))
+    }
+
+    /// What a run here works with.
+    fn context(&self, place: &place::Place, options: RunOptions, command: Command, seen: Arc<Seen>) -> Context {
+        for warning in &place.warnings {
+            seen.event(&Event::Log { level: Level::Warning, text: warning.clone() });
+        }
+        let host: Arc<dyn Host> = self.host.clone();
+        let run = new_run(&*host);
+        let settings = place.settings(options);
+        let journal = Journal::new(host.clone(), settings.directory.clone(), run.clone(), seen);
+        let secrets = Arc::new(crate::model::secret::Secrets::new());
+        let events = Arc::new(MaskingSink::new(secrets.clone(), journal));
+        let engine: Arc<dyn Engine> = Arc::new(self.engine.clone());
+        let connector: Connector = Box::new(move || {
+            let engine = engine.clone();
+            async move { Ok(engine) }.boxed()
+        });
+        Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
+            .with_policy(place.policy.clone())
+            .with_secrets(secrets)
+            .with_command(command)
+            .with_run(run)
+    }
+}
+
+fn named(path: &Path) -> String {
+    format!("spc run {}", path.file_name().unwrap_or_default().to_string_lossy())
+}

@@ -1,0 +1,64 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use similar_asserts::assert_eq;
+
+use super::process::End;
+use super::world::{Subject, World};
+use crate::engine::sim::When;
+use crate::host::Host;
+use crate::host::real::RealHost;
+
+/// The reference stack: the project that this is.
+fn reference() -> Subject {
+    let host = Arc::new(RealHost::new());
+    let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    Subject { host, directory: root.join("examples/spc"), root }
+}
+
+fn world() -> World {
+    let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"];
+    World::made(
+        &reference(),
+        1,
+        |engine| engine,
+        |host| secrets.iter().fold(host, |host, name| host.with_variable(name, "a-test's secret")),
+    )
+}
+
+fn up(world: &World) -> super::Ran {
+    world.run(&world.folder().join("scripts/up.rhai"), &[])
+}
+
+#[test]
+fn the_reference_stack_comes_up_and_a_second_run_has_nothing_to_do() {
+    let world = world();
+    let first = up(&world);
+    assert!(matches!(first.end, End::Done), "{:?}", first.end);
+    assert!(first.took > Duration::from_secs(1));
+    let running = world.engine.state().containers.iter().filter(|container| container.state == "running").count();
+    assert_eq!(running, 8);
+    let changes = world.engine.calls().iter().filter(|call| call.mutates).count();
+    assert!(matches!(up(&world).end, End::Done));
+    let before = world.engine.calls().len();
+    assert!(matches!(up(&world).end, End::Done));
+    assert_eq!(world.engine.calls()[before..].iter().filter(|call| call.mutates).map(|call| call.method).collect::<Vec<_>>(), [""; 0]);
+    assert!(changes > 20);
+    let kept = reference().directory.join(".spc/options.json");
+    assert!(world.host.info(&kept).is_ok());
+    assert!(RealHost::new().read(&kept).map_or(true, |real| real != world.host.read(&kept).unwrap()));
+}
+
+#[test]
+fn a_killed_run_says_nothing_more_and_the_next_arrives() {
+    for (call, when) in [(1, When::Before), (30, When::After), (60, When::Before)] {
+        let world = world();
+        world.engine.crash_at(call, when);
+        let killed = up(&world);
+        assert!(matches!(killed.end, End::Killed), "{:?}", killed.end);
+        world.engine.recover();
+        let again = up(&world);
+        assert!(matches!(again.end, End::Done), "{:?}", again.end);
+    }
+}

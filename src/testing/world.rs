@@ -1,0 +1,57 @@
+//! A machine of its own: an engine, files, time. What a run changes on it stays for the next run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::sim::{SimEngine, SimEngineBuilder};
+use crate::host::Host;
+use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::{Overlay, SimHost};
+
+/// What belongs to whoever works with the project, not to the project: no test sees it, below the project's directory.
+const PRIVATE: [&str; 3] = [".env", ".spc", "secrets"];
+
+/// The project whose runbooks are tried.
+#[derive(Clone)]
+pub struct Subject {
+    /// Where its files are.
+    pub host: Arc<dyn Host>,
+    /// The folder of `spc.toml`. Absolute, without symlinks.
+    pub root: PathBuf,
+    /// Its `project_directory`.
+    pub directory: PathBuf,
+}
+
+/// A simulated machine.
+pub struct World {
+    pub conductor: Arc<SimConductor>,
+    pub engine: SimEngine,
+    pub host: Arc<SimHost>,
+}
+
+impl World {
+    /// A machine with the project's files and nothing on its engine. Any image can be pulled.
+    pub fn new(subject: &Subject, seed: u64) -> Self {
+        Self::made(subject, seed, |builder| builder, |host| host)
+    }
+
+    /// The same with more on its engine and host.
+    pub fn made(
+        subject: &Subject,
+        seed: u64,
+        engine: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
+        host: impl FnOnce(SimHost) -> SimHost,
+    ) -> Self {
+        let conductor = SimConductor::new(seed);
+        let shown = Overlay::new(subject.host.clone(), [subject.root.clone()]);
+        let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
+        let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
+        let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
+        Self { host: Arc::new(host(sim)), engine, conductor }
+    }
+
+    /// Where spc is started.
+    pub fn folder(&self) -> PathBuf {
+        self.host.current_folder().unwrap_or_else(|_| Path::new("/").to_path_buf())
+    }
+}
