@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Surroundings;
 use super::hub::Hub;
 use super::lock::Lock;
+use super::pace::Pace;
 use super::perform::Learnt;
 use super::turns::Turns;
 use super::waits::Waits;
@@ -30,6 +31,8 @@ pub struct Execution<'a> {
     pub fingerprints: &'a BTreeMap<String, String>,
     /// How long a container may take to get ready; by its check's own figures if not given.
     pub deadline: Option<Duration>,
+    /// Service → how long its containers took to get ready before.
+    pub paces: BTreeMap<String, Pace>,
 }
 
 /// What was found on the way, also when it failed.
@@ -39,6 +42,8 @@ pub struct Findings {
     pub passes: BTreeMap<String, String>,
     /// Container id → time from the begin of its start until it was ready.
     pub ready: BTreeMap<String, Duration>,
+    /// Service → how long a container of it took that was started.
+    pub paces: BTreeMap<String, Pace>,
     /// Ids of containers that were stopped and not removed.
     pub stopped: Vec<String>,
     /// Steps that changed something.
@@ -88,7 +93,7 @@ impl Execution<'_> {
         let changes =
             (0..self.plan.steps.len()).filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes()).count();
         let known = walk.learnt.with(|known| known.clone());
-        (Findings { passes: known.passes, ready: known.ready, stopped: known.stopped, changes }, result)
+        (Findings { passes: known.passes, ready: known.ready, paces: known.paces, stopped: known.stopped, changes }, result)
     }
 }
 

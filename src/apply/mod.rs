@@ -16,6 +16,7 @@ pub mod lock;
 pub mod logs;
 pub mod observe;
 pub mod oneoff;
+pub mod pace;
 mod perform;
 pub mod readiness;
 pub mod records;

@@ -230,6 +230,15 @@ pub struct Inspected {
     /// Target → name of the volumes mounted.
     pub volumes: BTreeMap<String, String>,
     pub image_id: String,
+    /// Our label: the hash of what was described.
+    pub hash: String,
+}
+
+impl Inspected {
+    /// What was described, and the image: containers of the same behave alike.
+    pub fn made_of(&self) -> String {
+        format!("{} {}", self.hash, self.image_id)
+    }
 }
 
 /// Docker's defaults for a check that leaves them out.
@@ -282,6 +291,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
             .filter_map(|mount| Some((mount.destination?, mount.name?)))
             .collect(),
         image_id: found.image.unwrap_or_default(),
+        hash: config.labels.and_then(|mut labels| labels.remove(label::HASH)).unwrap_or_default(),
     })
 }
 

@@ -10,6 +10,7 @@ use super::failures::{cause_of, not_executable, of_engine, taken_port};
 use super::hub::Hub;
 use super::images::{self, Building};
 use super::observe::{image_volumes, inspect, is_anonymous, publisher};
+use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
 use super::{Told, secrets};
@@ -40,6 +41,8 @@ pub(super) struct Knowledge {
     pub(super) passes: BTreeMap<String, String>,
     /// Container id → time from the begin of its start until it was ready.
     pub(super) ready: BTreeMap<String, Duration>,
+    /// Service → how long a container of it took that was started in this run.
+    pub(super) paces: BTreeMap<String, Pace>,
     /// Ids of containers stopped.
     pub(super) stopped: Vec<String>,
     /// Ids of containers that the engine is kept from starting again.
@@ -336,12 +339,16 @@ impl Execution<'_> {
             probe: described.map_or(ProbeMode::Own, |service| service.probe),
             may_complete: described.map(Service::looks_like_a_job),
             deadline: self.deadline,
+            pace: service.filter(|_| learnt.with(|known| known.begun.contains_key(&container.name))).and_then(|name| self.paces.get(name)),
         };
         let ready = readiness::wait(self.around, hub, &waiting, progress).await?;
         let now = self.around.host.monotonic();
         learnt.with(|known| {
             let elapsed = known.begun.get(&container.name).map_or(ready.elapsed, |begun| now.saturating_sub(*begun));
             known.ready.insert(id.clone(), elapsed);
+            if let (Some(service), Some(pace), true) = (service, ready.pace, known.begun.contains_key(&container.name)) {
+                known.paces.insert(service.to_owned(), pace);
+            }
             if let Some(started) = ready.own_pass {
                 known.passes.insert(id, started);
             }

@@ -8,6 +8,7 @@ use futures::{FutureExt, StreamExt};
 use super::failures::of_engine;
 use super::hub::{Hub, Signal};
 use super::observe::{Inspected, inspect};
+use super::pace::Pace;
 use super::{Surroundings, Told};
 use crate::engine::{EngineErrorKind, ExecRequest, LogsRequest};
 use crate::model::event::{Detail, Standing};
@@ -54,6 +55,8 @@ pub struct Waiting<'a> {
     pub may_complete: Option<bool>,
     /// Until when; from the check's own figures if not given.
     pub deadline: Option<Duration>,
+    /// How long such containers took before, of one that was just started.
+    pub pace: Option<&'a Pace>,
 }
 
 /// How it got ready.
@@ -63,6 +66,8 @@ pub struct Ready {
     /// spc's own probe passed before the engine said so: the container's start, for the record.
     pub own_pass: Option<String>,
     pub completed: bool,
+    /// How long it took, if a check said that it is ready.
+    pub pace: Option<Pace>,
 }
 
 /// How a probe ended.
@@ -206,15 +211,23 @@ impl Wait<'_> {
         let own = self.waiting.probe == ProbeMode::Own;
         let mut deadline = self.deadline(seen);
         let probing_since = around.host.monotonic();
-        let mut resting = futures::future::Fuse::terminated();
-        // One own probe in flight; the first at once.
-        let mut probing = if own { Box::pin(probe(around, seen, None)).fuse() } else { futures::future::Fuse::terminated() };
+        let quiet = self
+            .waiting
+            .pace
+            .map_or(Duration::ZERO, |pace| pace.quiet(&seen.made_of()))
+            .saturating_sub(probing_since.saturating_sub(self.begun));
+        // One own probe in flight; the first at once, where it can be ready already.
+        let (mut probing, mut resting) = match own {
+            true if quiet.is_zero() => (Box::pin(probe(around, seen, None)).fuse(), futures::future::Fuse::terminated()),
+            true => (futures::future::Fuse::terminated(), around.host.sleep(quiet).fuse()),
+            false => (futures::future::Fuse::terminated(), futures::future::Fuse::terminated()),
+        };
         (self.progress)(if own { probed(None) } else { "waiting for the engine's health check".into() });
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => {
                     if signal == Some(Signal::Healthy) {
-                        return Ok(Turn::Ready(ready(None)));
+                        return Ok(Turn::Ready(self.paced(seen, None)));
                     }
                     if self.heard(signal, seen).await? {
                         return Ok(Turn::Look);
@@ -226,7 +239,7 @@ impl Wait<'_> {
                         return Ok(Turn::Look);
                     }
                     Err(failure) => return Err(failure),
-                    Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(ready(Some(seen.started_at.clone())))),
+                    Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(self.paced(seen, Some(seen.started_at.clone())))),
                     Ok(Some(result)) if cannot_run(result.code) => {
                         if self.ends_now(seen).await? {
                             return Ok(Turn::Look);
@@ -239,7 +252,7 @@ impl Wait<'_> {
                     Ok(Some(result)) => {
                         (self.progress)(probed(Some(result.code)));
                         let waited = around.host.monotonic().saturating_sub(probing_since);
-                        resting = Box::pin(around.host.sleep(pause(waited, result.elapsed, self.hub.waited_for()))).fuse();
+                        resting = around.host.sleep(pause(waited, result.elapsed, self.hub.waited_for())).fuse();
                         self.last_probe = Some(result);
                     }
                     // A timed-out exec can't be stopped on the engine: no more own probes.
@@ -249,6 +262,11 @@ impl Wait<'_> {
                 () = deadline => return Err(self.too_late(seen).await),
             }
         }
+    }
+
+    fn paced(&self, seen: &Inspected, own_pass: Option<String>) -> Ready {
+        let elapsed = self.around.host.monotonic().saturating_sub(self.begun);
+        Ready { pace: Some(Pace::new(seen.made_of(), elapsed)), ..ready(own_pass) }
     }
 
     /// Whether the container is ending: nothing can be run in it then, and its exit is what there is to tell.
@@ -366,7 +384,7 @@ fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
 }
 
 fn ready(own_pass: Option<String>) -> Ready {
-    Ready { elapsed: Duration::ZERO, own_pass, completed: false }
+    Ready { elapsed: Duration::ZERO, own_pass, completed: false, pace: None }
 }
 
 /// Codes of a shell or the engine for "not found" and "not executable".

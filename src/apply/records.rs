@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::pace::Pace;
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::hash::hex;
@@ -28,6 +29,8 @@ pub struct State {
     pub passes: BTreeMap<String, String>,
     /// Container → milliseconds from the begin of its start until it was ready.
     pub ready: BTreeMap<String, u64>,
+    /// Service → how long its containers took to get ready.
+    pub paces: BTreeMap<String, Pace>,
     /// Containers that spc stopped.
     pub stopped: BTreeSet<String>,
     /// Networks and volumes that Docker Compose made and this project took over.

@@ -258,8 +258,16 @@ impl Work<'_> {
 
     async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
         let telling = Telling::begin(self, plan);
-        let execution =
-            Execution { around: self.around, project: self.project, plan, lock, fingerprints: self.fingerprints, deadline: self.deadline };
+        let paces = Records::new(&*self.around.host, &self.around.directory, self.name).state().paces;
+        let execution = Execution {
+            around: self.around,
+            project: self.project,
+            plan,
+            lock,
+            fingerprints: self.fingerprints,
+            deadline: self.deadline,
+            paces,
+        };
         let (findings, result) = execution.run().await;
         telling.end(result.is_ok());
         let recorded = self.observe().await.map(|mut observed| {
@@ -298,6 +306,9 @@ impl Work<'_> {
             state.passes.extend(findings.passes.clone());
             let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             state.ready.extend(findings.ready.iter().map(|(id, time)| (id.clone(), millis(time))));
+            for (service, pace) in findings.paces.clone() {
+                state.paces.entry(service).or_default().add(pace);
+            }
             state.stopped.extend(findings.stopped.iter().cloned());
             state.stopped.retain(|id| !findings.ready.contains_key(id));
             state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
@@ -372,6 +383,7 @@ pub async fn wait(
                 probe: described.map_or_else(Default::default, |service| service.probe),
                 may_complete: described.map(Service::looks_like_a_job),
                 deadline: timeout,
+                pace: None,
             };
             readiness::wait(around, hub, &waiting, &|_| {}).await
         }

@@ -1,0 +1,71 @@
+//! How long a service's containers took to get ready before: until about then, asking them only takes the processor from what starts.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Times kept.
+const KEPT: usize = 5;
+/// Until so much of the shortest time has passed, none is asked.
+const QUIET: (u32, u32) = (3, 4);
+/// Who was ready sooner is asked at once.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// The last times of one service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// What its containers were made of: what was described, and the image. Others have a pace of their own.
+    of: String,
+    /// Milliseconds from the start, the last time last.
+    millis: Vec<u64>,
+}
+
+impl Pace {
+    /// One container's, ready `elapsed` after its start.
+    pub fn new(of: String, elapsed: Duration) -> Self {
+        Self { of, millis: vec![u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)] }
+    }
+
+    /// Adds what was seen later.
+    pub fn add(&mut self, later: Self) {
+        if self.of != later.of {
+            self.millis.clear();
+        }
+        self.of = later.of;
+        self.millis.extend(later.millis);
+        self.millis.drain(..self.millis.len().saturating_sub(KEPT));
+    }
+
+    /// How long after its start a container made `of` this need not be asked.
+    pub fn quiet(&self, of: &str) -> Duration {
+        let least = self.millis.iter().min().filter(|_| self.of == of).map_or(Duration::ZERO, |&millis| Duration::from_millis(millis));
+        if least < SHORT { Duration::ZERO } else { least / QUIET.1 * QUIET.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(of: &str, times: &[u64]) -> Pace {
+        let mut pace = Pace::default();
+        times.iter().for_each(|&millis| pace.add(Pace::new(of.to_owned(), Duration::from_millis(millis))));
+        pace
+    }
+
+    #[test]
+    fn three_quarters_of_the_shortest_of_the_last_times_are_quiet() {
+        assert_eq!(pace("a", &[1200, 1000, 4000]).quiet("a"), Duration::from_millis(750));
+        assert_eq!(pace("a", &[1000, 2000, 2000, 2000, 2000, 2000]).quiet("a"), Duration::from_millis(1500));
+        assert_eq!(pace("a", &[299]).quiet("a"), Duration::ZERO);
+        assert_eq!(Pace::default().quiet("a"), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_made_of_something_else_says_nothing() {
+        let mut pace = pace("a", &[1000]);
+        assert_eq!(pace.quiet("b"), Duration::ZERO);
+        pace.add(Pace::new("b".to_owned(), Duration::from_secs(2)));
+        assert_eq!(pace.quiet("b"), Duration::from_millis(1500));
+    }
+}
