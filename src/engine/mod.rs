@@ -5,6 +5,7 @@
 //! Engine API over bollard, and [`sim`], an engine in memory with the same semantics.
 
 pub mod docker;
+pub mod methods;
 pub mod sim;
 
 use std::collections::BTreeMap;

@@ -36,7 +36,7 @@ use super::ssh::{Tunnel, Way};
 use crate::engine::Result;
 
 /// How long the engine may take to begin its answer to a call that should be short.
-pub(super) const QUICK: Duration = Duration::from_mins(2);
+pub(super) const QUICK: Duration = crate::engine::methods::SHORT_CALL;
 /// For calls that last as long as what they wait for.
 pub(super) const PATIENT: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long another machine may take to accept a connection.

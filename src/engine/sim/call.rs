@@ -11,16 +11,19 @@ use std::pin::pin;
 use tokio::sync::oneshot;
 
 use super::SimEngine;
-use super::errors::unreachable;
+use super::errors::{too_late, unreachable};
 use super::fault::{Fate, Faults};
 use super::process::Script;
 use super::state::{Objects, State};
 use super::timetable::Purpose;
-use crate::engine::{EngineErrorKind, Result};
-use crate::host::sim::conductor::{Process, SimConductor};
+use crate::engine::{EngineErrorKind, Result, StopRequest, methods};
+use crate::host::sim::conductor::{Process, SimConductor, fraction};
 
 /// How long it takes to learn that nobody listens.
 const REFUSED: Duration = Duration::from_micros(140);
+
+/// How long the engine is away when a fault restarts it.
+const AWAY: Duration = Duration::from_secs(2);
 
 /// A call of the port, as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,14 @@ pub(super) enum Effect {
     Mutates,
 }
 
+/// How far a stream of answers is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    /// The connection breaks after the first piece.
+    Cut,
+}
+
 /// A call about to be made.
 pub(super) struct Request {
     pub method: &'static str,
@@ -58,17 +69,26 @@ pub(super) struct Request {
     pub effect: Effect,
     /// How long the engine usually takes.
     pub takes: Duration,
+    /// How long the answer is waited for, as on a real engine.
+    pub limit: Option<Duration>,
 }
 
 impl Request {
     /// A call that only reads.
     pub fn read(method: &'static str, target: &str, microseconds: u64) -> Self {
-        Self { method, target: target.to_owned(), effect: Effect::Reads, takes: Duration::from_micros(microseconds) }
+        let takes = Duration::from_micros(microseconds);
+        Self { method, target: target.to_owned(), effect: Effect::Reads, takes, limit: methods::limit(method) }
     }
 
     /// A call that changes something.
     pub fn change(method: &'static str, target: &str, microseconds: u64) -> Self {
         Self { effect: Effect::Mutates, ..Self::read(method, target, microseconds) }
+    }
+
+    /// A call that ends a container, with the time that is given for it.
+    pub fn stop(method: &'static str, target: &str, request: &StopRequest) -> Self {
+        let limit = request.grace.map(|grace| grace.saturating_add(methods::SHORT_CALL));
+        Self { limit, ..Self::change(method, target, 2_000) }
     }
 }
 
@@ -124,13 +144,13 @@ impl SimEngine {
         request: Request,
         work: impl FnOnce(&State, &Objects) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.begin(request, |state, stale, reply| {
+        let answer = self.begin(request, |state, stale, reply| {
             let seen = if stale { state.before.as_ref() } else { None };
             let result = work(state, seen.unwrap_or(&state.objects));
             reply.send(state, result);
             None
-        })
-        .await
+        });
+        answer.await.map(|(result, _)| result)
     }
 
     /// A call whose answer may come later than the moment it is begun.
@@ -139,6 +159,30 @@ impl SimEngine {
         request: Request,
         work: impl FnOnce(&mut State, Reply<T>) -> Option<Script> + Send + 'static,
     ) -> Result<T> {
+        self.begin(request, |state, _, reply| work(state, reply)).await.map(|(result, _)| result)
+    }
+
+    /// A call that is answered with a stream.
+    pub(super) async fn streamed<T: Send + 'static, S: Stream<Item = Result<T>> + Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State) -> Result<S> + Send + 'static,
+    ) -> Result<BoxStream<'static, Result<T>>> {
+        let begin = |state: &mut State, reply: Reply<S>| {
+            let result = work(state);
+            reply.send(state, result);
+            None
+        };
+        let (stream, extent) = self.streaming_call(request, begin).await?;
+        Ok(self.stream(stream, extent))
+    }
+
+    /// A call in whose answer there is a stream, and how far that will be read.
+    pub(super) async fn streaming_call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State, Reply<T>) -> Option<Script> + Send + 'static,
+    ) -> Result<(T, Extent)> {
         self.begin(request, |state, _, reply| work(state, reply)).await
     }
 
@@ -146,26 +190,31 @@ impl SimEngine {
         &self,
         request: Request,
         work: impl FnOnce(&mut State, bool, Reply<T>) -> Option<Script> + Send + 'static,
-    ) -> Result<T> {
+    ) -> Result<(T, Extent)> {
         let (sender, answer) = oneshot::channel();
         let process = SimConductor::current_process();
         // Traces differ with the seed, as real ones do: up to half as long again.
-        let takes = request.takes + request.takes.mul_f64(unit(self.shared.conductor.random()) / 2.0);
+        let takes = request.takes + request.takes.mul_f64(fraction(self.shared.conductor.random()) / 2.0);
+        let limit = request.limit;
         let (fate, crashed) = self.shared.with(|state| {
             state.record(&request);
             let crashed = state.crashed.clone();
             if crashed.is_cancelled() || !state.up {
                 return (Fate::Fails(unreachable()), crashed);
             }
-            let fate = state.fate(request.method);
+            let fate = state.fate(request.method, request.effect);
             let (way, stale, delay) = match &fate {
-                Fate::Proceeds => (Way::Open, false, Duration::ZERO),
+                Fate::Proceeds | Fate::Cut => (Way::Open, false, Duration::ZERO),
                 Fate::Stale => (Way::Open, true, Duration::ZERO),
                 Fate::Late(time) => (Way::Open, false, *time),
                 Fate::ReplyLost => (Way::Lost, false, Duration::ZERO),
                 Fate::CrashesAfter => (Way::Crash(process), false, Duration::ZERO),
                 Fate::CrashesBefore => {
                     state.crash(process);
+                    return (Fate::Fails(unreachable()), crashed);
+                }
+                Fate::Restarts => {
+                    state.restart(AWAY);
                     return (Fate::Fails(unreachable()), crashed);
                 }
                 Fate::Fails(_) | Fate::Hangs => return (fate, crashed),
@@ -184,21 +233,35 @@ impl SimEngine {
                 self.shared.conductor.sleep(if refused { REFUSED } else { takes }).await;
                 Err(error)
             }
-            Fate::Hangs => match select(pin!(crashed.cancelled()), pending::<()>()).await {
-                Either::Left(_) | Either::Right(_) => Err(unreachable()),
-            },
-            _ => match select(pin!(crashed.cancelled()), answer).await {
+            Fate::Hangs => {
+                let patience = async {
+                    match limit {
+                        Some(limit) => self.shared.conductor.sleep(limit).await,
+                        None => pending().await,
+                    }
+                };
+                match select(pin!(crashed.cancelled()), pin!(patience)).await {
+                    Either::Left(_) => Err(unreachable()),
+                    Either::Right(_) => Err(too_late()),
+                }
+            }
+            fate => match select(pin!(crashed.cancelled()), answer).await {
                 Either::Left(_) | Either::Right((Err(_), _)) => Err(unreachable()),
-                Either::Right((Ok(result), _)) => result,
+                Either::Right((Ok(result), _)) => Ok((result?, if fate == Fate::Cut { Extent::Cut } else { Extent::Whole })),
             },
         }
     }
 
-    /// A stream of answers, broken off when the run is killed.
+    /// A stream of answers, broken off when the run is killed, or after its first piece.
     pub(super) fn stream<T: Send + 'static>(
         &self,
         stream: impl Stream<Item = Result<T>> + Send + 'static,
+        extent: Extent,
     ) -> BoxStream<'static, Result<T>> {
+        let stream = match extent {
+            Extent::Whole => stream.boxed(),
+            Extent::Cut => stream.take(1).chain(stream::once(std::future::ready(Err(unreachable())))).boxed(),
+        };
         let crashed = self.shared.lock().crashed.clone();
         let broken = crashed.clone();
         let end = stream::once(async move { broken.is_cancelled().then(|| Err(unreachable())) }).filter_map(std::future::ready);
@@ -218,10 +281,4 @@ impl State {
             at: self.now,
         });
     }
-}
-
-/// A random number as a fraction of one.
-fn unit(random: u64) -> f64 {
-    // The upper 32 bits are exact in a float.
-    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }

@@ -9,11 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::containers::lifecycle::Exit;
-use super::fault::{Fault, When};
+use super::fault::{Fault, FaultEffect, When};
 use super::images::spec::ImageSpec;
 use super::process::Process;
 use super::snapshot::EngineState;
-use super::timetable::Purpose;
 use super::{SimEngine, SimEngineBuilder};
 use crate::engine::{OutputKind, Result};
 use crate::host::sim::conductor::SimConductor;
@@ -70,6 +69,17 @@ impl SimEngine {
         self.shared.with(|state| state.calls.faults.add(fault));
     }
 
+    /// From now on every call meets one of `effects` with the probability `rate` (0 to 1), as `seed` decides; an effect
+    /// only such calls as it can befall: a list, a stream, a change.
+    pub fn draw_faults(&self, seed: u64, rate: f64, effects: &[FaultEffect]) {
+        self.shared.with(|state| state.calls.faults.draw(seed, rate, effects));
+    }
+
+    /// Nothing goes wrong any more, but for a crash that was ordered.
+    pub fn clear_faults(&self) {
+        self.shared.with(|state| state.calls.faults.clear());
+    }
+
     /// At the so-manieth call from now (1 is the next) the run is dead to the engine: that call and
     /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all streams
     /// break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
@@ -90,19 +100,7 @@ impl SimEngine {
     /// The engine restarts and is away for `down`. Calls under way and streams break, containers end,
     /// and those whose policy says so are started again.
     pub fn restart(&self, down: Duration) {
-        self.shared.with(|state| {
-            state.on_exit.clear();
-            let again = state.end_all();
-            state.up = false;
-            state.life += 1;
-            state.events.end_streams();
-            state.followers.clear();
-            state.after(down, Purpose::Once, move |state| {
-                state.up = true;
-                state.start_all(&again);
-                None
-            });
-        });
+        self.shared.with(|state| state.restart(down));
     }
 
     /// All objects as they are now.

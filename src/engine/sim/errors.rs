@@ -21,6 +21,11 @@ pub(super) fn unreachable() -> EngineError {
     EngineError::new(Kind::Unreachable, "the connection to the Docker Engine was lost")
 }
 
+/// No answer came in the time that a call is waited for.
+pub(super) fn too_late() -> EngineError {
+    EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
+}
+
 /// The engine's disk is full.
 pub(super) fn no_space() -> EngineError {
     refusal(500, "write: no space left on device")

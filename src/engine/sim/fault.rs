@@ -1,13 +1,17 @@
-//! What goes wrong on purpose, and at which call.
+//! What goes wrong on purpose, and at which call: one that is named, or one that a seed chooses.
+
+mod words;
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::call::Effect;
 use super::errors::no_space;
 use super::state::State;
 use crate::engine::EngineError;
-use crate::host::sim::conductor::Process;
+use crate::engine::methods::{lists, streams};
+use crate::host::sim::conductor::{Process, SplitMix64};
 
 /// One thing that goes wrong once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +43,11 @@ pub enum FaultEffect {
     FailBefore(EngineError),
     /// The engine does it, but the answer is lost on the way.
     ReplyLost,
-    /// No answer ever comes; nothing is done.
+    /// No answer comes; nothing is done. Short calls are waited for as long as a real engine is, and then fail with
+    /// [`Timeout`](crate::engine::EngineErrorKind::Timeout).
     Hang,
+    /// The connection of a stream (log, events, pull, build, output of an exec) breaks after its first piece.
+    StreamCut,
     /// A list shows what was there before the last change.
     StaleList,
     /// The engine's disk is full; nothing is done.
@@ -49,6 +56,21 @@ pub enum FaultEffect {
     Slow(Duration),
     /// Every event stream ends, as when the engine's connection breaks; the call itself goes on.
     EventsEnd,
+    /// The engine restarts instead of hearing the call: it is away for two seconds, streams break, and containers
+    /// without a restart policy stay down.
+    EngineRestart,
+}
+
+impl FaultEffect {
+    /// Whether a call of this kind can meet it.
+    fn befalls(&self, method: &str, effect: Effect) -> bool {
+        match self {
+            Self::StaleList => lists(method),
+            Self::StreamCut => streams(method),
+            Self::NoSpace => effect == Effect::Mutates,
+            _ => true,
+        }
+    }
 }
 
 /// On which side of the call the run is killed.
@@ -64,7 +86,26 @@ pub enum When {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     waiting: Vec<Fault>,
+    drawn: Option<Drawn>,
     crash: Option<(u64, When)>,
+}
+
+/// Faults that come by chance, the same for the same seed and calls.
+#[derive(Debug)]
+struct Drawn {
+    random: SplitMix64,
+    rate: f64,
+    effects: Vec<FaultEffect>,
+}
+
+impl Drawn {
+    fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
+        // As many numbers for every call, so that what one meets does not depend on what another could.
+        let (hit, choice) = (self.random.fraction() < self.rate, self.random.next());
+        let able: Vec<&FaultEffect> = self.effects.iter().filter(|fault| fault.befalls(method, effect)).collect();
+        let at = usize::try_from(choice % able.len().max(1) as u64).unwrap_or_default();
+        able.get(at).filter(|_| hit).map(|fault| (*fault).clone())
+    }
 }
 
 /// What is to happen to a call.
@@ -74,6 +115,10 @@ pub(super) enum Fate {
     Proceeds,
     Fails(EngineError),
     Hangs,
+    /// It is done, but the connection of its stream breaks.
+    Cut,
+    /// The engine restarts now.
+    Restarts,
     Stale,
     ReplyLost,
     Late(Duration),
@@ -88,13 +133,23 @@ impl Faults {
         self.waiting.push(fault);
     }
 
+    pub(super) fn draw(&mut self, seed: u64, rate: f64, effects: &[FaultEffect]) {
+        self.drawn = Some(Drawn { random: SplitMix64(seed), rate, effects: effects.to_vec() });
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        self.drawn = None;
+    }
+
     pub(super) fn crash_at(&mut self, call: u64, when: When) {
         self.crash = Some((call, when));
     }
 
     /// Whether a stale list may be asked for.
     pub(super) fn wants_stale(&self) -> bool {
-        self.waiting.iter().any(|fault| fault.effect == FaultEffect::StaleList)
+        let drawn = self.drawn.iter().flat_map(|drawn| &drawn.effects);
+        self.waiting.iter().map(|fault| &fault.effect).chain(drawn).any(|effect| *effect == FaultEffect::StaleList)
     }
 
     fn crash_now(&mut self) -> Option<When> {
@@ -105,8 +160,9 @@ impl Faults {
         Some(when)
     }
 
-    /// The effect of the first fault whose turn it is; every fault counts the call.
-    fn effect(&mut self, method: &str) -> Option<FaultEffect> {
+    /// The effect of the first fault whose turn it is, else one that is drawn; every fault counts the call.
+    fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
+        let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method, effect));
         let mut due = None;
         for (at, fault) in self.waiting.iter_mut().enumerate() {
             let left = match &mut fault.on {
@@ -119,24 +175,26 @@ impl Faults {
                 due = Some(at);
             }
         }
-        due.map(|at| self.waiting.remove(at).effect)
+        due.map(|at| self.waiting.remove(at).effect).or(drawn)
     }
 }
 
 impl State {
     /// What happens to this call of `method`.
-    pub(super) fn fate(&mut self, method: &str) -> Fate {
+    pub(super) fn fate(&mut self, method: &str, effect: Effect) -> Fate {
         match self.calls.faults.crash_now() {
             Some(When::Before) => return Fate::CrashesBefore,
             Some(When::After) => return Fate::CrashesAfter,
             None => {}
         }
-        match self.calls.faults.effect(method) {
+        match self.calls.faults.effect(method, effect) {
             None => Fate::Proceeds,
             Some(FaultEffect::FailBefore(error)) => Fate::Fails(error),
             Some(FaultEffect::NoSpace) => Fate::Fails(no_space()),
             Some(FaultEffect::ReplyLost) => Fate::ReplyLost,
             Some(FaultEffect::Hang) => Fate::Hangs,
+            Some(FaultEffect::StreamCut) => Fate::Cut,
+            Some(FaultEffect::EngineRestart) => Fate::Restarts,
             Some(FaultEffect::StaleList) => Fate::Stale,
             Some(FaultEffect::Slow(time)) => Fate::Late(time),
             Some(FaultEffect::EventsEnd) => {
@@ -170,9 +228,32 @@ mod tests {
         faults.add(Fault { on: FaultPoint::Call(3), effect: FaultEffect::ReplyLost });
         let seen: Vec<_> = ["container_start", "network_list", "container_inspect", "container_start", "container_start"]
             .into_iter()
-            .map(|method| faults.effect(method))
+            .map(|method| faults.effect(method, Effect::Reads))
             .collect();
         assert_eq!(seen, [None, None, Some(FaultEffect::ReplyLost), Some(FaultEffect::Hang), None]);
+    }
+
+    #[test]
+    fn drawn_faults_follow_from_their_seed_and_befall_only_what_they_can() {
+        let calls = ["container_list", "container_start", "container_logs"].repeat(200);
+        let seen = |seed: u64| {
+            let mut faults = Faults::default();
+            faults.draw(seed, 0.25, &[FaultEffect::StaleList, FaultEffect::StreamCut, FaultEffect::Hang]);
+            calls.iter().map(|method| faults.effect(method, Effect::Reads)).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(1), seen(1));
+        assert_ne!(seen(1), seen(2));
+        let met = seen(1).iter().flatten().count();
+        assert!((100..200).contains(&met), "{met} of 600 at a rate of 0.25");
+        for (method, effect) in calls.iter().zip(seen(1)) {
+            assert!(effect.is_none_or(|effect| effect.befalls(method, Effect::Reads)), "{method}");
+        }
+        let mut faults = Faults::default();
+        faults.draw(1, 1.0, &[FaultEffect::NoSpace]);
+        assert_eq!(faults.effect("container_inspect", Effect::Reads), None);
+        assert_eq!(faults.effect("container_create", Effect::Mutates), Some(FaultEffect::NoSpace));
+        faults.clear();
+        assert_eq!(faults.effect("container_create", Effect::Mutates), None);
     }
 
     #[test]

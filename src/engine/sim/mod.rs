@@ -97,8 +97,8 @@ impl Engine for SimEngine {
 
     async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
         let filters = filters.clone();
-        let events = self.call(Request::read("events", "", 300), move |state| Ok(state.events.listen(filters, since))).await?;
-        Ok(self.stream(events))
+        let listen = move |state: &mut state::State| Ok(state.events.listen(filters, since));
+        self.streamed(Request::read("events", "", 300), listen).await
     }
 
     async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
@@ -130,7 +130,7 @@ impl Engine for SimEngine {
 
     async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
         let (name, request) = (container.to_owned(), request.clone());
-        self.long_call(Request::change("container_stop", container, 2_000), move |state, reply| {
+        self.long_call(Request::stop("container_stop", container, &request), move |state, reply| {
             state.stop_container(&name, &request, reply);
             None
         })
@@ -139,7 +139,7 @@ impl Engine for SimEngine {
 
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
         let (name, request) = (container.to_owned(), request.clone());
-        self.long_call(Request::change("container_restart", container, 2_000), move |state, reply| {
+        self.long_call(Request::stop("container_restart", container, &request), move |state, reply| {
             state.restart_container(&name, &request, reply);
             None
         })
@@ -178,8 +178,7 @@ impl Engine for SimEngine {
 
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
         let (name, request) = (container.to_owned(), *request);
-        let log = self.call(Request::read("container_logs", container, 400), move |state| state.read_log(&name, request)).await?;
-        Ok(self.stream(log))
+        self.streamed(Request::read("container_logs", container, 400), move |state| state.read_log(&name, request)).await
     }
 
     async fn container_top(&self, container: &str) -> Result<Top> {
@@ -194,11 +193,14 @@ impl Engine for SimEngine {
 
     async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
         let (name, path) = (container.to_owned(), path.to_owned());
-        let mut tar = self.call(Request::read("container_download", container, 30_000), move |state| state.download(&name, &path)).await?;
-        Ok(self.stream(stream::iter(std::iter::from_fn(move || {
-            let chunk = tar.split_to(tar.len().min(CHUNK_BYTES));
-            (!chunk.is_empty()).then_some(Ok(chunk))
-        }))))
+        let chunks = move |state: &mut state::State| {
+            let mut tar = state.download(&name, &path)?;
+            Ok(stream::iter(std::iter::from_fn(move || {
+                let chunk = tar.split_to(tar.len().min(CHUNK_BYTES));
+                (!chunk.is_empty()).then_some(Ok(chunk))
+            })))
+        };
+        self.streamed(Request::read("container_download", container, 30_000), chunks).await
     }
 
     async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
@@ -214,12 +216,12 @@ impl Engine for SimEngine {
                 state.run_exec(&id, own, stdin)
             }
         };
-        let (id, output) = self.long_call(Request::change("exec_start", container, 1_000), begin).await?;
+        let ((id, output), extent) = self.streaming_call(Request::change("exec_start", container, 1_000), begin).await?;
         let input = request.stdin.then(|| {
             let (shared, exec, request) = (self.shared.clone(), id.clone(), Some(request.clone()));
             Box::new(exec::SimInput { shared, exec, request, written: BytesMut::new() }) as Box<dyn ExecInput>
         });
-        Ok(ExecSession { id, output: self.stream(output), input })
+        Ok(ExecSession { id, output: self.stream(output, extent), input })
     }
 
     async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
@@ -249,14 +251,12 @@ impl Engine for SimEngine {
         auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        let reports = self.call(Request::change("image_pull", image, 3_500), move |state| state.pull(&name, auth.as_ref())).await?;
-        Ok(self.stream(reports))
+        self.streamed(Request::change("image_pull", image, 3_500), move |state| state.pull(&name, auth.as_ref())).await
     }
 
     async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        let reports = self.call(Request::change("image_push", image, 3_500), move |state| state.push(&name, auth.as_ref())).await?;
-        Ok(self.stream(reports))
+        self.streamed(Request::change("image_push", image, 3_500), move |state| state.push(&name, auth.as_ref())).await
     }
 
     async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
@@ -272,8 +272,7 @@ impl Engine for SimEngine {
             context_digest: request.context_digest,
             context,
         };
-        let reports = self.call(Request::change("image_build", &target, 50_000), move |state| Ok(state.build(order))).await?;
-        Ok(self.stream(reports))
+        self.streamed(Request::change("image_build", &target, 50_000), move |state| Ok(state.build(order))).await
     }
 
     async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {

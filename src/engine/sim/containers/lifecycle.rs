@@ -184,8 +184,23 @@ impl State {
         mounts.filter_map(|mount| Some((mount.volume()?.to_owned(), mount.destination.clone(), mount.writable))).collect()
     }
 
+    /// The engine is away for `down`; calls under way and streams break.
+    pub fn restart(&mut self, down: Duration) {
+        self.on_exit.clear();
+        let again = self.end_all();
+        self.up = false;
+        self.life += 1;
+        self.events.end_streams();
+        self.followers.clear();
+        self.after(down, Purpose::Once, move |state| {
+            state.up = true;
+            state.start_all(&again);
+            None
+        });
+    }
+
     /// The engine goes down, and its containers with it. Answers those to be started when it is back.
-    pub fn end_all(&mut self) -> Vec<String> {
+    fn end_all(&mut self) -> Vec<String> {
         let back = |container: &&Container| match policy(container) {
             RestartPolicyNameEnum::ALWAYS => container.starts > 0,
             RestartPolicyNameEnum::UNLESS_STOPPED => container.is_running() && !container.stopped_by_hand,
@@ -210,7 +225,7 @@ impl State {
     }
 
     /// After the engine's restart: starts those again whose policy says so.
-    pub fn start_all(&mut self, ids: &[String]) {
+    fn start_all(&mut self, ids: &[String]) {
         for id in ids {
             // A start that fails is written down in the container.
             let _ = self.start_container(id);

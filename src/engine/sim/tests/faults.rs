@@ -39,16 +39,108 @@ fn a_full_disk_and_a_late_answer() {
     assert!(bed.conductor.now() > Duration::from_secs(9));
 }
 
+/// How long a call that hangs is waited for, and how it ends.
+fn hung<T>(bed: &Bed, call: impl Future<Output = Result<T>>) -> (Duration, EngineErrorKind) {
+    bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
+    let before = bed.conductor.now();
+    let error = bed.run(call).err().unwrap();
+    (bed.conductor.now().saturating_sub(before), error.kind)
+}
+
 #[test]
-fn a_call_that_hangs_stalls_the_run_unless_somebody_has_a_deadline() {
+fn a_call_that_hangs_ends_with_a_timeout_as_long_as_it_would_be_waited_for_at_a_real_engine() {
     let bed = plain();
+    bed.up("web", body("app:1"));
+    let short = (Duration::from_mins(2), EngineErrorKind::Timeout);
+    assert_eq!(hung(&bed, bed.engine.version()), short);
+    assert_eq!(hung(&bed, bed.engine.container_start("web")), short);
+    assert_eq!(hung(&bed, bed.engine.container_logs("web", &LogsRequest::default())), short);
+    let request = StopRequest { grace: Some(Duration::from_secs(7)), signal: None };
+    assert_eq!(hung(&bed, bed.engine.container_stop("web", &request)), (Duration::from_secs(127), EngineErrorKind::Timeout));
+    assert_eq!(bed.engine.state().container("web").unwrap().state, "running", "nothing was done");
+}
+
+#[test]
+fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
+    let bed = plain();
+    bed.up("web", body("app:1"));
+    let before = bed.conductor.now();
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     bed.run(async {
-        let ping = bed.engine.version();
+        let exit = bed.engine.container_wait("web");
         let deadline = Box::pin(bed.conductor.sleep(Duration::from_secs(5)));
-        assert!(matches!(futures::future::select(ping, deadline).await, futures::future::Either::Right(_)));
+        assert!(matches!(futures::future::select(exit, deadline).await, futures::future::Either::Right(_)));
     });
-    bed.run(bed.conductor.stalled().cancelled());
+    assert_eq!(bed.conductor.now().saturating_sub(before), Duration::from_secs(5));
+    bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
+    bed.run(async {
+        let exit = bed.engine.container_wait("web");
+        let stalled = Box::pin(bed.conductor.stalled().cancelled());
+        assert!(matches!(futures::future::select(exit, stalled).await, futures::future::Either::Right(_)));
+    });
+}
+
+/// The pieces of a stream before it broke, and how it broke.
+fn cut<T>(bed: &Bed, method: &str, call: impl Future<Output = Result<BoxStream<'static, Result<T>>>>) -> (usize, EngineErrorKind) {
+    bed.engine.fault(Fault { on: FaultPoint::method(method, 1), effect: FaultEffect::StreamCut });
+    let mut pieces: Vec<_> = bed.run(async { call.await.unwrap().collect().await });
+    let last = pieces.pop().unwrap().err().unwrap();
+    assert!(pieces.iter().all(Result::is_ok));
+    (pieces.len(), last.kind)
+}
+
+#[test]
+fn every_stream_can_break_after_its_first_piece() {
+    let bed = bed(|builder| {
+        let chatty = Process::new().says(Duration::ZERO, "one").says(Duration::ZERO, "two");
+        builder.process("app:1", chatty).registry_image("far:1", ImageSpec::command(&["run"]), Duration::from_secs(1))
+    });
+    bed.up("web", body("app:1"));
+    let (engine, broken) = (&bed.engine, (1, EngineErrorKind::Unreachable));
+    assert_eq!(cut(&bed, "container_logs", engine.container_logs("web", &LogsRequest::default())), broken);
+    assert_eq!(cut(&bed, "container_download", engine.container_download("web", "/tmp")), broken);
+    assert_eq!(cut(&bed, "image_pull", engine.image_pull("far:1", None, None)), broken);
+    let session = async { engine.exec_start("web", &command(&["true"])).await.map(|session| session.output) };
+    assert_eq!(cut(&bed, "exec_start", session), (0, EngineErrorKind::Unreachable), "it wrote nothing");
+    let events = async {
+        let events = engine.events(&Filters::new(), None).await;
+        engine.container_rename("web", "other").await?;
+        engine.container_rename("other", "web").await?;
+        events
+    };
+    assert_eq!(cut(&bed, "events", events), broken);
+    bed.pass(5.0);
+    assert!(engine.state().image("far:1").is_none(), "a pull that nobody reads is called off");
+}
+
+#[test]
+fn an_engine_that_restarts_at_a_call_ends_streams_and_what_has_no_restart_policy() {
+    let bed = plain();
+    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
+    bed.up("kept", with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() }));
+    bed.up("once", body("app:1"));
+    bed.engine.fault(Fault::parse("container_inspect", 1, "engine_restart").unwrap());
+    bed.run(async {
+        let events = bed.engine.events(&Filters::new(), None).await.unwrap();
+        assert_eq!(bed.engine.container_inspect("once").await.unwrap_err().kind, EngineErrorKind::Unreachable);
+        assert_eq!(bed.engine.version().await.unwrap_err().kind, EngineErrorKind::Unreachable, "it is away");
+        let told: Vec<_> = events.collect().await;
+        assert!(told.iter().all(Result::is_ok), "the stream ends");
+    });
+    bed.pass(3.0);
+    let state = bed.engine.state();
+    assert_eq!((state.container("kept").unwrap().state, state.container("once").unwrap().state), ("running", "exited"));
+    assert!(bed.run(bed.engine.version()).is_ok());
+}
+
+#[test]
+fn drawn_faults_come_to_calls_and_stop_when_they_are_cleared() {
+    let bed = plain();
+    bed.engine.draw_faults(3, 0.5, &[FaultEffect::parse("500").unwrap()]);
+    let results: Vec<bool> = (0..20).map(|_| bed.run(bed.engine.version()).is_ok()).collect();
+    assert!(results.contains(&true) && results.contains(&false), "{results:?}");
+    bed.engine.clear_faults();
+    assert!((0..20).all(|_| bed.run(bed.engine.version()).is_ok()));
 }
 
 #[test]
