@@ -18,6 +18,7 @@ use super::process::{Process, Processes};
 use super::registry::Registry;
 use super::state::{Machine, Objects, Shared, State};
 use super::timetable::{Timetable, keep_time};
+use super::traffic::Flow;
 use crate::engine::{ApiVersion, MINIMUM_API, RegistryAuth};
 use crate::host::Conductor;
 use crate::host::sim::conductor::SimConductor;
@@ -51,6 +52,7 @@ impl SimEngineBuilder {
             processes: Processes::default(),
             registry: Registry::default(),
             builds: Builds::default(),
+            traffic: Flow::default(),
             machine: Machine { ports: BTreeSet::new(), has_path: Arc::new(|_| true) },
             next_port: FIRST_FREE_PORT,
             crashed: CancellationToken::new(),

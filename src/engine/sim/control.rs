@@ -13,6 +13,7 @@ use super::fault::{Fault, FaultEffect, When};
 use super::images::spec::ImageSpec;
 use super::process::Process;
 use super::snapshot::EngineState;
+use super::traffic::Traffic;
 use super::{SimEngine, SimEngineBuilder};
 use crate::engine::{OutputKind, Result};
 use crate::host::sim::conductor::SimConductor;
@@ -41,6 +42,18 @@ impl SimEngine {
     /// It no longer does.
     pub fn free_port(&self, port: u16) {
         self.shared.with(|state| state.machine.ports.remove(&port));
+    }
+
+    /// From now on these requests are made. What nginx writes of them is in the log of every container whose image is called
+    /// `nginx` (its registry and folders aside), for who reads that without following it.
+    pub fn set_traffic(&self, traffic: Traffic) {
+        self.shared.with(|state| state.set_traffic(traffic));
+    }
+
+    /// The release of each running container of a Compose service, in the order they were created: the label, else the tag
+    /// of the image.
+    pub fn releases(&self, service: &str) -> Vec<String> {
+        self.shared.with(|state| state.releases(service))
     }
 
     /// A container writes a line to its log.

@@ -96,6 +96,7 @@ impl State {
         let own = [("image".to_owned(), container.image.clone()), ("name".to_owned(), container.name.clone())];
         let attributes = container.labels.clone().into_iter().chain(own).collect();
         self.emit(EventMessageTypeEnum::CONTAINER, action, id, attributes, details);
+        self.note_traffic();
     }
 
     pub(super) fn emit_volume(&mut self, name: &str, action: &str, details: &[(&str, &str)]) {

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use chrono::SecondsFormat;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
+use super::containers::Container;
 use super::state::State;
+use super::traffic::Answered;
 use crate::engine::{LogsRequest, OutputChunk, OutputKind, Result};
 use crate::host::sim::date;
 
@@ -65,7 +67,9 @@ impl State {
     /// What was written so far and, where asked for, what comes until the container ends.
     pub fn read_log(&mut self, wanted: &str, request: LogsRequest) -> Result<UnboundedReceiver<Result<OutputChunk>>> {
         let container = self.objects.find_container(wanted)?;
-        let lines: Vec<&LogLine> = container.log.iter().filter(|line| line.is_in(&request)).collect();
+        let requests = self.access_log(container, &request);
+        let mut lines: Vec<&LogLine> = container.log.iter().chain(&requests).filter(|line| line.is_in(&request)).collect();
+        lines.sort_by_key(|line| line.at);
         let tail = request.tail.map_or(lines.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX).min(lines.len()));
         let (sender, receiver) = unbounded();
         for line in &lines[lines.len() - tail..] {
@@ -77,6 +81,19 @@ impl State {
             self.followers.push(Follower { container, request, sender });
         }
         Ok(receiver)
+    }
+
+    /// What a proxy wrote of the requests it passed on, as far as the request may ask for it.
+    fn access_log(&self, container: &Container, request: &LogsRequest) -> Vec<LogLine> {
+        let time = |seconds: i64| u64::try_from(seconds - date(Duration::ZERO).timestamp()).map_or(Duration::ZERO, Duration::from_secs);
+        let from = request.since.map_or(Duration::ZERO, time);
+        let to = request.until.map_or(Duration::MAX, |until| time(until) + Duration::from_nanos(1));
+        let mut requests = self.requests(container, from, to);
+        if let Some(tail) = request.tail.and_then(|tail| usize::try_from(tail).ok()) {
+            requests = requests.split_off(requests.len().saturating_sub(tail));
+        }
+        let line = |request: &Answered| LogLine { at: request.at, kind: OutputKind::Stdout, text: request.line().into() };
+        requests.iter().map(line).collect()
     }
 
     /// A container has ended, and its log with it.

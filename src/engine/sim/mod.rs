@@ -32,6 +32,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod timetable;
+mod traffic;
 mod tree;
 mod view;
 mod volumes;
@@ -57,6 +58,7 @@ pub use images::spec::ImageSpec;
 pub use process::{ExecAnswer, MountedVolume, Process, ProcessView};
 pub use snapshot::{ContainerView, EndpointView, EngineState, ImageView, MountView, NetworkView, VolumeView};
 use state::Shared;
+pub use traffic::{Figures, Traffic};
 
 /// From this API on the engine behaves as Docker 25 and later.
 const MODERN_API: ApiVersion = ApiVersion { major: 1, minor: 44 };

@@ -28,6 +28,8 @@ type ExecScript = Arc<dyn Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswe
 #[derive(Clone)]
 pub struct Process {
     pub(super) ready_after: Duration,
+    /// From when to when it is not ready once it was.
+    unready: Vec<(Duration, Duration)>,
     pub(super) exits_after: Option<(Duration, i64)>,
     pub(super) stop_takes: Duration,
     pub(super) stop_code: i64,
@@ -38,12 +40,15 @@ pub struct Process {
     pub(super) logs: Vec<(Duration, OutputKind, String)>,
     pub(super) writes: Vec<String>,
     exec: Option<ExecScript>,
+    /// By a pattern for the command line; the newest that fits counts.
+    answers: Vec<(String, ExecAnswer)>,
 }
 
 impl Default for Process {
     fn default() -> Self {
         Self {
             ready_after: Duration::ZERO,
+            unready: Vec::new(),
             exits_after: None,
             stop_takes: STOP_TAKES,
             stop_code: 0,
@@ -53,6 +58,7 @@ impl Default for Process {
             logs: Vec::new(),
             writes: Vec::new(),
             exec: None,
+            answers: Vec::new(),
         }
     }
 }
@@ -67,6 +73,13 @@ impl Process {
     #[must_use]
     pub fn ready_after(mut self, time: Duration) -> Self {
         self.ready_after = time;
+        self
+    }
+
+    /// Its health test fails again from when it has run for `from` until `to`.
+    #[must_use]
+    pub fn unready_between(mut self, from: Duration, to: Duration) -> Self {
+        self.unready.push((from, to));
         self
     }
 
@@ -140,12 +153,25 @@ impl Process {
         self
     }
 
-    /// Answers commands run in the container; `None` leaves the answer to [`Process`]'s own rule: the
-    /// health test passes once it is ready, everything else succeeds silently.
+    /// Answers commands run in the container; `None` leaves the answer to [`Process::answers`], and then to [`Process`]'s own
+    /// rule: the health test passes while it is ready, everything else succeeds silently.
     #[must_use]
     pub fn on_exec(mut self, script: impl Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync + 'static) -> Self {
         self.exec = Some(Arc::new(script));
         self
+    }
+
+    /// Commands whose words, joined by spaces, are `pattern` (`*` stands for anything) are answered so, its health test too;
+    /// the last that fits counts, and [`Process::on_exec`] is asked first.
+    #[must_use]
+    pub fn answers(mut self, pattern: &str, answer: ExecAnswer) -> Self {
+        self.answers.push((pattern.to_owned(), answer));
+        self
+    }
+
+    /// Whether it is ready when it has run for so long.
+    pub(super) fn is_ready(&self, running_for: Duration) -> bool {
+        running_for >= self.ready_after && self.unready.iter().all(|(from, to)| running_for < *from || running_for >= *to)
     }
 
     /// Whether anybody will look into the container.
@@ -156,6 +182,10 @@ impl Process {
     fn answer(&self, request: &ExecRequest, view: &mut ProcessView) -> ExecAnswer {
         if let Some(answer) = self.exec.as_ref().and_then(|script| script(request, view)) {
             return answer;
+        }
+        let command = request.command.join(" ");
+        if let Some((_, answer)) = self.answers.iter().rev().find(|(pattern, _)| matches(pattern, &command)) {
+            return answer.clone();
         }
         if view.health_test.as_ref() == Some(&request.command) && !view.ready {
             return ExecAnswer::failure(1, "not ready\n");
@@ -266,7 +296,7 @@ pub struct ProcessView {
     pub now: Duration,
     /// Virtual time since the container's last start.
     pub running_for: Duration,
-    /// Whether it has run long enough to be ready.
+    /// Whether it is ready now.
     pub ready: bool,
     /// How often the container was started.
     pub starts: u64,

@@ -19,6 +19,7 @@ use super::networks::Network;
 use super::process::{Processes, Script};
 use super::registry::Registry;
 use super::timetable::{Purpose, Timetable};
+use super::traffic::Flow;
 use super::volumes::Volume;
 use crate::engine::ApiVersion;
 use crate::host::sim::conductor::SimConductor;
@@ -69,6 +70,7 @@ pub(super) struct State {
     pub registry: Registry,
     pub builds: Builds,
     pub machine: Machine,
+    pub traffic: Flow,
     /// The next host port given to who asks for any.
     pub next_port: u16,
     /// Cancelled when the run is to have been killed.

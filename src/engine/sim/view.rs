@@ -36,7 +36,7 @@ impl State {
             environment: container.config.env.clone().unwrap_or_default(),
             now: self.now,
             running_for,
-            ready: running_for >= container.process.ready_after,
+            ready: container.process.is_ready(running_for),
             starts: container.starts,
             stdin: None,
             waits_for_input: false,

@@ -46,6 +46,24 @@ fn a_script_answers_commands_and_sees_its_container() {
 }
 
 #[test]
+fn commands_are_answered_by_their_words() {
+    let process = Process::new()
+        .answers("psql *", ExecAnswer::failure(2, "no such database\n").taking(Duration::from_secs(3)))
+        .answers("psql *count*", ExecAnswer::stdout("7\n"));
+    let bed = bed(|builder| builder.process("app:1", process));
+    bed.up("web", body("app:1"));
+    bed.run(async {
+        let mut counts = bed.engine.exec_start("web", &command(&["psql", "-c", "select count(*)"])).await.unwrap();
+        assert_eq!(output(&mut counts).await.0, "7\n");
+        let before = bed.conductor.now();
+        let mut other = bed.engine.exec_start("web", &command(&["psql", "-l"])).await.unwrap();
+        assert_eq!(output(&mut other).await.1, "no such database\n");
+        assert_eq!(code(&bed, &other.id).await, 2);
+        assert!(bed.conductor.now().saturating_sub(before) > Duration::from_secs(3));
+    });
+}
+
+#[test]
 fn a_command_may_run_on_after_its_first_words() {
     let serve = |_: &ExecRequest, _: &mut ProcessView| Some(ExecAnswer::default().saying(Duration::from_secs(1), "ready\n").running_on());
     let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(serve)));

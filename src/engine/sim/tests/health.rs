@@ -110,6 +110,17 @@ fn the_images_check_counts_unless_it_is_disabled() {
 }
 
 #[test]
+fn health_can_come_and_go() {
+    let second = Duration::from_secs;
+    let flapping = Process::new().ready_after(second(3)).unready_between(second(10), second(14));
+    let bed = bed(|builder| builder.process("app:1", flapping));
+    bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 2)));
+    bed.pass(30.0);
+    let verdicts: Vec<_> = bed.actions("web").into_iter().filter(|action| action.starts_with("health_status")).collect();
+    assert_eq!(verdicts, ["unhealthy", "healthy", "unhealthy", "healthy"].map(|verdict| format!("health_status: {verdict}")));
+}
+
+#[test]
 fn an_end_makes_unhealthy_and_a_start_opens_the_question_again() {
     let bed = plain();
     bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 1)));

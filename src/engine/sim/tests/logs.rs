@@ -44,3 +44,29 @@ fn times_stand_before_lines() {
     assert!(line.starts_with("2026-01-01T00:00:00.") && line.ends_with("Z starting\n"), "{line}");
     assert_eq!(line.split(' ').next().unwrap().len(), "2026-01-01T00:00:00.000000000Z".len());
 }
+
+#[test]
+fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
+    let bed = bed(|builder| builder.image("local/nginx:1", ImageSpec::command(&["nginx"])).image("api:v1", ImageSpec::command(&["serve"])));
+    let figures = Figures { error_rate: 0.5, p95_ms: 80.0 };
+    let traffic = Traffic { rps: 10.0, by_release: [("v1".to_owned(), figures)].into() };
+    bed.up("web", body("local/nginx:1"));
+    bed.pass(5.0);
+    bed.engine.set_traffic(traffic);
+    bed.pass(1.0);
+    let labels = [("com.docker.compose.service".to_owned(), "api".to_owned())];
+    bed.up("api", ContainerCreateBody { labels: Some(labels.into()), ..body("api:v1") });
+    let since = (crate::host::sim::epoch() + bed.conductor.now()).timestamp() + 1;
+    bed.pass(10.0);
+    let statuses = |text: &str, status: u16| text.matches(&format!("\"status\":{status}")).count();
+    let all = text(&bed, LogsRequest::default());
+    assert!(statuses(&all, 502) >= 9, "before there was who could answer");
+    assert!((45..=50).contains(&statuses(&all, 500)) && (45..=50).contains(&statuses(&all, 200)), "{all}");
+    let late = text(&bed, LogsRequest { since: Some(since), ..LogsRequest::default() });
+    assert!(late.lines().count() < all.lines().count() && statuses(&late, 502) == 0 && all.ends_with(&late));
+    assert_eq!(text(&bed, LogsRequest { tail: Some(2), ..LogsRequest::default() }).lines().count(), 2);
+    assert_eq!(bed.engine.releases("api"), ["v1"]);
+    bed.run(bed.engine.container_kill("api", "KILL")).unwrap();
+    bed.pass(1.0);
+    assert_eq!(bed.engine.releases("api"), Vec::<String>::new());
+}
