@@ -6,6 +6,7 @@
 #                                    on the engine that DOCKER_HOST or the default socket leads to
 #   tools/bench.sh --stack           all nine in production, as examples/spc/docker-compose.yml has them, and the same process
 #                                    starts by hand as a third; what decided the end of spc's median run is drawn (as root)
+#     --without-compose              spc and by hand alone, a fifth of the time; every run of spc is drawn
 #     --second                       on Docker 28.5.2, started for this beside the machine's engine (as root)
 #     --start-interval               there too, with `start_interval: 1s` for all instead of the seed's intervals alone
 #     --rounds N                     rounds of a cold `up` of each (5)
@@ -38,14 +39,16 @@ spc=target/release/spc
 what=services
 second=false
 start_interval=false
+without_compose=false
 while (($# > 0)); do
   case $1 in
   --rounds) rounds=${2:?} && shift ;;
   --spc) spc=${2:?} && shift ;;
   --stack) what=stack ;;
+  --without-compose) without_compose=true ;;
   --second) second=true ;;
   --start-interval) second=true start_interval=true ;;
-  *) die "unknown argument '$1'; there are --stack, --second, --start-interval, --rounds and --spc" ;;
+  *) die "unknown argument '$1'; there are --stack, --without-compose, --second, --start-interval, --rounds and --spc" ;;
   esac
   shift
 done
@@ -196,6 +199,7 @@ NGINX_HTTPS_PORT=$HTTPS_PORT"
   (cd "$work" && env --ignore-environment PATH="$PATH" HOME="$work/home" "$spc" run scripts/certificate.rhai >&2)
   measure=(stack.py --compose-file "$file" --port "$HTTP_PORT")
   $start_interval || measure+=(--seed-intervals)
+  ! $without_compose || measure+=(--without-compose)
 }
 
 rm -rf "$work"

@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
         let hub = self.hub;
         let learnt = std::mem::take(&mut self.learnt);
         let mut running = FuturesUnordered::new();
-        let mut turns = Turns::new(execution.plan);
+        let mut turns = Turns::new(execution.plan, &execution.paces);
         loop {
             let ready = self.ready_steps(&learnt);
             let now = execution.around.host.monotonic();

@@ -36,6 +36,11 @@ impl Pace {
         self.millis.drain(..self.millis.len().saturating_sub(KEPT));
     }
 
+    /// The last time, of whatever it was made.
+    pub fn last(&self) -> Option<Duration> {
+        self.millis.last().copied().map(Duration::from_millis)
+    }
+
     /// How long after its start a container made `of` this need not be asked.
     pub fn quiet(&self, of: &str) -> Duration {
         let least = self.millis.iter().min().filter(|_| self.of == of).map_or(Duration::ZERO, |&millis| Duration::from_millis(millis));

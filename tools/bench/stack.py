@@ -17,7 +17,6 @@ from truth import REQUESTS, untrue
 
 # By hand in two orders: whether those that others wait for go first.
 HAND = {"by hand, chain first": True, "by hand, all at once": False}
-SIDES = ("spc", "compose", *HAND)
 COLD, AGAIN, DOWN = "up, cold", "up, nothing to do", "down -v"
 # What the figures are to be.
 TIMES_FASTER = 8
@@ -32,17 +31,18 @@ class Void(Exception):
 class Bench:
     def __init__(self, options):
         self.options = options
-        self.project = {side: f"{options.name}-{'hand' if side in HAND else side}" for side in SIDES}
-        self.figures = Figures(SIDES)
+        self.sides = ("spc", *(() if options.without_compose else ("compose",)), *HAND)
+        self.project = {side: f"{options.name}-{'hand' if side in HAND else side}" for side in self.sides}
+        self.figures = Figures(self.sides)
         self.commands = Commands(options)
         spc = [options.spc, "--project", self.project["spc"], "run"]
-        compose = [options.compose, "--project-name", self.project["compose"], "--project-directory", str(options.directory)]
+        compose = [options.compose, "--project-name", f"{options.name}-compose", "--project-directory", str(options.directory)]
         compose += ["--file", options.compose_file]
         self.up = {"spc": [*spc, "scripts/stack_up.rhai", "--json"], "compose": [*compose, "up", "--detach", "--wait"]}
         self.down = {"spc": [*spc, "scripts/stack_down.rhai", "--yes"], "compose": [*compose, "down", "--volumes"]}
         self.recipe = None
         # By side and round: spc's events with the run's seconds, what was started when by hand.
-        self.told = {side: [] for side in SIDES}
+        self.told = {side: [] for side in self.sides}
         self.void = []
 
     def warm_up(self):
@@ -53,9 +53,9 @@ class Bench:
         self.commands.nothing_left(self.project["spc"])
 
     def round(self, number):
-        shift = number % len(SIDES)
+        shift = number % len(self.sides)
         values, told, made, untruths = [], {}, {}, []
-        for side in SIDES[shift:] + SIDES[:shift]:
+        for side in self.sides[shift:] + self.sides[:shift]:
             if side in HAND:
                 start = Start(self.recipe, HAND[side])
                 values.append((COLD, "s", side, start.up()))
@@ -72,7 +72,7 @@ class Bench:
             else:
                 values += self.again_and_down(side, made[side])
             self.commands.nothing_left(self.project[side])
-        for side in SIDES[1:]:
+        for side in self.sides[1:]:
             found = differences(made["spc"], made[side])
             if found:
                 raise SystemExit(f"bench: spc and {side} did not make the same containers:\n  " + "\n  ".join(found))
@@ -97,7 +97,7 @@ class Bench:
         for number in range(1, self.options.rounds + 1):
             try:
                 self.round(number)
-                shown = ", ".join(f"{side} {self.figures.last(COLD, side):.2f} s" for side in SIDES)
+                shown = ", ".join(f"{side} {self.figures.last(COLD, side):.2f} s" for side in self.sides)
             except Void as void:
                 self.void.append(number)
                 shown = f"VOID, none of its figures count: {void}"
@@ -112,18 +112,20 @@ class Bench:
         for line in self.verdicts():
             print(line)
         values = self.figures[COLD].values
-        print("\nspc's run of median length, and what decided its end:")
-        print("\n".join(drawn(*self.told["spc"][middle(values["spc"])])))
+        every = range(len(values["spc"])) if self.options.without_compose else [middle(values["spc"])]
+        for at in every:
+            print(f"\nspc's run of {values['spc'][at]:.2f} s, and what decided its end:")
+            print("\n".join(drawn(*self.told["spc"][at])))
         for side in HAND:
             print(f"\n{side}, the run of median length:")
             print("\n".join(self.told[side][middle(values[side])]))
 
     def verdicts(self):
-        cold = {side: self.figures[COLD].median(side) for side in SIDES}
+        cold = {side: self.figures[COLD].median(side) for side in self.sides}
         best = min(HAND, key=cold.get)
         rounds = self.figures[COLD].values
         within = sum(spc <= allowed_over(hand) for spc, hand in zip(rounds["spc"], rounds[best]))
-        if self.options.seed_intervals:
+        if self.options.seed_intervals and not self.options.without_compose:
             times = cold["compose"] / cold["spc"]
             yield verdict(times >= TIMES_FASTER, f"cold: {times:.1f} times as fast as compose; to be {TIMES_FASTER}")
         allowed = allowed_over(cold[best])
@@ -151,6 +153,7 @@ def middle(values):
 
 def main():
     parser = arguments(__doc__)
+    parser.add_argument("--without-compose", action="store_true", help="spc and by hand alone; every run of spc is drawn")
     parser.add_argument("--seed-intervals", action="store_true", help="judge the ratio, which is meant for these")
     bench = Bench(parser.parse_args())
     before = os.getloadavg()[0]
