@@ -91,6 +91,7 @@ impl Container {
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
         let (request, follow) = logs::request(&self.context, options)?;
+        self.check_project()?;
         let logged = vec![Logged { id: self.name.clone(), service: self.name.clone(), from: self.name.clone() }];
         logs::of(&self.context, &project::name(&self.context)?, logged, request, follow)
     }
@@ -131,6 +132,8 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(container: &mut Container) -> Raw<Dynamic> {
         let found = container.find()?.ok_or_else(|| container.missing())?;
+        // Its environment stands in it.
+        project::check_project(&container.context, &format!("container \"{}\"", container.name), &found.labels)?;
         Ok(from_json(&found.json))
     }
 

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use rhai::NativeCallContext;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Guard};
 use crate::host::resolve::resolve;
 use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Source;
@@ -289,8 +289,14 @@ impl Context {
         let token = super::task::current(self);
         let connected = futures::select_biased! {
             () = token.cancelled().fuse() => return Err(Failure::interrupted()),
-            connected = Box::pin(self.engine.get_or_try_init(|| (self.connector)())).fuse() => connected,
+            connected = Box::pin(self.engine.get_or_try_init(|| self.connect())).fuse() => connected,
         };
         connected.cloned().map_err(of_connecting)
+    }
+
+    /// The engine behind the policy: no script's call gets past it.
+    async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
+        let engine = (self.connector)().await?;
+        Ok(Arc::new(Guard::new(engine, self.policy.clone(), self.host.clone())))
     }
 }

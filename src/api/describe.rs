@@ -67,11 +67,18 @@ fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
         }
         check_environment(context, service)?;
         if let Some(build) = &service.build {
-            context
-                .policy
-                .read_path(&build.context, &resolve)
-                .map_err(|refusal| refused(refusal, &["services", name, "build", "context"]))?;
+            let of_build = |refusal, key: &str| refused(refusal, &["services", name, "build", key]);
+            context.policy.read_path(&build.context, &resolve).map_err(|refusal| of_build(refusal, "context"))?;
+            let network = build.network.as_deref().unwrap_or_default();
+            context.policy.namespace("network", network).map_err(|refusal| of_build(refusal, "network"))?;
         }
+        let driver = service.logging.as_ref().and_then(|logging| logging.driver.as_deref()).unwrap_or_default();
+        context.policy.log_driver(driver).map_err(|refusal| refused(refusal, &["services", name, "logging"]))?;
+    }
+    for (name, network) in &project.networks {
+        let driver = network.driver.as_deref().unwrap_or_default();
+        let allowed = context.policy.namespace("network", &network.name).and_then(|()| context.policy.network_driver(driver));
+        allowed.map_err(|refusal| refused(refusal, &["networks", name]))?;
     }
     for (name, volume) in &project.volumes {
         let allowed = context.policy.volume_options(volume.driver.as_deref(), &volume.driver_opts, &resolve);

@@ -55,6 +55,7 @@ impl Image {
         let lookup = |name: &str| self.context.variable(name).map(str::to_owned);
         let build = Build::read(&Field::root(&json), &self.context.project.directory, &lookup)?;
         self.context.policy.read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
+        self.context.policy.namespace("network", build.network.as_deref().unwrap_or_default())?;
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;

@@ -48,12 +48,13 @@ impl Network {
         let json = map_to_json(given)?;
         let project = project::name(&self.context)?;
         let described = spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
+        self.context.policy.network_driver(described.driver.as_deref().unwrap_or_default())?;
         project::finish(&self.context, async {
             if self.find().await?.is_some() {
                 return Ok(());
             }
             let engine = self.context.engine().await?;
-            let body = create::network(&project, &self.name, &described);
+            let body = create::network(&project, &self.context.project.directory, &self.name, &described);
             engine
                 .network_create(body)
                 .await

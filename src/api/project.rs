@@ -21,6 +21,7 @@ pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundin
         cancel: task::current(context),
         directory: context.project.directory.clone(),
         environment: Arc::new(context.project.environment.clone()),
+        policy: context.policy.clone(),
         run: context.run.clone(),
         lock: context.held_lock(project),
     })
@@ -62,25 +63,31 @@ pub fn name(context: &Context) -> Result<String, Failure> {
 /// Refuses to change what does not carry the project's own label. `object`: `volume "x"`.
 pub fn check_ours(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
     let project = name(context)?;
-    if labels.get(label::PROJECT) == Some(&project) {
+    let owner = labels.get(label::PROJECT);
+    if owner.is_some_and(|owner| *owner == project || context.policy.names_project(owner)) {
         return Ok(());
     }
-    Err(of_another(object, &project, labels.get(label::PROJECT)).hint("a script changes only what its own project made"))
+    Err(of_another(context, "change the", object, owner))
 }
 
 /// Refuses to work in what is not of the project, made by spc or by Docker Compose.
 pub fn check_project(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
     let project = name(context)?;
-    let owners = [label::PROJECT, compose_label::PROJECT].map(|label| labels.get(label));
-    if owners.contains(&Some(&project)) {
+    let mut owners = [label::PROJECT, compose_label::PROJECT].into_iter().filter_map(|label| labels.get(label));
+    if owners.clone().any(|owner| *owner == project || context.policy.names_project(owner)) {
         return Ok(());
     }
-    Err(of_another(object, &project, owners.into_iter().flatten().next()).hint("a script works only in its own project's containers"))
+    Err(of_another(context, "look into the", object, owners.next()))
 }
 
-fn of_another(object: &str, project: &str, owner: Option<&String>) -> Failure {
-    let whose = owner.map_or_else(|| "spc did not make it".to_owned(), |owner| format!("it belongs to the project \"{owner}\""));
-    Failure::new(Kind::Policy, format!("The {object} is not of the project \"{project}\": {whose}"))
+fn of_another(context: &Context, doing: &str, object: &str, owner: Option<&String>) -> Failure {
+    let (kind, name) = object.split_once(' ').unwrap_or(("object", object));
+    let (doing, name) = (format!("{doing} {kind}"), name.trim_matches('"'));
+    match owner {
+        Some(owner) => context.policy.foreign(&doing, name, owner, ""),
+        None => context.policy.of_nobody(&doing, name),
+    }
+    .into()
 }
 
 #[cfg(test)]

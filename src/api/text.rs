@@ -1,13 +1,13 @@
 //! What strings and lists gain: `lines`, `trimmed`, `int`, `json`, `join`.
 
 use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
-use rhai::{Array, Map};
+use rhai::{Array, EvalAltResult, Map, Position};
 
 use super::Raw;
 use super::record::printed;
 use crate::model::Failure;
 use crate::value::json::{from_json, map_to_json};
-use crate::value::text::literal;
+use crate::value::text::{LARGEST, literal};
 
 /// Characters of a text that a message repeats.
 const SHOWN: usize = 60;
@@ -22,6 +22,16 @@ pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     literal(&format!("{short}{more}").into())
+}
+
+/// Rhai's own looks at the size of what it made only when that is made, and that can be more than the machine holds.
+fn replace(text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
+    let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
+    if found.saturating_mul(with.len()).saturating_add(text.len()) > LARGEST {
+        return Err(EvalAltResult::ErrorDataTooLarge("length of string".to_owned(), Position::NONE).into());
+    }
+    *text = text.replace(find, with).into();
+    Ok(())
 }
 
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
@@ -43,6 +53,26 @@ mod functions {
     /// ```
     pub fn trimmed(text: &str) -> ImmutableString {
         text.trim().into()
+    }
+
+    /// Puts `with` in the place of each `find` in the text, which is changed itself.
+    ///
+    /// Throws `usage` if the text would be larger than a text may be.
+    ///
+    /// ```rhai
+    /// let text = "a-b-c";
+    /// text.replace("-", ", ");
+    /// assert_eq(text, "a, b, c");
+    /// ```
+    #[rhai_fn(name = "replace", return_raw)]
+    pub fn replace_text(text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
+        replace(text, find, with)
+    }
+
+    /// Puts a text in the place of each such letter.
+    #[rhai_fn(name = "replace", return_raw)]
+    pub fn replace_letter(text: &mut ImmutableString, find: char, with: &str) -> Raw<()> {
+        replace(text, find.encode_utf8(&mut [0; 4]), with)
     }
 
     /// The integer that the text is, white space around it aside. Throws `usage` if it is none.

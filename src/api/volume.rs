@@ -53,7 +53,7 @@ impl Volume {
             .volume_options(described.driver.as_deref(), &described.driver_opts, &|path| resolve(&*self.context.host, path))?;
         project::finish(&self.context, async {
             let engine = self.context.engine().await?;
-            let body = create::volume(&project, &self.name, &described);
+            let body = create::volume(&project, &self.context.project.directory, &self.name, &described);
             engine
                 .volume_create(body)
                 .await

@@ -18,7 +18,7 @@ pub fn register(engine: &mut Engine) {
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let wrong = |error: serde_yaml::Error| Failure::usage(format!("{what} is not YAML: {error}"));
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut value: Yaml = serde_yaml::from_str(text).map_err(wrong)?;
+    let mut value: Yaml = yaml::read(text).map_err(wrong)?;
     yaml::merge(&mut value).map_err(wrong)?;
     let value = yaml::to_json(value).map_err(|strange| Failure::usage(format!("{what} {}", strange.reason)))?;
     Ok(from_json(&value))

@@ -1,6 +1,7 @@
 //! `model` → the engine's models: bodies of create calls.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::models;
@@ -240,7 +241,7 @@ fn whole_seconds(time: Duration) -> i64 {
 }
 
 /// The body of a network's create call.
-pub fn network(project: &str, key: &str, network: &Network) -> models::NetworkCreateRequest {
+pub fn network(project: &str, directory: &Path, key: &str, network: &Network) -> models::NetworkCreateRequest {
     let pools: Vec<models::IpamConfig> = network
         .ipam
         .iter()
@@ -259,26 +260,40 @@ pub fn network(project: &str, key: &str, network: &Network) -> models::NetworkCr
         internal: Some(network.internal),
         attachable: Some(network.attachable),
         enable_ipv6: Some(network.enable_ipv6),
-        labels: Some(object_labels(project, compose_label::NETWORK, key, &hash::network(network), &network.labels)),
+        labels: Some(object_labels((project, directory), (compose_label::NETWORK, key), &hash::network(network), &network.labels)),
         ..models::NetworkCreateRequest::default()
     }
 }
 
 /// The body of a volume's create call.
-pub fn volume(project: &str, key: &str, volume: &Volume) -> models::VolumeCreateRequest {
+pub fn volume(project: &str, directory: &Path, key: &str, volume: &Volume) -> models::VolumeCreateRequest {
     models::VolumeCreateRequest {
         name: Some(volume.name.clone()),
         driver: volume.driver.clone(),
         driver_opts: (!volume.driver_opts.is_empty()).then(|| volume.driver_opts.clone().into_iter().collect()),
-        labels: Some(object_labels(project, compose_label::VOLUME, key, &hash::volume(volume), &volume.labels)),
+        labels: Some(object_labels((project, directory), (compose_label::VOLUME, key), &hash::volume(volume), &volume.labels)),
         ..models::VolumeCreateRequest::default()
     }
 }
 
-fn object_labels(project: &str, kind: &str, key: &str, hash: &str, described: &BTreeMap<String, String>) -> HashMap<String, String> {
+/// `kind`: Compose's label for the key. The directory too, which Compose records for containers only: whose a volume is, is to be known
+/// when its containers are gone.
+fn object_labels(
+    (project, directory): (&str, &Path),
+    kind: (&str, &str),
+    hash: &str,
+    described: &BTreeMap<String, String>,
+) -> HashMap<String, String> {
     let mut labels: HashMap<String, String> = described.clone().into_iter().collect();
-    let own =
-        [(compose_label::PROJECT, project), (kind, key), (label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HASH, hash)];
+    let directory = directory.to_string_lossy();
+    let own = [
+        (compose_label::PROJECT, project),
+        (compose_label::WORKING_DIR, &directory),
+        kind,
+        (label::FORMAT, LABEL_FORMAT),
+        (label::PROJECT, project),
+        (label::HASH, hash),
+    ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
     labels
 }
@@ -322,6 +337,7 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
         None => models::ContainerCreateBody {
             labels: Some(HashMap::from([
                 (compose_label::PROJECT.to_owned(), one_off.project.to_owned()),
+                (compose_label::WORKING_DIR.to_owned(), around.directory.to_string_lossy().into_owned()),
                 (label::PROJECT.to_owned(), one_off.project.to_owned()),
                 (label::FORMAT.to_owned(), LABEL_FORMAT.to_owned()),
                 (label::RUN.to_owned(), around.run.clone()),

@@ -19,6 +19,7 @@ fn kind_of(kind: EngineErrorKind) -> Kind {
         EngineErrorKind::Conflict => Kind::Conflict,
         EngineErrorKind::Timeout => Kind::Timeout,
         EngineErrorKind::Invalid => Kind::Usage,
+        EngineErrorKind::Refused => Kind::Policy,
         _ => Kind::Engine,
     }
 }
@@ -28,7 +29,7 @@ pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     let kind = kind_of(error.kind);
     let failure = match error.kind {
         // These describe themselves; what was being done adds nothing.
-        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld => {
+        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld | EngineErrorKind::Refused => {
             Failure::new(kind, sentence(&error.message))
         }
         _ => Failure::new(kind, format!("Could not {doing}: {}", error.message.trim_end_matches('.'))),

@@ -9,6 +9,7 @@ use super::context;
 use super::failures::of_engine;
 use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
+use crate::host::resolve::resolve;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, label};
 use crate::model::spec::Build;
@@ -96,6 +97,8 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     let Building { image, build, of } = building;
     let name = of.map_or(*image, |(_, service)| service);
     progress("reading the build context".into());
+    // Once more: since it was described, a container may have put a symlink there.
+    around.policy.read_path(&build.context, &|path| resolve(&*around.host, path))?;
     let context = context::collect(&*around.host, build).await.map_err(|failure| failure.field("service", name))?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
@@ -122,7 +125,9 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         context: context.stream(&around.host),
     };
     let failed = |error: crate::engine::EngineError| match error.kind {
-        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied => of_engine(error, &format!("build the image \"{image}\"")),
+        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::Refused => {
+            of_engine(error, &format!("build the image \"{image}\""))
+        }
         _ => {
             let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
             let failure = Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}")).detail("the step's output", rest);

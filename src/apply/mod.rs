@@ -39,6 +39,7 @@ use crate::engine::Engine;
 use crate::host::{Conductor, Host};
 use crate::model::event::{Event, Level, Sink, Standing};
 use crate::model::secret::Secrets;
+use crate::policy::Policy;
 
 /// Told where a long step is, whenever that changes.
 pub type Told<'a> = dyn Fn(Standing) + Sync + 'a;
@@ -57,6 +58,8 @@ pub struct Surroundings {
     pub directory: PathBuf,
     /// Process environment over `.env`: where secrets may come from.
     pub environment: Arc<BTreeMap<String, String>>,
+    /// What the run may read of this machine.
+    pub policy: Policy,
     /// The run's id: `20260102T030405-1a2b3c`.
     pub run: String,
     /// The project's lock, where a guarded part of the script holds it already.

@@ -97,7 +97,7 @@ impl Execution<'_> {
             }
             Action::CreateNetwork { key, name } => {
                 let project = self.project()?;
-                let body = create::network(&project.name, key, &project.networks[key]);
+                let body = create::network(&project.name, &around.directory, key, &project.networks[key]);
                 match engine.network_create(body).await {
                     Ok(_) => {}
                     // Newer engines refuse a second one of the name: another run made it a moment ago. A subnet that is taken
@@ -116,7 +116,7 @@ impl Execution<'_> {
             },
             Action::CreateVolume { key, name } => {
                 let project = self.project()?;
-                let body = create::volume(&project.name, key, &project.volumes[key]);
+                let body = create::volume(&project.name, &around.directory, key, &project.volumes[key]);
                 engine.volume_create(body).await.map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
             }
             Action::RemoveVolume { name } => match remove_volume(engine, name).await {

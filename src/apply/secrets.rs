@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Surroundings;
 use super::failures::of_engine;
 use super::records::Records;
+use crate::host::resolve::resolve;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{Project, Secret, SecretSource, Service};
 use crate::model::{Failure, Kind};
@@ -15,7 +16,9 @@ use crate::model::{Failure, Kind};
 pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
     let value = match &secret.source {
         SecretSource::File(path) => {
-            let bytes = around.host.read(path).map_err(|error| {
+            // Once more: since it was described, a container may have put a symlink there.
+            let checked = around.policy.read_path(path, &|path| resolve(&*around.host, path))?;
+            let bytes = around.host.read(checked.as_path()).map_err(|error| {
                 Failure::new(Kind::NotFound, format!("The secret \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the secret's `file`")
             })?;

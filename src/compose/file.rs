@@ -95,7 +95,7 @@ impl ComposeFile {
     /// The YAML of the file, merge keys applied.
     fn document(&self) -> Result<Yaml, Failure> {
         let text = &self.source.text;
-        let mut document: Yaml = serde_yaml::from_str(text).map_err(|error| self.not_yaml(&error))?;
+        let mut document: Yaml = yaml::read(text).map_err(|error| self.not_yaml(&error))?;
         if let Some(path) = wrong_merge(&document, &[]) {
             return Err(self.fault(&path, false, "\"<<\" takes a map or a list of maps").hint("write <<: *NAME with the anchor of a map"));
         }

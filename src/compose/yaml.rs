@@ -12,6 +12,26 @@ pub struct Strange {
     pub reason: String,
 }
 
+/// Brackets inside brackets, far more than any reader takes.
+const DEEPEST: usize = 10_000;
+
+/// The value in a text.
+pub fn read(text: &str) -> Result<Yaml, serde_yaml::Error> {
+    // The library gives up at a depth of 128, but not before it has looked at all of the text, in quadratic time.
+    let mut depth = 0_usize;
+    for byte in text.bytes() {
+        depth = match byte {
+            b'[' | b'{' => depth + 1,
+            b']' | b'}' => depth.saturating_sub(1),
+            _ => continue,
+        };
+        if depth > DEEPEST {
+            return Err(serde::de::Error::custom("it is nested too deeply"));
+        }
+    }
+    serde_yaml::from_str(text)
+}
+
 /// Applies merge keys (`<<`), from the inside out: what is merged may itself be merged, and the library's own walk, from the
 /// outside in, would leave a `<<` of the inner one behind.
 pub fn merge(value: &mut Yaml) -> Result<(), serde_yaml::Error> {

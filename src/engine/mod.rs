@@ -2,9 +2,11 @@
 //!
 //! Requests and answers are Docker's own models (`bollard::models`, as data); errors, streams and
 //! options are ours, so that neither inhabitant leaks its client. Two live here: [`docker`], the
-//! Engine API over bollard, and [`sim`], an engine in memory with the same semantics.
+//! Engine API over bollard, and [`sim`], an engine in memory with the same semantics. What scripts
+//! are given is either of them behind a [`Guard`].
 
 pub mod docker;
+mod guard;
 pub mod methods;
 pub mod sim;
 
@@ -15,6 +17,8 @@ use async_trait::async_trait;
 use bollard::models;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+
+pub use self::guard::Guard;
 
 /// What an Engine API call answered instead of success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +54,8 @@ pub enum EngineErrorKind {
     Timeout,
     /// A build step, a pull or an import failed; the message is the failing step's.
     Failed,
+    /// The policy refuses it: the call was not made.
+    Refused,
 }
 
 impl EngineError {

@@ -179,6 +179,12 @@ pub trait Host: Send + Sync {
     /// Who runs spc, for messages and the lock: `user@machine`.
     fn identity(&self) -> String;
 
+    /// Bytes of memory that spc itself holds, where the system tells.
+    fn memory(&self) -> Option<u64> {
+        None
+    }
+
+    /// The content of a file of at most 64 MiB; what is larger is opened as a stream.
     fn read(&self, path: &Path) -> Result<Bytes>;
     /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file (0644 if not given).
     fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()>;

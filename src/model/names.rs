@@ -50,6 +50,11 @@ pub const HOLDS_SECRETS: &str = "secrets";
 /// Suffix of a replacement's name until it takes over.
 pub const NEW_SUFFIX: &str = ".new";
 
+/// Whether a label is one that spc and Compose know a project by: nobody else sets it.
+pub fn is_reserved_label(key: &str) -> bool {
+    key.starts_with("dev.spc.") || key.starts_with("com.docker.compose.")
+}
+
 /// A project name by Compose's rules from any text: lower case, letters, digits, `-` and `_`, beginning with a letter or digit.
 pub fn normalise_project(text: &str) -> String {
     let lower: String = text.to_lowercase().chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(*c)).collect();

@@ -5,12 +5,14 @@
 //! under `[allow]`, and a [`Refusal`] names that line.
 //!
 //! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
-//! [`CheckedCommand`], [`CheckedMount`], [`CheckedUrl`], [`CheckedPrivilege`].
+//! [`CheckedCommand`], [`CheckedMount`], [`CheckedUrl`], [`CheckedPrivilege`], [`CheckedProject`].
 
 mod command;
 mod mount;
 mod network;
 mod path;
+mod privilege;
+mod project;
 mod refusal;
 pub mod settings;
 
@@ -20,6 +22,8 @@ pub use command::CheckedCommand;
 pub use mount::CheckedMount;
 pub use network::CheckedUrl;
 pub use path::{CheckedPath, Resolution, Resolve, clean};
+pub use privilege::CheckedPrivilege;
+pub use project::{CheckedProject, Made};
 pub use refusal::Refusal;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
 
@@ -34,11 +38,9 @@ pub struct Policy {
     writable: Vec<PathBuf>,
     mountable: Vec<PathBuf>,
     engine_sockets: Vec<PathBuf>,
+    /// The name of the project that the command line or the environment gives.
+    given_project: Option<String>,
 }
-
-/// A privileged setting that `spc.toml` allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckedPrivilege(());
 
 impl Policy {
     /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the project's folder and
@@ -65,7 +67,7 @@ impl Policy {
         };
         let (readable, writable, mountable) = (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
         let engine_sockets = mount::known_sockets(resolve);
-        Self { settings, project_directory, readable, writable, mountable, engine_sockets }
+        Self { settings, project_directory, readable, writable, mountable, engine_sockets, given_project: None }
     }
 
     /// The same policy for a runbook in `folder`, which it may read.
@@ -82,22 +84,18 @@ impl Policy {
         self
     }
 
+    /// The same policy of a run for the project of that name: it was given by a person, not by a script or its files.
+    #[must_use]
+    pub fn with_given_project(mut self, name: Option<String>) -> Self {
+        self.given_project = name;
+        self
+    }
+
     /// The root of relative paths.
     pub fn project_directory(&self) -> &Path {
         &self.project_directory
     }
-
-    /// A privileged setting of a container, as it is written: `privileged: true`, `pid: host`, `cap_add: SYS_ADMIN`.
-    pub fn privileged(&self, what: &str) -> Result<CheckedPrivilege, Refusal> {
-        if self.settings.privileged {
-            return Ok(CheckedPrivilege(()));
-        }
-        Err(Refusal::new("use", what).allowed_by(PRIVILEGED))
-    }
 }
-
-/// The line that allows privileged settings and the engine's socket.
-const PRIVILEGED: &str = "privileged = true";
 
 fn project_directory(root: &Path, given: &settings::Given, resolve: Resolve<'_>) -> Result<PathBuf, SettingsError> {
     let path = path::clean(&root.join(&given.text));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::path::{self, DANGLING, Resolve, both_names, within};
+use super::privilege::PRIVILEGED;
 use super::settings::list_with;
-use super::{PRIVILEGED, Policy, Refusal};
+use super::{Policy, Refusal};
 
 /// A folder or file of the host that may be mounted into a container: absolute and, as far as it exists, canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,18 +43,26 @@ impl Policy {
         Err(refusal.allowed_by(list_with("bind_mounts", &self.settings.bind_mounts, &real.to_string_lossy())))
     }
 
-    /// A volume's driver options, which can hide a bind mount or a device.
+    /// A volume's driver options, which can hide a bind mount, a device, or another machine.
     pub fn volume_options(&self, driver: Option<&str>, options: &BTreeMap<String, String>, resolve: Resolve<'_>) -> Result<(), Refusal> {
-        let local = driver.is_none_or(|driver| driver.is_empty() || driver == "local");
-        let Some(device) = options.get("device").filter(|device| local && !device.is_empty()) else { return Ok(()) };
+        // What a plugin takes as an option, and what it does with it on the host, only it knows.
+        if let Some(driver) = driver.filter(|driver| !driver.is_empty() && *driver != "local") {
+            return self.privileged(&format!("driver: {driver}")).map(drop);
+        }
+        let device = options.get("device").map_or("", String::as_str);
         let kind = options.get("type").map_or("", String::as_str);
-        let binds = options.get("o").is_some_and(|flags| flags.split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind")));
-        if binds || matches!(kind, "none" | "bind") {
-            self.bind_mount(Path::new(device), resolve).map(|_| ())
-        } else if matches!(kind, "tmpfs" | "nfs" | "nfs4" | "cifs") {
-            Ok(())
-        } else {
-            self.privileged(&format!("device: {device}")).map(|_| ())
+        let flags = || options.get("o").map_or("", String::as_str).split(',').map(str::trim);
+        let binds = flags().any(|flag| matches!(flag, "bind" | "rbind"));
+        match kind {
+            _ if device.is_empty() => Ok(()),
+            _ if binds => self.bind_mount(Path::new(device), resolve).map(drop),
+            "none" | "bind" => self.bind_mount(Path::new(device), resolve).map(drop),
+            "tmpfs" => Ok(()),
+            "nfs" | "nfs4" | "cifs" => {
+                let server = flags().find_map(|flag| flag.strip_prefix("addr=")).unwrap_or_else(|| server_of(device));
+                self.machine("mount a folder of", server)
+            }
+            _ => self.privileged(&format!("device: {device}")).map(drop),
         }
     }
 
@@ -69,4 +78,10 @@ impl Policy {
         }
         sockets.iter().any(|socket| socket.starts_with(real)).then_some("it holds the engine's socket")
     }
+}
+
+/// The machine in `//server/share` and `server:/folder`.
+fn server_of(device: &str) -> &str {
+    let device = device.trim_start_matches('/');
+    device.split(['/', ':']).next().unwrap_or(device)
 }

@@ -42,6 +42,23 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Another machine by its name or address alone: one that a volume is mounted from.
+    pub(super) fn machine(&self, doing: &str, server: &str) -> Result<(), Refusal> {
+        let server = server.to_ascii_lowercase();
+        let listed = |entry: &String| match entry.to_ascii_lowercase().strip_prefix('*') {
+            Some("") => true,
+            Some(end) => end.starts_with('.') && server.ends_with(end),
+            None => *entry.to_ascii_lowercase() == server,
+        };
+        if self.settings.network.iter().any(listed) {
+            return Ok(());
+        }
+        let line = list_with("network", &self.settings.network, &server);
+        Err(Refusal::new(doing, server).because("it is another machine").allowed_by(line))
+    }
+}
+
 fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),

@@ -50,7 +50,7 @@ impl Policy {
         let refusal = || Refusal::new("write", given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
         // Both would let a script allow itself the rest: a hook of git is a host command.
-        if real.file_name().is_some_and(|name| name == SETTINGS_FILE) {
+        if real.components().any(|part| part == Component::Normal(SETTINGS_FILE.as_ref())) {
             return Err(refusal().because(format!("{SETTINGS_FILE} says what scripts may do, and is written by hand")));
         }
         if within(&real, &self.writable) {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::library::Library;
+use super::memory::Memory;
 use super::resolver::Resolver;
 use super::unique;
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
+use crate::value::text::LARGEST;
 
 /// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900 KB where Rhai is compiled
 /// without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has to hold them all.
@@ -18,7 +20,7 @@ const CALL_LEVELS: usize = 256;
 const EXPRESSION_DEPTH: usize = 100;
 
 /// Bytes of a string, and of all strings in one list or map together.
-const STRING_BYTES: usize = 256 << 20;
+const STRING_BYTES: usize = LARGEST;
 
 /// Elements of a list, those of lists inside it included.
 const LIST_ELEMENTS: usize = 1_000_000;
@@ -39,7 +41,8 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     engine.set_optimization_level(OptimizationLevel::None);
     // Text that is made while it runs can't be read before it runs, neither by people nor by the checks.
     engine.disable_symbol("eval");
-    engine.on_progress(|_| task::ending().map(Dynamic::from));
+    let memory = Memory::new(context.host.clone());
+    engine.on_progress(move |operations| task::ending().or_else(|| memory.exceeded(operations)).map(Dynamic::from));
     let events = context.events.clone();
     engine.on_print(move |text| events.event(&Event::Print { text: text.to_owned() }));
     let events = context.events.clone();

@@ -14,6 +14,7 @@ pub mod each;
 pub mod engine;
 pub mod errors;
 pub mod library;
+mod memory;
 pub mod names;
 pub mod place;
 pub mod printer;

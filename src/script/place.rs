@@ -126,7 +126,10 @@ pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Bo
     let files = variables(host, wanted, &current, policy.project_directory(), &mut warnings)?;
     let mut environment: BTreeMap<String, String> = files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
     environment.extend(host.environment());
-    let project = wanted.project.clone().or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+    let named = |variables: &BTreeMap<String, String>| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned();
+    // Not that of `.env`, which scripts may write.
+    let policy = policy.with_given_project(wanted.project.clone().or_else(|| named(&host.environment())));
+    let project = wanted.project.clone().or_else(|| named(&environment));
     if let Some(name) = &project {
         crate::model::names::check_project(name).map_err(plain)?;
     }

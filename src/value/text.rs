@@ -3,6 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+/// Bytes of the largest text that a script may hold: as much as a file that is read, or a command that is run, may give.
+pub const LARGEST: usize = 64 << 20;
+
 use rhai::{Dynamic, Map};
 
 use super::words::word;

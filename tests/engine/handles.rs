@@ -161,7 +161,7 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
     let other = web("other");
     let refused = |text: &str, object: &str| {
         let ended = mine.script(text).ends(5);
-        ended.told(&[&format!("The {object} is not of the project \"spct-mine\": it belongs to the project \"spct-other\"")]);
+        ended.told(&[&format!("the {object}: it belongs to the project \"spct-other\""), "projects = [\"spct-other\"]"]);
     };
     refused("volume(\"spct-other_data\").remove();", "volume \"spct-other_data\"");
     refused("network(\"spct-other_default\").remove();", "network \"spct-other_default\"");
@@ -172,7 +172,7 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
         refused(&format!("container(\"spct-other-web-1\").{text};"), "container \"spct-other-web-1\"");
     }
     docker(&["volume", "create", "spct-nobodys"]);
-    mine.script("volume(\"spct-nobodys\").remove();").ends(5).told(&["spc did not make it"]);
+    mine.script("volume(\"spct-nobodys\").remove();").ends(5).told(&["no project made it"]);
     docker(&["volume", "rm", "spct-nobodys"]);
     assert!(is_there("volume", "spct-other_data"));
     assert_eq!(exec(&other.container("web"), &["cat", "/www/index.html"]), "it serves\n");

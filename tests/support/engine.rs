@@ -38,6 +38,10 @@ impl Answer {
                 let _ = never.recv();
                 Answer::of_api("1.41", "{}")
             }
+            given if given.starts_with("GET /containers/json") || given.starts_with("GET /networks") && !given.contains("/networks/") => {
+                Answer::of_api("1.41", "[]")
+            }
+            given if given.starts_with("GET /volumes") && !given.contains("/volumes/") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
             _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
         };
         (engine, asked, answer)

@@ -130,9 +130,20 @@ impl Running {
         self.ends_within(DEADLINE)
     }
 
+    /// Waits for its end, and looks at what it left before its folders are gone.
+    #[track_caller]
+    pub fn ends_then<T>(mut self, look: impl FnOnce() -> T) -> (Ended, T) {
+        (self.end(DEADLINE), look())
+    }
+
     /// Waits for its end, which has to come in that time.
     #[track_caller]
     pub fn ends_within(mut self, time: Duration) -> Ended {
+        self.end(time)
+    }
+
+    #[track_caller]
+    fn end(&mut self, time: Duration) -> Ended {
         match self.ended.recv_timeout(time) {
             Ok(status) => {
                 self.is_over = true;

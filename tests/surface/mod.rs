@@ -1,6 +1,7 @@
 //! What a user meets: the real binary, without an engine or with one that is made up.
 
 mod args;
+mod attacks;
 mod certificate;
 mod cli;
 mod compose;

@@ -29,6 +29,7 @@ use super::Surroundings;
 use super::records;
 use super::verbs::{self, Outcome, UpOptions};
 use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEngineBuilder};
+use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::{Conductor, Host};
@@ -38,6 +39,7 @@ use crate::model::reconcile::DownOptions;
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
 use crate::model::{Failure, Kind};
+use crate::policy::Policy;
 
 pub(super) const PROJECT: &str = "shop";
 const DIRECTORY: &str = "/project";
@@ -151,6 +153,7 @@ impl Machine {
             cancel: CancellationToken::new(),
             directory: DIRECTORY.into(),
             environment: Arc::new(self.environment.clone()),
+            policy: Policy::of_folder(Path::new(DIRECTORY), &|path| resolve(&*self.host, path)),
             run: records::new_run(&*self.host),
             lock: None,
         }

@@ -26,6 +26,17 @@ pub(super) fn identity() -> String {
     format!("{}@{}", user.unwrap_or_else(|| id.to_string()), uname.nodename().to_string_lossy())
 }
 
+/// Bytes of memory that this process holds.
+pub(super) fn memory() -> Option<u64> {
+    held(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// `VmRSS:     1234 kB` among the lines of a process's status.
+fn held(status: &str) -> Option<u64> {
+    let text = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    text.trim().strip_suffix(" kB")?.parse().ok().map(|kilobytes: u64| kilobytes << 10)
+}
+
 /// The name of a user id in the lines of `/etc/passwd`.
 fn user_name(users: &str, id: u32) -> Option<String> {
     users.lines().find_map(|line| {
@@ -57,5 +68,12 @@ mod tests {
     fn the_environment_holds_what_a_single_look_up_finds() {
         assert_eq!(all().get("PATH").cloned(), variable("PATH"));
         assert_eq!(variable("SPC_NO_SUCH_VARIABLE"), None);
+    }
+
+    #[test]
+    fn what_a_process_holds_is_read_from_its_status() {
+        assert_eq!(held("Name:\tspc\nVmRSS:\t    1234 kB\nThreads:\t3\n"), Some(1234 << 10));
+        assert_eq!(held("Name:\tspc\n"), None);
+        assert!(memory().unwrap() > 1 << 20);
     }
 }

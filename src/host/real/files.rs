@@ -21,9 +21,17 @@ pub(super) const NEW_FILE_MODE: u32 = 0o644;
 /// Bytes of one chunk of a stream.
 const CHUNK: usize = 64 << 10;
 
+/// Bytes that are read at once; what is larger is streamed.
+const LARGEST_READ: u64 = 64 << 20;
+
 pub(super) fn read(path: &Path) -> Result<Bytes> {
     let mut content = Vec::new();
-    open_file(path)?.read_to_end(&mut content).map_err(|error| failed("read", path, &error))?;
+    let mut file = open_file(path)?.take(LARGEST_READ + 1);
+    file.read_to_end(&mut content).map_err(|error| failed("read", path, &error))?;
+    if content.len() as u64 > LARGEST_READ {
+        let message = format!("Could not read \"{}\": it is larger than {} MiB", path.display(), LARGEST_READ >> 20);
+        return Err(HostError::new(HostErrorKind::Invalid, message));
+    }
     Ok(content.into())
 }
 

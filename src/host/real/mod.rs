@@ -81,6 +81,10 @@ impl Host for RealHost {
         environment::identity()
     }
 
+    fn memory(&self) -> Option<u64> {
+        environment::memory()
+    }
+
     fn read(&self, path: &Path) -> Result<Bytes> {
         files::read(path)
     }

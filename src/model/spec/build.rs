@@ -51,7 +51,7 @@ impl Build {
             dockerfile: map.read("dockerfile", Field::name_text)?.unwrap_or_else(|| "Dockerfile".into()),
             target: map.read("target", Field::name_text)?,
             args: map.read("args", |field| field.pairs(lookup))?.unwrap_or_default(),
-            labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            labels: map.read("labels", Field::labels)?.unwrap_or_default(),
             no_cache: map.read("no_cache", Field::bool)?.unwrap_or(false),
             pull: map.read("pull", Field::bool)?.unwrap_or(false),
             network: map.read("network", Field::name_text)?,

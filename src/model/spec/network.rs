@@ -57,7 +57,7 @@ impl Network {
             internal: map.read("internal", Field::bool)?.unwrap_or(false),
             attachable: map.read("attachable", Field::bool)?.unwrap_or(false),
             enable_ipv6: map.read("enable_ipv6", Field::bool)?.unwrap_or(false),
-            labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            labels: map.read("labels", Field::labels)?.unwrap_or_default(),
         };
         map.finish(&["enable_ipv4"])?;
         Ok(network)

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::model::failure::{Failure, SpecPath};
+use crate::model::names::is_reserved_label;
 use crate::model::{suggest, time};
 
 /// A value and where it stands.
@@ -151,6 +152,15 @@ impl<'a> Field<'a> {
             _ => return Err(self.wrong_type(wanted)),
         };
         Ok(MapReader { map, field: self.clone(), known: Vec::new() })
+    }
+
+    /// Labels, as a map or a list of `KEY=value`; none of those that say whose an object is.
+    pub fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let labels = self.pairs(&|_| Some(String::new()))?;
+        match labels.keys().find(|key| is_reserved_label(key)) {
+            Some(key) => Err(self.fail(format!("The label \"{key}\" is one that spc sets itself"))),
+            None => Ok(labels),
+        }
     }
 
     /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a key without a value, a list item without `=`.

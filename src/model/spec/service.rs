@@ -300,7 +300,7 @@ impl Service {
     /// What can't be of this service alone, whatever else there is.
     fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
         let name = &self.name;
-        if let Some(key) = self.labels.keys().find(|key| key.starts_with("dev.spc.") || key.starts_with("com.docker.compose.")) {
+        if let Some(key) = self.labels.keys().find(|key| crate::model::names::is_reserved_label(key)) {
             return Err(field.fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself")));
         }
         if let Some(twice) =

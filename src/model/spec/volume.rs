@@ -36,7 +36,7 @@ impl Volume {
             external: map.read("external", Field::bool)?.unwrap_or(false),
             driver: map.read("driver", Field::name_text)?,
             driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
-            labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            labels: map.read("labels", Field::labels)?.unwrap_or_default(),
             shared: map.read("x-spc-shared", Field::bool)?.unwrap_or(false),
         };
         map.finish(&[])?;

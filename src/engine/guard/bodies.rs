@@ -1,0 +1,190 @@
+//! What a container is made of: mounts, namespaces, privileges, networks, volumes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bollard::models;
+use serde_json::Value;
+
+use super::owners::Kind;
+use super::{EngineError, EngineErrorKind, Guard, Result};
+
+/// Host settings that give a container nothing beyond itself; with those below, the only ones made without a word in `spc.toml`. What a
+/// later Docker adds is refused until somebody looked at it.
+const HARMLESS: [&str; 41] = [
+    "AutoRemove",
+    "BlkioDeviceReadBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceWriteIOps",
+    "BlkioWeight",
+    "BlkioWeightDevice",
+    "CapDrop",
+    "ConsoleSize",
+    "CpuCount",
+    "CpuPercent",
+    "CpuPeriod",
+    "CpuQuota",
+    "CpuShares",
+    "CpusetCpus",
+    "CpusetMems",
+    "Dns",
+    "DnsOptions",
+    "DnsSearch",
+    "ExtraHosts",
+    "GroupAdd",
+    "Init",
+    "IOMaximumBandwidth",
+    "IOMaximumIOps",
+    "Isolation",
+    "Links",
+    "Memory",
+    "MemoryReservation",
+    "MemorySwap",
+    "MemorySwappiness",
+    "NanoCpus",
+    "OomKillDisable",
+    "PidsLimit",
+    "PortBindings",
+    "PublishAllPorts",
+    "ReadonlyRootfs",
+    "RestartPolicy",
+    "ShmSize",
+    "StorageOpt",
+    "Tmpfs",
+    "Ulimits",
+];
+
+impl Guard {
+    /// Holds a container's create call to the policy.
+    pub(super) async fn may_create_container(&self, name: &str, body: &models::ContainerCreateBody) -> Result<()> {
+        let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
+        let host = body.host_config.clone().unwrap_or_default();
+        self.host_settings(&host)?;
+        let volumes = self.mounts(&host)?;
+        self.labels_are_own("create the container", name, &labels).await?;
+        for volume in volumes {
+            self.may("mount the volume", Kind::Volume, &volume).await?;
+        }
+        let endpoints =
+            body.networking_config.iter().filter_map(|networking| networking.endpoints_config.as_ref()).flat_map(|it| it.keys());
+        let mode = host.network_mode.as_ref().filter(|mode| !matches!(mode.as_str(), "" | "default" | "bridge" | "none" | "host"));
+        for network in endpoints.chain(mode.filter(|mode| !mode.contains(':'))) {
+            self.policy.namespace("network", network)?;
+            self.may("connect to the network", Kind::Network, network).await?;
+        }
+        Ok(())
+    }
+
+    fn host_settings(&self, host: &models::HostConfig) -> Result<()> {
+        let settings = serde_json::to_value(host).map_err(|error| EngineError::new(EngineErrorKind::Invalid, error.to_string()))?;
+        for (key, value) in settings.as_object().into_iter().flatten().filter(|(_, value)| says_something(value)) {
+            let text = value.as_str().unwrap_or_default();
+            match key.as_str() {
+                // Looked at on their own.
+                "Binds" | "Mounts" | "LogConfig" => {}
+                "NetworkMode" => self.policy.namespace("network_mode", text)?,
+                "PidMode" => self.policy.namespace("pid", text)?,
+                "IpcMode" => self.policy.namespace("ipc", text)?,
+                "UTSMode" => self.policy.namespace("uts", text)?,
+                "UsernsMode" => self.policy.namespace("userns_mode", text)?,
+                "CgroupnsMode" => self.policy.namespace("cgroup", text)?,
+                "CapAdd" => self.each(value, "cap_add")?,
+                "Devices" => self.each(value, "devices")?,
+                "DeviceRequests" => self.each(value, "gpus")?,
+                "DeviceCgroupRules" => self.each(value, "device_cgroup_rules")?,
+                "VolumesFrom" => self.each(value, "volumes_from")?,
+                "SecurityOpt" => {
+                    let opts = value.as_array().into_iter().flatten();
+                    for opt in opts.filter(|opt| !opt.as_str().is_some_and(|opt| opt.starts_with("no-new-privileges"))) {
+                        self.policy.privileged(&format!("security_opt: {}", shown(opt)))?;
+                    }
+                }
+                key if HARMLESS.contains(&key) => {}
+                key => self.policy.privileged(&format!("{}: {}", compose_word(key), shown(value))).map(drop)?,
+            }
+        }
+        // Also an empty list: it masks nothing of `/proc` and `/sys`.
+        if host.masked_paths.is_some() || host.readonly_paths.is_some() {
+            self.policy.privileged("security_opt: systempaths=unconfined")?;
+        }
+        let driver = host.log_config.as_ref().and_then(|config| config.typ.as_deref()).unwrap_or_default();
+        Ok(self.policy.log_driver(driver)?)
+    }
+
+    fn each(&self, values: &Value, key: &str) -> Result<()> {
+        for value in values.as_array().into_iter().flatten() {
+            self.policy.privileged(&format!("{key}: {}", shown(value)))?;
+        }
+        Ok(())
+    }
+
+    /// Holds bind mounts to the policy; the names of the volumes that are mounted.
+    fn mounts(&self, host: &models::HostConfig) -> Result<Vec<String>> {
+        let mut volumes = Vec::new();
+        for bind in host.binds.iter().flatten() {
+            let (source, rest) = bind.split_once(':').unwrap_or((bind, ""));
+            if !source.starts_with('/') {
+                volumes.push(source.to_owned());
+                continue;
+            }
+            self.policy.bind_mount(Path::new(source), &|path| self.resolve(path))?;
+            let options = rest.split_once(':').map_or("", |(_, options)| options);
+            if let Some(shared) = options.split(',').find(|option| option.contains("shared") || option.contains("slave")) {
+                self.policy.privileged(&format!("propagation: {shared}"))?;
+            }
+        }
+        for mount in host.mounts.iter().flatten() {
+            let source = mount.source.as_deref().unwrap_or_default();
+            match mount.typ {
+                Some(models::MountType::BIND) => {
+                    self.policy.bind_mount(Path::new(source), &|path| self.resolve(path))?;
+                    let propagation = mount.bind_options.as_ref().and_then(|options| options.propagation);
+                    if let Some(propagation) =
+                        propagation.map(|it| it.to_string()).filter(|it| it.contains("shared") || it.contains("slave"))
+                    {
+                        self.policy.privileged(&format!("propagation: {propagation}"))?;
+                    }
+                }
+                Some(models::MountType::VOLUME) | None => {
+                    volumes.extend((!source.is_empty()).then(|| source.to_owned()));
+                    if let Some(driver) = mount.volume_options.as_ref().and_then(|options| options.driver_config.as_ref()) {
+                        let options = driver.options.clone().unwrap_or_default().into_iter().collect();
+                        self.policy.volume_options(driver.name.as_deref(), &options, &|path| self.resolve(path))?;
+                    }
+                }
+                Some(models::MountType::TMPFS) => {}
+                Some(other) => self.policy.privileged(&format!("mount of the type {other}")).map(drop)?,
+            }
+        }
+        Ok(volumes)
+    }
+}
+
+/// Whether a setting was given: Docker takes all of these for none.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Bool(true) => true,
+    }
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Docker's own name as Compose writes it: `CgroupParent` as `cgroup_parent`.
+fn compose_word(key: &str) -> String {
+    let mut word = String::new();
+    for (index, letter) in key.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}

@@ -1,0 +1,184 @@
+//! Whose the objects of the engine are, by their labels: as the lists that passed told it, else by asking.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use bollard::models;
+
+use super::{Filters, Guard, Result};
+use crate::engine::label_filter;
+use crate::host::resolve::resolve;
+use crate::model::names::{compose_label, label};
+use crate::policy::{Made, Resolution};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Container,
+    Volume,
+    Network,
+    Image,
+}
+
+/// What an object's labels say of where it is from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Origin {
+    /// spc's label and Compose's: both count.
+    projects: BTreeSet<String>,
+    from: Option<String>,
+    by_spc: bool,
+}
+
+impl Origin {
+    fn of<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let mut origin = Self::default();
+        for (key, value) in labels {
+            match key.as_str() {
+                label::PROJECT => {
+                    origin.by_spc = true;
+                    origin.projects.insert(value.clone());
+                }
+                compose_label::PROJECT => {
+                    origin.projects.insert(value.clone());
+                }
+                compose_label::WORKING_DIR => origin.from = Some(value.clone()),
+                _ => {}
+            }
+        }
+        origin
+    }
+
+    fn made(&self) -> Made {
+        Made { from: self.from.clone(), by_spc: self.by_spc }
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    /// Containers by id, volumes by name, networks by id: what these name never has other labels.
+    objects: BTreeMap<(Kind, String), Origin>,
+    /// Lists that passed whole: of all volumes, of all networks, of all containers of a project.
+    volumes: bool,
+    networks: bool,
+    containers_of: BTreeSet<String>,
+    /// Projects that are the script's own.
+    own: BTreeSet<String>,
+}
+
+/// What is known so far. An answer of the engine is remembered for the run: labels are immutable, and a project that is the
+/// script's own stays so.
+#[derive(Default)]
+pub(super) struct Owners(Mutex<Known>);
+
+impl Owners {
+    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn saw<'a>(&self, kind: Kind, id: &str, labels: impl IntoIterator<Item = (&'a String, &'a String)>) {
+        let origin = Origin::of(labels);
+        self.with(|known| known.objects.insert((kind, id.to_owned()), origin));
+    }
+
+    pub(super) fn saw_containers(&self, all: bool, filters: &Filters, listed: &[models::ContainerSummary]) {
+        for container in listed {
+            self.saw(Kind::Container, container.id.as_deref().unwrap_or_default(), container.labels.iter().flatten());
+        }
+        let of = filters.get("label").map(Vec::as_slice).unwrap_or_default();
+        if let (true, [only]) = (all && filters.len() == 1, of)
+            && let Some((compose_label::PROJECT, project)) = only.split_once('=')
+        {
+            self.with(|known| known.containers_of.insert(project.to_owned()));
+        }
+    }
+
+    pub(super) fn saw_networks(&self, filters: &Filters, listed: &[models::Network]) {
+        for network in listed {
+            self.saw(Kind::Network, network.id.as_deref().unwrap_or_default(), network.labels.iter().flatten());
+        }
+        self.with(|known| known.networks |= filters.is_empty());
+    }
+
+    pub(super) fn saw_volumes(&self, filters: &Filters, listed: &[models::Volume]) {
+        for volume in listed {
+            self.saw(Kind::Volume, &volume.name, &volume.labels);
+        }
+        self.with(|known| known.volumes |= filters.is_empty());
+    }
+}
+
+impl Guard {
+    pub(super) fn resolve(&self, path: &Path) -> Resolution {
+        resolve(&*self.host, path)
+    }
+
+    /// Refuses to do something to an object of another project, or to a container of none. What is not there is for the engine to say.
+    pub(super) async fn may(&self, doing: &str, kind: Kind, object: &str) -> Result<()> {
+        let Some(origin) = self.origin(kind, object).await? else { return Ok(()) };
+        if origin.projects.is_empty() && kind == Kind::Container {
+            return Err(self.policy.of_nobody(doing, object).into());
+        }
+        self.are_own(doing, object, &origin).await
+    }
+
+    /// Refuses to make an object in another project's name.
+    pub(super) async fn labels_are_own(&self, doing: &str, object: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+        self.are_own(doing, object, &Origin::of(labels)).await
+    }
+
+    async fn are_own(&self, doing: &str, object: &str, origin: &Origin) -> Result<()> {
+        for project in &origin.projects {
+            self.is_own(doing, object, project, origin).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_own(&self, doing: &str, object: &str, project: &str, origin: &Origin) -> Result<()> {
+        let known = self.policy.names_project(project) || self.owners.with(|known| known.own.contains(project));
+        // Its own record counts in any case: somebody else may have made it a moment ago.
+        let mut there: Vec<Made> = (!known || origin.from.is_some()).then(|| origin.made()).into_iter().collect();
+        if !known {
+            self.list_all_of(project).await?;
+            let of_project = |origin: &&Origin| origin.projects.contains(project);
+            there.extend(self.owners.with(|known| known.objects.values().filter(of_project).map(Origin::made).collect::<Vec<_>>()));
+        }
+        self.policy.own_project(project, &there, doing, object, &|path| self.resolve(path))?;
+        self.owners.with(|known| known.own.insert(project.to_owned()));
+        Ok(())
+    }
+
+    /// Makes all that is labelled with a project known; nothing is asked that a list told already.
+    async fn list_all_of(&self, project: &str) -> Result<()> {
+        use crate::engine::Engine;
+        let (containers, networks, volumes) =
+            self.owners.with(|known| (known.containers_of.contains(project), known.networks, known.volumes));
+        if !containers {
+            self.container_list(true, &label_filter(compose_label::PROJECT, project)).await?;
+        }
+        if !networks {
+            self.network_list(&Filters::new()).await?;
+        }
+        if !volumes {
+            self.volume_list(&Filters::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn origin(&self, kind: Kind, object: &str) -> Result<Option<Origin>> {
+        if let Some(origin) = self.owners.with(|known| known.objects.get(&(kind, object.to_owned())).cloned()) {
+            return Ok(Some(origin));
+        }
+        let labels = match kind {
+            Kind::Container => self.engine.container_inspect(object).await.map(|found| found.config.and_then(|config| config.labels)),
+            Kind::Volume => self.engine.volume_inspect(object).await.map(|found| Some(found.labels)),
+            Kind::Network => self.engine.network_inspect(object).await.map(|found| found.labels),
+            Kind::Image => self.engine.image_inspect(object).await.map(|found| found.config.and_then(|config| config.labels)),
+        };
+        match labels {
+            Ok(labels) => Ok(Some(Origin::of(&labels.unwrap_or_default()))),
+            // A name that is none is refused by the call itself, in better words.
+            Err(error) if error.is_not_found() || error.kind == super::EngineErrorKind::Invalid => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Past every check of a description: the calls themselves, on a simulated engine that remembers whether one came.
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
+    MountBindOptionsPropagationEnum, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig, NetworkCreateRequest, NetworkingConfig,
+    VolumeCreateRequest,
+};
+
+use super::*;
+use crate::engine::sim::{ImageSpec, SimEngine};
+use crate::host::Conductor;
+use crate::host::sim::SimHost;
+use crate::host::sim::conductor::SimConductor;
+use crate::model::names::{compose_label, label};
+use crate::policy::Settings;
+
+const HERE: &str = "/project";
+
+struct Bed {
+    conductor: Arc<SimConductor>,
+    engine: SimEngine,
+    guard: Guard,
+}
+
+fn bed(toml: &str) -> Bed {
+    let conductor = SimConductor::new(1);
+    let engine = SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"])).build();
+    let host = Arc::new(SimHost::new(conductor.clone()));
+    let policy = Policy::new(Path::new(HERE), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(&*host, path)).unwrap();
+    let guard = Guard::new(Arc::new(engine.clone()), policy, host);
+    Bed { conductor, engine, guard }
+}
+
+impl Bed {
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        Conductor::Sim(self.conductor.clone()).block_on(future)
+    }
+
+    /// Makes a container behind the guard's back, running, with a volume and a network of its project; its id.
+    fn made(&self, project: &str, from: &str) -> String {
+        let labels = of(project, from);
+        self.run(async {
+            let volume = format!("{project}_data");
+            let volume = VolumeCreateRequest { name: Some(volume), labels: Some(labels.clone()), ..VolumeCreateRequest::default() };
+            self.engine.volume_create(volume).await.unwrap();
+            let network =
+                NetworkCreateRequest { name: format!("{project}_net"), labels: Some(labels.clone()), ..NetworkCreateRequest::default() };
+            self.engine.network_create(network).await.unwrap();
+            let body = ContainerCreateBody { labels: Some(labels), ..plain() };
+            let id = self.engine.container_create(&format!("{project}-web-1"), None, body).await.unwrap().id;
+            self.engine.container_start(&id).await.unwrap();
+            id
+        })
+    }
+
+    /// What the guard says to a container with these host settings; the engine may not hear of it.
+    fn host(&self, host: HostConfig) -> String {
+        self.refused(self.guard.container_create("own-web-1", None, ContainerCreateBody { host_config: Some(host), ..own() }))
+    }
+
+    #[track_caller]
+    fn refused<T>(&self, call: impl Future<Output = Result<T>>) -> String {
+        let before = self.state();
+        let error = self.run(call).err().expect("a refusal");
+        assert_eq!(error.kind, EngineErrorKind::Refused, "{error}");
+        assert_eq!(self.state(), before, "the engine was changed");
+        match error.hint {
+            Some(hint) => format!("{} [{}]", error.message, hint.strip_prefix("to allow it, write ").unwrap_or(&hint)),
+            None => error.message,
+        }
+    }
+
+    fn state(&self) -> String {
+        format!("{:?}", self.engine.state())
+    }
+}
+
+fn plain() -> ContainerCreateBody {
+    ContainerCreateBody { image: Some("app:1".into()), ..ContainerCreateBody::default() }
+}
+
+fn own() -> ContainerCreateBody {
+    ContainerCreateBody { labels: Some(of("own", HERE)), ..plain() }
+}
+
+/// Labels as spc sets them.
+fn of(project: &str, from: &str) -> HashMap<String, String> {
+    let labels =
+        [(label::PROJECT, project), (compose_label::PROJECT, project), (compose_label::WORKING_DIR, from), (compose_label::SERVICE, "web")];
+    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+fn options(options: &[(&str, &str)]) -> HashMap<String, String> {
+    options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+const PRIVILEGED: &str = "[privileged = true under [allow] in spc.toml]";
+
+#[test]
+fn a_container_of_the_project_is_made() {
+    let bed = bed("");
+    let host = HostConfig {
+        binds: Some(vec!["/project/src:/src:ro".into(), "own_data:/data".into()]),
+        cap_drop: Some(vec!["ALL".into()]),
+        security_opt: Some(vec!["no-new-privileges:true".into()]),
+        memory: Some(1 << 20),
+        privileged: Some(false),
+        network_mode: Some("bridge".into()),
+        ..HostConfig::default()
+    };
+    let created = bed.run(bed.guard.container_create("own-web-1", None, ContainerCreateBody { host_config: Some(host), ..own() }));
+    assert!(bed.run(bed.guard.container_start(&created.unwrap().id)).unwrap());
+}
+
+#[test]
+fn every_setting_that_reaches_beyond_the_container_is_refused_at_the_call() {
+    let none = HostConfig::default;
+    let text = |text: &str| Some(text.to_owned());
+    let list = |text: &str| Some(vec![text.to_owned()]);
+    let device = DeviceMapping { path_on_host: text("/dev/sda"), ..DeviceMapping::default() };
+    let gpu = DeviceRequest { driver: text("nvidia"), ..DeviceRequest::default() };
+    for (host, what) in vec![
+        (HostConfig { privileged: Some(true), ..none() }, "privileged: true"),
+        (HostConfig { pid_mode: text("host"), ..none() }, "pid: host"),
+        (HostConfig { pid_mode: text("container:other"), ..none() }, "pid: container:other"),
+        (HostConfig { network_mode: text("host"), ..none() }, "network_mode: host"),
+        (HostConfig { network_mode: text("container:other"), ..none() }, "network_mode: container:other"),
+        (HostConfig { ipc_mode: text("host"), ..none() }, "ipc: host"),
+        (HostConfig { uts_mode: text("host"), ..none() }, "uts: host"),
+        (HostConfig { userns_mode: text("host"), ..none() }, "userns_mode: host"),
+        (HostConfig { cgroup_parent: text("/docker"), ..none() }, "cgroup_parent: /docker"),
+        (HostConfig { runtime: text("unsafe"), ..none() }, "runtime: unsafe"),
+        (HostConfig { cap_add: list("SYS_ADMIN"), ..none() }, "cap_add: SYS_ADMIN"),
+        (HostConfig { security_opt: list("seccomp=unconfined"), ..none() }, "security_opt: seccomp=unconfined"),
+        (HostConfig { security_opt: list("label:disable"), ..none() }, "security_opt: label:disable"),
+        (HostConfig { masked_paths: Some(Vec::new()), ..none() }, "security_opt: systempaths=unconfined"),
+        (HostConfig { volumes_from: list("other-db-1"), ..none() }, "volumes_from: other-db-1"),
+        (HostConfig { device_cgroup_rules: list("a *:* rwm"), ..none() }, "device_cgroup_rules: a *:* rwm"),
+        (HostConfig { devices: Some(vec![device]), ..none() }, "devices: {\"PathOnHost\":\"/dev/sda\"}"),
+        (HostConfig { device_requests: Some(vec![gpu]), ..none() }, "gpus: {\"Driver\":\"nvidia\"}"),
+        (HostConfig { sysctls: Some(options(&[("kernel.shmmax", "1")])), ..none() }, "sysctls: {\"kernel.shmmax\":\"1\"}"),
+        (HostConfig { oom_score_adj: Some(-1000), ..none() }, "oom_score_adj: -1000"),
+        (HostConfig { log_config: Some(HostConfigLogConfig { typ: text("syslog"), config: None }), ..none() }, "logging: syslog"),
+    ] {
+        assert_eq!(bed("").host(host.clone()), format!("A script may not use \"{what}\" {PRIVILEGED}"));
+        let allowed = bed("[allow]\nprivileged = true\n");
+        let body = ContainerCreateBody { host_config: Some(host), ..own() };
+        let made = allowed.run(allowed.guard.container_create("own-web-1", None, body));
+        // Some of it the simulated engine refuses in its own words.
+        assert!(made.err().is_none_or(|error| error.kind != EngineErrorKind::Refused), "{what}");
+    }
+}
+
+#[test]
+fn every_way_to_mount_the_host_is_refused_at_the_call() {
+    let bed = bed("");
+    let bind = |source: &str| HostConfig { binds: Some(vec![format!("{source}:/host")]), ..HostConfig::default() };
+    let mounted = |mount: Mount| HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() };
+    let long = |source: &str| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.to_owned()),
+        target: Some("/host".into()),
+        ..Mount::default()
+    };
+    let disguised = |kind: &str, o: &str, device: &str| {
+        let driver = MountVolumeOptionsDriverConfig {
+            name: Some("local".into()),
+            options: Some(options(&[("type", kind), ("o", o), ("device", device)])),
+        };
+        let volume = MountVolumeOptions { driver_config: Some(driver), ..MountVolumeOptions::default() };
+        Mount { typ: Some(MountType::VOLUME), target: Some("/host".into()), volume_options: Some(volume), ..Mount::default() }
+    };
+    for source in
+        ["/", "//", "/etc", "/etc/", "/project/../etc", "/var/run/docker.sock", "/run", "/var/run", "/proc/1/root", "/project/../.."]
+    {
+        assert!(bed.host(bind(source)).starts_with("A script may not mount"), "{source}");
+        assert!(bed.host(mounted(long(source))).starts_with("A script may not mount"), "{source}");
+        assert!(bed.host(mounted(disguised("none", "ro,bind", source))).starts_with("A script may not mount"), "{source}");
+        assert!(bed.host(mounted(disguised("tmpfs", "rbind", source))).starts_with("A script may not mount"), "{source}");
+        let volume = VolumeCreateRequest {
+            name: Some("own_data".into()),
+            labels: Some(of("own", HERE)),
+            driver_opts: Some(options(&[("type", "none"), ("o", "bind"), ("device", source)])),
+            ..VolumeCreateRequest::default()
+        };
+        assert!(bed.refused(bed.guard.volume_create(volume)).starts_with("A script may not mount"), "{source}");
+    }
+    let shared = MountBindOptions { propagation: Some(MountBindOptionsPropagationEnum::RSHARED), ..MountBindOptions::default() };
+    let shared = Mount { bind_options: Some(shared), ..long("/project/src") };
+    assert_eq!(bed.host(mounted(shared)), format!("A script may not use \"propagation: rshared\" {PRIVILEGED}"));
+    assert_eq!(bed.host(mounted(disguised("ext4", "", "/dev/sda1"))), format!("A script may not use \"device: /dev/sda1\" {PRIVILEGED}"));
+}
+
+#[test]
+fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
+    let bed = bed("");
+    let id = bed.made("other", "/srv/other");
+    let line = "[projects = [\"other\"] under [allow] in spc.toml]";
+    let said = |doing: &str, object: &str| {
+        format!("A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\" {line}")
+    };
+    let guard = &bed.guard;
+    let stop = StopRequest::default();
+    for name in [&id, &"other-web-1".to_owned()] {
+        assert_eq!(bed.refused(guard.container_start(name)), said("start the container", name));
+        assert_eq!(bed.refused(guard.container_stop(name, &stop)), said("stop the container", name));
+        assert_eq!(bed.refused(guard.container_restart(name, &stop)), said("restart the container", name));
+        assert_eq!(bed.refused(guard.container_kill(name, "KILL")), said("send a signal to the container", name));
+        assert_eq!(bed.refused(guard.container_rename(name, "own-web-1")), said("rename the container", name));
+        assert_eq!(bed.refused(guard.container_remove(name, true, true)), said("remove the container", name));
+        assert_eq!(bed.refused(guard.container_logs(name, &LogsRequest::default())), said("read the log of the container", name));
+        assert_eq!(bed.refused(guard.container_top(name)), said("look into the container", name));
+        assert_eq!(bed.refused(guard.container_upload(name, "/", Bytes::new())), said("write into the container", name));
+        assert_eq!(bed.refused(guard.container_download(name, "/etc")), said("read from the container", name));
+        let exec = ExecRequest { command: vec!["id".into()], ..ExecRequest::default() };
+        assert_eq!(bed.refused(guard.exec_start(name, &exec)), said("run a command in the container", name));
+    }
+    assert_eq!(bed.refused(guard.volume_remove("other_data", true)), said("remove the volume", "other_data"));
+    assert_eq!(bed.refused(guard.network_remove("other_net")), said("remove the network", "other_net"));
+    let mounts = HostConfig { binds: Some(vec!["other_data:/data".into()]), ..HostConfig::default() };
+    assert_eq!(bed.host(mounts), said("mount the volume", "other_data"));
+    let joins = HostConfig { network_mode: Some("other_net".into()), ..HostConfig::default() };
+    assert_eq!(bed.host(joins), said("connect to the network", "other_net"));
+    let endpoints = NetworkingConfig { endpoints_config: Some(HashMap::from([("other_net".to_owned(), EndpointSettings::default())])) };
+    let body = ContainerCreateBody { networking_config: Some(endpoints), ..own() };
+    assert_eq!(bed.refused(guard.container_create("own-web-1", None, body)), said("connect to the network", "other_net"));
+}
+
+#[test]
+fn nothing_is_made_in_another_projects_name() {
+    let bed = bed("");
+    bed.made("other", "/srv/other");
+    let forged = |from: &str| ContainerCreateBody { labels: Some(of("other", from)), ..plain() };
+    // Not from its own folder's record, nor from this one's.
+    for from in ["/srv/other", HERE] {
+        let said = bed.refused(bed.guard.container_create("other-web-2", None, forged(from)));
+        assert!(said.starts_with("A script may not create the container \"other-web-2\": it belongs to the project \"other\""), "{said}");
+    }
+    let labels = || Some(HashMap::from([(label::PROJECT.to_owned(), "other".to_owned())]));
+    let volume = VolumeCreateRequest { name: Some("x".into()), labels: labels(), ..VolumeCreateRequest::default() };
+    assert!(bed.refused(bed.guard.volume_create(volume)).starts_with("A script may not create the volume \"x\""));
+    let network = NetworkCreateRequest { name: "x".into(), labels: labels(), ..NetworkCreateRequest::default() };
+    assert!(bed.refused(bed.guard.network_create(network)).starts_with("A script may not create the network \"x\""));
+}
+
+#[test]
+fn a_project_that_a_person_named_is_a_scripts_to_change() {
+    let bed = bed("[allow]\nprojects = [\"other\"]\n");
+    let id = bed.made("other", "/srv/other");
+    assert!(bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap());
+    let given = self::bed("");
+    given.made("other", "/srv/other");
+    let host = Arc::new(SimHost::new(given.conductor.clone()));
+    let policy = Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path)).with_given_project(Some("other".into()));
+    let guard = Guard::new(Arc::new(given.engine.clone()), policy, host);
+    assert!(given.run(guard.container_stop("other-web-1", &StopRequest::default())).unwrap());
+}
+
+#[test]
+fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
+    let bed = bed("");
+    let id = bed.made("other", "/srv/other");
+    bed.run(bed.engine.container_remove(&id, true, true)).unwrap();
+    assert!(bed.refused(bed.guard.volume_remove("other_data", true)).contains("made from \"/srv/other\""));
+    // Those of Docker Compose say nothing of their folder.
+    let composed = VolumeCreateRequest {
+        name: Some("shop_data".into()),
+        labels: Some(HashMap::from([(compose_label::PROJECT.to_owned(), "shop".to_owned())])),
+        ..VolumeCreateRequest::default()
+    };
+    bed.run(bed.engine.volume_create(composed)).unwrap();
+    assert!(bed.refused(bed.guard.volume_remove("shop_data", true)).contains("by Docker Compose from a folder that is not recorded"));
+}
+
+#[test]
+fn what_nobody_made_is_not_changed_but_may_be_used() {
+    let bed = bed("");
+    bed.run(async {
+        bed.engine.container_create("stray", None, plain()).await.unwrap();
+        let volume = VolumeCreateRequest { name: Some("shared".into()), ..VolumeCreateRequest::default() };
+        bed.engine.volume_create(volume).await.unwrap();
+    });
+    assert_eq!(
+        bed.refused(bed.guard.container_remove("stray", true, true)),
+        "A script may not remove the container \"stray\": no project made it"
+    );
+    let host = HostConfig { binds: Some(vec!["shared:/data".into()]), ..HostConfig::default() };
+    let made = bed.run(bed.guard.container_create("own-web-1", None, ContainerCreateBody { host_config: Some(host), ..own() }));
+    assert!(made.is_ok());
+}
+
+#[test]
+fn a_container_that_is_gone_is_the_engines_to_tell() {
+    let bed = bed("");
+    assert!(bed.run(bed.guard.container_stop("none", &StopRequest::default())).unwrap_err().is_not_found());
+}
+
+#[test]
+fn other_privileged_calls_are_refused() {
+    let bed = bed("");
+    let labels = Some(of("own", HERE));
+    let created = bed.run(bed.guard.container_create("own-web-1", None, own())).unwrap();
+    let exec = ExecRequest { command: vec!["id".into()], privileged: true, ..ExecRequest::default() };
+    assert_eq!(
+        bed.refused(bed.guard.exec_start(&created.id, &exec)),
+        format!("A script may not use \"exec with privileged: true\" {PRIVILEGED}")
+    );
+    for driver in ["host", "macvlan", "ipvlan", "some/plugin"] {
+        let network = NetworkCreateRequest {
+            name: "x".into(),
+            driver: Some(driver.into()),
+            labels: labels.clone(),
+            ..NetworkCreateRequest::default()
+        };
+        assert_eq!(bed.refused(bed.guard.network_create(network)), format!("A script may not use \"driver: {driver}\" {PRIVILEGED}"));
+    }
+    let build = BuildRequest {
+        tags: vec!["own-web".into()],
+        dockerfile: "Dockerfile".into(),
+        target: None,
+        args: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        no_cache: false,
+        pull: false,
+        network: Some("host".into()),
+        platform: None,
+        context_digest: String::new(),
+        context: Box::pin(futures::stream::empty()),
+    };
+    assert_eq!(bed.refused(bed.guard.image_build(build)), format!("A script may not use \"build with network: host\" {PRIVILEGED}"));
+    assert_eq!(
+        bed.refused(bed.guard.network_connect("host", &created.id, EndpointSettings::default())),
+        format!("A script may not use \"network: host\" {PRIVILEGED}")
+    );
+}
+
+#[test]
+fn nothing_is_asked_that_a_list_told_already() {
+    let bed = bed("");
+    let id = bed.made("own", HERE);
+    bed.run(async {
+        bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own")).await.unwrap();
+        bed.guard.network_list(&Filters::new()).await.unwrap();
+        bed.guard.volume_list(&Filters::new()).await.unwrap();
+    });
+    let before = bed.engine.calls().len();
+    bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap();
+    assert_eq!(bed.engine.calls().len(), before + 1);
+}

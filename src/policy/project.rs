@@ -1,0 +1,76 @@
+//! Whose an object on the engine is.
+//!
+//! A project is a script's own when its name is one that a person gave (`--project`, `COMPOSE_PROJECT_NAME` in the environment, `projects`
+//! in `spc.toml`), or when nothing of it was made from another folder than the project directory. A script can choose the first name
+//! of neither, nor what is recorded on the engine.
+
+use std::path::Path;
+
+use super::path::{self, Resolve};
+use super::settings::list_with;
+use super::{Policy, Refusal};
+
+/// A project that a script may change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedProject(String);
+
+impl CheckedProject {
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Something on the engine that is labelled with a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The project directory that it was made from; Docker Compose records it for containers only.
+    pub from: Option<String>,
+    /// By spc, not by Docker Compose.
+    pub by_spc: bool,
+}
+
+impl Policy {
+    /// Whether a person named the project as one that scripts may change.
+    pub fn names_project(&self, name: &str) -> bool {
+        self.settings.projects.iter().chain(&self.given_project).any(|own| own == name)
+    }
+
+    /// A project that something is to be done to. `doing` and `object` are for the refusal: `change the container`, `other-db-1`;
+    /// `there` is all that is labelled with the project.
+    pub fn own_project(
+        &self,
+        name: &str,
+        there: &[Made],
+        doing: &str,
+        object: &str,
+        resolve: Resolve<'_>,
+    ) -> Result<CheckedProject, Refusal> {
+        if self.names_project(name) {
+            return Ok(CheckedProject(name.to_owned()));
+        }
+        let reason = |how: &str| Err(self.foreign(doing, object, name, how));
+        let is_here = |from: &str| path::real(&path::clean(Path::new(from)), resolve).as_deref() == Ok(self.project_directory());
+        if let Some(from) = there.iter().filter_map(|made| made.from.as_deref()).find(|from| !is_here(from)) {
+            return reason(&format!(", made from \"{from}\""));
+        }
+        // Once its containers are gone, nothing says from where Docker Compose made a volume.
+        if there.iter().all(|made| made.from.is_none()) && there.iter().any(|made| !made.by_spc) {
+            return reason(", made by Docker Compose from a folder that is not recorded");
+        }
+        Ok(CheckedProject(name.to_owned()))
+    }
+
+    /// The refusal of an object of the project `owner`.
+    pub fn foreign(&self, doing: &str, object: &str, owner: &str, how: &str) -> Refusal {
+        Refusal::new(doing, object).because(format!("it belongs to the project \"{owner}\"{how}")).allowed_by(list_with(
+            "projects",
+            &self.settings.projects,
+            owner,
+        ))
+    }
+
+    /// The refusal of an object that no project made.
+    pub fn of_nobody(&self, doing: &str, object: &str) -> Refusal {
+        Refusal::new(doing, object).because("no project made it")
+    }
+}

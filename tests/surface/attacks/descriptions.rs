@@ -1,0 +1,204 @@
+//! Descriptions that ask for the host.
+
+use super::{line, refused};
+use crate::support::Spc;
+
+fn service(keys: &str) -> String {
+    format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", {keys} }} }} }}).up();")
+}
+
+fn volume(keys: &str) -> String {
+    format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", volumes: [\"v:/v\"] }} }}, volumes: #{{ v: #{{ {keys} }} }} }}).up();")
+}
+
+/// A project with symlinks to where nothing is to be mounted from.
+fn project() -> Spc {
+    Spc::new()
+        .file("spc.toml", "")
+        .folder("own")
+        .link("all", "/")
+        .link("run", "/var/run")
+        .link("engine", "/var/run/docker.sock")
+        .link("up", "..")
+}
+
+#[test]
+fn the_host_is_not_mounted_under_any_name() {
+    for source in [
+        "/",
+        "//",
+        "/.",
+        "/./",
+        "/etc",
+        "/etc/",
+        "..",
+        "../",
+        "./../..",
+        "./all",
+        "./all/etc",
+        "./own/../..",
+        "/proc/1/root",
+        "/var/run",
+        "/run",
+        "/var/run/docker.sock",
+        "/run/docker.sock",
+        "/var/../run/./docker.sock",
+        "./run",
+        "./run/docker.sock",
+        "./engine",
+        "./up",
+    ] {
+        for script in [
+            service(&format!("volumes: [\"{source}:/host\"]")),
+            service(&format!("volumes: [\"{source}:/host:ro\"]")),
+            service(&format!("volumes: [#{{ type: \"bind\", source: \"{source}\", target: \"/host\" }}]")),
+            service(&format!(
+                "volumes: [#{{ type: \"bind\", source: \"{source}\", target: \"/host\", bind: #{{ create_host_path: false }} }}]"
+            )),
+            volume(&format!("driver_opts: #{{ type: \"none\", o: \"bind\", device: \"{source}\" }}")),
+            volume(&format!("driver: \"local\", driver_opts: #{{ type: \"tmpfs\", o: \"ro, rbind\", device: \"{source}\" }}")),
+            volume(&format!("driver_opts: #{{ o: \"bind,ro\", device: \"{source}\" }}")),
+            format!("volume(\"v\").create(#{{ driver_opts: #{{ type: \"none\", o: \"bind\", device: \"{source}\" }} }});"),
+        ] {
+            let ended = refused(project(), &script);
+            assert!(ended.stderr.starts_with("error: A script may not mount \""), "{script}: {ended}");
+            // Where it can't be followed it is refused for that.
+            assert!(ended.stderr.contains("to allow it, write ") || ended.stderr.contains("a symlink that leads nowhere"), "{ended}");
+        }
+    }
+}
+
+#[test]
+fn devices_other_machines_and_plugins_are_no_volumes() {
+    let named = |keys: &str| line(&refused(Spc::new(), &volume(keys)));
+    assert_eq!(named("driver_opts: #{ type: \"ext4\", device: \"/dev/sda1\" }"), "privileged = true");
+    assert_eq!(named("driver_opts: #{ device: \"/dev/sda1\" }"), "privileged = true");
+    assert_eq!(
+        named("driver_opts: #{ type: \"overlay\", device: \"overlay\", o: \"lowerdir=/,upperdir=/a,workdir=/b\" }"),
+        "privileged = true"
+    );
+    assert_eq!(named("driver: \"local-persist\", driver_opts: #{ mountpoint: \"/\" }"), "privileged = true");
+    assert_eq!(named("driver_opts: #{ type: \"nfs\", o: \"addr=10.0.0.5,rw\", device: \":/\" }"), "network = [\"10.0.0.5\"]");
+    assert_eq!(named("driver_opts: #{ type: \"cifs\", device: \"//files.example/all\" }"), "network = [\"files.example\"]");
+}
+
+#[test]
+fn networks_are_the_engines_own() {
+    let network = |keys: &str| {
+        format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", networks: [\"n\"] }} }}, networks: #{{ n: #{{ {keys} }} }} }}).up();")
+    };
+    for keys in [
+        "external: true, name: \"host\"",
+        "name: \"host\"",
+        "name: \"container:other-db-1\"",
+        "driver: \"host\"",
+        "driver: \"macvlan\"",
+        "driver: \"ipvlan\"",
+    ] {
+        assert_eq!(line(&refused(Spc::new(), &network(keys))), "privileged = true", "{keys}");
+    }
+    assert_eq!(line(&refused(Spc::new(), "network(\"n\").create(#{ driver: \"macvlan\" });\n")), "privileged = true");
+}
+
+#[test]
+fn a_build_does_not_get_the_hosts_network_nor_a_log_another_driver() {
+    let build = "stack(\"x\", #{ services: #{ a: #{ build: #{ context: \".\", network: \"host\" } } } }).build();";
+    assert_eq!(line(&refused(Spc::new().file("Dockerfile", "FROM a"), build)), "privileged = true");
+    let image = "image(\"a\").build(#{ context: \".\", network: \"container:other-db-1\" });";
+    assert_eq!(line(&refused(Spc::new().file("Dockerfile", "FROM a"), image)), "privileged = true");
+    assert_eq!(line(&refused(Spc::new(), &service("logging: #{ driver: \"syslog\" }"))), "privileged = true");
+}
+
+#[test]
+fn a_key_that_gives_the_host_is_refused_whether_it_is_done_or_not() {
+    for key in [
+        "privileged: true",
+        "cap_add: [\"SYS_ADMIN\"]",
+        "devices: [\"/dev/sda\"]",
+        "device_cgroup_rules: [\"a *:* rwm\"]",
+        "pid: \"host\"",
+        "pid: \"container:other-db-1\"",
+        "ipc: \"host\"",
+        "uts: \"host\"",
+        "userns_mode: \"host\"",
+        "cgroup: \"host\"",
+        "cgroup_parent: \"/\"",
+        "network_mode: \"host\"",
+        "network_mode: \"container:other-db-1\"",
+        "network_mode: \"service:a\"",
+        "security_opt: [\"seccomp=unconfined\"]",
+        "sysctls: #{ \"kernel.shmmax\": 1 }",
+        "runtime: \"other\"",
+        "gpus: \"all\"",
+        "oom_score_adj: -1000",
+        "credential_spec: #{ file: \"a\" }",
+        "volumes_from: [\"container:other-db-1\"]",
+        "use_api_socket: true",
+        "provider: #{ type: \"other\" }",
+        "post_start: [#{ command: \"id\", privileged: true }]",
+        "extends: #{ file: \"/etc/a.yaml\", service: \"a\" }",
+        "label_file: \"/etc/shadow\"",
+        "configs: [#{ source: \"a\" }]",
+    ] {
+        let ended = Spc::new().runbook(&format!("{}\nprint(\"went on\");", service(key))).output();
+        assert!(matches!(ended.code, 2 | 5) && ended.stdout.is_empty(), "{key}: {ended}");
+    }
+    for key in [
+        "additional_contexts: #{ a: \"/etc\" }",
+        "secrets: [\"a\"]",
+        "ssh: [\"default\"]",
+        "entitlements: [\"security.insecure\"]",
+        "privileged: true",
+    ] {
+        let script = format!("stack(\"x\", #{{ services: #{{ a: #{{ build: #{{ context: \".\", {key} }} }} }} }});");
+        let ended = Spc::new().runbook(&format!("{script}\nprint(\"went on\");")).output();
+        assert!(matches!(ended.code, 2 | 5) && ended.stdout.is_empty(), "{key}: {ended}");
+    }
+}
+
+#[test]
+fn no_label_of_spc_or_compose_is_forged() {
+    for label in
+        ["dev.spc.project", "dev.spc.lock", "dev.spc.holds", "com.docker.compose.project", "com.docker.compose.project.working_dir"]
+    {
+        for script in [
+            service(&format!("labels: #{{ \"{label}\": \"other\" }}")),
+            service(&format!("labels: [\"{label}=other\"]")),
+            volume(&format!("labels: #{{ \"{label}\": \"other\" }}")),
+            format!(
+                "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", networks: [\"n\"] }} }}, networks: #{{ n: #{{ labels: [\"{label}=other\"] }} }} }});"
+            ),
+            format!("stack(\"x\", #{{ services: #{{ a: #{{ build: #{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }} }} }} }});"),
+            format!("volume(\"v\").create(#{{ labels: #{{ \"{label}\": \"other\" }} }});"),
+            format!("network(\"n\").create(#{{ labels: #{{ \"{label}\": \"other\" }} }});"),
+            format!("image(\"a\").build(#{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }});"),
+        ] {
+            let asked = super::Asked::default();
+            let ended = Spc::new().engine(asked.engine(|_| None)).runbook(&format!("{script}\nprint(\"went on\");")).output();
+            assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{script}: {ended}");
+            assert!(ended.stderr.contains(&format!("\"{label}\"")), "{script}: {ended}");
+            assert_eq!(asked.changes(), [] as [String; 0], "{script}");
+        }
+    }
+    let file = "services: { a: { image: a, labels: { dev.spc.project: other } } }";
+    let ended = Spc::new().file("scripts/compose.yaml", file).runbook("compose();").output();
+    assert_eq!(ended.code, 2, "{ended}");
+}
+
+#[test]
+fn the_line_that_is_named_allows_it() {
+    for script in [
+        service("volumes: [\"/etc:/host\"]"),
+        volume("driver_opts: #{ type: \"nfs\", o: \"addr=10.0.0.5\", device: \":/\" }"),
+        volume("driver: \"some/plugin\""),
+        service("logging: #{ driver: \"syslog\" }"),
+    ] {
+        let line = line(&refused(Spc::new(), &script));
+        let described = script.replace(".up();", ";");
+        Spc::new()
+            .file("spc.toml", format!("[allow]\n{line}\n"))
+            .runbook(&format!("{described}\nprint(\"went on\");"))
+            .stdout("went on\n")
+            .run();
+    }
+}

@@ -1,0 +1,55 @@
+//! What a hostile runbook tries, through the real binary: each is refused, says what would allow it, and has done nothing.
+
+mod bombs;
+mod descriptions;
+mod files;
+mod imports;
+mod language;
+mod projects;
+mod reference;
+
+use std::sync::{Arc, Mutex};
+
+use crate::support::{Answer, Ended, Spc};
+
+/// Requests that reached the engine.
+#[derive(Clone, Default)]
+pub struct Asked(Arc<Mutex<Vec<String>>>);
+
+impl Asked {
+    /// An engine that is there, holds nothing, and remembers what it is asked.
+    pub fn engine(&self, answer: impl Fn(&str) -> Option<Answer> + Send + 'static) -> impl Fn(&str) -> Answer + Send + 'static {
+        let asked = self.0.clone();
+        move |request| {
+            asked.lock().unwrap().push(request.to_owned());
+            answer(request).unwrap_or_else(|| match request {
+                "GET /_ping" => Answer::of_api("1.41", "OK"),
+                _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+            })
+        }
+    }
+
+    /// Those that change something.
+    pub fn changes(&self) -> Vec<String> {
+        let asked = self.0.lock().unwrap();
+        let is_read = |request: &str| request.starts_with("GET ") || request.starts_with("HEAD ");
+        asked.iter().filter(|request| !is_read(request)).cloned().collect()
+    }
+}
+
+/// Runs a runbook that has to be refused by policy before anything is done: nothing is asked of the engine, nothing printed.
+#[track_caller]
+pub fn refused(run: Spc, script: &str) -> Ended {
+    let asked = Asked::default();
+    let ended = run.engine(asked.engine(|_| None)).runbook(&format!("{script}\nprint(\"went on\");")).output();
+    assert_eq!((ended.code, ended.stdout.as_str()), (5, ""), "{script}: {ended}");
+    assert_eq!(asked.0.lock().unwrap().as_slice(), [] as [String; 0], "{script}");
+    ended
+}
+
+/// The line that a refusal says to add.
+#[track_caller]
+pub fn line(ended: &Ended) -> String {
+    let (_, line) = ended.stderr.split_once("to allow it, write ").unwrap_or_else(|| panic!("no line to add: {ended}"));
+    line.split_once(" under [allow] in spc.toml\n").expect("where to add it").0.to_owned()
+}

@@ -1,0 +1,125 @@
+//! Another project's objects, on an engine that has some.
+
+use super::{Asked, line};
+use crate::support::{Answer, Ended, Spc};
+
+/// A container of the project `other`, made from another folder; and that project's list.
+fn other(request: &str) -> Option<Answer> {
+    let labels = r#"{"com.docker.compose.project":"other","com.docker.compose.service":"web","com.docker.compose.project.working_dir":"/srv/other","dev.spc.project":"other"}"#;
+    let body = match request.split_once(' ')? {
+        ("GET", "/containers/other-web-1/json" | "/containers/0123/json") => {
+            format!(
+                r#"{{"Id":"0123","Name":"/other-web-1","Config":{{"Labels":{labels},"Env":["PASSWORD=told"]}},"State":{{"Status":"running","Running":true}}}}"#
+            )
+        }
+        ("GET", path) if path.starts_with("/containers/json") => {
+            format!(r#"[{{"Id":"0123","Names":["/other-web-1"],"State":"running","Status":"Up 2 hours","Labels":{labels}}}]"#)
+        }
+        ("GET", path) if path.starts_with("/networks") && !path.contains("/networks/") => "[]".to_owned(),
+        ("GET", path) if path.starts_with("/volumes/other_data") => {
+            format!(r#"{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":null,"Labels":{labels}}}"#)
+        }
+        ("GET", path) if path.starts_with("/volumes") && !path.contains("/volumes/") => r#"{"Volumes":[]}"#.to_owned(),
+        // The image of every project's lock.
+        ("GET", path) if path.starts_with("/images/spc") => r#"{"Id":"sha256:01"}"#.to_owned(),
+        ("GET", path) if path.starts_with("/images/json") => "[]".to_owned(),
+        _ => return None,
+    };
+    Some(Answer::of_api("1.41", &body))
+}
+
+#[track_caller]
+fn run(script: &str) -> (Ended, Vec<String>) {
+    let asked = Asked::default();
+    let ended = Spc::new().engine(asked.engine(other)).runbook(&format!("{script}\nprint(\"went on\");")).output();
+    (ended, asked.changes())
+}
+
+/// Refused by policy with the line to add, and nothing of the engine was changed.
+#[track_caller]
+fn refused(script: &str) {
+    let (ended, changes) = run(script);
+    assert_eq!((ended.code, ended.stdout.as_str()), (5, ""), "{script}: {ended}");
+    assert_eq!(line(&ended), "projects = [\"other\"]", "{script}: {ended}");
+    assert_eq!(changes, [] as [String; 0], "{script}");
+    assert!(!ended.stderr.contains("told"), "{ended}");
+}
+
+const DESCRIBED: &str = "stack(\"other\", #{ services: #{ web: #{ image: \"a\" } } })";
+
+#[test]
+fn containers_of_another_project_are_not_touched_nor_looked_into() {
+    for call in [
+        "start()",
+        "stop()",
+        "restart()",
+        "kill()",
+        "kill(\"HUP\")",
+        "remove()",
+        "exec(\"id\")",
+        "read(\"/etc/passwd\")",
+        "write(\"/a\", \"x\")",
+        "logs()",
+        "inspect()",
+    ] {
+        refused(&format!("container(\"other-web-1\").{call};"));
+        refused(&format!("attempt(|| container(\"other-web-1\").{call});"));
+    }
+    refused("exec(container(\"other-web-1\"), \"id\");");
+    refused("healthcheck(container(\"other-web-1\"), #{ test: \"id\" });");
+    refused("volume(\"other_data\").remove();");
+}
+
+#[test]
+fn describing_a_project_of_that_name_does_not_make_it_ones_own() {
+    for script in [
+        "down();",
+        "down(#{ volumes: true });",
+        "stop();",
+        "restart();",
+        "up();",
+        "up((), #{ adopt: true, remove_orphans: true });",
+        "service(\"web\").exec(\"id\");",
+        "service(\"web\").kill();",
+        "service(\"web\").logs();",
+        "service(\"web\").read(\"/etc/passwd\");",
+        "service(\"web\").write(\"/a\", \"x\");",
+    ] {
+        let (ended, changes) = run(&format!("let s = {DESCRIBED};\ns.{script}"));
+        assert_eq!(changes, [] as [String; 0], "{script}");
+        // `up` may end sooner: what it would make is not on the engine.
+        assert!(ended.code != 0 && ended.stdout.is_empty(), "{script}: {ended}");
+        if !script.starts_with("up") {
+            assert_eq!((ended.code, line(&ended).as_str()), (5, "projects = [\"other\"]"), "{script}: {ended}");
+        }
+    }
+    refused(&format!("{DESCRIBED};\nexec(\"web\", \"id\");"));
+    refused(&format!("{DESCRIBED};\ncontainer(\"other-web-1\").remove();"));
+    refused(&format!("guarded({DESCRIBED}, \"mine\", |g| ());"));
+}
+
+#[test]
+fn that_it_is_there_and_how_it_stands_is_no_secret() {
+    let (ended, changes) = run(&format!("print(container(\"other-web-1\").exists());\nprint({DESCRIBED}.service(\"web\").state);"));
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "true\nrunning\nwent on\n"), "{ended}");
+    assert_eq!(changes, [] as [String; 0]);
+}
+
+#[test]
+fn a_person_can_name_it() {
+    let stops = |run: Spc| {
+        let asked = Asked::default();
+        let engine = asked.engine(|request| match request {
+            "POST /containers/other-web-1/stop?" => Some(Answer::of_api("1.41", "").with_status(204)),
+            _ => other(request),
+        });
+        let ended = run.engine(engine).runbook("container(\"other-web-1\").stop();").output();
+        (ended.code, asked.changes())
+    };
+    let stopped = (0, vec!["POST /containers/other-web-1/stop?".to_owned()]);
+    assert_eq!(stops(Spc::new().file("spc.toml", "[allow]\nprojects = [\"other\"]\n")), stopped);
+    assert_eq!(stops(Spc::new().args(["--project", "other"])), stopped);
+    assert_eq!(stops(Spc::new().env("COMPOSE_PROJECT_NAME", "other")), stopped);
+    // A script can write this file: it names no project that is another folder's.
+    assert_eq!(stops(Spc::new().file(".env", "COMPOSE_PROJECT_NAME=other\n")), (5, Vec::new()));
+}
