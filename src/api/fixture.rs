@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ impl Fixture {
 
     pub(crate) fn made(seed: u64, project: ProjectSettings, words: &[&str]) -> Self {
         let sim = SimConductor::new(seed);
-        let host = Arc::new(MemoryHost { sim: sim.clone(), nodes: Mutex::default() });
+        let host = Arc::new(MemoryHost { sim: sim.clone(), nodes: Mutex::default(), held: AtomicU64::default() });
         let seen = Arc::new(Seen::default());
         let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
         let command =
@@ -138,6 +139,8 @@ impl Fixture {
 pub(crate) struct MemoryHost {
     sim: Arc<SimConductor>,
     nodes: Mutex<BTreeMap<PathBuf, Node>>,
+    /// Bytes of memory that the process is said to hold.
+    pub held: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -190,6 +193,9 @@ impl Host for MemoryHost {
     }
     fn random(&self, buffer: &mut [u8]) {
         buffer.fill(7);
+    }
+    fn memory(&self) -> Option<u64> {
+        Some(self.held.load(Ordering::Relaxed))
     }
     fn variable(&self, _: &str) -> Option<String> {
         None

@@ -322,3 +322,49 @@ fn a_refusal_becomes_a_failure_of_policy() {
         (5, Some("to allow it, write privileged = true under [allow] in spc.toml"))
     );
 }
+
+#[test]
+fn a_project_is_the_scripts_own_by_where_it_was_made() {
+    let made = |from: Option<&str>, by_spc: bool| Made { from: from.map(str::to_owned), by_spc };
+    let own = |policy: &Policy, there: &[Made]| {
+        policy
+            .own_project("shop", there, "stop the container", "shop-web-1", &|path| disk().resolve(path))
+            .map(|project| project.name().to_owned())
+    };
+    let bare = policy("");
+    let here = || made(Some("/work/app"), true);
+    for there in [vec![], vec![here()], vec![made(Some("/home/app"), false)], vec![made(None, true)], vec![here(), made(None, false)]] {
+        assert_eq!(own(&bare, &there), Ok("shop".to_owned()), "{there:?}");
+    }
+    let refusal = own(&bare, &[here(), made(Some("/work/other"), true)]).unwrap_err();
+    assert_eq!(
+        refusal.message(),
+        "A script may not stop the container \"shop-web-1\": it belongs to the project \"shop\", made from \"/work/other\""
+    );
+    assert_eq!(refusal.add, ["projects = [\"shop\"]"]);
+    assert!(own(&bare, &[made(Some("/work/app/src"), true)]).is_err());
+    assert!(own(&bare, &[made(None, false)]).is_err());
+    let foreign = [made(Some("/work/other"), true)];
+    assert!(own(&policy("[allow]\nprojects = [\"shop\"]\n"), &foreign).is_ok());
+    assert!(own(&policy("").with_given_project(Some("shop".to_owned())), &foreign).is_ok());
+    assert_eq!(own(&policy("[allow]\nprojects = [\"a\"]\n"), &foreign).unwrap_err().add, ["projects = [\"a\", \"shop\"]"]);
+}
+
+#[test]
+fn a_volume_from_another_machine_needs_that_machines_line() {
+    let options = |o: &str, device: &str| {
+        BTreeMap::from([("type", "nfs"), ("o", o), ("device", device)].map(|(key, value)| (key.to_owned(), value.to_owned())))
+    };
+    let check = |policy: &Policy, o: &str, device: &str| policy.volume_options(None, &options(o, device), &|path| disk().resolve(path));
+    assert_eq!(check(&policy(""), "addr=10.0.0.5,rw", ":/data").unwrap_err().add, ["network = [\"10.0.0.5\"]"]);
+    assert_eq!(check(&policy(""), "rw", "nas.example:/data").unwrap_err().add, ["network = [\"nas.example\"]"]);
+    let policy = policy("[allow]\nnetwork = [\"*.example\"]\n");
+    assert!(check(&policy, "rw", "NAS.example:/data").is_ok());
+    assert!(check(&policy, "addr=10.0.0.5", "nas.example:/data").is_err());
+    assert!(policy.volume_options(Some("plugin"), &BTreeMap::new(), &|path| disk().resolve(path)).is_err());
+}
+
+#[test]
+fn nothing_is_made_below_a_folder_that_is_called_as_the_settings() {
+    assert!(write(&policy(""), "spc.toml/x").is_err());
+}

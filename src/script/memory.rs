@@ -19,13 +19,13 @@ const STRIDE: u64 = 4;
 /// Looks now and then how much the process holds.
 pub struct Memory {
     host: Arc<dyn Host>,
-    /// When it was looked last: milliseconds of the host's clock.
-    looked: AtomicU64,
+    /// When it is to be looked again: milliseconds of the host's clock.
+    next: AtomicU64,
 }
 
 impl Memory {
     pub fn new(host: Arc<dyn Host>) -> Self {
-        Self { host, looked: AtomicU64::new(0) }
+        Self { host, next: AtomicU64::new(0) }
     }
 
     /// The failure that ends a script that holds too much; for `on_progress`, whose count of operations it takes.
@@ -34,11 +34,11 @@ impl Memory {
             return None;
         }
         let now = u64::try_from(self.host.monotonic().as_millis()).unwrap_or(u64::MAX);
-        let pace = u64::try_from(PACE.as_millis()).unwrap_or(u64::MAX);
-        if now < self.looked.load(Ordering::Relaxed).saturating_add(pace) {
+        if now < self.next.load(Ordering::Relaxed) {
             return None;
         }
-        self.looked.store(now, Ordering::Relaxed);
+        let pace = u64::try_from(PACE.as_millis()).unwrap_or(u64::MAX);
+        self.next.store(now.saturating_add(pace), Ordering::Relaxed);
         let held = self.host.memory().filter(|held| *held > LIMIT)?;
         Some(
             Failure::usage(format!("The script holds too much: {} MiB of memory, of {} at most", held >> 20, LIMIT >> 20))

@@ -66,6 +66,16 @@ fn values_grown_without_end_are_an_error() {
 }
 
 #[test]
+fn more_memory_than_a_run_may_hold_ends_it_and_is_not_caught() {
+    for script in ["loop { }", "try { loop { } } catch { }", "attempt(|| { loop { } });", "parallel([|| { loop { } }]);"] {
+        let scripts = Scripts::new(&[("main.rhai", script)]);
+        scripts.run.host.held.store(3 << 30, std::sync::atomic::Ordering::Relaxed);
+        let said = scripts.error();
+        assert!(said.starts_with("usage: The script holds too much: 3072 MiB of memory, of 2048 at most"), "{script}: {said}");
+    }
+}
+
+#[test]
 fn a_value_nested_without_end_does_not_come_out() {
     let said = error("let a = []; for i in 0..1500 { a = [a]; } a");
     assert_eq!(said, "usage: The value of the script is nested more than 1000 deep");
