@@ -29,9 +29,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(rhai::exported_module!(functions).into());
 }
 
-/// The stack of the compose file at `path`, which is relative to the project directory.
-fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
-    let mut options = Options::new(options, "options of compose");
+/// The options of compose: profiles and the project's name.
+pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<String>), Failure> {
+    let mut options = Options::new(given, "options of compose");
     let profiles = options.list_of_text("profiles")?;
     let project = options.text("project")?;
     if let Some(wrong) = project.as_ref().and_then(|name| check_project(name).err()) {
@@ -39,6 +39,12 @@ fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, 
         return Err(Failure { hint: wrong.hint, ..placed });
     }
     options.finish()?;
+    Ok((profiles, project))
+}
+
+/// The stack of the compose file at `path`, which is relative to the project directory.
+fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
+    let (profiles, project) = options_of(options)?;
     let (file, folder) = read(context, path)?;
     let name = match context.project.name.clone().or(project) {
         Some(name) => name,

@@ -1,6 +1,7 @@
 //! `exec`: a command in a container.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -60,32 +61,8 @@ pub(super) fn run(
         ))
         .hint(format!("give it in stdin or environment; if it must be there, write expose(secret(\"{secret}\"))")));
     }
-    let mut options = Options::new(options, "options of exec");
-    let environment = options.map_of_text("environment")?.unwrap_or_default();
-    let environment: Result<Vec<String>, Failure> = environment
-        .into_iter()
-        .map(|(key, value)| Ok(format!("{key}={}", secret::exposed_in(context, &value, "the environment of a command")?)))
-        .collect();
-    let request = ExecRequest {
-        command: words.iter().map(|word| context.secrets.reveal(word)).collect(),
-        environment: environment?,
-        user: options.text("user")?,
-        working_dir: options.text("working_dir")?,
-        tty: options.bool("tty")?.unwrap_or(false),
-        privileged: options.bool("privileged")?.unwrap_or(false),
-        stdin: false,
-    };
-    if request.privileged {
-        context.policy.privileged("exec with privileged: true")?;
-    }
-    let input = match options.take("stdin") {
-        None => Input::None,
-        Some(value) => input(context, &value)?,
-    };
-    let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
-    let timeout = options.duration("timeout")?;
-    let check = options.bool("check")?.unwrap_or(true);
-    options.finish()?;
+    let command = words.iter().map(|word| context.secrets.reveal(word)).collect();
+    let Asked { request, input, output, timeout, check } = Asked::read(context, command, options)?;
     let output = output.map(|file| file.create(context)).transpose()?;
     let ended = finish(context, async {
         let around = surroundings(context, project).await?;
@@ -95,6 +72,48 @@ pub(super) fn run(
         return Err(failed(&shown, name, &ended));
     }
     Ok(record(&ended))
+}
+
+/// What a command is given beside its words.
+pub(super) struct Asked {
+    request: ExecRequest,
+    input: Input,
+    output: Option<File>,
+    timeout: Option<Duration>,
+    check: bool,
+}
+
+impl Asked {
+    /// Reads the options of exec.
+    pub(super) fn read(context: &Context, command: Vec<String>, options: Map) -> Result<Self, Failure> {
+        let mut options = Options::new(options, "options of exec");
+        let environment = options.map_of_text("environment")?.unwrap_or_default();
+        let environment: Result<Vec<String>, Failure> = environment
+            .into_iter()
+            .map(|(key, value)| Ok(format!("{key}={}", secret::exposed_in(context, &value, "the environment of a command")?)))
+            .collect();
+        let request = ExecRequest {
+            command,
+            environment: environment?,
+            user: options.text("user")?,
+            working_dir: options.text("working_dir")?,
+            tty: options.bool("tty")?.unwrap_or(false),
+            privileged: options.bool("privileged")?.unwrap_or(false),
+            stdin: false,
+        };
+        if request.privileged {
+            context.policy.privileged("exec with privileged: true")?;
+        }
+        let input = match options.take("stdin") {
+            None => Input::None,
+            Some(value) => input(context, &value)?,
+        };
+        let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
+        let timeout = options.duration("timeout")?;
+        let check = options.bool("check")?.unwrap_or(true);
+        options.finish()?;
+        Ok(Self { request, input, output, timeout, check })
+    }
 }
 
 fn input(context: &Context, value: &Dynamic) -> Result<Input, Failure> {

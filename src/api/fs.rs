@@ -174,7 +174,8 @@ pub(super) fn path_of(value: &Dynamic) -> Result<String, Failure> {
     text.ok_or_else(|| Failure::usage(format!("A path is a string or a file, not {}", words::a(value))))
 }
 
-fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
+/// The options of write.
+pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
     let mut options = Options::of(options, "options of fs::write")?;
     let mode = options.count("mode")?;
     if let Some(mode) = mode.filter(|mode| *mode > 0o777) {

@@ -1,6 +1,7 @@
 //! `healthcheck`: a container's check, run now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rhai::plugin::*;
 use rhai::{EvalAltResult, Map, NativeCallContext};
@@ -18,17 +19,33 @@ use crate::model::spec::reader::Field;
 use crate::value::json::to_json;
 use crate::value::{Options, Record};
 
+/// What is run, and how often.
+pub(super) struct Asked {
+    test: Option<HealthTest>,
+    interval: Duration,
+    retries: u64,
+    timeout: Option<Duration>,
+}
+
+impl Asked {
+    /// Reads the options of healthcheck.
+    pub(super) fn read(given: Map) -> Result<Self, Failure> {
+        let mut options = Options::new(given, "options of healthcheck");
+        let test = match options.take("test") {
+            Some(value) => Some(HealthTest::read(&Field::at(&to_json(&value)?, &["test"]))?),
+            None => None,
+        };
+        let interval = options.duration("interval")?.unwrap_or(Duration::from_secs(1));
+        let retries = options.count("retries")?.unwrap_or(1).max(1);
+        let timeout = options.duration("timeout")?;
+        options.finish()?;
+        Ok(Self { test, interval, retries, timeout })
+    }
+}
+
 /// Runs the effective check, or the given one, until it passes or the retries are used up.
 pub(super) fn once(context: &Arc<Context>, project: &str, container: &str, given: Map) -> Result<Record, Failure> {
-    let mut options = Options::new(given, "options of healthcheck");
-    let test = match options.take("test") {
-        Some(value) => Some(HealthTest::read(&Field::at(&to_json(&value)?, &["test"]))?),
-        None => None,
-    };
-    let interval = options.duration("interval")?.unwrap_or(std::time::Duration::from_secs(1));
-    let retries = options.count("retries")?.unwrap_or(1).max(1);
-    let timeout = options.duration("timeout")?;
-    options.finish()?;
+    let Asked { test, interval, retries, timeout } = Asked::read(given)?;
     task::wait(context, async {
         let around = surroundings(context, project).await?;
         let mut seen = inspect(&*around.engine, container).await?;

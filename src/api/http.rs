@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MOST_REDIRECTS: usize = 10;
 
 /// What a request holds beside its method and address, secrets revealed.
-struct Content {
+pub(super) struct Content {
     headers: Vec<(String, String)>,
     body: Option<Bytes>,
     timeout: Duration,
@@ -32,7 +32,7 @@ struct Content {
 }
 
 impl Content {
-    fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
+    pub(super) fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
         let mut options = Options::of(options, "http options")?;
         let headers = options.map_of_text("headers")?.unwrap_or_default();
         let mut headers: Vec<(String, String)> = headers

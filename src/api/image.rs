@@ -51,9 +51,7 @@ impl Image {
     }
 
     fn build(&self, given: &Map) -> Result<String, Failure> {
-        let json = map_to_json(given)?;
-        let lookup = |name: &str| self.context.variable(name).map(str::to_owned);
-        let build = Build::read(&Field::root(&json), &self.context.project.directory, &lookup)?;
+        let build = described(&self.context, given)?;
         self.context.policy.read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
         self.context.policy.namespace("network", build.network.as_deref().unwrap_or_default())?;
         let project = project::name(&self.context)?;
@@ -73,9 +71,7 @@ impl Image {
     }
 
     fn import(&self, file: &File, given: Map) -> Result<String, Failure> {
-        let mut options = Options::new(given, "options of import_tar");
-        let changes = options.list_of_text("changes")?.unwrap_or_default();
-        options.finish()?;
+        let changes = changes(given)?;
         let tar = file.open(&self.context)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
@@ -97,9 +93,7 @@ impl Image {
     }
 
     fn registry_digest(&self, given: Map) -> Result<String, Failure> {
-        let mut options = Options::new(given, "options of registry_digest");
-        let timeout = options.duration("timeout")?.unwrap_or(std::time::Duration::from_secs(30));
-        options.finish()?;
+        let timeout = patience(given)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
             futures::select_biased! {
@@ -121,6 +115,29 @@ impl Image {
             engine.image_remove(&self.name, false).await.map_err(|error| of_engine(error, &format!("remove the image \"{}\"", self.name)))
         })
     }
+}
+
+/// How an image is to be built.
+pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure> {
+    let json = map_to_json(given)?;
+    let lookup = |name: &str| context.variable(name).map(str::to_owned);
+    Build::read(&Field::root(&json), &context.project.directory, &lookup)
+}
+
+/// The options of import_tar.
+pub(super) fn changes(given: Map) -> Result<Vec<String>, Failure> {
+    let mut options = Options::new(given, "options of import_tar");
+    let changes = options.list_of_text("changes")?.unwrap_or_default();
+    options.finish()?;
+    Ok(changes)
+}
+
+/// The options of registry_digest.
+pub(super) fn patience(given: Map) -> Result<std::time::Duration, Failure> {
+    let mut options = Options::new(given, "options of registry_digest");
+    let timeout = options.duration("timeout")?.unwrap_or(std::time::Duration::from_secs(30));
+    options.finish()?;
+    Ok(timeout)
 }
 
 type Raw<T> = Result<T, Box<EvalAltResult>>;

@@ -3,6 +3,7 @@
 //! - [`context`], [`task`]: what every native function works with
 //! - [`args`] (with `words`), [`env`]: what a runbook is told
 //! - [`control`], [`retry`], [`parallel`]: errors, waiting, side by side
+//! - [`options`]: which functions take options, and their readers
 //! - [`duration`], [`bytes`], [`text`], [`merge`], [`record`]: values
 
 #![allow(
@@ -35,6 +36,7 @@ pub mod log;
 pub mod logs;
 pub mod merge;
 pub mod network;
+pub mod options;
 pub mod parallel;
 pub mod paths;
 pub mod project;

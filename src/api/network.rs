@@ -73,9 +73,7 @@ impl Network {
     }
 
     fn connect(&self, container: &str, given: Map) -> Result<(), Failure> {
-        let mut options = Options::new(given, "options of connect");
-        let aliases = options.list_of_text("aliases")?;
-        options.finish()?;
+        let aliases = aliases(given)?;
         project::finish(&self.context, async {
             let found = self.found().await?;
             self.check_container(container).await?;
@@ -102,6 +100,14 @@ impl Network {
         let found = found.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no container \"{container}\"")))?;
         project::check_ours(&self.context, &format!("container \"{container}\""), &found.labels)
     }
+}
+
+/// The options of connect.
+pub(super) fn aliases(given: Map) -> Result<Option<Vec<String>>, Failure> {
+    let mut options = Options::new(given, "options of connect");
+    let aliases = options.list_of_text("aliases")?;
+    options.finish()?;
+    Ok(aliases)
 }
 
 type Raw<T> = Result<T, Box<EvalAltResult>>;

@@ -60,7 +60,7 @@ pub(super) fn within<T>(context: &Arc<Context>, limit: Option<Duration>, work: i
 }
 
 /// How `retry` goes on.
-struct Plan {
+pub(super) struct Plan {
     times: u64,
     delay: Duration,
     backoff: f64,
@@ -71,7 +71,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn read(options: &Dynamic) -> Result<Self, Failure> {
+    pub(super) fn read(options: &Dynamic) -> Result<Self, Failure> {
         let mut read = match options.as_int() {
             Ok(times) => Options::new([("times".into(), times.into())].into(), "retry options"),
             Err(_) => Options::of(options, "retry options")?,

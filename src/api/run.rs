@@ -13,14 +13,15 @@ use crate::apply::oneoff::{OneOff, run as run_one_off};
 use crate::model::{Failure, Kind};
 use crate::value::{Options, Record};
 
-struct Given {
+pub(super) struct Given {
     environment: Vec<String>,
     user: Option<String>,
     working_dir: Option<String>,
     check: bool,
 }
 
-fn options(context: &Context, given: Map) -> Result<Given, Failure> {
+/// Reads the options of run.
+pub(super) fn options(context: &Context, given: Map) -> Result<Given, Failure> {
     let mut options = Options::new(given, "options of run");
     let environment = options.map_of_text("environment")?.unwrap_or_default();
     let environment: Result<Vec<String>, Failure> = environment

@@ -30,7 +30,7 @@ const MOST_OUTPUT: usize = 16 << 20;
 const SHOWN_LINES: usize = 20;
 
 /// What a command is given beside its arguments.
-struct Request {
+pub(super) struct Request {
     environment: BTreeMap<String, String>,
     /// Relative to the project directory.
     working_dir: Option<String>,
@@ -44,7 +44,7 @@ struct Request {
 }
 
 impl Request {
-    fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
+    pub(super) fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
         let mut options = Options::of(options, "sh options")?;
         let mut environment = options.map_of_text("environment")?.unwrap_or_default();
         for value in environment.values_mut() {

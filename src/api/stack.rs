@@ -85,14 +85,7 @@ impl Stack {
 
     pub(super) fn up(&self, services: Option<Vec<String>>, given: Map) -> Result<Record, Failure> {
         let project = self.described()?.clone();
-        let mut options = Options::new(given, "options of up");
-        let up = UpOptions {
-            services,
-            remove_orphans: options.bool("remove_orphans")?.unwrap_or(self.context.project.remove_orphans),
-            adopt: options.bool("adopt")?.unwrap_or(self.context.project.adopt),
-            timeout: options.duration("timeout")?,
-        };
-        options.finish()?;
+        let up = up_options(&self.context, services, given)?;
         // What is wrong with the names is told without an engine.
         project.select(up.services.as_deref())?;
         unread::hint(&self.context);
@@ -127,21 +120,15 @@ impl Stack {
     }
 
     fn down(&self, given: Map) -> Result<Record, Failure> {
-        let mut options = Options::new(given, "options of down");
-        let volumes = options.bool("volumes")?.unwrap_or(false);
-        options.finish()?;
-        let outcome = finish(&self.context, async {
-            verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, DownOptions { volumes }).await
-        })?;
+        let options = down_options(given)?;
+        let outcome =
+            finish(&self.context, async { verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, options).await })?;
         Ok(self.outcome(&outcome))
     }
 
     /// Builds the images of the named services, each image once.
     pub(super) fn build(&self, services: Option<Vec<String>>, given: Map) -> Result<Dynamic, Failure> {
-        let mut options = Options::new(given, "options of build");
-        let no_cache = options.bool("no_cache")?.unwrap_or(false);
-        let pull = options.bool("pull")?.unwrap_or(false);
-        options.finish()?;
+        let (no_cache, pull) = build_options(given)?;
         let project = self.described()?;
         let mut wanted: BTreeMap<String, (String, spec::Build)> = BTreeMap::new();
         for name in self.own_services(services)? {
@@ -200,6 +187,34 @@ impl Stack {
             }
         }
     }
+}
+
+pub(super) fn up_options(context: &Context, services: Option<Vec<String>>, given: Map) -> Result<UpOptions, Failure> {
+    let mut options = Options::new(given, "options of up");
+    let up = UpOptions {
+        services,
+        remove_orphans: options.bool("remove_orphans")?.unwrap_or(context.project.remove_orphans),
+        adopt: options.bool("adopt")?.unwrap_or(context.project.adopt),
+        timeout: options.duration("timeout")?,
+    };
+    options.finish()?;
+    Ok(up)
+}
+
+pub(super) fn down_options(given: Map) -> Result<DownOptions, Failure> {
+    let mut options = Options::new(given, "options of down");
+    let volumes = options.bool("volumes")?.unwrap_or(false);
+    options.finish()?;
+    Ok(DownOptions { volumes })
+}
+
+/// Whether nothing is taken from the cache, and whether newer bases are asked for.
+pub(super) fn build_options(given: Map) -> Result<(bool, bool), Failure> {
+    let mut options = Options::new(given, "options of build");
+    let no_cache = options.bool("no_cache")?.unwrap_or(false);
+    let pull = options.bool("pull")?.unwrap_or(false);
+    options.finish()?;
+    Ok((no_cache, pull))
 }
 
 /// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it stands.

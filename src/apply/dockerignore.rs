@@ -14,7 +14,7 @@ use crate::model::Failure;
 
 /// The lines of a `.dockerignore`, in order.
 #[derive(Debug, Default)]
-pub(super) struct Dockerignore {
+pub struct Dockerignore {
     lines: Vec<Line>,
 }
 
@@ -38,7 +38,7 @@ enum Pattern {
 
 /// What is known of a path: whether it is ignored, and by which lines, which its children need.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Judgement {
+pub struct Judgement {
     pub ignored: bool,
     /// Per line, whether it matched; empty for the root of the context.
     matched: Rc<[bool]>,
@@ -46,7 +46,7 @@ pub(super) struct Judgement {
 
 impl Dockerignore {
     /// Reads the content of the file called `name`.
-    pub(super) fn parse(name: &str, content: &[u8]) -> Result<Self, Failure> {
+    pub fn parse(name: &str, content: &[u8]) -> Result<Self, Failure> {
         let content = String::from_utf8_lossy(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content));
         let mut lines = Vec::new();
         for (index, line) in content.split('\n').enumerate() {
@@ -75,7 +75,7 @@ impl Dockerignore {
     }
 
     /// Judges `path`, relative to the context and with `/` between its names, whose folder was judged `folder`.
-    pub(super) fn judge(&self, path: &str, folder: &Judgement) -> Judgement {
+    pub fn judge(&self, path: &str, folder: &Judgement) -> Judgement {
         let mut ignored = false;
         let mut matched = vec![false; self.lines.len()];
         for (index, line) in self.lines.iter().enumerate() {

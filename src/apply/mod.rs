@@ -6,7 +6,7 @@
 pub mod choices;
 pub mod context;
 pub mod create;
-mod dockerignore;
+pub mod dockerignore;
 pub mod exec;
 pub mod execute;
 pub mod failures;

@@ -29,6 +29,9 @@ pub enum Severity {
     Warning,
 }
 
+/// The field of a finding with the name of the rule that it is about.
+pub const RULE: &str = "rule";
+
 /// A call on the way to the failure, the innermost first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {

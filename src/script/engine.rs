@@ -34,13 +34,8 @@ const MODULES: usize = 1_000;
 
 /// The engine for the run of `context`: every primitive registered, imports answered by `library`.
 pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
-    let mut engine = Engine::new();
-    set_limits(&mut engine);
+    let mut engine = parsing();
     engine.set_strict_variables(true);
-    // The syntax tree keeps the position of every key of a map; and the optimiser has dropped statements before.
-    engine.set_optimization_level(OptimizationLevel::None);
-    // Text that is made while it runs can't be read before it runs, neither by people nor by the checks.
-    engine.disable_symbol("eval");
     let memory = Memory::new(context.host.clone());
     engine.on_progress(move |operations| task::ending().or_else(|| memory.exceeded(operations)).map(Dynamic::from));
     let events = context.events.clone();
@@ -53,6 +48,38 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     unique::prepare(&mut engine);
     crate::api::register(&mut engine, context);
     engine.set_module_resolver(Resolver::new(library.clone()));
+    engine
+}
+
+/// An engine that reads sources, and knows what they may call; nothing runs on it. All variables that are nowhere are left
+/// to find, where [`build`]'s parser ends with the first.
+pub fn for_reading(context: &Arc<Context>, kind: For) -> Engine {
+    let mut engine = parsing();
+    crate::api::register(&mut engine, context);
+    match kind {
+        For::Runbooks => {}
+        // What only tests may call is registered here.
+        For::Tests => {}
+    }
+    engine
+}
+
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    Runbooks,
+    /// `*_test.rhai`.
+    Tests,
+}
+
+/// An engine whose parser is that of runs.
+fn parsing() -> Engine {
+    let mut engine = Engine::new();
+    set_limits(&mut engine);
+    // The syntax tree keeps the position of every key of a map; and the optimiser has dropped statements before.
+    engine.set_optimization_level(OptimizationLevel::None);
+    // Text that is made while it runs can't be read before it runs, neither by people nor by the checks.
+    engine.disable_symbol("eval");
     engine
 }
 

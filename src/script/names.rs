@@ -22,6 +22,8 @@ pub struct Function {
     count: usize,
     /// Its first parameter is what it is called on: `service.exec(…)`.
     pub is_method: bool,
+    /// It is called without its module's name too.
+    pub is_global: bool,
     /// The word of the type it gives; empty where it is not known.
     pub gives: String,
     /// Its comment, without the marks.
@@ -147,11 +149,12 @@ fn field_meant(functions: &[Function], name: &str, arguments: &[String]) -> Opti
 }
 
 /// Whether it is a name that scripts call, not an operator, a getter or a closure.
-fn is_word(name: &str) -> bool {
+pub fn is_word(name: &str) -> bool {
     name.starts_with(|c: char| c == '_' || c.is_alphabetic()) && !name.contains('$')
 }
 
-fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+/// `did you mean "x"?`, if a name is near.
+pub fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     // A single letter is near to every other.
     if name.chars().count() < 2 {
         return None;
@@ -159,7 +162,8 @@ fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<St
     nearest(name, candidates.filter(|candidate| *candidate != name)).map(|near| format!("did you mean \"{near}\"?"))
 }
 
-fn form(name: &str, parameters: &[String]) -> String {
+/// How a function is called: `describe(options)`.
+pub fn form(name: &str, parameters: &[String]) -> String {
     format!("{name}({})", parameters.join(", "))
 }
 
@@ -175,6 +179,7 @@ impl Function {
             module: info.namespace.to_string(),
             name: metadata.name.to_string(),
             is_method: first.and_then(|text| text.split_once(':')).is_some_and(|(_, kind)| kind.trim().starts_with("&mut ")),
+            is_global: metadata.namespace.is_global_namespace(),
             gives: given(&metadata.return_type),
             doc: metadata.comments.iter().flat_map(|comment| comment.lines()).map(without_mark).collect::<Vec<_>>().join("\n"),
             parameters: metadata.params_info.iter().take(metadata.num_params).map(parameter).collect(),
@@ -205,8 +210,17 @@ impl Function {
 
     /// How it is called: `merge(base, over)`.
     pub fn form(&self) -> String {
+        form(&self.name, &self.named())
+    }
+
+    /// How it is called on a value: `.exec(command)`.
+    pub fn form_of_method(&self) -> String {
+        format!(".{}", form(&self.name, self.named().get(1..).unwrap_or_default()))
+    }
+
+    fn named(&self) -> Vec<String> {
         let named: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
-        if named.len() == self.count { form(&self.name, &named) } else { form(&self.name, &vec!["_".to_owned(); self.count]) }
+        if named.len() == self.count { named } else { vec!["_".to_owned(); self.count] }
     }
 }
 

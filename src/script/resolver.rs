@@ -24,7 +24,7 @@ pub struct Resolver {
 }
 
 /// A module found, not yet read.
-enum Found {
+pub enum Found {
     Standard { name: String, text: &'static str },
     File { name: String, path: PathBuf },
 }
@@ -42,7 +42,8 @@ impl Resolver {
         path: &str,
         position: Position,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        let found = self.find(importer, path)?;
+        let importer = importer.and_then(|importer| self.library.path(importer));
+        let found = find(&self.library, importer.as_deref(), path)?;
         let name = match &found {
             Found::Standard { name, .. } | Found::File { name, .. } => name.clone(),
         };
@@ -58,63 +59,63 @@ impl Resolver {
             self.library.evaluate(engine, &unit).map_err(|error| in_module(&name, error, position))
         })
     }
+}
 
-    fn find(&self, importer: Option<&str>, path: &str) -> Result<Found, Failure> {
-        let refused = |why: &str| Failure::usage(format!("Could not import \"{path}\": {why}"));
-        if let Some(topic) = path.strip_prefix(PREFIX) {
-            return match self.library.standard.iter().find(|(known, _)| *known == topic) {
-                Some((_, text)) => Ok(Found::Standard { name: path.to_owned(), text }),
-                None => Err(self.suggest(refused("there is no such module in the standard library"), path, None)),
-            };
-        }
-        if path.is_empty() || path.ends_with('/') {
-            return Err(refused("it names no file"));
-        }
-        if Path::new(path).is_absolute() {
-            return Err(refused("the path is absolute").hint("imports are relative to the importing file"));
-        }
-        let Some(folder) = importer.and_then(|importer| self.library.path(importer)).and_then(|file| file.parent().map(Path::to_path_buf))
-        else {
-            return Err(refused("modules of the standard library import only from it").hint(format!("write import \"{PREFIX}{path}\"")));
+/// What an import of `path` leads to, in the file `importer`; that has none for the standard library.
+pub fn find(library: &Library, importer: Option<&Path>, path: &str) -> Result<Found, Failure> {
+    let refused = |why: &str| Failure::usage(format!("Could not import \"{path}\": {why}"));
+    if let Some(topic) = path.strip_prefix(PREFIX) {
+        return match library.standard.iter().find(|(known, _)| *known == topic) {
+            Some((_, text)) => Ok(Found::Standard { name: path.to_owned(), text }),
+            None => Err(suggest(library, refused("there is no such module in the standard library"), path, None)),
         };
-        let file = folder.join(format!("{path}.{EXTENSION}"));
-        // By its words first: whether something is there outside of the scripts is not told.
-        if !clean(&file).starts_with(&self.library.root) {
-            return Err(self.outside(path));
-        }
-        let real = match self.library.host.canonicalize(&file) {
-            Ok(real) => real,
-            Err(error) if error.kind == HostErrorKind::NotFound => {
-                let failure = refused(&format!("there is no file \"{}\"", self.library.shown(&file)));
-                return Err(match path.strip_suffix(".rhai") {
-                    Some(stem) => failure.hint(format!("leave the ending out: import \"{stem}\"")),
-                    None => self.suggest(failure, path, Some(&file)),
-                });
-            }
-            Err(error) => return Err(unreadable(path, &error)),
-        };
-        if !real.starts_with(&self.library.root) {
-            return Err(self.outside(path));
-        }
-        Ok(Found::File { name: self.library.shown(&real), path: real })
     }
-
-    fn outside(&self, path: &str) -> Failure {
-        Failure::usage(format!("Could not import \"{path}\": it is outside of the project's scripts"))
-            .hint(format!("imports stay inside \"{}\"", self.library.shown(&self.library.root)))
+    if path.is_empty() || path.ends_with('/') {
+        return Err(refused("it names no file"));
     }
+    if Path::new(path).is_absolute() {
+        return Err(refused("the path is absolute").hint("imports are relative to the importing file"));
+    }
+    let Some(folder) = importer.and_then(Path::parent) else {
+        return Err(refused("modules of the standard library import only from it").hint(format!("write import \"{PREFIX}{path}\"")));
+    };
+    let file = folder.join(format!("{path}.{EXTENSION}"));
+    // By its words first: whether something is there outside of the scripts is not told.
+    if !clean(&file).starts_with(&library.root) {
+        return Err(outside(library, path));
+    }
+    let real = match library.host.canonicalize(&file) {
+        Ok(real) => real,
+        Err(error) if error.kind == HostErrorKind::NotFound => {
+            let failure = refused(&format!("there is no file \"{}\"", library.shown(&file)));
+            return Err(match path.strip_suffix(".rhai") {
+                Some(stem) => failure.hint(format!("leave the ending out: import \"{stem}\"")),
+                None => suggest(library, failure, path, Some(&file)),
+            });
+        }
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    if !real.starts_with(&library.root) {
+        return Err(outside(library, path));
+    }
+    Ok(Found::File { name: library.shown(&real), path: real })
+}
 
-    /// The nearest module: beside the file that isn't there, or in the standard library.
-    fn suggest(&self, failure: Failure, path: &str, file: Option<&Path>) -> Failure {
-        let mut candidates: Vec<String> = self.library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
-        if let Some(folder) = file.and_then(Path::parent) {
-            let before = path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
-            candidates.extend(scripts_in(&self.library, folder).into_iter().map(|name| format!("{before}{name}")));
-        }
-        match nearest(path, candidates.iter().map(String::as_str)) {
-            Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
-            None => failure,
-        }
+fn outside(library: &Library, path: &str) -> Failure {
+    Failure::usage(format!("Could not import \"{path}\": it is outside of the project's scripts"))
+        .hint(format!("imports stay inside \"{}\"", library.shown(&library.root)))
+}
+
+/// The nearest module: beside the file that isn't there, or in the standard library.
+fn suggest(library: &Library, failure: Failure, path: &str, file: Option<&Path>) -> Failure {
+    let mut candidates: Vec<String> = library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
+    if let Some(folder) = file.and_then(Path::parent) {
+        let before = path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
+        candidates.extend(scripts_in(library, folder).into_iter().map(|name| format!("{before}{name}")));
+    }
+    match nearest(path, candidates.iter().map(String::as_str)) {
+        Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
+        None => failure,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::Failure;
 
 /// The first rule that the source breaks, and where.
 pub fn broken(ast: &AST, text: &str, names: &Names) -> Option<(Failure, Position)> {
-    misplaced_import(ast).or_else(|| redefinition(ast, text, names))
+    misplaced_imports(ast).into_iter().chain(redefinitions(ast, text, names)).next()
 }
 
 /// The imports of a source, all at its top level: path and name.
@@ -17,36 +17,40 @@ pub fn imports(ast: &AST) -> impl Iterator<Item = &Stmt> {
 
 /// Imports stand at the top level, their path as text: they are followed before anything runs, and functions of the
 /// file see them wherever they are called.
-fn misplaced_import(ast: &AST) -> Option<(Failure, Position)> {
-    let mut found = None;
+pub fn misplaced_imports(ast: &AST) -> Vec<(Failure, Position)> {
+    let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         let Some(ASTNode::Stmt(statement @ Stmt::Import(import, position))) = path.last() else { return true };
         if !imports(ast).any(|top| std::ptr::eq(top, *statement)) {
             let failure = Failure::usage("An import stands inside a block or a function");
-            found = Some((failure.hint("move it to the top of the file"), *position));
+            found.push((failure.hint("move it to the top of the file"), *position));
         } else if !matches!(import.0, Expr::StringConstant(..)) {
             let failure = Failure::usage("The path of an import is not plain text");
-            found = Some((failure.hint("write import \"path\" as name;"), import.0.start_position()));
+            found.push((failure.hint("write import \"path\" as name;"), import.0.start_position()));
         }
-        found.is_none()
+        true
     });
     found
 }
 
-/// A function of a script that would take the place of one of spc's, silently, also for those who import it.
-fn redefinition(ast: &AST, text: &str, names: &Names) -> Option<(Failure, Position)> {
+/// The functions of a script that would take the place of spc's, silently, also for those who import it.
+pub fn redefinitions(ast: &AST, text: &str, names: &Names) -> Vec<(Failure, Position)> {
     let mut functions: Vec<&ScriptFuncDef> = ast.iter_fn_def().map(|function| &**function).collect();
     functions.sort_by_key(|function| function.body.start_position());
     let taken = functions
         .into_iter()
-        .find(|function| names.is_host_function(&function.name, function.this_type.as_deref(), function.params.len()))?;
-    let count = match taken.params.len() {
-        0 => "no parameters".to_owned(),
-        1 => "1 parameter".to_owned(),
-        more => format!("{more} parameters"),
-    };
-    let failure = Failure::usage(format!("\"{}\" with {count} is a function of spc and can't be defined again", taken.name));
-    Some((failure.hint("give it another name"), definition(text, taken).unwrap_or(taken.body.start_position())))
+        .filter(|function| names.is_host_function(&function.name, function.this_type.as_deref(), function.params.len()));
+    taken
+        .map(|taken| {
+            let count = match taken.params.len() {
+                0 => "no parameters".to_owned(),
+                1 => "1 parameter".to_owned(),
+                more => format!("{more} parameters"),
+            };
+            let failure = Failure::usage(format!("\"{}\" with {count} is a function of spc and can't be defined again", taken.name));
+            (failure.hint("give it another name"), definition(text, taken).unwrap_or(taken.body.start_position()))
+        })
+        .collect()
 }
 
 /// Where the function's name stands, before its body.

@@ -36,6 +36,13 @@ pub struct Project {
 impl Project {
     /// Reads the map of `stack(name, description)`; `name` wins over the description's own.
     pub fn read(name: &str, description: &Value, options: &ReadOptions<'_>) -> Result<Self, Failure> {
+        let project = Self::read_parts(name, description, options)?;
+        project.check()?;
+        Ok(project)
+    }
+
+    /// The same, each part by itself: what they say of each other is not looked at, so that a part of a description can be read.
+    pub fn read_parts(name: &str, description: &Value, options: &ReadOptions<'_>) -> Result<Self, Failure> {
         names::check_project(name)?;
         let root = Field::root(description);
         let mut map = root.map()?;
@@ -51,9 +58,7 @@ impl Project {
         if services.values().any(|service| service.networks.contains_key("default")) {
             networks.entry("default".into()).or_insert_with(|| Network { name: names::object(name, "default"), ..Network::default() });
         }
-        let project = Self { name: name.to_owned(), services, networks, volumes, secrets, profiles };
-        project.check()?;
-        Ok(project)
+        Ok(Self { name: name.to_owned(), services, networks, volumes, secrets, profiles })
     }
 
     /// The files of every service's `env_file`.

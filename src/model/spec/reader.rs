@@ -12,6 +12,9 @@ use crate::model::failure::{Failure, SpecPath};
 use crate::model::names::is_reserved_label;
 use crate::model::{suggest, time};
 
+/// What the message of a value of the wrong type says between the key and what is wanted.
+pub const WRONG_TYPE: &str = "\" has to be ";
+
 /// A value and where it stands.
 #[derive(Clone)]
 pub struct Field<'a> {
@@ -52,7 +55,7 @@ impl<'a> Field<'a> {
 
     /// A failure about a value of another type; `wanted`: `a map`, `a string or a list of strings`.
     pub(super) fn wrong_type(&self, wanted: &str) -> Failure {
-        self.fail(format!("\"{}\" has to be {wanted}, but it is {}", self.name(), describe(self.value)))
+        self.fail(format!("\"{}{WRONG_TYPE}{wanted}, but it is {}", self.name(), describe(self.value)))
     }
 
     fn child(&self, key: impl Into<String>, value: &'a Value) -> Self {

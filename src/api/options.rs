@@ -1,0 +1,56 @@
+//! Which functions take options, and their readers: what a call would refuse is told without the call.
+
+use rhai::Map;
+
+use super::context::Context;
+use super::{compose, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
+use crate::model::Failure;
+
+/// A form of a function that takes a map of options.
+pub struct Optional {
+    /// `http` of `http::get`; empty for those without.
+    pub module: &'static str,
+    pub name: &'static str,
+    /// How many values it takes, what it is called on included.
+    pub arguments: usize,
+    /// Which of them are the options, from 0.
+    pub at: usize,
+    /// Reads options as the function does.
+    pub read: fn(&Context, Map) -> Result<(), Failure>,
+}
+
+const fn last(name: &'static str, arguments: usize, read: fn(&Context, Map) -> Result<(), Failure>) -> Optional {
+    Optional { module: "", name, arguments, at: arguments - 1, read }
+}
+
+const fn of(module: &'static str, name: &'static str, arguments: usize, read: fn(&Context, Map) -> Result<(), Failure>) -> Optional {
+    Optional { module, name, arguments, at: arguments - 1, read }
+}
+
+/// All of them.
+pub const ALL: &[Optional] = &[
+    last("build", 2, |context, given| image::described(context, &given).map(drop)),
+    last("build", 3, |_, given| stack::build_options(given).map(drop)),
+    last("compose", 1, |_, given| compose::options_of(given).map(drop)),
+    last("compose", 2, |_, given| compose::options_of(given).map(drop)),
+    last("connect", 3, |_, given| network::aliases(given).map(drop)),
+    last("down", 2, |_, given| stack::down_options(given).map(drop)),
+    last("exec", 3, |context, given| exec::Asked::read(context, Vec::new(), given).map(drop)),
+    last("healthcheck", 2, |_, given| healthcheck::Asked::read(given).map(drop)),
+    last("import_tar", 3, |_, given| image::changes(given).map(drop)),
+    last("logs", 2, |context, given| logs::request(context, given).map(drop)),
+    last("logs", 3, |context, given| logs::request(context, given).map(drop)),
+    last("registry_digest", 2, |_, given| image::patience(given).map(drop)),
+    Optional { at: 0, ..last("retry", 2, |_, given| retry::Plan::read(&given.into()).map(drop)) },
+    last("run", 3, |context, given| run::options(context, given).map(drop)),
+    last("sh", 2, |context, given| sh::Request::read(context, &given.into()).map(drop)),
+    last("up", 2, |context, given| stack::up_options(context, None, given).map(drop)),
+    last("up", 3, |context, given| stack::up_options(context, None, given).map(drop)),
+    of("fs", "write", 3, |_, given| fs::mode(&given.into()).map(drop)),
+    of("http", "delete", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
+    of("http", "get", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
+    of("http", "head", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
+    of("http", "patch", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
+    of("http", "post", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
+    of("http", "put", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
+];
