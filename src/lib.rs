@@ -5,6 +5,7 @@
 //! - [`cli`]: one file per verb; puts the inhabitants into the ports
 //! - [`repl`]: the prompt
 //! - [`testing`]: runbooks on a simulated engine and host, in virtual time
+//! - [`check`]: what can be told of scripts without running them
 //! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
 //! - [`api`]: what a script sees, one file per primitive
 //! - [`value`]: object maps as typed options, and what scripts' values are in between
@@ -18,6 +19,7 @@
 
 pub mod api;
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod compose;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! The command line: one file per verb. Puts the inhabitants into the ports.
 
+mod check;
 mod ps;
 mod repl;
 mod run;
@@ -75,6 +76,8 @@ enum Verb {
     Run(run::Run),
     /// Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
     Repl,
+    /// Read scripts and tell what is wrong in them, without running anything
+    Check(check::Check),
     /// Show the project's containers
     Ps,
     /// Remove the lock that a lost run left on the project
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match verb {
         Verb::Run(run) => run::main(common, run),
         Verb::Repl => repl::main(&common),
+        Verb::Check(check) => check::main(&common, &check),
         Verb::Ps => ps::main(&common),
         Verb::Unlock => unlock::main(&common),
     })

@@ -165,6 +165,21 @@ impl Session {
         Ok(())
     }
 
+    /// Ends with an exit code, where what is to be said was said.
+    pub fn end_with(&self, code: u8) -> u8 {
+        let written = self.terminal.finish();
+        if self.json {
+            self.json_lines().end(code, None);
+        }
+        match written {
+            Err(reason) => {
+                self.terminal.err(&format!("error: Standard output could not be written: {}", reason.kind()));
+                code.max(1)
+            }
+            Ok(()) => code,
+        }
+    }
+
     /// Says how it ended; the exit code.
     pub fn end(&self, result: Result<(), Box<Diagnostic>>) -> u8 {
         let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| 0);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::masking::masked_diagnostic;
 use super::terminal::{SUBJECT, Terminal, styled};
-use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
+use crate::model::diagnostic::{Diagnostic, Frame, Place, RULE, Severity};
 use crate::model::failure::Detail;
 use crate::model::visible::{visible, visible_line};
 
@@ -37,6 +37,10 @@ pub fn text(diagnostic: &Diagnostic) -> String {
     }
     let renderer = Renderer::styled();
     let title = level.primary_title(visible(&diagnostic.message).into_owned());
+    let title = match diagnostic.fields.get(RULE).and_then(Value::as_str) {
+        Some(rule) => title.id(rule.to_owned()),
+        None => title,
+    };
     let mut text = renderer.render(&[Group::with_title(title).elements(elements)]);
     // Below a sentence alone, the hint is a sentence of its own.
     if let Some(hint) = hint {
@@ -207,6 +211,13 @@ error: No service \"redsi\"
   = called from: scripts/up.rhai:9:3, in the call of \"migrate\"
   = help: did you mean \"redis\"?";
         assert_eq!(plain(&diagnostic), expected);
+    }
+
+    #[test]
+    fn the_rule_of_a_finding_stands_in_brackets() {
+        let mut diagnostic = error("No service \"redsi\"", Some(place("x", 1, 1, 1)));
+        diagnostic.fields = [("rule".to_owned(), "unknown-key".into())].into();
+        assert_eq!(plain(&diagnostic), "error[unknown-key]: No service \"redsi\"\n --> scripts/up.rhai:1:1\n  |\n1 | x\n  | ^");
     }
 
     #[test]

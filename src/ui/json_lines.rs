@@ -49,6 +49,15 @@ struct Finding<'a> {
     diagnostic: DiagnosticJson<'a>,
 }
 
+/// How a check ended.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "checked")]
+struct Checked {
+    files: usize,
+    errors: usize,
+    warnings: usize,
+}
+
 /// A value that a line of the prompt's input gave.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "value")]
@@ -66,6 +75,11 @@ impl JsonLines {
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         let diagnostic = masked_diagnostic(diagnostic, self.terminal.secrets());
         self.write(Finding { diagnostic: (&diagnostic).into() });
+    }
+
+    /// What a check came to: `{"event": "checked", "files": …, "errors": …, "warnings": …}`.
+    pub fn checked(&self, files: usize, errors: usize, warnings: usize) {
+        self.write(Checked { files, errors, warnings });
     }
 
     /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.

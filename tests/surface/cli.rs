@@ -16,6 +16,7 @@ fn help_names_every_verb_and_option() {
             Commands:
               run     Run a runbook
               repl    Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
+              check   Read scripts and tell what is wrong in them, without running anything
               ps      Show the project's containers
               unlock  Remove the lock that a lost run left on the project
               help    Print this message or the help of the given subcommand(s)

@@ -3,6 +3,7 @@
 mod args;
 mod attacks;
 mod certificate;
+mod check;
 mod cli;
 mod compose;
 mod connection;

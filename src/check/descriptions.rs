@@ -1,0 +1,157 @@
+//! Parts of descriptions, read by the very readers that read the whole.
+//!
+//! What isn't written out is left away, and a part that can't be read alone gets what it needs beside it.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::Context;
+use crate::model::Failure;
+use crate::model::spec::reader::WRONG_TYPE;
+use crate::model::spec::{Project, ReadOptions};
+
+/// A step of a path in a description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Key(String),
+    Item(usize),
+}
+
+/// A path with the key after it.
+pub fn with_key(path: &[Step], key: &str) -> Vec<Step> {
+    path.iter().cloned().chain([Step::Key(key.to_owned())]).collect()
+}
+
+/// A path with `*` for names of the description's own, and `#` for items.
+pub fn pattern(path: &[Step]) -> Vec<&str> {
+    let own =
+        matches!(path, [Step::Key(kind), Step::Key(_), ..] if ["services", "networks", "volumes", "secrets"].contains(&kind.as_str()));
+    path.iter()
+        .enumerate()
+        .map(|(at, step)| match step {
+            Step::Key(_) if own && at == 1 => "*",
+            Step::Key(key) => key,
+            Step::Item(_) => "#",
+        })
+        .collect()
+}
+
+/// The failure for a key that nobody reads. `kind`: the value of the key `type` beside it, nothing inside where it isn't written out.
+pub fn unknown_key(context: &Context, path: &[Step], key: &str, kind: Option<&Option<Value>>) -> Option<Failure> {
+    let mut beside = Map::new();
+    match kind {
+        // What is read beside it depends on what isn't known.
+        Some(None) => return None,
+        Some(Some(kind)) if key != "type" => drop(beside.insert("type".into(), kind.clone())),
+        _ => {}
+    }
+    let child = with_key(path, key);
+    let leaf = needed(&child, None);
+    let leaf = if leaf.is_empty() { Value::Null } else { leaf.into() };
+    let failure = read(context, &described(&child, leaf, &beside))?;
+    let fits = failure.path.as_ref().is_some_and(|found| found.on_key && found.keys == names(&child));
+    fits.then(|| renumbered(failure, &child))
+}
+
+/// The key that was meant, if the failure for an unknown one names it.
+pub fn meant(failure: &Failure) -> Option<&str> {
+    failure.hint.as_ref()?.strip_prefix("did you mean \"")?.strip_suffix("\"?")
+}
+
+/// The failure for a map or list where something else has to be.
+pub fn wrong_shape(context: &Context, path: &[Step], empty: Value) -> Option<Failure> {
+    let failure = read(context, &described(path, empty, &Map::new()))?;
+    let fits =
+        failure.path.as_ref().is_some_and(|found| !found.on_key && found.keys == names(path)) && failure.message.contains(WRONG_TYPE);
+    fits.then(|| renumbered(failure, path))
+}
+
+/// The failure for a scalar.
+pub fn wrong_value(context: &Context, path: &[Step], value: Value) -> Option<Failure> {
+    let failure = read(context, &described(path, value, &Map::new()))?;
+    let fits = failure.path.as_ref().is_some_and(|found| found.keys.starts_with(&names(path)));
+    fits.then(|| renumbered(failure, path))
+}
+
+/// The failure of a part all of which is known, and the path inside it.
+pub fn refused(context: &Context, path: &[Step], value: Value) -> Option<(Failure, Vec<String>)> {
+    let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
+    let failure = if path.is_empty() {
+        Project::read("checked", &value, &options).err()?
+    } else {
+        read(context, &described(path, value, &Map::new()))?
+    };
+    let rest = failure.path.as_ref()?.keys.strip_prefix(names(path).as_slice())?.to_vec();
+    Some((renumbered(failure, path), rest))
+}
+
+/// The keys of a path as failures name them, in a description with one item in every list.
+fn names(path: &[Step]) -> Vec<String> {
+    path.iter()
+        .map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Item(_) => "0".to_owned(),
+        })
+        .collect()
+}
+
+/// The failure with the numbers that the items really have.
+fn renumbered(mut failure: Failure, path: &[Step]) -> Failure {
+    let real: Vec<String> = path
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Item(index) => index.to_string(),
+        })
+        .collect();
+    let read = names(path);
+    for end in (1..=path.len()).rev().filter(|end| read[end - 1] != real[end - 1]) {
+        failure.message = failure.message.replace(&read[..end].join("."), &real[..end].join("."));
+        // Some name the last step alone.
+        failure.message = failure.message.replace(&format!("\"{}\" needs", read[end - 1]), &format!("\"{}\" needs", real[end - 1]));
+    }
+    failure
+}
+
+fn read(context: &Context, description: &Value) -> Option<Failure> {
+    let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
+    Project::read_parts("checked", description, &options).err()
+}
+
+/// A description with nothing but `leaf` at `path`, and what has to be beside it.
+fn described(path: &[Step], leaf: Value, beside: &Map<String, Value>) -> Value {
+    let mut value = leaf;
+    for (at, step) in path.iter().enumerate().rev() {
+        value = match step {
+            Step::Item(_) => Value::Array(vec![value]),
+            Step::Key(key) => {
+                let mut map = needed(&path[..at], Some(key));
+                if at + 1 == path.len() {
+                    map.extend(beside.clone());
+                }
+                map.insert(key.clone(), value);
+                Value::Object(map)
+            }
+        };
+    }
+    value
+}
+
+/// What a map at `path` that has `key` can't be read without.
+fn needed(path: &[Step], key: Option<&str>) -> Map<String, Value> {
+    let needed = match pattern(path).as_slice() {
+        ["services", "*"] => json!({ "image": "x" }),
+        ["services", "*", "volumes", "#"] => match key {
+            Some("bind") => json!({ "type": "bind", "source": "/x", "target": "/x" }),
+            Some("tmpfs") => json!({ "type": "tmpfs", "target": "/x" }),
+            _ => json!({ "type": "volume", "target": "/x" }),
+        },
+        ["services", "*", "ports", "#"] => json!({ "target": 1 }),
+        ["services", "*", "secrets", "#"] => json!({ "source": "x" }),
+        ["services", "*", "env_file"] | ["services", "*", "env_file", "#"] => json!({ "path": "x" }),
+        _ => json!({}),
+    };
+    match needed {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

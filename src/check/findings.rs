@@ -1,0 +1,65 @@
+//! What was found, put together from all rules.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rhai::Position;
+
+use super::rule::Rule;
+use crate::model::diagnostic::{Diagnostic, Place, RULE, Source};
+use crate::model::{Failure, Kind};
+use crate::value::places;
+
+/// Findings, in any order, each place once per rule.
+#[derive(Default)]
+pub struct Findings {
+    list: Vec<Diagnostic>,
+    seen: BTreeSet<(String, usize, usize, Rule)>,
+}
+
+impl Findings {
+    /// Adds a failure's words at a place in a source.
+    pub fn add(&mut self, rule: Rule, source: &Arc<Source>, position: Position, failure: Failure) {
+        let place = places::place(source, position).unwrap_or_else(|| Place { source: source.clone(), line: 1, column: 1, width: 1 });
+        self.add_at(rule, place, failure);
+    }
+
+    /// The same, where the place is known.
+    pub fn add_at(&mut self, rule: Rule, place: Place, failure: Failure) {
+        if self.seen.insert((place.source.name.clone(), place.line, place.column, rule)) {
+            self.list.push(diagnostic(rule, Some(place), failure));
+        }
+    }
+
+    /// Adds what is about a whole file or folder.
+    pub fn add_without_place(&mut self, rule: Rule, failure: Failure) {
+        self.list.push(diagnostic(rule, None, failure));
+    }
+
+    /// Whether there is a finding of that rule at a place.
+    pub fn has(&self, rule: Rule, source: &Source, position: Position) -> bool {
+        let at = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+        self.seen.contains(&(source.name.clone(), at.0, at.1, rule))
+    }
+
+    /// All of them, by file, line and column; those without a place first.
+    pub fn sorted(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_cached_key(|finding| {
+            finding.place.as_ref().map(|place| (place.source.name.clone(), place.line, place.column, finding.message.clone()))
+        });
+        self.list
+    }
+}
+
+fn diagnostic(rule: Rule, place: Option<Place>, failure: Failure) -> Diagnostic {
+    Diagnostic {
+        severity: rule.severity(),
+        kind: Kind::Usage,
+        message: failure.message,
+        hint: failure.hint,
+        place,
+        trace: Vec::new(),
+        details: Vec::new(),
+        fields: [(RULE.to_owned(), rule.name().into())].into(),
+    }
+}

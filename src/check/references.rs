@@ -1,0 +1,53 @@
+//! Names that a description refers to and doesn't have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::descriptions::{Step, pattern};
+use crate::model::Failure;
+use crate::model::spec::project::unknown;
+
+/// The names of a description by kind (`services`, `networks`, …); a kind isn't there if not all of its names are known.
+pub type Known = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// What a description has names for.
+pub const KINDS: [&str; 4] = ["services", "networks", "volumes", "secrets"];
+
+/// The failure for a value that names what isn't there.
+pub fn dangling(known: &Known, path: &[Step], value: &Value) -> Option<Failure> {
+    let text = value.as_str()?;
+    let (kind, name) = match pattern(path).as_slice() {
+        ["services", "*", "depends_on", "#"] => ("service", text),
+        ["services", "*", "networks", "#"] if text != "default" => ("network", text),
+        ["services", "*", "secrets", "#"] | ["services", "*", "secrets", "#", "source"] => ("secret", text),
+        ["services", "*", "volumes", "#"] => ("volume", text.split_once(':').map(|(source, _)| source)?),
+        _ => return None,
+    };
+    missing(known, kind, name)
+}
+
+/// The same for a key.
+pub fn dangling_key(known: &Known, path: &[Step], key: &str) -> Option<Failure> {
+    match pattern(path).as_slice() {
+        ["services", "*", "depends_on"] => missing(known, "service", key),
+        ["services", "*", "networks"] if key != "default" => missing(known, "network", key),
+        _ => None,
+    }
+}
+
+fn missing(known: &Known, kind: &str, name: &str) -> Option<Failure> {
+    if name.starts_with(['.', '/', '~']) {
+        return None;
+    }
+    let (_, names) = known.iter().find(|(kinds, _)| kinds.strip_suffix('s') == Some(kind))?;
+    if names.contains(name) {
+        return None;
+    }
+    let failure = unknown(kind, name, names.iter());
+    Some(if kind == "volume" {
+        failure.hint(format!("name \"{name}\" among the volumes of the stack; a folder begins with \"./\""))
+    } else {
+        failure
+    })
+}

@@ -1,0 +1,110 @@
+//! The rules that `spc check` holds scripts to: their names, which stay, and what they say.
+
+use std::fmt;
+
+use crate::model::diagnostic::Severity;
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    Unreadable,
+    Syntax,
+    ReservedWord,
+    UndefinedVariable,
+    UnknownConstant,
+    UnknownModule,
+    UnknownFunction,
+    ArgumentCount,
+    PrivateFunction,
+    Redefinition,
+    Import,
+    UnknownKey,
+    UnknownName,
+    WrongValue,
+    CapturedHandle,
+    Interpolation,
+    WeakProbe,
+}
+
+impl Rule {
+    /// Every rule, in the order of the documentation.
+    pub const ALL: [Self; 17] = [
+        Self::Unreadable,
+        Self::Syntax,
+        Self::ReservedWord,
+        Self::UndefinedVariable,
+        Self::UnknownConstant,
+        Self::UnknownModule,
+        Self::UnknownFunction,
+        Self::ArgumentCount,
+        Self::PrivateFunction,
+        Self::Redefinition,
+        Self::Import,
+        Self::UnknownKey,
+        Self::UnknownName,
+        Self::WrongValue,
+        Self::CapturedHandle,
+        Self::Interpolation,
+        Self::WeakProbe,
+    ];
+
+    /// Its name, as findings show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Syntax => "syntax",
+            Self::ReservedWord => "reserved-word",
+            Self::UndefinedVariable => "undefined-variable",
+            Self::UnknownConstant => "unknown-constant",
+            Self::UnknownModule => "unknown-module",
+            Self::UnknownFunction => "unknown-function",
+            Self::ArgumentCount => "argument-count",
+            Self::PrivateFunction => "private-function",
+            Self::Redefinition => "redefinition",
+            Self::Import => "import",
+            Self::UnknownKey => "unknown-key",
+            Self::UnknownName => "unknown-name",
+            Self::WrongValue => "wrong-value",
+            Self::CapturedHandle => "captured-handle",
+            Self::Interpolation => "interpolation",
+            Self::WeakProbe => "weak-probe",
+        }
+    }
+
+    /// What it finds, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Unreadable => "a file that can't be read, or is not UTF-8",
+            Self::Syntax => "what can't be parsed; one per file",
+            Self::ReservedWord => "a reserved word as a name or as a bare key of a map",
+            Self::UndefinedVariable => "a variable that is nowhere, or that a function doesn't see",
+            Self::UnknownConstant => "`global::NAME` or `module::NAME` that no constant of a top level has",
+            Self::UnknownModule => "a name before `::` that is no import and no module of spc",
+            Self::UnknownFunction => "a function or method that is nowhere",
+            Self::ArgumentCount => "a function or method with another number of arguments than it takes",
+            Self::PrivateFunction => "a private function of another file",
+            Self::Redefinition => "a function that would hide one of spc",
+            Self::Import => "an import that leads nowhere, out of the scripts or in a circle, or stands in a block",
+            Self::UnknownKey => "a key of a description or of options that nobody reads",
+            Self::UnknownName => "a service, network, volume or secret that the description has none of",
+            Self::WrongValue => "a value in a description or in options that would be refused",
+            Self::CapturedHandle => "a closure that uses the variable whose method it is given to",
+            Self::Interpolation => "\"${X}\" in a plain string of a description: nothing puts a value in",
+            Self::WeakProbe => "a health check that passes before the service answers",
+        }
+    }
+
+    /// How bad it is: what works, though not as it was meant, is a warning.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Interpolation | Self::WeakProbe => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

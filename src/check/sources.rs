@@ -1,0 +1,200 @@
+//! The sources that are checked, and those that they import.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhai::{Engine, Expr, ParseError, ParseErrorType, Position, Stmt};
+
+use super::findings::Findings;
+use super::parsed::Parsed;
+use super::rule::Rule;
+use super::words;
+use crate::model::Failure;
+use crate::model::diagnostic::{Place, Source};
+use crate::script::Library;
+use crate::script::names::Names;
+use crate::script::resolver::{Found, find, source_text};
+use crate::script::rules;
+use crate::value::wording::describe;
+
+/// What was read, by name.
+#[derive(Default)]
+pub struct Sources {
+    pub parsed: BTreeMap<String, Parsed>,
+    /// Those that were asked for, not just imported.
+    pub asked: BTreeSet<String>,
+    /// Those that were tried: also what can't be parsed.
+    tried: BTreeSet<String>,
+}
+
+/// Reads sources and follows their imports.
+pub struct Reader<'a> {
+    pub library: &'a Library,
+    pub engine: &'a Engine,
+    pub names: &'a Names,
+    pub findings: &'a mut Findings,
+    pub sources: Sources,
+}
+
+impl Reader<'_> {
+    /// Reads a file that is to be checked.
+    pub fn ask(&mut self, path: &Path) {
+        let name = self.library.shown(path);
+        self.sources.asked.insert(name.clone());
+        self.read(name, path);
+    }
+
+    fn read(&mut self, name: String, path: &Path) {
+        if !self.sources.tried.insert(name.clone()) {
+            return;
+        }
+        match self.library.host.read(path) {
+            Ok(content) => match source_text(&name, &content) {
+                Ok(text) => self.parse(Source { name, text }, Some(path.to_path_buf())),
+                Err(failure) => self.not_text(name, &content, failure),
+            },
+            Err(error) => {
+                self.findings.add_without_place(Rule::Unreadable, Failure::usage(crate::model::failure::sentence(&error.message)));
+            }
+        }
+    }
+
+    /// A file that isn't UTF-8: the first line that isn't.
+    fn not_text(&mut self, name: String, content: &[u8], failure: Failure) {
+        let good = std::str::from_utf8(content).map_or_else(|error| error.valid_up_to(), str::len);
+        let before = String::from_utf8_lossy(&content[..good]);
+        let (line, column) = crate::model::position::position(&before, before.len());
+        let text = String::from_utf8_lossy(content).into_owned();
+        let place = Place { source: Arc::new(Source { name, text }), line, column, width: 1 };
+        self.findings.add_at(Rule::Unreadable, place, failure.hint("save the file as UTF-8"));
+    }
+
+    fn parse(&mut self, source: Source, path: Option<PathBuf>) {
+        let source = Arc::new(source);
+        match Parsed::parse(self.engine, source.clone(), path) {
+            Ok(mut parsed) => {
+                if self.sources.asked.contains(&source.name) {
+                    self.broken(&parsed);
+                }
+                parsed.imports = self.imports(&parsed);
+                self.sources.parsed.insert(source.name.clone(), parsed);
+            }
+            Err(ParseError(kind, position)) => self.unparsed(&source, *kind, position),
+        }
+    }
+
+    fn unparsed(&mut self, source: &Arc<Source>, kind: ParseErrorType, position: Position) {
+        let position = if position.is_none() { end_of(&source.text) } else { position };
+        if let Some(failure) = words::reserved(self.engine, source, &kind, position) {
+            return self.findings.add(Rule::ReservedWord, source, position, failure);
+        }
+        // At the end of the text it isn't the token named that is missing.
+        let at_end = matches!(kind, ParseErrorType::MissingToken(..)) && is_past(position, &source.text);
+        let kind = if at_end { ParseErrorType::UnexpectedEOF } else { kind };
+        let failure = describe(&rhai::EvalAltResult::ErrorParsing(kind, position));
+        self.findings.add(Rule::Syntax, source, position, failure);
+    }
+
+    /// What a source may not do that Rhai allows.
+    fn broken(&mut self, parsed: &Parsed) {
+        for (failure, position) in rules::misplaced_imports(&parsed.ast) {
+            self.findings.add(Rule::Import, &parsed.source, position, failure);
+        }
+        for (failure, position) in rules::redefinitions(&parsed.ast, &parsed.source.text, self.names) {
+            self.findings.add(Rule::Redefinition, &parsed.source, position, failure);
+        }
+    }
+
+    fn imports(&mut self, parsed: &Parsed) -> BTreeMap<String, Option<String>> {
+        let mut imports = BTreeMap::new();
+        for statement in rules::imports(&parsed.ast) {
+            let Stmt::Import(import, _) = statement else { continue };
+            let Expr::StringConstant(path, position) = &import.0 else { continue };
+            let found = match find(self.library, parsed.path.as_deref(), path) {
+                Ok(found) => Some(self.follow(found)),
+                Err(failure) => {
+                    if self.sources.asked.contains(&parsed.source.name) {
+                        self.findings.add(Rule::Import, &parsed.source, *position, failure);
+                    }
+                    None
+                }
+            };
+            imports.insert(import.1.name.to_string(), found);
+        }
+        imports
+    }
+
+    fn follow(&mut self, found: Found) -> String {
+        match found {
+            Found::Standard { name, text } => {
+                if self.sources.tried.insert(name.clone()) {
+                    self.parse(Source { name: name.clone(), text: text.to_owned() }, None);
+                }
+                name
+            }
+            Found::File { name, path } => {
+                self.read(name.clone(), &path);
+                name
+            }
+        }
+    }
+}
+
+impl Sources {
+    /// Says which imports go in a circle, at each that closes one.
+    pub fn find_circles(&self, findings: &mut Findings) {
+        for (name, parsed) in self.parsed.iter().filter(|(name, _)| self.asked.contains(*name)) {
+            for statement in rules::imports(&parsed.ast) {
+                let Stmt::Import(import, _) = statement else { continue };
+                let (Expr::StringConstant(_, position), Some(Some(to))) = (&import.0, parsed.imports.get(import.1.name.as_str())) else {
+                    continue;
+                };
+                if let Some(way) = self.way(to, name) {
+                    let circle: Vec<&str> = std::iter::once(name.as_str()).chain(way).collect();
+                    let failure = Failure::usage(format!("Imports go in a circle: {}", circle.join(" → ")));
+                    let failure = failure.hint("move what both need into a third file");
+                    findings.add(Rule::Import, &parsed.source, *position, failure);
+                }
+            }
+        }
+    }
+
+    /// The shortest way by imports, both ends included.
+    fn way(&self, from: &str, to: &str) -> Option<Vec<&str>> {
+        let start = self.parsed.get_key_value(from)?.0.as_str();
+        let mut before: BTreeMap<&str, Option<&str>> = BTreeMap::from([(start, None)]);
+        let mut next = vec![start];
+        while !next.is_empty() && !before.contains_key(to) {
+            let mut after = Vec::new();
+            for name in next {
+                for import in self.parsed.get(name).into_iter().flat_map(|parsed| parsed.imports.values().flatten()) {
+                    if !before.contains_key(import.as_str()) {
+                        before.insert(import, Some(name));
+                        after.push(import.as_str());
+                    }
+                }
+            }
+            next = after;
+        }
+        let mut way = vec![before.get_key_value(to)?.0.to_owned()];
+        while let Some(Some(name)) = way.last().and_then(|name| before.get(name)) {
+            way.push(name);
+        }
+        way.reverse();
+        Some(way)
+    }
+}
+
+/// Whether nothing is at a position any more.
+fn is_past(position: Position, text: &str) -> bool {
+    let at = crate::model::position::offset(text, position.line().unwrap_or(1), position.position().unwrap_or(1));
+    text[at..].trim().is_empty()
+}
+
+/// The place after the last character.
+fn end_of(text: &str) -> Position {
+    let (line, column) = crate::model::position::position(text, text.trim_end().len());
+    let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    Position::new(short(line), short(column))
+}

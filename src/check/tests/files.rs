@@ -1,0 +1,73 @@
+//! Which files are checked, and those that can't be.
+
+use super::{line, project, report};
+use similar_asserts::assert_eq;
+
+#[test]
+fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
+    let run = project(&[
+        ("spc.toml", ""),
+        (".gitignore", "# made\n/target/\n*.gen.rhai\nlocal/**/x.rhai\n!kept.gen.rhai\n"),
+        ("scripts/up.rhai", "a;"),
+        ("scripts/made.gen.rhai", "b;"),
+        ("scripts/kept.gen.rhai", "c;"),
+        ("scripts/target/d.rhai", "d;"),
+        ("scripts/.gitignore", "old\n"),
+        ("scripts/old/e.rhai", "e;"),
+        ("target/f.rhai", "f;"),
+        ("node_modules/m/g.rhai", "g;"),
+        (".hidden/h.rhai", "h;"),
+        ("local/deep/x.rhai", "i;"),
+        ("notes.txt", "j;"),
+        ("Größe 한/ü.rhai", "k;"),
+    ]);
+    let all = report(&run, &[]);
+    let places: Vec<String> = all.findings.iter().map(|finding| line(finding).split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(places, ["Größe 한/ü.rhai", "scripts/kept.gen.rhai", "scripts/target/d.rhai", "scripts/up.rhai"]);
+    assert_eq!(all.files, 4);
+    assert_eq!(report(&run, &["scripts/old/e.rhai", "scripts/up.rhai", "scripts"]).files, 4);
+    // Who names it means it.
+    assert_eq!(report(&run, &["scripts/old"]).files, 1);
+    assert_eq!(report(&run, &["notes.txt"]).findings.len(), 1);
+}
+
+#[test]
+fn of_a_file_that_is_only_imported_nothing_but_what_breaks_the_import_is_told() {
+    let run = project(&[
+        ("a.rhai", "import \"b\" as b;\nimport \"c\" as c;\nb::f(1);"),
+        ("b.rhai", "fn f() { nowhere }\nstack(\"x\", #{ a: 1 });"),
+        ("c.rhai", "let x = (;"),
+    ]);
+    let found: Vec<String> = report(&run, &["a.rhai"]).findings.iter().map(line).collect();
+    assert_eq!(
+        found,
+        ["a.rhai:3:4 argument-count: \"b::f\" is called with 1 argument | it takes b::f()", "c.rhai:1:10 syntax: Unexpected \";\""]
+    );
+}
+
+#[test]
+fn what_is_not_there_or_can_not_be_read_is_a_finding() {
+    let run = project(&[("scripts/up.rhai", "1;"), ("scripts/down.rhai", "2;")]);
+    run.host.file("/work/scripts/latin.rhai", b"let a = 1;\nlet b = \"\xe9\";\n").closed("/work/scripts/closed.rhai");
+    let found: Vec<String> = report(&run, &["scripts/upp.rhai", "scripts/down", "scirpts", "scripts"]).findings.iter().map(line).collect();
+    assert_eq!(
+        found,
+        [
+            "unreadable: There is no file or folder \"scripts/upp.rhai\" | did you mean \"scripts/up.rhai\"?",
+            "unreadable: There is no file or folder \"scripts/down\" | did you mean \"scripts/down.rhai\"?",
+            "unreadable: There is no file or folder \"scirpts\" | did you mean \"scripts\"?",
+            "unreadable: Could not read \"/work/scripts/closed.rhai\": permission denied",
+            "scripts/latin.rhai:2:10 unreadable: Could not read \"scripts/latin.rhai\": line 2 is not UTF-8 text | save the file as UTF-8",
+        ]
+    );
+}
+
+#[test]
+fn windows_line_ends_a_byte_order_mark_and_wide_letters_keep_the_columns() {
+    let run = project(&[("a.rhai", "\u{feff}// 데이터\r\nlet x = \"größe\" + y;\r\nprint(z);\r\n")]);
+    let found: Vec<String> = report(&run, &[]).findings.iter().map(line).collect();
+    assert_eq!(
+        found,
+        ["a.rhai:2:19 undefined-variable: There is no variable \"y\"", "a.rhai:3:7 undefined-variable: There is no variable \"z\""]
+    );
+}

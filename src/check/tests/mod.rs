@@ -1,0 +1,52 @@
+//! What is found in files, and what is not.
+
+mod calls;
+mod descriptions;
+mod files;
+mod mutations;
+mod names;
+mod shipped;
+
+use std::path::PathBuf;
+
+use super::{Report, check};
+use crate::api::context::ProjectSettings;
+use crate::api::fixture::Fixture;
+use crate::model::diagnostic::{Diagnostic, RULE};
+
+/// Files below `/work`, where a check is started.
+fn project(files: &[(&str, &str)]) -> Fixture {
+    let project = ProjectSettings { directory: "/work".into(), ..ProjectSettings::default() };
+    let run = Fixture::made(1, project, &[]);
+    for (name, text) in files {
+        run.host.file(&format!("/work/{name}"), text);
+    }
+    run
+}
+
+fn report(run: &Fixture, paths: &[&str]) -> Report {
+    let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+    check(&run.context, "/work".as_ref(), &paths).unwrap()
+}
+
+/// A finding in a line: `a.rhai:1:5 rule: message | hint`.
+fn line(finding: &Diagnostic) -> String {
+    let place = finding.place.as_ref().map(|place| format!("{}:{}:{} ", place.source.name, place.line, place.column)).unwrap_or_default();
+    let hint = finding.hint.as_ref().map(|hint| format!(" | {hint}")).unwrap_or_default();
+    format!("{place}{}: {}{hint}", finding.fields[RULE].as_str().unwrap(), finding.message)
+}
+
+/// What is found in all of some files.
+fn found_in(files: &[(&str, &str)]) -> Vec<String> {
+    report(&project(files), &[]).findings.iter().map(line).collect()
+}
+
+/// What is found in one text, without its file's name.
+fn found(text: &str) -> Vec<String> {
+    found_in(&[("a.rhai", text)]).into_iter().map(|line| line.trim_start_matches("a.rhai:").to_owned()).collect()
+}
+
+/// The rules that a text breaks, with line and column.
+fn rules(text: &str) -> Vec<String> {
+    found(text).into_iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect()
+}

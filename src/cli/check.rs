@@ -1,0 +1,88 @@
+//! `spc check`: what can be told of scripts without running them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Common;
+use crate::script::place::{self, plain};
+use super::session::{RunOptions, Session};
+use crate::check::{self, Report, Rule};
+use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::ui::diagnostics;
+
+/// Read scripts and tell what is wrong in them, without running anything.
+///
+/// All findings come in one go, by file and line, each with the rule that it is about. Exit code 0: nothing found; 2: something,
+/// warnings too.
+#[derive(Args)]
+#[command(after_long_help = after_help())]
+pub struct Check {
+    /// Scripts, or folders with scripts; without any, all of the project that `.gitignore` does not leave out
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// Checks; the exit code.
+pub fn main(common: &Common, check: &Check) -> u8 {
+    let session = Session::new(common);
+    match execute(&session, common, check) {
+        Ok(report) => session.end_with(tell(&session, common, &report)),
+        Err(diagnostic) => session.end(Err(diagnostic)),
+    }
+}
+
+fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, Box<Diagnostic>> {
+    let current = place::current_folder(&*session.host, common).map_err(plain)?;
+    let mut place = place::find(&*session.host, common, &current)?;
+    // Of the variables of `.env`, which nothing reads here.
+    place.warnings.clear();
+    let runtime = Session::runtime().map_err(plain)?;
+    let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
+    let report = check::check(&context, &current, &check.paths);
+    runtime.shutdown_background();
+    report
+}
+
+/// Says what was found; the exit code.
+fn tell(session: &Session, common: &Common, report: &Report) -> u8 {
+    let warnings = report.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let errors = report.findings.len() - warnings;
+    if common.json {
+        let lines = session.json_lines();
+        report.findings.iter().for_each(|finding| lines.diagnostic(finding));
+        lines.checked(report.files, errors, warnings);
+    } else {
+        for finding in &report.findings {
+            diagnostics::print(&session.terminal, finding);
+            session.terminal.err("");
+        }
+        session.note(&summary(report.files, errors, warnings));
+    }
+    if report.findings.is_empty() { 0 } else { 2 }
+}
+
+fn summary(files: usize, errors: usize, warnings: usize) -> String {
+    let files = counted(files, "file");
+    match (errors, warnings) {
+        (0, 0) => format!("{files}, nothing found"),
+        (errors, 0) => format!("{files}, {}", counted(errors, "error")),
+        (0, warnings) => format!("{files}, {}", counted(warnings, "warning")),
+        (errors, warnings) => format!("{files}, {}, {}", counted(errors, "error"), counted(warnings, "warning")),
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn after_help() -> String {
+    let width = Rule::ALL.iter().map(|rule| rule.name().len()).max().unwrap_or(0);
+    let rules: Vec<String> = Rule::ALL.iter().map(|rule| format!("  {:width$}  {}", rule.name(), rule.about())).collect();
+    format!(
+        "Rules:\n{}\n\nExamples:\n  spc check                    all scripts of the project\n  spc check scripts/up.rhai    one of them\n  \
+         spc check --json | jq -r 'select(.rule) | \"\\(.place.file):\\(.place.line): \\(.message)\"'",
+        rules.join("\n")
+    )
+}

@@ -1,0 +1,193 @@
+//! `spc check`.
+
+use crate::support::Spc;
+
+const BROKEN: &str = r#"let shop = stack("shop", #{
+    services: #{
+        db: #{ image: "postgres:15", helthcheck: #{ test: "pg_isready" }, environment: #{ HOST: "${HOST:-db}" } },
+    },
+});
+shop.upp();
+"#;
+
+#[test]
+fn the_project_itself_is_clean() {
+    let ended = Spc::new().args(["-C", env!("CARGO_MANIFEST_DIR"), "check"]).output();
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with(" files, nothing found\n"), "{}", ended.stderr);
+}
+
+#[test]
+fn all_findings_come_in_one_go_with_their_rule_and_mend() {
+    Spc::new()
+        .file("spc.toml", "")
+        .file("scripts/up.rhai", BROKEN)
+        .file("scripts/ñ.rhai", "print(größe);")
+        .args(["check"])
+        .code(2)
+        .stderr(
+            r#"
+            error[unknown-key]: Unknown key "helthcheck" in "services.db"
+             --> scripts/up.rhai:3:38
+              |
+            3 |         db: #{ image: "postgres:15", helthcheck: #{ test: "pg_isready" }, environment: #{ HOST: "${HOST:-db}" } },
+              |                                      ^^^^^^^^^^
+              |
+              = help: did you mean "healthcheck"?
+
+            warning[weak-probe]: "pg_isready" asks over the socket, where the image's temporary server answers while it still initialises
+             --> scripts/up.rhai:3:59
+              |
+            3 |         db: #{ image: "postgres:15", helthcheck: #{ test: "pg_isready" }, environment: #{ HOST: "${HOST:-db}" } },
+              |                                                           ^^^^^^^^^^^^
+              |
+              = help: ask over TCP: add -h 127.0.0.1
+
+            warning[interpolation]: "${HOST:-db}" reaches the container as it stands: nothing puts a value in
+             --> scripts/up.rhai:3:97
+              |
+            3 |         db: #{ image: "postgres:15", helthcheck: #{ test: "pg_isready" }, environment: #{ HOST: "${HOST:-db}" } },
+              |                                                                                                 ^^^^^^^^^^^^^
+              |
+              = help: write env("HOST", "db")
+
+            error[unknown-function]: There is no method "upp"
+             --> scripts/up.rhai:6:6
+              |
+            6 | shop.upp();
+              |      ^^^
+              |
+              = help: did you mean "up"?
+
+            error[syntax]: Unexpected "ö"
+             --> scripts/ñ.rhai:1:9
+              |
+            1 | print(größe);
+              |         ^^^
+
+            2 files, 3 errors, 2 warnings
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn with_json_each_finding_is_a_line() {
+    let ended = Spc::new().file("a.rhai", "print(x);\n").args(["check", "--json"]).output();
+    assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
+    let lines: Vec<serde_json::Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let without_time: Vec<String> = lines
+        .into_iter()
+        .map(|mut line| {
+            assert!(line.as_object_mut().unwrap().remove("time").is_some());
+            line.to_string()
+        })
+        .collect();
+    assert_eq!(
+        without_time,
+        [
+            r#"{"event":"diagnostic","kind":"usage","message":"There is no variable \"x\"","place":{"column":7,"file":"a.rhai","line":1},"rule":"undefined-variable","severity":"error"}"#,
+            r#"{"errors":1,"event":"checked","files":1,"warnings":0}"#,
+            r#"{"code":2,"event":"end","ok":false}"#,
+        ]
+    );
+}
+
+#[test]
+fn clean_files_are_counted_and_quiet_says_nothing() {
+    let clean = || Spc::new().file("scripts/a.rhai", "print(1);").file("scripts/deep/b.rhai", "import \"../a\" as a;");
+    clean().args(["check", "scripts"]).stderr("2 files, nothing found\n").run();
+    clean().args(["check", "scripts/a.rhai"]).stderr("1 file, nothing found\n").run();
+    clean().args(["check", "--quiet"]).run();
+    Spc::new().folder("empty").args(["check", "empty"]).stderr("0 files, nothing found\n").run();
+    Spc::new()
+        .file("a.rhai", "print(x);")
+        .args(["check", "-q"])
+        .code(2)
+        .stderr(
+            r#"
+        error[undefined-variable]: There is no variable "x"
+         --> a.rhai:1:7
+          |
+        1 | print(x);
+          |       ^
+
+        "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_path_that_is_not_there_comes_with_the_nearest_and_the_others_are_checked() {
+    Spc::new()
+        .file("scripts/up.rhai", "print(x);")
+        .args(["check", "scripts/upp.rhai", "scripts"])
+        .code(2)
+        .stderr(
+            r#"
+            error[unreadable]: There is no file or folder "scripts/upp.rhai"
+            help: did you mean "scripts/up.rhai"?
+
+            error[undefined-variable]: There is no variable "x"
+             --> scripts/up.rhai:1:7
+              |
+            1 | print(x);
+              |       ^
+
+            1 file, 2 errors
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn a_link_is_followed_to_a_file_and_not_into_a_folder() {
+    let spc = Spc::new().file("scripts/up.rhai", "print(1);").link("scripts/also.rhai", "up.rhai");
+    spc.link("scripts/round", ".").link("scripts/gone.rhai", "nowhere").args(["check"]).stderr("1 file, nothing found\n").run();
+}
+
+#[test]
+fn nothing_is_run() {
+    let spc =
+        Spc::new().file("a.rhai", "import \"b\" as b;\nfs::write(\"made\", \"x\");").file("b.rhai", "fs::write(\"made too\", \"x\");");
+    let project = spc.project();
+    let ended = spc.args(["check"]).output();
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, "2 files, nothing found\n"));
+    drop(project);
+}
+
+/// What is found fails when it runs; what runs is found clean.
+#[test]
+fn a_run_agrees_with_the_check() {
+    for (text, fails) in [
+        ("let list = [1]; list.map(|x| list.len());", true),
+        ("let o = #{ l: [1], n: 2 }; o.l.map(|x| x + o.n);", true),
+        ("let m = #{ a: 1 }; m.keys().filter(|key| m[key] == 1);", true),
+        ("let list = [1]; let f = |x| list.len(); list.map(f);", true),
+        ("let list = [1]; map(list, |x| list.len());", false),
+        ("let o = #{ l: [1], n: 2 }; let l = o.l; l.map(|x| x + o.n);", false),
+        ("let all = []; all.push(|| all.len());", true),
+        ("let all = []; let list = []; all.push(|| list.len());", false),
+        ("fn f(x, y) { x + y } let a = 1; a.f(2);", true),
+        ("fn f(y) { this + y } let a = 1; a.f(2);", false),
+        ("const A = 1; fn f() { global::A } f();", false),
+        ("{ const A = 1; } fn f() { global::A } f();", true),
+        ("let a = 1; fn f() { global::a } f();", true),
+        ("const LIMIT = 2; [1].map(|x| x + global::LIMIT);", false),
+        ("let m = #{ f: |x| x }; m.f(1);", false),
+        ("let f = |x| x; f(1);", true),
+        ("try { throw 1; } catch (e) { print(e); } print(e);", true),
+        ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", ports: [\"99999\"] } } });", true),
+        ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", depends_on: [\"b\"] } } });", true),
+        ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"data:/d\"] } }, volumes: #{ data: () } });", true),
+        ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", networks: [\"default\"], \"x-any\": 1 } } });", false),
+        ("print(table([#{ a: 1 }], [\"a\"]));", false),
+        ("let x = #{}; x.default = 1;", true),
+        ("print([1, 2].sum());", true),
+    ] {
+        let found = Spc::new().file("a.rhai", text).args(["check"]).output();
+        let ran = Spc::new().file("a.rhai", text).args(["run", "a.rhai"]).output();
+        assert_eq!(ran.code != 0, fails, "{text}\n{}", ran.stderr);
+        assert_eq!(found.code != 0, fails, "{text}\n{}", found.stderr);
+    }
+}
