@@ -51,6 +51,18 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
     Ok(observed)
 }
 
+/// The name of a running container that may write to a volume.
+pub async fn running_writer(engine: &dyn Engine, volume: &str) -> Result<Option<String>, Failure> {
+    let filters = Filters::from([("volume".to_owned(), vec![volume.to_owned()]), ("status".to_owned(), vec!["running".to_owned()])]);
+    let users = engine.container_list(false, &filters).await;
+    let users = users.map_err(|error| of_engine(error, &format!("look who has the volume \"{volume}\"")))?;
+    let writes = |user: &&models::ContainerSummary| {
+        user.mounts.iter().flatten().any(|mount| mount.name.as_deref() == Some(volume) && mount.rw == Some(true))
+    };
+    let writer = users.iter().find(writes).and_then(|user| user.names.as_ref()?.first());
+    Ok(writer.map(|name| name.trim_start_matches('/').to_owned()))
+}
+
 /// While the engine still says `starting`, a pass of spc's own probe counts, if the container was not restarted since.
 async fn count_own_passes(engine: &dyn Engine, observed: &mut Observed, state: &State) {
     let passed = observed

@@ -6,7 +6,7 @@ use super::Surroundings;
 use super::create;
 use super::exec::Ended;
 use super::failures::of_engine;
-use super::observe::image_id;
+use super::observe::{image_id, running_writer};
 use crate::engine::{LogsRequest, OutputKind};
 use crate::model::spec::{Project, Service};
 use crate::model::{Failure, Kind, hash};
@@ -26,7 +26,13 @@ pub struct OneOff<'a> {
 }
 
 /// Runs a command in a container of its own and removes that, whatever happens.
+///
+/// # Errors
+/// Of kind `conflict`, before anything is done, where it would write to a volume beside a container that runs.
 pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, Failure> {
+    if let Some((project, service)) = one_off.service {
+        refuse_second_writer(around, project, service).await?;
+    }
     if image_id(&*around.engine, one_off.image).await?.is_none() {
         super::images::pull(around, one_off.image, None, &|_| {}).await?;
     }
@@ -47,6 +53,20 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     let ended = result?;
     removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
     Ok(ended)
+}
+
+/// Never two containers on one writable volume, unless it is marked as shared.
+async fn refuse_second_writer(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
+    for volume in service.writable_volumes().filter_map(|key| project.volumes.get(key)).filter(|volume| !volume.shared) {
+        if let Some(holder) = running_writer(&*around.engine, &volume.name).await? {
+            let volume = &volume.name;
+            let what = format!("A one-off container of \"{}\" would write to the volume \"{volume}\" beside \"{holder}\"", service.name);
+            return Err(Failure::new(Kind::Conflict, what).hint(
+                "run the command in that container with exec, or stop it first; a volume that is safe to share has \"x-spc-shared\": true",
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Result<Ended, Failure> {

@@ -1,6 +1,7 @@
 //! Volumes and networks of containers that come and go.
 
 use super::*;
+use crate::apply::oneoff::{self, OneOff};
 use crate::engine::{ApiVersion, Engine};
 
 fn anonymous(machine: &Machine, container: &str) -> BTreeMap<String, String> {
@@ -183,22 +184,48 @@ fn a_network_or_volume_with_other_settings_is_refused_before_anything_is_touched
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
 
-#[test]
-fn a_one_off_left_behind_does_not_keep_down_from_its_networks_and_volumes() {
-    let machine = machine();
-    machine.up(&shop()).unwrap();
-    let described = project(&shop());
-    let one_off = crate::apply::oneoff::OneOff {
+/// A command in a container like the database's.
+fn of_db(described: &Project) -> OneOff<'_> {
+    OneOff {
         image: "db:1",
         command: vec!["psql".into()],
         environment: Vec::new(),
         user: None,
         working_dir: None,
         project: PROJECT,
-        service: Some((&described, &described.services["db"])),
-    };
-    machine.engine.crash_at(4, crate::engine::sim::When::Before);
-    assert!(machine.killed(crate::apply::oneoff::run(&machine.around(), &one_off)).is_none());
+        service: Some((described, &described.services["db"])),
+    }
+}
+
+fn stop_db(machine: &Machine) {
+    let db = BTreeSet::from(["db".to_owned()]);
+    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap();
+}
+
+#[test]
+fn a_one_off_never_writes_to_a_volume_beside_its_service() {
+    let machine = machine_with(1, |builder| builder.process("psql", Process::new().exits_after(millis(10), 0)));
+    machine.up(&shop()).unwrap();
+    let (described, before) = (project(&shop()), machine.events());
+    let refused = machine.run(oneoff::run(&machine.around(), &of_db(&described))).unwrap_err();
+    assert_eq!(
+        (refused.kind, refused.message.as_str()),
+        (Kind::Conflict, "A one-off container of \"db\" would write to the volume \"shop_data\" beside \"shop-db-1\"")
+    );
+    assert_eq!(machine.happened_from(before), Vec::<String>::new());
+    stop_db(&machine);
+    assert_eq!(machine.run(oneoff::run(&machine.around(), &of_db(&described))).unwrap().code, 0);
+}
+
+#[test]
+fn a_one_off_left_behind_does_not_keep_down_from_its_networks_and_volumes() {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    stop_db(&machine);
+    let described = project(&shop());
+    let one_off = of_db(&described);
+    machine.engine.crash_at(5, crate::engine::sim::When::Before);
+    assert!(machine.killed(oneoff::run(&machine.around(), &one_off)).is_none());
     machine.engine.recover();
     machine.down(true).unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
