@@ -267,11 +267,15 @@ pub fn network(project: &str, directory: &Path, key: &str, network: &Network) ->
 
 /// The body of a volume's create call.
 pub fn volume(project: &str, directory: &Path, key: &str, volume: &Volume) -> models::VolumeCreateRequest {
+    let mut labels = object_labels((project, directory), (compose_label::VOLUME, key), &hash::volume(volume), &volume.labels);
+    if volume.shared {
+        labels.insert(label::SHARED.to_owned(), "true".to_owned());
+    }
     models::VolumeCreateRequest {
         name: Some(volume.name.clone()),
         driver: volume.driver.clone(),
         driver_opts: (!volume.driver_opts.is_empty()).then(|| volume.driver_opts.clone().into_iter().collect()),
-        labels: Some(object_labels((project, directory), (compose_label::VOLUME, key), &hash::volume(volume), &volume.labels)),
+        labels: Some(labels),
         ..models::VolumeCreateRequest::default()
     }
 }

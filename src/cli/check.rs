@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Common;
-use crate::script::place::{self, plain};
-use super::session::{RunOptions, Session};
+use super::session::Session;
 use crate::check::{self, Report, Rule};
 use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::script::place::{self, RunOptions, plain};
 use crate::ui::diagnostics;
 
 /// Read scripts and tell what is wrong in them, without running anything.
@@ -34,8 +34,8 @@ pub fn main(common: &Common, check: &Check) -> u8 {
 }
 
 fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, Box<Diagnostic>> {
-    let current = place::current_folder(&*session.host, common).map_err(plain)?;
-    let mut place = place::find(&*session.host, common, &current)?;
+    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let mut place = place::find(&*session.host, &common.wanted(), &current)?;
     // Of the variables of `.env`, which nothing reads here.
     place.warnings.clear();
     let runtime = Session::runtime().map_err(plain)?;

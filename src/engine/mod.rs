@@ -9,6 +9,7 @@ pub mod docker;
 mod guard;
 pub mod methods;
 pub mod sim;
+pub mod tap;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

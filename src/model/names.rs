@@ -35,6 +35,8 @@ pub mod label {
     pub const LOCK: &str = "dev.spc.lock";
     /// What a volume of spc's own holds: [`super::HOLDS_SECRETS`].
     pub const HOLDS: &str = "dev.spc.holds";
+    /// On a volume that several containers may write to at once: `x-spc-shared`.
+    pub const SHARED: &str = "dev.spc.shared";
     /// What an image was built from: digest of context, base, arguments, target.
     pub const BUILD: &str = "dev.spc.build";
     /// Profiles and target the project was last brought up with are read from these.

@@ -18,7 +18,7 @@ mod up;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -141,11 +141,28 @@ pub(super) fn project(description: &Value) -> Project {
     Project::read(PROJECT, description, &options).unwrap()
 }
 
+impl Drop for Machine {
+    /// What never may be was in no test.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let found: Vec<String> = self.engine.violations().iter().map(ToString::to_string).collect();
+            assert!(found.is_empty(), "{}", found.join("\n"));
+            let told = self.told();
+            for (name, value) in &self.environment {
+                assert!(!told.contains(value), "the value of {name} was reported or recorded: {told}");
+            }
+        }
+    }
+}
+
 impl Machine {
     /// A new run: nothing is remembered but what is on the machine.
     pub fn around(&self) -> Surroundings {
+        for (name, value) in &self.environment {
+            self.engine.keep_secret(name, value);
+        }
         Surroundings {
-            engine: Arc::new(self.engine.clone()),
+            engine: self.engine.watched(),
             host: self.host.clone(),
             conductor: Conductor::Sim(self.conductor.clone()),
             events: self.seen.clone(),
@@ -173,6 +190,9 @@ impl Machine {
     }
 
     pub fn up_with(&self, description: &Value, options: &UpOptions) -> Result<Outcome, Failure> {
+        if options.adopt {
+            self.engine.allow_adoption();
+        }
         self.run(verbs::up(&self.around(), &project(description), options))
     }
 
@@ -195,6 +215,23 @@ impl Machine {
                 output = Box::pin(work).fuse() => Some(output),
             }
         })
+    }
+
+    /// All that runs reported, and kept in the project directory.
+    pub fn told(&self) -> String {
+        fn files(machine: &Machine, folder: &Path, text: &mut String) {
+            for entry in machine.host.list(folder).unwrap_or_default() {
+                let path = folder.join(&entry.name);
+                match machine.host.read(&path) {
+                    Ok(content) => *text += &String::from_utf8_lossy(&content),
+                    Err(_) => files(machine, &path, text),
+                }
+            }
+        }
+        let events = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text: String = events.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
+        files(self, Path::new("/project/.spc"), &mut text);
+        text
     }
 
     pub fn state(&self) -> EngineState {

@@ -186,6 +186,7 @@ fn an_adoption_that_is_killed_goes_on_without_being_asked_again() {
     let made = machine.calls_from(calls);
     for (at, _) in made.iter().enumerate().filter(|(_, call)| call.mutates && call.target.starts_with("shop-")) {
         let machine = composed();
+        machine.engine.allow_adoption();
         let before = machine.state().volume("shop_data").unwrap().clone();
         machine.engine.crash_at(at as u64 + 1, crate::engine::sim::When::After);
         assert!(machine.killed(verbs::up(&machine.around(), &project(&described()), &adopt())).is_none());

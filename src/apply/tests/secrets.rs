@@ -20,21 +20,7 @@ fn web() -> Value {
 
 /// All that a run leaves in writing, but for the files in containers.
 fn written(machine: &Machine) -> String {
-    fn files(machine: &Machine, folder: &Path, text: &mut String) {
-        for entry in machine.host.list(folder).unwrap_or_default() {
-            let path = folder.join(&entry.name);
-            match machine.host.read(&path) {
-                Ok(content) => *text += &String::from_utf8_lossy(&content),
-                Err(_) => files(machine, &path, text),
-            }
-        }
-    }
-    let mut text = format!("{:?}\n{:?}\n{:?}\n", machine.engine.calls(), machine.engine.past_events(), machine.state());
-    for event in machine.seen.0.lock().unwrap().iter() {
-        text += &serde_json::to_string(event).unwrap();
-    }
-    files(machine, Path::new("/project/.spc"), &mut text);
-    text
+    format!("{:?}\n{:?}\n{:?}\n{}", machine.engine.calls(), machine.engine.past_events(), machine.state(), machine.told())
 }
 
 /// Brings it up as the command line does, with a journal.

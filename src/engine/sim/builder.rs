@@ -13,6 +13,7 @@ use super::events::EventLog;
 use super::ids::Ids;
 use super::images::reference::Reference;
 use super::images::spec::ImageSpec;
+use super::invariants::Watch;
 use super::ports::FIRST_FREE_PORT;
 use super::process::{Process, Processes};
 use super::registry::Registry;
@@ -53,6 +54,7 @@ impl SimEngineBuilder {
             registry: Registry::default(),
             builds: Builds::default(),
             traffic: Flow::default(),
+            watch: Watch::default(),
             machine: Machine { ports: BTreeSet::new(), has_path: Arc::new(|_| true) },
             next_port: FIRST_FREE_PORT,
             crashed: CancellationToken::new(),

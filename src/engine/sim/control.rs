@@ -11,11 +11,13 @@ use super::call::Call;
 use super::containers::lifecycle::Exit;
 use super::fault::{Fault, FaultEffect, When};
 use super::images::spec::ImageSpec;
+use super::invariants::Violation;
 use super::process::Process;
 use super::snapshot::EngineState;
 use super::traffic::Traffic;
 use super::{SimEngine, SimEngineBuilder};
-use crate::engine::{OutputKind, Result};
+use crate::engine::tap::Tap;
+use crate::engine::{Engine, OutputKind, Result};
 use crate::host::sim::conductor::SimConductor;
 
 impl SimEngine {
@@ -75,6 +77,35 @@ impl SimEngine {
             }
             Ok(())
         })
+    }
+
+    /// The handle that spc has: what never may be (see [`invariants`](super::invariants)) is watched from now on, and found
+    /// in [`SimEngine::violations`].
+    pub fn watched(&self) -> Arc<dyn Engine> {
+        self.shared.with(|state| state.watch.on = true);
+        let shared = self.shared.clone();
+        Arc::new(Tap::new(Arc::new(self.clone()), move |asked| shared.with(|state| state.watch_call(asked))))
+    }
+
+    /// This value may be in no call but the one that delivers it, and in no event. Values of fewer than four letters are not
+    /// looked for.
+    pub fn keep_secret(&self, name: &str, value: &str) {
+        self.shared.with(|state| state.watch.keep_secret(name, value));
+    }
+
+    /// Once so many containers of the Compose service are ready, never fewer may be.
+    pub fn keep_ready(&self, service: &str, least: usize) {
+        self.shared.with(|state| state.watch.ready.insert(service.to_owned(), (least, false)));
+    }
+
+    /// What does not carry spc's label may be taken over.
+    pub fn allow_adoption(&self) {
+        self.shared.with(|state| state.watch.adopts = true);
+    }
+
+    /// What never may be, and was, in order; each told once.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.shared.with(|state| state.watch.found.clone())
     }
 
     /// One thing that is to go wrong.

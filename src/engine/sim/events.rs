@@ -123,14 +123,16 @@ impl State {
     ) {
         attributes.extend(details.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let now = self.date();
-        self.events.add(EventMessage {
+        let event = EventMessage {
             typ: Some(kind),
             action: Some(action.to_owned()),
             actor: Some(EventActor { id: Some(id.to_owned()), attributes: Some(attributes.into_iter().collect()) }),
             scope: Some(EventMessageScopeEnum::LOCAL),
             time: Some(now.timestamp()),
             time_nano: now.timestamp_nanos_opt(),
-        });
+        };
+        self.watch_event(&event);
+        self.events.add(event);
     }
 }
 

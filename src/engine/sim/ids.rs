@@ -47,6 +47,11 @@ pub(super) fn digest(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Strin
     })
 }
 
+/// Whether this is a whole id: what the engine calls what nobody named.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The first twelve digits of an id, with or without `sha256:` in front.
 pub(super) fn short(id: &str) -> &str {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);

@@ -14,6 +14,7 @@ use super::events::EventLog;
 use super::exec::Exec;
 use super::ids::Ids;
 use super::images::Image;
+use super::invariants::Watch;
 use super::logs::Follower;
 use super::networks::Network;
 use super::process::{Processes, Script};
@@ -71,6 +72,7 @@ pub(super) struct State {
     pub builds: Builds,
     pub machine: Machine,
     pub traffic: Flow,
+    pub watch: Watch,
     /// The next host port given to who asks for any.
     pub next_port: u16,
     /// Cancelled when the run is to have been killed.

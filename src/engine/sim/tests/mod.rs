@@ -5,6 +5,7 @@ mod exec;
 mod faults;
 mod health;
 mod images;
+mod invariants;
 mod lifecycle;
 mod logs;
 mod networks;

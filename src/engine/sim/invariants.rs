@@ -1,0 +1,224 @@
+//! What has to hold at every moment of every run, watched as it goes.
+//!
+//! [`SimEngine::watched`](super::SimEngine::watched) gives the handle that spc has: what is asked over it is looked at
+//! before it is done. What other handles do is somebody else's doing; but what then is on the engine is looked at whoever
+//! did it, after every event of a container.
+//!
+//! - What does not carry spc's label is not changed.
+//! - No two running containers write to one volume, unless it is marked as shared; nor a container and its replacement to
+//!   one folder of the machine.
+//! - No secret's value is in a call, but for what delivers it; nor in an event.
+//! - Of a service that is replaced without a gap, never fewer are ready than were promised.
+//! - A lock can be taken over: it has the name and labels by which the next run finds it, and never runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use bollard::models::EventMessage;
+
+use super::containers::{Container, Phase};
+use super::mounts::Source;
+use super::state::State;
+use crate::engine::tap::Asked;
+use crate::model::names::{compose_label, label, lock_container};
+use crate::model::secret::Secrets;
+
+/// Something that never may be, and was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Virtual time since the start.
+    pub at: Duration,
+    /// The last call that was made over the watched handle, or is about to be: `container_start shop-db-1`.
+    pub call: String,
+    /// What is wrong, as a sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {:.3} s, {}: {}", self.at.as_secs_f64(), self.call, self.what)
+    }
+}
+
+/// What a harness told, and what was found.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Whether anybody has a watched handle.
+    pub on: bool,
+    /// What is not spc's may be taken over.
+    pub adopts: bool,
+    pub secrets: Secrets,
+    /// Service → how many have to be ready, and whether they have been yet.
+    pub ready: BTreeMap<String, (usize, bool)>,
+    call: String,
+    /// Told once, however long it lasts.
+    told: BTreeSet<String>,
+    pub found: Vec<Violation>,
+}
+
+impl Watch {
+    /// From now on `value` may be nowhere.
+    pub fn keep_secret(&self, name: &str, value: &str) {
+        // Its token is never used: the value is what is looked for.
+        self.secrets.add(name, &format!("the value of {name}"), value);
+    }
+
+    fn report(&mut self, at: Duration, what: String) {
+        if self.told.insert(what.clone()) {
+            self.found.push(Violation { at, call: self.call.clone(), what });
+        }
+    }
+}
+
+fn is_ours(labels: &BTreeMap<String, String>) -> bool {
+    labels.contains_key(label::PROJECT)
+}
+
+impl State {
+    fn violated(&mut self, what: String) {
+        let now = self.now;
+        self.watch.report(now, what);
+    }
+
+    /// A call is about to be made over the watched handle.
+    pub(super) fn watch_call(&mut self, asked: &Asked<'_>) {
+        self.watch.call = format!("{}{}{}", asked.method, if asked.target.is_empty() { "" } else { " " }, asked.target);
+        let spoken = format!("{} {} {}", asked.target, asked.member.unwrap_or_default(), asked.arguments);
+        if self.watch.secrets.mask(&spoken) != spoken {
+            self.violated(format!("the value of a secret is in a call of {}", asked.method));
+        }
+        if !self.watch.adopts
+            && let Some(stranger) = self.stranger(asked)
+        {
+            self.violated(format!("{stranger} is not spc's, and is changed by {}", asked.method));
+        }
+    }
+
+    /// What the call would change that does not carry spc's label.
+    fn stranger(&self, asked: &Asked<'_>) -> Option<String> {
+        let container = |name: &str| {
+            let found = self.objects.find_container(name).ok().filter(|container| !is_ours(&container.labels))?;
+            Some(format!("the container \"{}\"", found.name))
+        };
+        match asked.method {
+            "container_start" | "container_stop" | "container_restart" | "container_kill" | "container_rename" | "container_update"
+            | "container_remove" | "container_upload" => container(asked.target),
+            "network_connect" | "network_disconnect" => container(asked.member?),
+            "network_remove" => {
+                let network = self.objects.find_network(asked.target).ok().filter(|network| !is_ours(&network.labels))?;
+                Some(format!("the network \"{}\"", network.name))
+            }
+            "volume_remove" => {
+                let volume = self.objects.volumes.get(asked.target).filter(|volume| !is_ours(&volume.labels))?;
+                let mut used = self.objects.containers.values().filter(|container| uses(container, &volume.name));
+                let left = super::ids::is_id(&volume.name) && used.all(|container| is_ours(&container.labels));
+                (!left).then(|| format!("the volume \"{}\"", volume.name))
+            }
+            "image_remove" => {
+                let image = self.objects.find_image(asked.target).ok()?;
+                let user = self.objects.containers.values().find(|user| user.image_id == image.id && !is_ours(&user.labels))?;
+                Some(format!("the image of the container \"{}\"", user.name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Something has happened.
+    pub(super) fn watch_event(&mut self, event: &EventMessage) {
+        if !self.watch.on {
+            return;
+        }
+        let shown = format!("{event:?}");
+        if self.watch.secrets.mask(&shown) != shown {
+            self.violated(format!("the value of a secret is in an event: {}", event.action.as_deref().unwrap_or_default()));
+        }
+        for what in [self.second_writer(), self.too_few_ready(), self.lost_lock()].into_iter().flatten() {
+            self.violated(what);
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Container> {
+        self.objects.containers.values().filter(|container| container.phase == Phase::Running)
+    }
+
+    /// Two running containers that write to one place.
+    fn second_writer(&self) -> Option<String> {
+        let mut writers: BTreeMap<(String, String), &str> = BTreeMap::new();
+        for container in self.running() {
+            let places: BTreeSet<(String, String)> = container
+                .mounts
+                .iter()
+                .filter(|mount| mount.writable)
+                .filter_map(|mount| self.place_written(container, &mount.source))
+                .collect();
+            for place in places {
+                if let Some(other) = writers.insert(place.clone(), &container.name) {
+                    return Some(format!("the running containers \"{other}\" and \"{}\" write to \"{}\"", container.name, place.0));
+                }
+            }
+        }
+        None
+    }
+
+    /// A place that only one running container may write to, and among whom.
+    fn place_written(&self, container: &Container, source: &Source) -> Option<(String, String)> {
+        match source {
+            Source::Volume { name, .. } => {
+                let shared = self.objects.volumes.get(name).is_some_and(|volume| volume.labels.contains_key(label::SHARED));
+                (!shared).then(|| (name.clone(), String::new()))
+            }
+            // Services may share a folder; a container and its replacement are the same one twice.
+            Source::Bind(path) => {
+                let own = |key: &str| container.labels.get(key).filter(|_| is_ours(&container.labels));
+                let number = own(compose_label::CONTAINER_NUMBER)?;
+                let one_off = own(compose_label::ONEOFF).is_some_and(|value| value == "True");
+                let which = [own(label::PROJECT)?, own(compose_label::SERVICE)?, number].map(String::as_str).join(" ");
+                (!one_off).then(|| (path.clone(), which))
+            }
+            Source::Tmpfs { .. } => None,
+        }
+    }
+
+    /// A service of which fewer are ready than have to be.
+    fn too_few_ready(&mut self) -> Option<String> {
+        let mut counts: BTreeMap<String, usize> = self.watch.ready.keys().map(|service| (service.clone(), 0)).collect();
+        for container in self.objects.containers.values().filter(|container| self.is_ready(container)) {
+            if let Some(count) = container.labels.get(compose_label::SERVICE).and_then(|service| counts.get_mut(service)) {
+                *count += 1;
+            }
+        }
+        let mut missing = None;
+        for (service, (least, reached)) in &mut self.watch.ready {
+            let count = counts.get(service).copied().unwrap_or_default();
+            *reached |= count >= *least;
+            if *reached && count < *least {
+                missing = Some(format!("only {count} of \"{service}\" ready, {least} have to be"));
+            }
+        }
+        missing
+    }
+
+    /// Whether its process is: what the engine says of it comes later.
+    fn is_ready(&self, container: &Container) -> bool {
+        let since = container.started.unwrap_or(self.now);
+        container.phase == Phase::Running && container.process.is_ready(self.now.saturating_sub(since))
+    }
+
+    /// A lock that the next run could not find, or that runs.
+    fn lost_lock(&self) -> Option<String> {
+        let (lock, project) =
+            self.objects.containers.values().find_map(|container| Some((container, container.labels.get(label::LOCK)?)))?;
+        if lock.name != lock_container(project) {
+            return Some(format!("the lock of \"{project}\" is called \"{}\"", lock.name));
+        }
+        if lock.labels.get(label::PROJECT) != Some(project) || !lock.labels.contains_key(label::FORMAT) {
+            return Some(format!("the lock of \"{project}\" lacks spc's labels: {:?}", lock.labels));
+        }
+        (lock.phase != Phase::Created).then(|| format!("the lock of \"{project}\" was started"))
+    }
+}
+
+fn uses(container: &Container, volume: &str) -> bool {
+    container.mounts.iter().any(|mount| mount.volume() == Some(volume))
+}
