@@ -54,7 +54,9 @@ mod tests {
 
     fn pace(of: &str, times: &[u64]) -> Pace {
         let mut pace = Pace::default();
-        times.iter().for_each(|&millis| pace.add(Pace::new(of.to_owned(), Duration::from_millis(millis))));
+        for &millis in times {
+            pace.add(Pace::new(of.to_owned(), Duration::from_millis(millis)));
+        }
         pace
     }
 

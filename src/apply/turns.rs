@@ -136,7 +136,9 @@ mod tests {
         let order = |paces: &BTreeMap<String, Pace>| {
             let mut turns = Turns::new(&plan, paces);
             let (first, _) = turns.next(&plan, begun.clone(), Duration::ZERO);
-            first.iter().for_each(|&id| turns.is_over(id));
+            for &id in &first {
+                turns.is_over(id);
+            }
             let left = begun.iter().copied().filter(|id| !first.contains(id)).collect();
             (first, turns.next(&plan, left, Duration::ZERO).0)
         };
