@@ -20,6 +20,7 @@ use super::{literal, probes, strings};
 use crate::api::Context;
 use crate::api::options::{ALL, Optional};
 use crate::model::Failure;
+use crate::model::names::check_project;
 
 /// Variables behind variables that are looked through.
 const DEPTH: usize = 16;
@@ -108,6 +109,12 @@ impl<'a> Flow<'a, '_> {
         let on_value = usize::from(!matches!(call.on, On::Nothing));
         let arguments = &call.call.args;
         if on_value == 0 && !call.call.is_qualified() && call.call.name == "stack" && (1..=2).contains(&arguments.len()) {
+            if let [Expr::StringConstant(name, position), _] = arguments.as_slice()
+                && let Err(failure) = check_project(name)
+                && self.sources.asked.contains(&parsed.source.name)
+            {
+                self.found(Rule::WrongValue, parsed, *position, failure);
+            }
             if let Some(description) = arguments.last() {
                 self.known = self.known_in(At { parsed, expression: description });
                 self.stand(At { parsed, expression: description }, &Role::Description(Vec::new()), true);
@@ -205,7 +212,7 @@ impl<'a> Flow<'a, '_> {
         if self.sources.asked.contains(&at.parsed.source.name) {
             self.literal(at, role, whole);
         } else if let (Expr::Map(entries, _), Role::Description(path)) = (at.expression, role) {
-            // Of a file that isn't asked for only what leads into one that is.
+            // Of the standard library only what leads out of it.
             for (key, value) in &entries.0 {
                 self.stand(inside(value), &Role::Description(descriptions::with_key(path, &key.name)), true);
             }

@@ -84,7 +84,7 @@ impl Rule {
             Self::ArgumentCount => "a function or method with another number of arguments than it takes",
             Self::PrivateFunction => "a private function of another file",
             Self::Redefinition => "a function that would hide one of spc",
-            Self::Import => "an import that leads nowhere, out of the scripts or in a circle, or stands in a block",
+            Self::Import => "an import that leads nowhere, outside or in a circle, or is inside a block",
             Self::UnknownKey => "a key of a description or of options that nobody reads",
             Self::UnknownName => "a service, network, volume or secret that the description has none of",
             Self::WrongValue => "a value in a description or in options that would be refused",

@@ -22,7 +22,7 @@ use crate::value::wording::describe;
 #[derive(Default)]
 pub struct Sources {
     pub parsed: BTreeMap<String, Parsed>,
-    /// Those that were asked for, not just imported.
+    /// Those that are checked: what was asked for and the files that it imports, not the standard library.
     pub asked: BTreeSet<String>,
     /// Those that were tried: also what can't be parsed.
     tried: BTreeSet<String>,
@@ -41,7 +41,6 @@ impl Reader<'_> {
     /// Reads a file that is to be checked.
     pub fn ask(&mut self, path: &Path) {
         let name = self.library.shown(path);
-        self.sources.asked.insert(name.clone());
         self.read(name, path);
     }
 
@@ -49,6 +48,7 @@ impl Reader<'_> {
         if !self.sources.tried.insert(name.clone()) {
             return;
         }
+        self.sources.asked.insert(name.clone());
         match self.library.host.read(path) {
             Ok(content) => match source_text(&name, &content) {
                 Ok(text) => self.parse(Source { name, text }, Some(path.to_path_buf())),
@@ -74,9 +74,7 @@ impl Reader<'_> {
         let source = Arc::new(source);
         match Parsed::parse(self.engine, source.clone(), path) {
             Ok(mut parsed) => {
-                if self.sources.asked.contains(&source.name) {
-                    self.broken(&parsed);
-                }
+                self.broken(&parsed);
                 parsed.imports = self.imports(&parsed);
                 self.sources.parsed.insert(source.name.clone(), parsed);
             }
@@ -114,9 +112,7 @@ impl Reader<'_> {
             let found = match find(self.library, parsed.path.as_deref(), path) {
                 Ok(found) => Some(self.follow(found)),
                 Err(failure) => {
-                    if self.sources.asked.contains(&parsed.source.name) {
-                        self.findings.add(Rule::Import, &parsed.source, *position, failure);
-                    }
+                    self.findings.add(Rule::Import, &parsed.source, *position, failure);
                     None
                 }
             };
@@ -144,7 +140,7 @@ impl Reader<'_> {
 impl Sources {
     /// Says which imports go in a circle, at each that closes one.
     pub fn find_circles(&self, findings: &mut Findings) {
-        for (name, parsed) in self.parsed.iter().filter(|(name, _)| self.asked.contains(*name)) {
+        for (name, parsed) in &self.parsed {
             for statement in rules::imports(&parsed.ast) {
                 let Stmt::Import(import, _) = statement else { continue };
                 let (Expr::StringConstant(_, position), Some(Some(to))) = (&import.0, parsed.imports.get(import.1.name.as_str())) else {

@@ -148,12 +148,20 @@ fn a_link_is_followed_to_a_file_and_not_into_a_folder() {
 
 #[test]
 fn nothing_is_run() {
-    let spc =
-        Spc::new().file("a.rhai", "import \"b\" as b;\nfs::write(\"made\", \"x\");").file("b.rhai", "fs::write(\"made too\", \"x\");");
-    let project = spc.project();
-    let ended = spc.args(["check"]).output();
-    assert_eq!((ended.code, ended.stderr.as_str()), (0, "2 files, nothing found\n"));
-    drop(project);
+    // A module that a run imports is evaluated.
+    let spc = Spc::new().file("a.rhai", "import \"b\" as b;").file("b.rhai", "throw \"b runs\";");
+    spc.args(["check", "a.rhai"]).stderr("2 files, nothing found\n").run();
+}
+
+#[test]
+fn its_help_lists_every_rule() {
+    let help = Spc::new().args(["check", "--help"]).output();
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    for rule in spc::check::Rule::ALL {
+        let line = format!("  {:18}  {}\n", rule.name(), rule.about());
+        assert!(help.stdout.contains(&line), "{line}{}", help.stdout);
+    }
+    assert!(help.stdout.contains("spc check scripts/up.rhai"), "{}", help.stdout);
 }
 
 /// What is found fails when it runs; what runs is found clean.

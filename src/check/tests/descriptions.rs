@@ -115,12 +115,13 @@ stack("open", #{ services: open });
 
 #[test]
 fn a_description_all_of_which_is_written_out_is_read_as_a_whole() {
-    let text = "stack(\"x\", #{ services: #{\n    a: #{ image: \"a\", depends_on: [\"b\"] },\n    b: #{ image: \"b\", depends_on: [\"a\"] },\n} });\nstack(\"y\", #{ services: #{ c: #{ command: \"x\" } } });";
+    let text = "stack(\"x\", #{ services: #{\n    a: #{ image: \"a\", depends_on: [\"b\"] },\n    b: #{ image: \"b\", depends_on: [\"a\"] },\n} });\nstack(\"y\", #{ services: #{ c: #{ command: \"x\" } } });\nstack(\"My Shop\", #{});";
     assert_eq!(
         found(text),
         [
             "2:23 wrong-value: The services depend on each other in a circle: a → b → a | take one depends_on out",
             "5:31 wrong-value: The service \"c\" has neither \"image\" nor \"build\"",
+            "6:7 wrong-value: \"My Shop\" is not a project name: lower-case letters, digits, \"-\" and \"_\", beginning with a letter or digit | \"myshop\" would be one",
         ]
     );
 }

@@ -32,17 +32,24 @@ fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
 }
 
 #[test]
-fn of_a_file_that_is_only_imported_nothing_but_what_breaks_the_import_is_told() {
+fn what_a_file_imports_is_checked_with_it() {
     let run = project(&[
-        ("a.rhai", "import \"b\" as b;\nimport \"c\" as c;\nb::f(1);"),
+        ("a.rhai", "import \"b\" as b;\nimport \"c\" as c;\nimport \"std/dotenv\" as dotenv;\nb::f(1);"),
         ("b.rhai", "fn f() { nowhere }\nstack(\"x\", #{ a: 1 });"),
-        ("c.rhai", "let x = (;"),
+        ("c.rhai", "let x = (;\n"),
+        ("d.rhai", "print(y);"),
     ]);
-    let found: Vec<String> = report(&run, &["a.rhai"]).findings.iter().map(line).collect();
+    let all = report(&run, &["a.rhai"]);
     assert_eq!(
-        found,
-        ["a.rhai:3:4 argument-count: \"b::f\" is called with 1 argument | it takes b::f()", "c.rhai:1:10 syntax: Unexpected \";\""]
+        all.findings.iter().map(line).collect::<Vec<_>>(),
+        [
+            "a.rhai:4:4 argument-count: \"b::f\" is called with 1 argument | it takes b::f()",
+            "b.rhai:1:10 undefined-variable: There is no variable \"nowhere\"",
+            "b.rhai:2:15 unknown-key: Unknown key \"a\" | there is: name, networks, profiles, secrets, services, version, volumes",
+            "c.rhai:1:10 syntax: Unexpected \";\"",
+        ]
     );
+    assert_eq!(all.files, 3);
 }
 
 #[test]
