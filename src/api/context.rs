@@ -1,5 +1,6 @@
 //! What every host function works with: one [`Context`] per run.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -92,6 +93,10 @@ pub struct Context {
     pub width: Option<usize>,
     /// The run's id, for labels and records.
     pub run: String,
+    /// Operations of the script after which it is ended; 0 for no end.
+    pub max_operations: u64,
+    /// What functions work with that only some runs have: those of tests.
+    extension: Option<Arc<dyn Any + Send + Sync>>,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
     /// The variables that something asked for in this run, with the default that counted where one is not set.
@@ -125,6 +130,8 @@ impl Context {
             declared_secrets: DeclaredSecrets::default(),
             width: None,
             run: String::new(),
+            max_operations: 0,
+            extension: None,
             help: OnceLock::new(),
             read: Mutex::default(),
             choices: Mutex::default(),
@@ -169,6 +176,25 @@ impl Context {
     pub fn with_run(mut self, run: String) -> Self {
         self.run = run;
         self
+    }
+
+    /// The same context with an end to its script's operations.
+    #[must_use]
+    pub fn with_max_operations(mut self, operations: u64) -> Self {
+        self.max_operations = operations;
+        self
+    }
+
+    /// The same context, with which functions find `extension` that only this run has.
+    #[must_use]
+    pub fn with_extension(mut self, extension: Arc<dyn Any + Send + Sync>) -> Self {
+        self.extension = Some(extension);
+        self
+    }
+
+    /// What [`Context::with_extension`] was given, if it is a `T`.
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.extension.clone()?.downcast().ok()
     }
 
     /// The project that was described last in this run.

@@ -5,6 +5,7 @@ mod ps;
 mod repl;
 mod run;
 mod session;
+mod test;
 mod unlock;
 
 use std::path::PathBuf;
@@ -78,6 +79,8 @@ enum Verb {
     Repl,
     /// Read scripts and tell what is wrong in them, without running anything
     Check(check::Check),
+    /// Test runbooks: every function test_… of the files …_test.rhai, each on a simulated machine, in virtual time
+    Test(test::Test),
     /// Show the project's containers
     Ps,
     /// Remove the lock that a lost run left on the project
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
         Verb::Run(run) => run::main(common, run),
         Verb::Repl => repl::main(&common),
         Verb::Check(check) => check::main(&common, &check),
+        Verb::Test(test) => test::main(&common, &test),
         Verb::Ps => ps::main(&common),
         Verb::Unlock => unlock::main(&common),
     })

@@ -6,7 +6,7 @@
 //! - [`graph`]: which service waits for which
 //! - [`observed`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
-//! - [`event`], [`failure`], [`diagnostic`]: what is reported, as data
+//! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
 
 pub mod diagnostic;
 pub mod event;
@@ -21,6 +21,7 @@ pub mod plan;
 pub mod position;
 pub mod reconcile;
 pub mod table;
+pub mod verdict;
 pub mod visible;
 
 pub mod secret;

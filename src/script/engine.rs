@@ -10,6 +10,7 @@ use super::resolver::Resolver;
 use super::unique;
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
+use crate::model::{Failure, Kind};
 use crate::value::text::LARGEST;
 
 /// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900 KB where Rhai is compiled
@@ -28,6 +29,9 @@ const LIST_ELEMENTS: usize = 1_000_000;
 /// Keys of a map, those of maps inside it included.
 const MAP_KEYS: usize = 1_000_000;
 
+/// The field of the failure of a script that took too many operations: how many it may take.
+pub const OPERATIONS: &str = "max_operations";
+
 const VARIABLES: usize = 10_000;
 const FUNCTIONS: usize = 10_000;
 const MODULES: usize = 1_000;
@@ -37,7 +41,10 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     let mut engine = parsing();
     engine.set_strict_variables(true);
     let memory = Memory::new(context.host.clone());
-    engine.on_progress(move |operations| task::ending().or_else(|| memory.exceeded(operations)).map(Dynamic::from));
+    let limit = context.max_operations;
+    engine.on_progress(move |operations| {
+        task::ending().or_else(|| over(limit, operations)).or_else(|| memory.exceeded(operations)).map(Dynamic::from)
+    });
     let events = context.events.clone();
     engine.on_print(move |text| events.event(&Event::Print { text: text.to_owned() }));
     let events = context.events.clone();
@@ -83,8 +90,15 @@ fn parsing() -> Engine {
     engine
 }
 
+/// The end of a script that may not go on for ever: a test's.
+fn over(limit: u64, count: u64) -> Option<Failure> {
+    let failure = || Failure::new(Kind::Timeout, format!("The script took more than {limit} operations"));
+    (limit > 0 && count > limit)
+        .then(|| failure().hint("if that is no endless loop, --max-operations gives it more").field(OPERATIONS, limit))
+}
+
 fn set_limits(engine: &mut Engine) {
-    // None on operations: a runbook may wait for days. It ends by its task's token.
+    // None on operations: a runbook may wait for days. It ends by its task's token, a test's by its own limit.
     engine.set_max_operations(0);
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::run::{Outcome, Runbook, Script, on_script_thread};
+use super::run::{Beside, Outcome, Runbook, Script, on_script_thread};
 use super::standard::Modules;
 use crate::api::context::ProjectSettings;
 use crate::api::fixture::Fixture;
@@ -38,7 +38,9 @@ impl Scripts {
     pub(super) fn outcome(&self, name: &str) -> Result<Outcome, Box<Diagnostic>> {
         let runbook = Runbook::File(format!("scripts/{name}").into());
         let (context, standard) = (self.run.context.clone(), self.standard);
-        on_script_thread(&Arc::clone(&context), move || Script::open_with(context, &runbook, standard)?.run())
+        on_script_thread(&Arc::clone(&context), move || {
+            Script::open_with(context, &runbook, Beside { standard, ..Beside::default() })?.run()
+        })
     }
 
     /// The value of `main.rhai` as it is printed.

@@ -2,6 +2,7 @@
 //!
 //! - [`place`]: the project a run belongs to: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
+//! - [`functions`]: a script's functions called from outside: tests
 //! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told; [`printer`]: values as text
 //! - [`engine`]: Rhai set up, every limit stated
 //! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are called
@@ -13,6 +14,7 @@
 pub mod each;
 pub mod engine;
 pub mod errors;
+pub mod functions;
 pub mod library;
 mod memory;
 pub mod names;
@@ -32,5 +34,5 @@ mod tests;
 
 pub use library::Library;
 pub use printer::Printer;
-pub use run::{Outcome, Runbook, Script, on_script_thread, run, run_telling};
+pub use run::{Beside, Outcome, Runbook, Script, on_script_thread, run, run_telling};
 pub use session::Session;

@@ -111,17 +111,7 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
 /// Finds the project of a runbook in `folder`.
 pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Box<Diagnostic>> {
     let current = current_folder(host, wanted).map_err(plain)?;
-    let root = folder.ancestors().find(|folder| host.info(&folder.join(SETTINGS_FILE)).is_ok()).map(Path::to_path_buf);
-    let file = root.as_ref().map(|root| Text::read(host, &root.join(SETTINGS_FILE))).transpose();
-    let file = file.map_err(|error| plain(Failure::usage(error.message)))?;
-    let wrong = |error: SettingsError| match &file {
-        Some(file) => file.wrong(error.line, error.column, error.message, error.hint),
-        None => plain(Failure::usage(error.message)),
-    };
-    let settings = file.as_ref().map(|file| Settings::parse(&file.bytes)).transpose().map_err(wrong)?.unwrap_or_default();
-    let resolve = |path: &Path| resolve(host, path);
-    let base = root.as_deref().unwrap_or(folder);
-    let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
+    let (root, policy) = project_of(host, folder)?;
     let mut warnings = Vec::new();
     let files = variables(host, wanted, &current, policy.project_directory(), &mut warnings)?;
     let mut environment: BTreeMap<String, String> = files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
@@ -134,6 +124,22 @@ pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Bo
         crate::model::names::check_project(name).map_err(plain)?;
     }
     Ok(Place { root, policy, environment, files, project, warnings })
+}
+
+/// The folder of the `spc.toml` that counts in `folder`, if there is one, and what it allows.
+pub fn project_of(host: &dyn Host, folder: &Path) -> Result<(Option<PathBuf>, Policy), Box<Diagnostic>> {
+    let root = folder.ancestors().find(|folder| host.info(&folder.join(SETTINGS_FILE)).is_ok()).map(Path::to_path_buf);
+    let file = root.as_ref().map(|root| Text::read(host, &root.join(SETTINGS_FILE))).transpose();
+    let file = file.map_err(|error| plain(Failure::usage(error.message)))?;
+    let wrong = |error: SettingsError| match &file {
+        Some(file) => file.wrong(error.line, error.column, error.message, error.hint),
+        None => plain(Failure::usage(error.message)),
+    };
+    let settings = file.as_ref().map(|file| Settings::parse(&file.bytes)).transpose().map_err(wrong)?.unwrap_or_default();
+    let resolve = |path: &Path| resolve(host, path);
+    let base = root.as_deref().unwrap_or(folder);
+    let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
+    Ok((root, policy))
 }
 
 /// The variables of `.env` or the given files.

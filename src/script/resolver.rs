@@ -157,11 +157,15 @@ fn unreadable(path: &str, error: &HostError) -> Failure {
     Failure::new(kind, format!("Could not import \"{path}\": {}", error.message))
 }
 
-/// The names, without ending, of the scripts in a folder.
+/// What the names of files of tests end with, before the ending.
+pub const TEST_MARK: &str = "_test";
+
+/// The names, without ending, of the scripts in a folder, those of tests left out.
 pub fn scripts_in(library: &Library, folder: &Path) -> Vec<String> {
     let entries = library.host.list(folder).unwrap_or_default();
     let files = entries.into_iter().filter(|entry| entry.kind != FileKind::Folder);
-    files.filter_map(|entry| entry.name.strip_suffix(".rhai").map(str::to_owned)).collect()
+    let names = files.filter_map(|entry| entry.name.strip_suffix(".rhai").map(str::to_owned));
+    names.filter(|name| !name.ends_with(TEST_MARK)).collect()
 }
 
 /// The text of a script file: UTF-8, without a byte order mark, lines ended alike, a `#!` line as a comment.

@@ -78,25 +78,41 @@ fn broke_off(panic: &(dyn Any + Send)) -> Box<Diagnostic> {
 
 /// A compiled runbook. To be used on a script thread: see [`on_script_thread`].
 pub struct Script {
-    context: Arc<Context>,
-    library: Arc<Library>,
-    engine: Engine,
-    unit: Unit,
+    pub(super) context: Arc<Context>,
+    pub(super) library: Arc<Library>,
+    pub(super) engine: Engine,
+    pub(super) unit: Unit,
+}
+
+/// What a run has beside what every run has.
+#[derive(Clone, Copy)]
+pub struct Beside {
+    /// What `std/…` leads to.
+    pub standard: Modules,
+    /// Registers more functions.
+    pub extend: fn(&mut Engine),
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self { standard: EMBEDDED, extend: |_| {} }
+    }
 }
 
 impl Script {
     /// Reads and compiles a runbook and follows its imports; nothing of it is evaluated.
     pub fn open(context: Arc<Context>, runbook: &Runbook) -> Result<Self, Box<Diagnostic>> {
-        Self::open_with(context, runbook, EMBEDDED)
+        Self::open_with(context, runbook, Beside::default())
     }
 
-    /// With another standard library, for tests.
-    pub fn open_with(context: Arc<Context>, runbook: &Runbook, standard: Modules) -> Result<Self, Box<Diagnostic>> {
+    /// With other functions or another standard library, for tests.
+    pub fn open_with(context: Arc<Context>, runbook: &Runbook, beside: Beside) -> Result<Self, Box<Diagnostic>> {
         let (path, text) = read(&context, runbook).map_err(|failure| Box::new(without_place(failure)))?;
         let folder = || path.parent().map(|folder| context.host.canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf()));
         let root = context.project.scripts.clone().or_else(folder).unwrap_or_default();
-        let library = Arc::new(Library::with_standard(context.host.clone(), root, standard));
-        let engine = engine::build(&context, &library);
+        let library = Arc::new(Library::with_standard(context.host.clone(), root, beside.standard));
+        let mut engine = engine::build(&context, &library);
+        (beside.extend)(&mut engine);
         let name = match runbook {
             Runbook::Code { name, .. } => name.clone(),
             Runbook::File(_) | Runbook::Text { .. } => library.shown(&path),
@@ -141,7 +157,7 @@ impl Script {
         self.run_by(|global| each::evaluate(&self.engine, global, self.unit.ast.statements(), tell))
     }
 
-    fn run_by(
+    pub(super) fn run_by(
         &self,
         evaluate: impl FnOnce(&mut GlobalRuntimeState) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Outcome, Box<Diagnostic>> {
@@ -208,7 +224,8 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
     }
 }
 
-fn missing(library: &Library, path: &Path) -> Failure {
+/// The failure for a runbook that is not at `path`, with the nearest that is there.
+pub fn missing(library: &Library, path: &Path) -> Failure {
     let failure = Failure::new(Kind::NotFound, format!("There is no runbook \"{}\"", library.shown(path)));
     let Some(folder) = path.parent() else { return failure };
     let is_folder = library.host.info(folder).is_ok_and(|info| info.kind == FileKind::Folder);

@@ -2,8 +2,17 @@
 //!
 //! - [`world`]: a machine of its own for a test, over the project's files
 //! - [`process`]: one run of a runbook in it, as its own process would be
+//! - [`discover`]: which files hold tests; [`suite`]: all their tests, side by side; [`case`]: one
+//! - [`lab`]: what a test works with; [`functions`]: what it can call beside what runbooks can
+//! - [`junit`]: what came of them, for CI
 
+pub mod case;
+pub mod discover;
+pub mod functions;
+pub mod junit;
+pub mod lab;
 pub mod process;
+pub mod suite;
 pub mod world;
 
 #[cfg(test)]

@@ -67,9 +67,14 @@ impl Sink for Seen {
 impl World {
     /// Runs the runbook at `path` with the words that would stand after it.
     pub fn run(&self, path: &Path, words: &[String]) -> Ran {
+        self.run_until(path, words, None)
+    }
+
+    /// The same; Ctrl-C is pressed when it has run for so long.
+    pub fn run_until(&self, path: &Path, words: &[String], interrupt: Option<Duration>) -> Ran {
         let seen = Arc::new(Seen::default());
         let begun = self.conductor.now();
-        let ended = self.conductor.process(|| self.process(path, words, seen.clone()));
+        let ended = self.conductor.process(|| self.process(path, words, interrupt, seen.clone()));
         let took = self.conductor.now().saturating_sub(begun);
         let end = match ended {
             None => End::Killed,
@@ -81,18 +86,25 @@ impl World {
         Ran { end, events, took }
     }
 
-    fn process(&self, path: &Path, words: &[String], seen: Arc<Seen>) -> Result<Outcome, Box<Diagnostic>> {
+    fn process(&self, path: &Path, words: &[String], interrupt: Option<Duration>, seen: Arc<Seen>) -> Result<Outcome, Box<Diagnostic>> {
         let path = self.host.canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let folder = path.parent().map_or_else(|| self.folder(), Path::to_path_buf);
         let place = place::find(&*self.host, &Wanted::default(), &folder)?;
         let mut options = RunOptions::default();
         let words = options.take(words.to_vec());
         let context = self.context(&place, options, Command { name: named(&path), words, help: false }, seen);
+        let _interrupt = interrupt.map(|after| {
+            let (pause, token) = (self.host.sleep(after), context.cancel.clone());
+            context.conductor.spawn(async move {
+                pause.await;
+                token.cancel();
+            })
+        });
         script::run(&Arc::new(context), &Runbook::File(path))
     }
 
     /// What a run here works with.
-    fn context(&self, place: &place::Place, options: RunOptions, command: Command, seen: Arc<Seen>) -> Context {
+    pub(super) fn context(&self, place: &place::Place, options: RunOptions, command: Command, seen: Arc<dyn Sink>) -> Context {
         for warning in &place.warnings {
             seen.event(&Event::Log { level: Level::Warning, text: warning.clone() });
         }
@@ -107,11 +119,14 @@ impl World {
             let engine = engine.clone();
             async move { Ok(engine) }.boxed()
         });
-        Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
+        let mut context = Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
             .with_policy(place.policy.clone())
             .with_secrets(secrets)
             .with_command(command)
-            .with_run(run)
+            .with_max_operations(self.limits.operations)
+            .with_run(run);
+        context.cancel = self.conductor.stalled().child_token();
+        context
     }
 }
 

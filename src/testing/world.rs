@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::host::Host;
@@ -22,11 +23,29 @@ pub struct Subject {
     pub directory: PathBuf,
 }
 
+/// What ends that would not end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Virtual time in a world.
+    pub time: Duration,
+    /// Operations of one script.
+    pub operations: u64,
+    /// Calls of the engine in a world.
+    pub calls: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_hours(24), operations: 10_000_000, calls: 100_000 }
+    }
+}
+
 /// A simulated machine.
 pub struct World {
     pub conductor: Arc<SimConductor>,
     pub engine: SimEngine,
     pub host: Arc<SimHost>,
+    pub limits: Limits,
 }
 
 impl World {
@@ -47,7 +66,15 @@ impl World {
         let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
         let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
-        Self { host: Arc::new(host(sim)), engine, conductor }
+        Self { host: Arc::new(host(sim)), engine, conductor, limits: Limits::default() }.limited(Limits::default())
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        self.conductor.limit(limits.time, limits.calls);
+        self.limits = limits;
+        self
     }
 
     /// Where spc is started.

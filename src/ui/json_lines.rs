@@ -12,6 +12,7 @@ use super::masking::masked_diagnostic;
 use super::terminal::Terminal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Sink};
+use crate::model::verdict::{Summary, Verdict};
 
 /// Tells the time: the host's, so that a simulated run shows simulated times.
 pub type WallClock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -58,6 +59,41 @@ struct Checked {
     warnings: usize,
 }
 
+/// What a test came to.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "test")]
+struct Tested<'a> {
+    file: &'a str,
+    name: &'a str,
+    line: usize,
+    ok: bool,
+    seed: u64,
+    seeds: u64,
+    elapsed_ms: u128,
+    simulated_ms: u128,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<DiagnosticJson<'a>>,
+}
+
+/// A file whose tests can't be run.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "broken")]
+struct Broken<'a> {
+    file: &'a str,
+    error: DiagnosticJson<'a>,
+}
+
+/// What all tests came to.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "tests")]
+struct Sum {
+    passed: usize,
+    failed: usize,
+    broken: usize,
+    left_out: usize,
+    elapsed_ms: u128,
+}
+
 /// A value that a line of the prompt's input gave.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "value")]
@@ -85,6 +121,34 @@ impl JsonLines {
     /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.
     pub fn value(&self, value: &serde_json::Value) {
         self.write(Given { value });
+    }
+
+    /// A test: `{"event": "test", "file", "name", "line", "ok", "seed", "seeds", "elapsed_ms", "simulated_ms", "error"?}`.
+    pub fn verdict(&self, verdict: &Verdict) {
+        let error = verdict.failure.as_ref().map(|error| masked_diagnostic(error, self.terminal.secrets()));
+        self.write(Tested {
+            file: &verdict.file,
+            name: &verdict.name,
+            line: verdict.line,
+            ok: error.is_none(),
+            seed: verdict.seed,
+            seeds: verdict.seeds,
+            elapsed_ms: verdict.took.as_millis(),
+            simulated_ms: verdict.simulated.as_millis(),
+            error: error.as_ref().map(DiagnosticJson::from),
+        });
+    }
+
+    /// A file whose tests can't be run: `{"event": "broken", "file", "error"}`.
+    pub fn broken(&self, file: &str, error: &Diagnostic) {
+        let error = masked_diagnostic(error, self.terminal.secrets());
+        self.write(Broken { file, error: (&error).into() });
+    }
+
+    /// All tests: `{"event": "tests", "passed", "failed", "broken", "left_out", "elapsed_ms"}`.
+    pub fn summary(&self, summary: &Summary) {
+        let Summary { passed, failed, broken, left_out, took } = *summary;
+        self.write(Sum { passed, failed, broken, left_out, elapsed_ms: took.as_millis() });
     }
 
     /// The last line: the exit code, and the error unless all is well.

@@ -7,7 +7,7 @@
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
 //! - [`masking`]: secrets hidden in events and diagnostics
-//! - [`help`]: the help of a runbook
+//! - [`help`]: the help of a runbook; [`verdicts`]: what tests came to
 
 pub mod board;
 pub mod diagnostics;
@@ -19,6 +19,7 @@ pub mod live;
 pub mod masking;
 pub mod progress;
 pub mod terminal;
+pub mod verdicts;
 pub mod words;
 
 #[cfg(test)]

@@ -271,6 +271,7 @@ impl SimEngine {
 
 impl State {
     fn record(&mut self, request: &Request) {
+        self.conductor.count_call();
         self.timetable.called(self.now);
         let index = self.calls.made.len() as u64 + 1;
         self.calls.made.push(Call {

@@ -40,9 +40,23 @@ pub struct SimConductor {
     state: Mutex<State>,
     /// The baton changed hands.
     passed: Condvar,
-    /// Cancelled when every task waits for something that can't come: the run is interrupted instead of hanging.
+    /// Cancelled when the simulation is told to end: see [`Stop`].
     stalled: CancellationToken,
 }
+
+/// Why a simulation was told to end. What goes on all the same is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Every task waits for something that can't come: interrupted instead of hanging.
+    Stalled,
+    /// More virtual time passed than may.
+    TooLong(Duration),
+    /// More calls were counted than may be made.
+    TooManyCalls(u64),
+}
+
+/// How much virtual time those that are told to end have to do it in order.
+const GRACE: Duration = Duration::from_hours(1);
 
 struct State {
     now: Duration,
@@ -58,6 +72,11 @@ struct State {
     processes: BTreeMap<TaskId, Process>,
     next_process: Process,
     killed: BTreeSet<Process>,
+    /// Virtual time at which the simulation is told to end.
+    time_limit: Option<Duration>,
+    calls: u64,
+    call_limit: Option<u64>,
+    stop: Option<Stop>,
 }
 
 /// A future beside the tasks, and the process it belongs to.
@@ -125,6 +144,10 @@ impl SimConductor {
                 processes: BTreeMap::new(),
                 next_process: OWN_PROCESS + 1,
                 killed: BTreeSet::new(),
+                time_limit: None,
+                calls: 0,
+                call_limit: None,
+                stop: None,
             }),
             passed: Condvar::new(),
             stalled: CancellationToken::new(),
@@ -141,9 +164,47 @@ impl SimConductor {
         self.lock().random.next()
     }
 
-    /// Cancelled when every task waits for something that can't come.
+    /// Cancelled when every task waits for something that can't come, or a limit is reached.
     pub fn stalled(&self) -> &CancellationToken {
         &self.stalled
+    }
+
+    /// Ends the simulation when so much virtual time has passed or so many calls were counted.
+    pub fn limit(&self, time: Duration, calls: u64) {
+        let mut state = self.lock();
+        (state.time_limit, state.call_limit) = (Some(time), Some(calls));
+    }
+
+    /// Why the simulation was told to end, if it was.
+    pub fn stop(&self) -> Option<Stop> {
+        self.lock().stop
+    }
+
+    /// Counts a call of the engine.
+    pub fn count_call(&self) {
+        let reached = {
+            let mut state = self.lock();
+            state.calls += 1;
+            let limit = state.call_limit.unwrap_or(u64::MAX);
+            match state.calls {
+                calls if calls == limit => Some(limit),
+                // Told to end, and it goes on.
+                calls if calls / 2 == limit => {
+                    state.kill_all();
+                    None
+                }
+                _ => None,
+            }
+        };
+        if let Some(limit) = reached {
+            self.end(Stop::TooManyCalls(limit));
+        }
+    }
+
+    /// Tells everybody to end.
+    fn end(&self, why: Stop) {
+        self.lock().stop.get_or_insert(why);
+        self.stalled.cancel();
     }
 
     /// A future that is ready once virtual time has advanced by `time`.
@@ -296,14 +357,28 @@ impl SimConductor {
         loop {
             let mut state = self.lock();
             let Some(id) = state.take_ready() else {
+                if let Some(limit) = state.over_time() {
+                    if state.stop.is_some() {
+                        state.time_limit = None;
+                        state.kill_all();
+                    } else {
+                        state.time_limit = Some(limit + GRACE);
+                        drop(state);
+                        self.end(Stop::TooLong(limit));
+                    }
+                    continue;
+                }
                 if let Some(waker) = state.advance_clock() {
                     drop(state);
                     waker.wake();
                     continue;
                 }
+                if self.stalled.is_cancelled() {
+                    assert!(state.kill_all(), "every task waits for something that can't come");
+                    continue;
+                }
                 drop(state);
-                assert!(!self.stalled.is_cancelled(), "every task waits for something that can't come");
-                self.stalled.cancel();
+                self.end(Stop::Stalled);
                 continue;
             };
             if let Some(slot) = state.background.get_mut(&id) {
@@ -359,6 +434,22 @@ impl State {
         let id = *self.ready.iter().nth(at)?;
         self.ready.remove(&id);
         Some(id)
+    }
+
+    /// The limit of virtual time, if the next timer is past it.
+    fn over_time(&self) -> Option<Duration> {
+        let ((deadline, _), _) = self.timers.first_key_value()?;
+        self.time_limit.filter(|limit| deadline > limit)
+    }
+
+    /// Kills every process but the one that made the conductor; whether there was one that was not killed yet.
+    fn kill_all(&mut self) -> bool {
+        let doomed: Vec<(TaskId, Process)> =
+            self.processes.iter().filter(|(_, own)| **own != OWN_PROCESS).map(|(task, own)| (*task, *own)).collect();
+        let before = self.killed.len();
+        self.killed.extend(doomed.iter().map(|(_, process)| *process));
+        self.ready.extend(doomed.iter().map(|(task, _)| *task));
+        self.killed.len() > before
     }
 
     fn advance_clock(&mut self) -> Option<Waker> {

@@ -57,15 +57,15 @@ pub fn date(elapsed: Duration) -> DateTime<Utc> {
 pub struct SimHost {
     conductor: Arc<SimConductor>,
     files: Arc<Mutex<Files>>,
-    environment: BTreeMap<String, String>,
+    environment: Mutex<BTreeMap<String, String>>,
     current_folder: PathBuf,
-    terminals: BTreeSet<u8>,
+    terminals: Mutex<BTreeSet<u8>>,
     stdin: Bytes,
     answers: Mutex<VecDeque<String>>,
     command_scripts: CommandScripts,
     http_scripts: HttpScripts,
     connect_scripts: ConnectScripts,
-    port_owners: BTreeMap<u16, String>,
+    port_owners: Mutex<BTreeMap<u16, String>>,
     commands: Mutex<Vec<CommandRequest>>,
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
@@ -78,15 +78,15 @@ impl SimHost {
         let host = Self {
             files: Arc::new(Mutex::new(Files::new(date(conductor.now())))),
             conductor,
-            environment: BTreeMap::new(),
+            environment: Mutex::default(),
             current_folder: current_folder.clone(),
-            terminals: BTreeSet::new(),
+            terminals: Mutex::default(),
             stdin: Bytes::new(),
             answers: Mutex::default(),
             command_scripts: CommandScripts::default(),
             http_scripts: HttpScripts::default(),
             connect_scripts: ConnectScripts::default(),
-            port_owners: BTreeMap::new(),
+            port_owners: Mutex::default(),
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
@@ -140,11 +140,11 @@ impl Host for SimHost {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.environment.get(name).cloned()
+        lock(&self.environment).get(name).cloned()
     }
 
     fn environment(&self) -> BTreeMap<String, String> {
-        self.environment.clone()
+        lock(&self.environment).clone()
     }
 
     fn current_folder(&self) -> Result<PathBuf> {
@@ -260,11 +260,11 @@ impl Host for SimHost {
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {
-        self.port_owners.get(&port).cloned()
+        lock(&self.port_owners).get(&port).cloned()
     }
 
     fn is_terminal(&self, stream: StandardStream) -> bool {
-        self.terminals.contains(&(stream as u8))
+        lock(&self.terminals).contains(&(stream as u8))
     }
 
     async fn ask(&self, question: &str) -> Result<Option<String>> {

@@ -1,6 +1,6 @@
 //! What the world outside answers on the simulated host: commands and HTTP requests, as a test says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,7 +76,7 @@ impl HttpAnswer {
 type Script<Request, Answer> = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
 /// Scripts for one kind of request; the last one added is asked first, `None` passes the question on.
-pub(super) struct Scripts<Request: ?Sized, Answer>(Vec<Script<Request, Answer>>);
+pub(super) struct Scripts<Request: ?Sized, Answer>(Mutex<Vec<Script<Request, Answer>>>);
 
 pub(super) type CommandScripts = Scripts<CommandRequest, CommandAnswer>;
 /// Of connections: the address, and how long it takes to be accepted.
@@ -85,16 +85,18 @@ pub(super) type HttpScripts = Scripts<HttpRequest, HttpAnswer>;
 
 impl<Request: ?Sized, Answer> Default for Scripts<Request, Answer> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Mutex::default())
     }
 }
 
 impl<Request: ?Sized, Answer> Scripts<Request, Answer> {
-    pub(super) fn add(&mut self, script: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) {
-        self.0.push(Arc::new(script));
+    pub(super) fn add(&self, script: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(script));
     }
 
+    /// Asked outside the lock: a script may look at the host.
     pub(super) fn answer(&self, request: &Request) -> Option<Answer> {
-        self.0.iter().rev().find_map(|script| script(request))
+        let scripts = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        scripts.iter().rev().find_map(|script| script(request))
     }
 }

@@ -67,9 +67,18 @@ impl SimHost {
 
     /// A variable of the process environment.
     #[must_use]
-    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.insert(name.to_owned(), value.to_owned());
+    pub fn with_variable(self, name: &str, value: &str) -> Self {
+        self.set_variable(name, Some(value));
         self
+    }
+
+    /// From now on the variable has this value, or is not set.
+    pub fn set_variable(&self, name: &str, value: Option<&str>) {
+        let mut environment = lock(&self.environment);
+        match value {
+            Some(value) => environment.insert(name.to_owned(), value.to_owned()),
+            None => environment.remove(name),
+        };
     }
 
     /// The folder spc was started in.
@@ -86,14 +95,20 @@ impl SimHost {
     /// The next line typed at the terminal; standard input, output and error are terminals from here on.
     #[must_use]
     pub fn with_answer(self, line: &str) -> Self {
+        self.add_answer(line);
+        self
+    }
+
+    /// The same, from now on.
+    pub fn add_answer(&self, line: &str) {
         lock(&self.answers).push_back(line.to_owned());
-        self.with_terminal(StandardStream::Stdin).with_terminal(StandardStream::Stdout).with_terminal(StandardStream::Stderr)
+        lock(&self.terminals).extend([StandardStream::Stdin, StandardStream::Stdout, StandardStream::Stderr].map(|stream| stream as u8));
     }
 
     /// `stream` is a terminal.
     #[must_use]
-    pub fn with_terminal(mut self, stream: StandardStream) -> Self {
-        self.terminals.insert(stream as u8);
+    pub fn with_terminal(self, stream: StandardStream) -> Self {
+        lock(&self.terminals).insert(stream as u8);
         self
     }
 
@@ -107,17 +122,27 @@ impl SimHost {
     /// Answers host commands: the last script added is asked first, `None` passes the question on.
     /// A command nobody answers does not exist.
     #[must_use]
-    pub fn on_command(mut self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) -> Self {
-        self.command_scripts.add(script);
+    pub fn on_command(self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) -> Self {
+        self.add_command(script);
         self
+    }
+
+    /// The same, from now on.
+    pub fn add_command(&self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) {
+        self.command_scripts.add(script);
     }
 
     /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.
     /// Where nobody answers, the connection is refused.
     #[must_use]
-    pub fn on_http(mut self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) -> Self {
-        self.http_scripts.add(script);
+    pub fn on_http(self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) -> Self {
+        self.add_http(script);
         self
+    }
+
+    /// The same, from now on.
+    pub fn add_http(&self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) {
+        self.http_scripts.add(script);
     }
 
     /// `address` (`host:port`) accepts TCP connections after `latency`.
@@ -130,16 +155,25 @@ impl SimHost {
     /// Answers TCP connections with how long they take to be accepted: the last script added is asked
     /// first, `None` passes the question on. Where nobody answers, the connection is refused.
     #[must_use]
-    pub fn on_connect(mut self, script: impl Fn(&str) -> Option<Duration> + Send + Sync + 'static) -> Self {
+    pub fn on_connect(self, script: impl Fn(&str) -> Option<Duration> + Send + Sync + 'static) -> Self {
         self.connect_scripts.add(script);
         self
     }
 
     /// The process that listens on a port of this machine: `nginx (pid 812)`.
     #[must_use]
-    pub fn with_port_owner(mut self, port: u16, process: &str) -> Self {
-        self.port_owners.insert(port, process.to_owned());
+    pub fn with_port_owner(self, port: u16, process: &str) -> Self {
+        self.set_port_owner(port, Some(process));
         self
+    }
+
+    /// From now on this process listens there, or none.
+    pub fn set_port_owner(&self, port: u16, process: Option<&str>) {
+        let mut owners = lock(&self.port_owners);
+        match process {
+            Some(process) => owners.insert(port, process.to_owned()),
+            None => owners.remove(&port),
+        };
     }
 
     /// The commands run so far, in order.

@@ -1,0 +1,209 @@
+//! `spc test`: runbooks, on simulated machines.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+
+use super::Common;
+use super::session::Session;
+use crate::host::{Conductor, FileSink, Host};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::time::parse_duration;
+use crate::model::verdict::{Summary, Told};
+use crate::model::{Failure, Kind};
+use crate::script::place::{self, plain};
+use crate::testing::discover::discover;
+use crate::testing::junit;
+use crate::testing::suite::{self, Manner};
+use crate::testing::world::{Limits, Subject};
+use crate::ui::diagnostics;
+use crate::ui::verdicts::{self, Verdicts};
+
+/// Run the tests of runbooks: every function test_… of the files …_test.rhai, each on a simulated machine of its own, in
+/// virtual time.
+#[derive(Args)]
+pub struct Test {
+    /// Files and folders to look for tests in [default: the folder of spc.toml]
+    paths: Vec<PathBuf>,
+    /// Only tests whose full name, file::function, contains this; may be given several times
+    #[arg(short = 'k', long = "filter", value_name = "TEXT")]
+    filters: Vec<String>,
+    /// Name the tests and run none
+    #[arg(long)]
+    list: bool,
+    /// Begin no further test after one that failed
+    #[arg(long)]
+    fail_fast: bool,
+    /// Seed that the order of simultaneous things, and times, follow from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Run each test with so many seeds, from --seed on
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Tests at the same time [default: the processors there are]
+    #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Also write the results to this file, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Virtual time after which a test has failed
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    max_time: std::time::Duration,
+    /// Operations after which a script has failed
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().operations, value_parser = clap::value_parser!(u64).range(1..))]
+    max_operations: u64,
+    /// Calls of the engine after which a test has failed
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().calls, value_parser = clap::value_parser!(u64).range(1..))]
+    max_calls: u64,
+}
+
+/// Runs them; the exit code.
+pub fn main(common: &Common, test: &Test) -> u8 {
+    let session = Session::new(common);
+    let result = execute(&session, common, test);
+    session.end(result)
+}
+
+fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Diagnostic>> {
+    refuse_engines(common)?;
+    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let (root, policy) = place::project_of(&*session.host, &current)?;
+    let root = root.unwrap_or_else(|| current.clone());
+    let subject = Subject { host: session.host.clone(), directory: policy.project_directory().to_path_buf(), root: root.clone() };
+    let paths = if test.paths.is_empty() { vec![root] } else { test.paths.iter().map(|path| current.join(path)).collect() };
+    let files = discover(&*session.host, &paths).map_err(plain)?;
+    if let Some(outside) = files.iter().find(|file| !file.starts_with(&subject.root)) {
+        let failure = Failure::usage(format!("\"{}\" is outside of the project", outside.display()));
+        return Err(plain(failure.hint("-C names the folder of its own project")));
+    }
+    let runtime = Session::runtime().map_err(plain)?;
+    let conductor = Conductor::Real(runtime.handle().clone());
+    let manner = manner(test);
+    let files = suite::collect(&conductor, &subject, &files, &manner).map_err(plain)?;
+    if test.list {
+        return list(session, common, &files);
+    }
+    let report = test.junit.as_ref().map(|path| Report::begin(&*session.host, current.join(path))).transpose().map_err(plain)?;
+    let told = Mutex::new(Vec::new());
+    let shown = Verdicts { terminal: &session.terminal, quiet: common.quiet };
+    let lines = common.json.then(|| session.json_lines());
+    let summary = suite::run(&conductor, &*session.host, &subject, &files, &manner, &|one| {
+        let one = with_repeat(one, test);
+        match &lines {
+            Some(lines) => verdicts::tell_json(lines, &one),
+            None => shown.tell(&one),
+        }
+        told.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+    });
+    if let Some(report) = report {
+        let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let text = junit::report(&told, &summary, &diagnostics::text).map_err(plain)?;
+        conductor.block_on(report.write(text)).map_err(plain)?;
+    }
+    if let Some(lines) = &lines {
+        lines.summary(&summary);
+    }
+    if summary.failed == 0 && summary.broken == 0 {
+        if lines.is_none() {
+            shown.sum(&summary);
+        }
+        return Ok(());
+    }
+    Err(plain(failure(&summary)))
+}
+
+fn failure(summary: &Summary) -> Failure {
+    let kind = if summary.broken > 0 { Kind::Usage } else { Kind::Failed };
+    Failure::new(kind, verdicts::sentence(summary))
+}
+
+/// A test has a machine of its own: what names another would only seem to count.
+fn refuse_engines(common: &Common) -> Result<(), Box<Diagnostic>> {
+    let given = [
+        ("--host", common.host.is_some()),
+        ("--context", common.context.is_some()),
+        ("--env-file", !common.env_file.is_empty()),
+        ("--project", common.project.is_some()),
+        ("--yes", common.yes),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let failure = Failure::usage(format!("{name} has no meaning for tests: each has a simulated machine of its own"));
+            Err(plain(failure.hint("a test sets its machine up with sim::")))
+        }
+    }
+}
+
+fn manner(test: &Test) -> Manner {
+    let jobs = test.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    Manner {
+        seed: test.seed,
+        seeds: test.seeds,
+        filters: test.filters.clone(),
+        fail_fast: test.fail_fast,
+        jobs,
+        limits: Limits { time: test.max_time, operations: test.max_operations, calls: test.max_calls },
+    }
+}
+
+fn list(session: &Session, common: &Common, files: &[suite::File]) -> Result<(), Box<Diagnostic>> {
+    let mut broken = None;
+    for file in files {
+        match &file.tests {
+            Ok(tests) if common.json => {
+                for test in tests {
+                    session.terminal.data(&serde_json::json!({ "file": file.shown, "name": test.name, "line": test.line }).to_string());
+                }
+            }
+            Ok(_) => suite::full_names(file).iter().for_each(|name| session.terminal.out(name)),
+            Err(diagnostic) => {
+                broken.get_or_insert(diagnostic.clone());
+            }
+        }
+    }
+    broken.map_or(Ok(()), Err)
+}
+
+/// The same; a failure that a seed brought about says how to have it again.
+fn with_repeat(told: &Told, test: &Test) -> Told {
+    let mut told = told.clone();
+    if let Told::Verdict(verdict) = &mut told
+        && (test.seeds > 1 || test.seed != 1)
+    {
+        let again = format!("spc test {} -k ::{} --seed {}", verdict.file, verdict.name, verdict.seed);
+        let text = format!("with seed {}, again with: {again}", verdict.seed);
+        if let Some(failure) = &mut verdict.failure {
+            failure.details.push(crate::model::failure::Detail { title: "it failed".to_owned(), text });
+        }
+    }
+    told
+}
+
+/// A file that is written once the tests are done, and known to be writable before.
+struct Report {
+    path: PathBuf,
+    sink: Box<dyn FileSink>,
+}
+
+impl Report {
+    fn begin(host: &dyn Host, path: PathBuf) -> Result<Self, Failure> {
+        let sink = host.create(&path).map_err(|error| unwritable(&path, &error.message))?;
+        Ok(Self { path, sink })
+    }
+
+    async fn write(mut self, text: String) -> Result<(), Failure> {
+        let path = self.path.clone();
+        let written = async {
+            self.sink.write(text.into()).await?;
+            self.sink.finish().await
+        };
+        written.await.map_err(|error| unwritable(&path, &error.message))
+    }
+}
+
+fn unwritable(path: &std::path::Path, cause: &str) -> Failure {
+    let cause = cause.rsplit_once("\": ").map_or(cause, |(_, cause)| cause);
+    Failure::usage(format!("The JUnit report can't be written to \"{}\": {cause}", path.display()))
+}

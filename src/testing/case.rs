@@ -1,0 +1,112 @@
+//! One test, on a world of its own.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::functions;
+use super::lab::{Lab, folder_of, stopped};
+use super::process::End;
+use super::world::{Limits, Subject};
+use crate::api::Context;
+use crate::api::context::Command;
+use crate::model::Failure;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Sink};
+use crate::model::failure::Detail;
+use crate::script::functions::Entry;
+use crate::script::place::{self, RunOptions, Wanted};
+use crate::script::{Beside, Runbook, Script, on_script_thread};
+use crate::testing::World;
+
+/// What the names of tests begin with.
+pub const PREFIX: &str = "test_";
+
+/// What a test came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Virtual time that passed.
+    pub simulated: Duration,
+    pub failure: Option<Box<Diagnostic>>,
+}
+
+/// What the test itself prints.
+#[derive(Default)]
+struct Printed(Mutex<Vec<String>>);
+
+impl Sink for Printed {
+    fn event(&self, event: &Event) {
+        if let Event::Print { text } | Event::Log { text, .. } = event {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+        }
+    }
+}
+
+/// A test's world, before it runs.
+struct Bench {
+    lab: Arc<Lab>,
+    context: Arc<Context>,
+    printed: Arc<Printed>,
+}
+
+/// The tests of a file, in the order of its text; why there are none to be run, if so.
+pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
+    let Bench { lab, context, .. } = bench(subject, file, 1, Limits::default())?;
+    let mut tests = on_script_thread(&context, || Ok(open(&lab, &context, file)?.entries()))?;
+    tests.retain(|entry| entry.name.starts_with(PREFIX));
+    if tests.is_empty() {
+        let shown = crate::host::resolve::shown(&*subject.host, file);
+        let failure = Failure::usage(format!("There are no tests in \"{shown}\""));
+        return Err(place::plain(failure.hint("a test is a function without parameters whose name begins with test_")));
+    }
+    Ok(tests)
+}
+
+/// Runs a test.
+pub fn run(subject: &Subject, file: &Path, name: &str, seed: u64, limits: Limits) -> Outcome {
+    let Bench { lab, context, printed } = match bench(subject, file, seed, limits) {
+        Ok(bench) => bench,
+        Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
+    };
+    let conductor = lab.world.conductor.clone();
+    let ended = conductor.process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(name)));
+    let end = match ended {
+        None => End::Killed,
+        Some(Ok(())) => End::Done,
+        Some(Err(diagnostic)) => End::Failed(diagnostic),
+    };
+    let failure = lab.trouble().or_else(|| lab.ending(&end)).or(match end {
+        End::Failed(diagnostic) => Some(diagnostic),
+        // Only a limit kills a test.
+        End::Killed => conductor.stop().map(|stop| stopped(stop, None)),
+        End::Done | End::Help(_) => None,
+    });
+    let failure = failure.map(|mut diagnostic| {
+        diagnostic.details.extend(lab.said());
+        let text = printed.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+        if !text.is_empty() {
+            diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
+        }
+        diagnostic
+    });
+    Outcome { simulated: conductor.now(), failure }
+}
+
+/// A fresh world, and the context of the test in it.
+fn bench(subject: &Subject, file: &Path, seed: u64, limits: Limits) -> Result<Bench, Box<Diagnostic>> {
+    let world = World::new(subject, seed).limited(limits);
+    let folder = folder_of(file);
+    let place = place::find(&*world.host, &Wanted::default(), &folder)?;
+    let printed = Arc::new(Printed::default());
+    let command = Command { name: "spc test".to_owned(), words: Vec::new(), help: false };
+    let context = world.context(&place, RunOptions::default(), command, printed.clone());
+    let lab = Arc::new(Lab::new(world, folder));
+    Ok(Bench { lab: lab.clone(), context: Arc::new(context.with_extension(lab)), printed })
+}
+
+fn open(lab: &Lab, context: &Arc<Context>, file: &Path) -> Result<Arc<Script>, Box<Diagnostic>> {
+    let beside = Beside { extend: functions::register, ..Beside::default() };
+    let script = Arc::new(Script::open_with(context.clone(), &Runbook::File(file.to_path_buf()), beside)?);
+    lab.set_script(&script);
+    Ok(script)
+}

@@ -1,0 +1,119 @@
+//! Which files hold tests.
+
+use std::path::{Path, PathBuf};
+
+use crate::host::resolve::shown;
+use crate::host::{FileKind, Host, HostErrorKind};
+use crate::model::{Failure, Kind};
+use crate::script::resolver::{EXTENSION, TEST_MARK};
+
+/// Folders that hold what was made or fetched, beside those whose names begin with a dot.
+const LEFT_OUT: [&str; 4] = ["target", "node_modules", "vendor", "__pycache__"];
+
+/// The files of tests at and below `paths`, absolute, each once, in the order given and then by name.
+///
+/// A file that is named itself may have any name.
+pub fn discover(host: &dyn Host, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for path in paths {
+        let path = host.canonicalize(path).map_err(|error| missing(host, path, error.kind, error.message))?;
+        let is_folder = host.info(&path).is_ok_and(|info| info.kind == FileKind::Folder);
+        let mut files = Vec::new();
+        if is_folder {
+            below(host, &path, &mut files);
+            if files.is_empty() {
+                return Err(none_in(host, &path));
+            }
+        } else {
+            files.push(path);
+        }
+        found.extend(files.into_iter().filter(|file| !found.contains(file)).collect::<Vec<_>>());
+    }
+    Ok(found)
+}
+
+fn below(host: &dyn Host, folder: &Path, files: &mut Vec<PathBuf>) {
+    let mark = format!("{TEST_MARK}.{EXTENSION}");
+    // A folder that can't be read holds no tests that could.
+    for entry in host.list(folder).unwrap_or_default() {
+        let path = folder.join(&entry.name);
+        match entry.kind {
+            FileKind::Folder if entry.name.starts_with('.') || LEFT_OUT.contains(&entry.name.as_str()) => {}
+            FileKind::Folder => below(host, &path, files),
+            FileKind::File if entry.name.ends_with(&mark) => files.push(path),
+            _ => {}
+        }
+    }
+}
+
+fn none_in(host: &dyn Host, folder: &Path) -> Failure {
+    let place = match shown(host, folder).as_str() {
+        "." => "here".to_owned(),
+        folder => format!("in \"{folder}\""),
+    };
+    Failure::usage(format!("There are no tests {place}")).hint(format!("a test is a function test_… in a file …{TEST_MARK}.{EXTENSION}"))
+}
+
+fn missing(host: &dyn Host, path: &Path, kind: HostErrorKind, message: String) -> Failure {
+    if kind != HostErrorKind::NotFound {
+        return Failure::usage(message);
+    }
+    let failure = Failure::usage(format!("There is no file or folder \"{}\"", shown(host, path)));
+    let Some(folder) = path.parent() else { return failure };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let entries = host.list(folder).unwrap_or_default();
+    let tests: Vec<&str> =
+        entries.iter().map(|entry| entry.name.as_str()).filter(|name| name.ends_with(&format!("{TEST_MARK}.{EXTENSION}"))).collect();
+    let meant = [format!("{name}{TEST_MARK}.{EXTENSION}"), format!("{name}.{EXTENSION}")];
+    let near = tests.iter().copied().find(|test| meant.iter().any(|meant| meant == test));
+    match near.or_else(|| crate::model::suggest::nearest(&name, tests.iter().copied())) {
+        Some(near) => failure.hint(format!("did you mean \"{}\"?", shown(host, &folder.join(near)))),
+        None => Failure { kind: Kind::Usage, ..failure },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::sim::SimHost;
+    use crate::host::sim::conductor::SimConductor;
+
+    fn host() -> SimHost {
+        let files = [
+            "scripts/up_test.rhai",
+            "scripts/up.rhai",
+            "scripts/a/b_test.rhai",
+            "stdlib/dotenv_test.rhai",
+            ".hidden/x_test.rhai",
+            "target/x_test.rhai",
+            "web/node_modules/x_test.rhai",
+            "empty/a.rhai",
+        ];
+        files.iter().fold(SimHost::new(SimConductor::new(1)), |host, file| host.with_file(format!("/project/{file}"), ""))
+    }
+
+    fn found(paths: &[&str]) -> Result<Vec<String>, Failure> {
+        let host = host();
+        let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new("/project").join(path)).collect();
+        Ok(discover(&host, &paths)?.iter().map(|path| shown(&host, path)).collect())
+    }
+
+    #[test]
+    fn what_was_made_and_what_is_hidden_is_left_out() {
+        let all = ["scripts/a/b_test.rhai", "scripts/up_test.rhai", "stdlib/dotenv_test.rhai"];
+        assert_eq!(found(&["."]).unwrap(), all);
+        assert_eq!(
+            found(&["stdlib", "scripts/up.rhai", "stdlib/dotenv_test.rhai"]).unwrap(),
+            ["stdlib/dotenv_test.rhai", "scripts/up.rhai"]
+        );
+    }
+
+    #[test]
+    fn a_path_without_tests_is_said_to_have_none() {
+        let failure = found(&["empty"]).unwrap_err();
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Usage, "There are no tests in \"empty\""));
+        let failure = found(&["scripts/up"]).unwrap_err();
+        assert_eq!(failure.message, "There is no file or folder \"scripts/up\"");
+        assert_eq!(failure.hint.unwrap(), "did you mean \"scripts/up_test.rhai\"?");
+    }
+}

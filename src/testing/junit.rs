@@ -1,0 +1,46 @@
+//! The report that CI reads: JUnit's XML.
+
+use std::collections::BTreeMap;
+
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::model::diagnostic::Diagnostic;
+use crate::model::verdict::{Summary, Told};
+use crate::model::{Failure, Kind};
+
+/// The report as text; `shown` makes text of a failure.
+pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> String) -> Result<String, Failure> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    for told in told {
+        let (file, case) = match told {
+            Told::Broken(file, diagnostic) => (file.as_str(), unsuccessful("the file", NonSuccessKind::Error, diagnostic, shown)),
+            Told::Verdict(verdict) => {
+                let mut case = match &verdict.failure {
+                    Some(diagnostic) => unsuccessful(&verdict.name, NonSuccessKind::Failure, diagnostic, shown),
+                    None => TestCase::new(verdict.name.as_str(), TestCaseStatus::success()),
+                };
+                case.set_time(verdict.took);
+                case.add_property(Property::new("seed", verdict.seed.to_string()));
+                case.add_property(Property::new("simulated_seconds", format!("{:.3}", verdict.simulated.as_secs_f64())));
+                (verdict.file.as_str(), case)
+            }
+        };
+        let mut case = case;
+        case.set_classname(file);
+        if !order.contains(&file) {
+            order.push(file);
+        }
+        suites.entry(file).or_insert_with(|| TestSuite::new(file)).add_test_case(case);
+    }
+    let mut report = Report::new("spc test");
+    report.set_time(summary.took);
+    report.add_test_suites(order.into_iter().filter_map(|file| suites.remove(file)));
+    report.to_string().map_err(|error| Failure::new(Kind::Failed, format!("The JUnit report could not be made: {error}")))
+}
+
+fn unsuccessful(name: &str, kind: NonSuccessKind, diagnostic: &Diagnostic, shown: &dyn Fn(&Diagnostic) -> String) -> TestCase {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(diagnostic.message.as_str()).set_type(diagnostic.kind.word()).set_description(shown(diagnostic));
+    TestCase::new(name, status)
+}

@@ -1,0 +1,189 @@
+//! What one test works with: its world, what it ordered for the next run, what its runs said.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use rhai::NativeCallContext;
+
+use super::{End, Ran, World};
+use crate::api::Context;
+use crate::engine::sim::When;
+use crate::host::sim::conductor::Stop;
+use crate::host::{FileKind, Host};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Level};
+use crate::model::failure::Detail;
+use crate::model::time::format_duration;
+use crate::model::{Failure, Kind};
+use crate::script::engine::OPERATIONS;
+use crate::script::resolver::EXTENSION;
+use crate::script::run::missing;
+use crate::script::{Library, Script};
+
+/// Lines of a run that a failure shows.
+const TAIL: usize = 20;
+
+/// Runs that a failure shows: the last.
+const SHOWN_RUNS: usize = 3;
+
+/// A test's surroundings, which its functions find in their context.
+pub struct Lab {
+    pub world: World,
+    /// Of the test's file: where the runbooks stand that it names.
+    folder: PathBuf,
+    script: OnceLock<Weak<Script>>,
+    orders: Mutex<Orders>,
+    runs: Mutex<Vec<Detail>>,
+    trouble: Mutex<Option<Box<Diagnostic>>>,
+}
+
+/// What is to happen to the next run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// At its so-manieth engine call, before or after it takes effect.
+    pub kill: Option<(u64, When)>,
+    /// Ctrl-C after so long.
+    pub interrupt: Option<Duration>,
+}
+
+impl Lab {
+    /// A lab in which nothing ran.
+    pub fn new(world: World, folder: PathBuf) -> Self {
+        Self { world, folder, script: OnceLock::new(), orders: Mutex::default(), runs: Mutex::default(), trouble: Mutex::default() }
+    }
+
+    /// The lab of the test that a function is called in.
+    pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
+        let lab = Context::of(call)?.extension::<Self>();
+        lab.ok_or_else(|| Failure::usage("The function is called outside of a test").hint("`spc test` runs tests"))
+    }
+
+    /// The test's script, as long as it runs.
+    pub fn script(&self) -> Option<Arc<Script>> {
+        self.script.get().and_then(Weak::upgrade)
+    }
+
+    /// Says which script it is.
+    pub fn set_script(&self, script: &Arc<Script>) {
+        let _ = self.script.set(Arc::downgrade(script));
+    }
+
+    /// Changes what is to happen to the next run.
+    pub fn order(&self, change: impl FnOnce(&mut Orders)) {
+        change(&mut lock(&self.orders));
+    }
+
+    /// A path as a test writes it: relative to the project's directory.
+    pub fn path(&self, context: &Context, path: &str) -> PathBuf {
+        context.project.directory.join(path)
+    }
+
+    /// Runs a runbook, as ordered; the orders are used up.
+    pub fn run(&self, name: &str, words: &[String]) -> Result<Ran, Failure> {
+        let path = self.runbook(name)?;
+        let orders = std::mem::take(&mut *lock(&self.orders));
+        if let Some((call, when)) = orders.kill {
+            self.world.engine.crash_at(call, when);
+        }
+        let ran = self.world.run_until(&path, words, orders.interrupt);
+        if orders.kill.is_some() {
+            self.world.engine.recover();
+        }
+        lock(&self.runs).push(told(name, words, &ran));
+        match self.ending(&ran.end) {
+            None => Ok(ran),
+            Some(diagnostic) => {
+                self.fail(diagnostic);
+                Err(Failure::interrupted())
+            }
+        }
+    }
+
+    /// The file of a runbook: beside the test's own, unless a path is written.
+    fn runbook(&self, name: &str) -> Result<PathBuf, Failure> {
+        let ending = format!(".{EXTENSION}");
+        let file = if name.ends_with(&ending) { name.to_owned() } else { format!("{name}{ending}") };
+        let path = self.folder.join(&file);
+        let host: Arc<dyn Host> = self.world.host.clone();
+        match host.canonicalize(&path) {
+            Ok(path) if host.info(&path).is_ok_and(|info| info.kind == FileKind::File) => Ok(path),
+            _ => Err(missing(&Library::new(host, PathBuf::new()), &path)),
+        }
+    }
+
+    /// The test fails with this, whatever it does itself; the first counts.
+    pub fn fail(&self, diagnostic: Box<Diagnostic>) {
+        lock(&self.trouble).get_or_insert(diagnostic);
+    }
+
+    /// What [`Lab::fail`] was given.
+    pub fn trouble(&self) -> Option<Box<Diagnostic>> {
+        lock(&self.trouble).take()
+    }
+
+    /// What the last runs said, for a test that failed.
+    pub fn said(&self) -> Vec<Detail> {
+        let runs = lock(&self.runs);
+        runs[runs.len().saturating_sub(SHOWN_RUNS)..].to_vec()
+    }
+
+    /// Why the test has to end if this is how something in it ended: a limit was reached.
+    pub fn ending(&self, end: &End) -> Option<Box<Diagnostic>> {
+        let failed = if let End::Failed(diagnostic) = end { Some(diagnostic) } else { None };
+        if let Some(stop) = self.world.conductor.stop() {
+            return Some(stopped(stop, failed.map(|diagnostic| &**diagnostic)));
+        }
+        failed.filter(|diagnostic| diagnostic.fields.contains_key(OPERATIONS)).cloned()
+    }
+}
+
+/// The failure of a test that was told to end, at the place where `at` broke off.
+pub fn stopped(stop: Stop, at: Option<&Diagnostic>) -> Box<Diagnostic> {
+    let failure = match stop {
+        Stop::Stalled => Failure::new(Kind::Timeout, "The test waits for something that can't come"),
+        Stop::TooLong(limit) => {
+            Failure::new(Kind::Timeout, format!("The test went on for more than {} of virtual time", format_duration(limit)))
+                .hint("if it may wait that long, --max-time gives it more")
+        }
+        Stop::TooManyCalls(limit) => Failure::new(Kind::Timeout, format!("The test made more than {limit} calls of the engine"))
+            .hint("if they are meant, --max-calls allows more"),
+    };
+    let placed = crate::script::errors::without_place(failure);
+    Box::new(match at {
+        Some(at) => Diagnostic { place: at.place.clone(), trace: at.trace.clone(), ..placed },
+        None => placed,
+    })
+}
+
+/// How a run went, in its last lines.
+fn told(name: &str, words: &[String], ran: &Ran) -> Detail {
+    let how = match &ran.end {
+        End::Done | End::Help(_) => "was done".to_owned(),
+        End::Killed => "was killed".to_owned(),
+        End::Failed(diagnostic) => format!("ended with {}: {}", ran.code(), diagnostic.message),
+    };
+    let lines: Vec<&str> = ran.events.iter().filter_map(line).flat_map(str::lines).collect();
+    let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+    let text = if tail.is_empty() { "(it printed nothing)".to_owned() } else { tail };
+    let command = shell_words::join(std::iter::once(name).chain(words.iter().map(String::as_str)));
+    Detail { title: format!("{command} {how}, after {}", format_duration(ran.took)), text }
+}
+
+fn line(event: &Event) -> Option<&str> {
+    match event {
+        Event::Print { text } | Event::Output { text, .. } | Event::Waiting { text } | Event::Question { text } => Some(text),
+        Event::Log { level, text } if *level != Level::Debug => Some(text),
+        Event::StepFailed { message, .. } => Some(message),
+        _ => None,
+    }
+}
+
+/// The folder that a file is in.
+pub fn folder_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

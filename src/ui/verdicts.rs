@@ -1,0 +1,83 @@
+//! What tests came to: a line each, a failure with its excerpt, a sum.
+
+use std::time::Duration;
+
+use super::diagnostics;
+use super::json_lines::JsonLines;
+use super::terminal::{ASIDE, FAILURE, SUCCESS, Terminal, styled};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::time::{elapsed, format_duration};
+use crate::model::verdict::{Summary, Told, Verdict};
+
+/// Shows tests to people, on standard output.
+pub struct Verdicts<'a> {
+    pub terminal: &'a Terminal,
+    /// Only what failed.
+    pub quiet: bool,
+}
+
+impl Verdicts<'_> {
+    /// A test or a file, with its failure.
+    pub fn tell(&self, told: &Told) {
+        match told {
+            Told::Broken(file, diagnostic) => self.failed(&format!("{} {file}", styled(FAILURE, "BROKEN")), diagnostic),
+            Told::Verdict(verdict) => match &verdict.failure {
+                None if self.quiet => {}
+                None => self.terminal.out(&line(&styled(SUCCESS, "ok    "), verdict)),
+                Some(diagnostic) => self.failed(&line(&styled(FAILURE, "FAILED"), verdict), diagnostic),
+            },
+        }
+    }
+
+    fn failed(&self, line: &str, diagnostic: &Diagnostic) {
+        self.terminal.out(&format!("{line}\n{}\n", diagnostics::text(diagnostic)));
+    }
+
+    /// All of them, if none failed.
+    pub fn sum(&self, summary: &Summary) {
+        if !self.quiet {
+            self.terminal.out(&format!("{} passed in {}", tests(summary.passed), elapsed(summary.took)));
+        }
+    }
+}
+
+fn line(word: &str, verdict: &Verdict) -> String {
+    let seeds = if verdict.seeds > 1 { format!(", {} seeds", verdict.seeds) } else { String::new() };
+    let times = format!("{}, {} simulated{seeds}", elapsed(verdict.took), rounded(verdict.simulated));
+    format!("{word} {}  {}", verdict.full_name(), styled(ASIDE, &times))
+}
+
+/// To milliseconds: what is below them is noise of the simulated engine.
+fn rounded(time: Duration) -> String {
+    format_duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// `1 test`, `3 tests`.
+pub fn tests(count: usize) -> String {
+    if count == 1 { "1 test".to_owned() } else { format!("{count} tests") }
+}
+
+/// The sentence about tests that failed: `1 of 9 tests failed`.
+pub fn sentence(summary: &Summary) -> String {
+    let all = summary.passed + summary.failed;
+    let failed = format!("{} of {} failed", summary.failed, tests(all));
+    let broken = match summary.broken {
+        1 => "1 file could not be tested".to_owned(),
+        count => format!("{count} files could not be tested"),
+    };
+    let left_out = if summary.left_out > 0 { format!("; {} not run", tests(summary.left_out)) } else { String::new() };
+    let said = match (summary.failed, summary.broken) {
+        (_, 0) => failed,
+        (0, _) => broken,
+        _ => format!("{failed}, and {broken}"),
+    };
+    format!("{said}{left_out}")
+}
+
+/// Shows tests to programs: `{"event": "test", …}` each.
+pub fn tell_json(lines: &JsonLines, told: &Told) {
+    match told {
+        Told::Broken(file, diagnostic) => lines.broken(file, diagnostic),
+        Told::Verdict(verdict) => lines.verdict(verdict),
+    }
+}
