@@ -54,10 +54,11 @@ rust:
 	cargo fmt --check
 	cargo clippy --quiet --locked --all-targets -- -D warnings
 
-# Two calls: the library has tests below "engine::" that need none.
+# Two calls: the library has tests below "engine::" that need none. Then the runbooks' own tests, in virtual time.
 unit:
 	cargo test --quiet --locked --lib
 	cargo test --quiet --locked --test integration -- --skip engine:: --skip docker::
+	cargo run --quiet --locked -- --quiet test
 
 pytest: $(VENV)/installed
 	cd $(BACKEND) && PYTHONDONTWRITEBYTECODE=1 ../../../$(VENV)/bin/python -m pytest --quiet

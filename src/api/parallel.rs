@@ -48,6 +48,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
             })
         })
     });
+    task::may_wait()?;
     let results = context.conductor.tasks(jobs.collect());
     if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(rethrown(error));

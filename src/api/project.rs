@@ -29,6 +29,7 @@ pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundin
 
 /// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off containers.
 pub fn finish<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    super::task::may_wait()?;
     context.conductor.block_on(future).map_err(|failure| with_variable_of_port(context, failure))
 }
 

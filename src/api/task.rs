@@ -1,6 +1,6 @@
 //! The task a native function runs in: its cancel token, and waiting that the token can end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 
 use futures::FutureExt;
@@ -11,6 +11,7 @@ use crate::model::Failure;
 use crate::value::error::{Aside, refused, set_refusal_aside};
 
 thread_local! {
+    static ANSWERS: Cell<bool> = const { Cell::new(false) };
     static TOKEN: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
 }
 
@@ -48,8 +49,27 @@ impl Drop for Entered {
     }
 }
 
+/// Does `work`, a function that answers for a simulated machine while others wait: nothing in it may wait.
+pub fn answering<T>(work: impl FnOnce() -> T) -> T {
+    let _entered = enter(CancellationToken::new());
+    let before = ANSWERS.replace(true);
+    let result = work();
+    ANSWERS.set(before);
+    result
+}
+
+/// Refuses to wait where that is not possible: see [`answering`].
+pub fn may_wait() -> Result<(), Failure> {
+    if !ANSWERS.get() {
+        return Ok(());
+    }
+    let failure = Failure::usage("A function that answers for the simulated machine can't wait, nor use the engine");
+    Err(failure.hint("`takes: \"5s\"` in its answer says how long that takes"))
+}
+
 /// Waits for `future` on the conductor; [`Failure::interrupted`] as soon as the task's token is cancelled.
 pub fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    may_wait()?;
     let token = current(context);
     context.conductor.block_on(async {
         futures::select_biased! {

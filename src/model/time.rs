@@ -73,6 +73,11 @@ pub fn format_duration(time: Duration) -> String {
     text
 }
 
+/// Without what is below a millisecond: of simulated times that is noise.
+pub fn in_milliseconds(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// An elapsed time for people: `12 ms`, `3.4 s`, `2 m 05 s`.
 pub fn elapsed(time: Duration) -> String {
     let millis = time.as_millis();

@@ -11,7 +11,7 @@ use super::world::{Limits, Subject};
 use crate::api::Context;
 use crate::api::context::Command;
 use crate::model::Failure;
-use crate::model::diagnostic::Diagnostic;
+use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Detail;
 use crate::script::functions::Entry;
@@ -63,13 +63,13 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
 }
 
 /// Runs a test.
-pub fn run(subject: &Subject, file: &Path, name: &str, seed: u64, limits: Limits) -> Outcome {
+pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limits) -> Outcome {
     let Bench { lab, context, printed } = match bench(subject, file, seed, limits) {
         Ok(bench) => bench,
         Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
     };
     let conductor = lab.world.conductor.clone();
-    let ended = conductor.process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(name)));
+    let ended = conductor.process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(&test.name)));
     let end = match ended {
         None => End::Killed,
         Some(Ok(())) => End::Done,
@@ -82,6 +82,9 @@ pub fn run(subject: &Subject, file: &Path, name: &str, seed: u64, limits: Limits
         End::Done | End::Help(_) => None,
     });
     let failure = failure.map(|mut diagnostic| {
+        if diagnostic.place.is_none() {
+            diagnostic.place = definition(subject, file, test);
+        }
         diagnostic.details.extend(lab.said());
         let text = printed.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
         if !text.is_empty() {
@@ -90,6 +93,14 @@ pub fn run(subject: &Subject, file: &Path, name: &str, seed: u64, limits: Limits
         diagnostic
     });
     Outcome { simulated: conductor.now(), failure }
+}
+
+/// Where a test is defined: for a failure that nobody knows a better place for.
+fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<Place> {
+    let text = String::from_utf8(subject.host.read(file).ok()?.into()).ok()?;
+    let column = text.lines().nth(test.line - 1)?.find(&test.name).map_or(1, |at| at + 1);
+    let source = Source { name: crate::host::resolve::shown(&*subject.host, file), text };
+    Some(Place { source: Arc::new(source), line: test.line, column, width: test.name.len() })
 }
 
 /// A fresh world, and the context of the test in it.

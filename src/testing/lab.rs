@@ -8,13 +8,14 @@ use rhai::NativeCallContext;
 
 use super::{End, Ran, World};
 use crate::api::Context;
+use crate::api::task::may_wait;
 use crate::engine::sim::When;
 use crate::host::sim::conductor::Stop;
 use crate::host::{FileKind, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::failure::Detail;
-use crate::model::time::format_duration;
+use crate::model::time::{format_duration, in_milliseconds};
 use crate::model::{Failure, Kind};
 use crate::script::engine::OPERATIONS;
 use crate::script::resolver::EXTENSION;
@@ -81,6 +82,7 @@ impl Lab {
 
     /// Runs a runbook, as ordered; the orders are used up.
     pub fn run(&self, name: &str, words: &[String]) -> Result<Ran, Failure> {
+        may_wait()?;
         let path = self.runbook(name)?;
         let orders = std::mem::take(&mut *lock(&self.orders));
         if let Some((call, when)) = orders.kill {
@@ -167,7 +169,7 @@ fn told(name: &str, words: &[String], ran: &Ran) -> Detail {
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
     let text = if tail.is_empty() { "(it printed nothing)".to_owned() } else { tail };
     let command = shell_words::join(std::iter::once(name).chain(words.iter().map(String::as_str)));
-    Detail { title: format!("{command} {how}, after {}", format_duration(ran.took)), text }
+    Detail { title: format!("{command} {how}, after {}", format_duration(in_milliseconds(ran.took))), text }
 }
 
 fn line(event: &Event) -> Option<&str> {

@@ -15,7 +15,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
 use crate::script::place::{self, RunOptions, Wanted};
 use crate::script::{self, Outcome, Runbook};
-use crate::ui::masking::MaskingSink;
+use crate::ui::masking::{MaskingSink, masked_diagnostic};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -100,7 +100,8 @@ impl World {
                 token.cancel();
             })
         });
-        script::run(&Arc::new(context), &Runbook::File(path))
+        let context = Arc::new(context);
+        script::run(&context, &Runbook::File(path)).map_err(|diagnostic| Box::new(masked_diagnostic(&diagnostic, &context.secrets)))
     }
 
     /// What a run here works with.

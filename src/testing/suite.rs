@@ -142,7 +142,7 @@ fn verdict(clock: &dyn Host, subject: &Subject, file: &File, test: &Entry, manne
         failure: None,
     };
     for seed in (0..manner.seeds).map(|more| manner.seed.wrapping_add(more)) {
-        let Outcome { simulated, failure } = case::run(subject, &file.path, &test.name, seed, manner.limits);
+        let Outcome { simulated, failure } = case::run(subject, &file.path, test, seed, manner.limits);
         verdict = Verdict { seed, seeds: verdict.seeds + 1, simulated: verdict.simulated + simulated, failure, ..verdict };
         if verdict.failure.is_some() {
             break;

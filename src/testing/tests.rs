@@ -62,3 +62,45 @@ fn a_killed_run_says_nothing_more_and_the_next_arrives() {
         assert!(matches!(again.end, End::Done), "{:?}", again.end);
     }
 }
+
+/// Name and comments of every function that only tests have.
+fn documented() -> Vec<(String, String)> {
+    let mut engine = rhai::Engine::new_raw();
+    super::functions::register(&mut engine);
+    let functions = engine.collect_fn_metadata(
+        None,
+        |info| Some((format!("{} {}", info.namespace, info.metadata.name), info.metadata.comments.join("\n"))),
+        false,
+    );
+    functions.into_iter().filter(|(name, _)| name.contains(char::is_alphabetic)).collect()
+}
+
+#[test]
+fn every_function_of_tests_says_what_it_does_with_an_example() {
+    let silent: Vec<String> = documented().into_iter().filter(|(_, comment)| !comment.contains("```rhai")).map(|(name, _)| name).collect();
+    assert_eq!(silent, [""; 0]);
+}
+
+#[test]
+fn every_example_of_them_runs() {
+    let mut text = String::new();
+    let examples = documented().into_iter().flat_map(|(_, comment)| {
+        let comment: String = comment.lines().map(|line| format!("{}\n", line.trim_start().trim_start_matches('/').trim_start())).collect();
+        let parts = comment.split("```rhai\n").skip(1).map(|example| example.split("```").next().unwrap_or_default().to_owned());
+        parts.collect::<Vec<_>>()
+    });
+    for (number, example) in examples.enumerate() {
+        text.push_str(&format!("fn test_{number}() {{\n{example}}}\n"));
+    }
+    let sim = crate::host::sim::conductor::SimConductor::new(1);
+    let host = crate::host::sim::SimHost::new(sim).with_file("/project/spc.toml", "").with_file("/project/a_test.rhai", text);
+    let subject = Subject { host: Arc::new(host), root: "/project".into(), directory: "/project".into() };
+    let file = Path::new("/project/a_test.rhai");
+    let tests = super::case::tests_of(&subject, file).unwrap();
+    assert!(tests.len() > 30, "{} examples", tests.len());
+    for test in tests {
+        let outcome = super::case::run(&subject, file, &test, 1, super::world::Limits::default());
+        let said = outcome.failure.map(|failure| format!("{} {:?}", failure.message, failure.place.map(|place| place.line)));
+        assert_eq!(said, None, "{}", test.name);
+    }
+}

@@ -46,6 +46,8 @@ pub struct World {
     pub engine: SimEngine,
     pub host: Arc<SimHost>,
     pub limits: Limits,
+    /// What it follows from.
+    pub seed: u64,
 }
 
 impl World {
@@ -66,7 +68,7 @@ impl World {
         let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
         let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
-        Self { host: Arc::new(host(sim)), engine, conductor, limits: Limits::default() }.limited(Limits::default())
+        Self { host: Arc::new(host(sim)), engine, conductor, limits: Limits::default(), seed }.limited(Limits::default())
     }
 
     /// The same with other limits.

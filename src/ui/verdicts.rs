@@ -1,12 +1,10 @@
 //! What tests came to: a line each, a failure with its excerpt, a sum.
 
-use std::time::Duration;
-
 use super::diagnostics;
 use super::json_lines::JsonLines;
 use super::terminal::{ASIDE, FAILURE, SUCCESS, Terminal, styled};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::{elapsed, format_duration, in_milliseconds};
 use crate::model::verdict::{Summary, Told, Verdict};
 
 /// Shows tests to people, on standard output.
@@ -43,13 +41,8 @@ impl Verdicts<'_> {
 
 fn line(word: &str, verdict: &Verdict) -> String {
     let seeds = if verdict.seeds > 1 { format!(", {} seeds", verdict.seeds) } else { String::new() };
-    let times = format!("{}, {} simulated{seeds}", elapsed(verdict.took), rounded(verdict.simulated));
+    let times = format!("{}, {} simulated{seeds}", elapsed(verdict.took), format_duration(in_milliseconds(verdict.simulated)));
     format!("{word} {}  {}", verdict.full_name(), styled(ASIDE, &times))
-}
-
-/// To milliseconds: what is below them is noise of the simulated engine.
-fn rounded(time: Duration) -> String {
-    format_duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// `1 test`, `3 tests`.

@@ -23,3 +23,4 @@ mod repl;
 mod runbooks;
 mod secrets;
 mod tables;
+mod testing;

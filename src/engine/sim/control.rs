@@ -7,13 +7,15 @@ use bollard::models::EventMessage;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::build::BuildScript;
 use super::call::Call;
 use super::containers::lifecycle::Exit;
 use super::fault::{Fault, FaultEffect, When};
+use super::images::reference::Reference;
 use super::images::spec::ImageSpec;
 use super::invariants::Violation;
 use super::process::Process;
-use super::snapshot::EngineState;
+use super::snapshot::{EngineState, EventView};
 use super::traffic::Traffic;
 use super::{SimEngine, SimEngineBuilder};
 use crate::engine::tap::Tap;
@@ -34,6 +36,39 @@ impl SimEngine {
     /// From now on the registry has this image under this name.
     pub fn publish(&self, name: &str, spec: &ImageSpec, takes: Duration) -> Result<()> {
         self.shared.with(|state| state.publish(name, spec, takes))
+    }
+
+    /// From now on the engine has this image, without a pull.
+    pub fn have_image(&self, name: &str, spec: &ImageSpec) -> Result<()> {
+        let name = Reference::parse(name)?.full();
+        self.shared.with(|state| {
+            let image = state.image_of(&name, spec);
+            let id = image.id.clone();
+            state.store_image(&id, Some(&name), |_| image);
+        });
+        Ok(())
+    }
+
+    /// From now on the registry has no image of this name.
+    pub fn withhold(&self, name: &str) -> Result<()> {
+        let name = Reference::parse(name)?.full();
+        self.shared.with(|state| state.registry.withhold(name));
+        Ok(())
+    }
+
+    /// From now on a registry answers, or none.
+    pub fn set_registry(&self, answers: bool) {
+        self.shared.with(|state| state.registry.answers = answers);
+    }
+
+    /// Builds from now on of images whose name is `pattern` go so.
+    pub fn set_build(&self, pattern: &str, script: BuildScript) {
+        self.shared.with(|state| state.builds.scripts.push((pattern.to_owned(), script)));
+    }
+
+    /// Somebody changes the content of a volume; whether it is there.
+    pub fn change_volume(&self, name: &str) -> bool {
+        self.shared.with(|state| state.objects.volumes.get_mut(name).map(|volume| volume.writes += 1).is_some())
     }
 
     /// Another process of the machine listens on a TCP port now.
@@ -165,6 +200,11 @@ impl SimEngine {
     /// Every event so far, in order.
     pub fn past_events(&self) -> Vec<EventMessage> {
         self.shared.with(|state| state.events.past().to_vec())
+    }
+
+    /// Every event so far as data, in order.
+    pub fn event_views(&self) -> Vec<EventView> {
+        self.shared.with(|state| state.events.past().iter().map(EventView::of).collect())
     }
 
     /// Every event so far, one line each: seconds, type, action, name, exit code.

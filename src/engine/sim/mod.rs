@@ -57,8 +57,8 @@ use call::Request;
 pub use fault::{Fault, FaultEffect, FaultPoint, When};
 pub use images::spec::ImageSpec;
 pub use invariants::Violation;
-pub use process::{ExecAnswer, MountedVolume, Process, ProcessView};
-pub use snapshot::{ContainerView, EndpointView, EngineState, ImageView, MountView, NetworkView, VolumeView};
+pub use process::{ExecAnswer, MountedVolume, Process, ProcessView, matches};
+pub use snapshot::{ContainerView, EndpointView, EngineState, EventView, ImageView, MountView, NetworkView, VolumeView};
 use state::Shared;
 pub use traffic::{Figures, Traffic};
 

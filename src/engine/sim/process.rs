@@ -400,7 +400,7 @@ impl Processes {
 }
 
 /// Whether `text` is `pattern`, in which `*` stands for anything.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((head, tail)) => {

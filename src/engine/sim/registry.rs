@@ -42,9 +42,17 @@ pub(super) struct Registry {
     pub login: Option<RegistryAuth>,
     /// By full name: `postgres:15`.
     images: BTreeMap<String, Remote>,
+    /// Full names that an open registry does not have.
+    withheld: BTreeSet<String>,
 }
 
 impl Registry {
+    /// Has no image of this full name from now on.
+    pub fn withhold(&mut self, name: String) {
+        self.images.remove(&name);
+        self.withheld.insert(name);
+    }
+
     /// Why `reference` cannot be had with these credentials.
     fn find(&self, reference: &Reference, auth: Option<&RegistryAuth>) -> Result<&Remote> {
         self.reach(auth)?;
@@ -117,7 +125,8 @@ impl State {
     /// Puts an image into an open registry, if it has none of that name yet.
     pub(super) fn offer(&mut self, wanted: &str) {
         let Ok(reference) = Reference::parse(wanted) else { return };
-        if self.registry.open && reference.digest.is_none() && !self.registry.images.contains_key(&reference.full()) {
+        let known = self.registry.images.contains_key(&reference.full()) || self.registry.withheld.contains(&reference.full());
+        if self.registry.open && self.registry.answers && reference.digest.is_none() && !known {
             // The name was parsed: it can be published.
             let _ = self.publish(wanted, &ImageSpec::command(&["serve"]), PULL_TAKES);
         }

@@ -100,6 +100,37 @@ pub struct ImageView {
     pub digests: Vec<String>,
 }
 
+/// An event, as `docker events` would tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Virtual time since the start.
+    pub at: Duration,
+    /// `container`, `network`, `volume`, `image`
+    pub kind: String,
+    /// `start`, `health_status: healthy`
+    pub action: String,
+    /// Name, or id of what has none.
+    pub whom: String,
+    /// Of a process that ended.
+    pub exit_code: Option<String>,
+}
+
+impl EventView {
+    pub(super) fn of(event: &EventMessage) -> Self {
+        let actor = event.actor.clone().unwrap_or_default();
+        let attributes = actor.attributes.unwrap_or_default();
+        let id = actor.id.unwrap_or_default();
+        let since = event.time_nano.unwrap_or_default() - crate::host::sim::epoch().timestamp_nanos_opt().unwrap_or_default();
+        Self {
+            at: Duration::from_nanos(u64::try_from(since).unwrap_or_default()),
+            kind: event.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+            action: event.action.clone().unwrap_or_default(),
+            whom: attributes.get("name").cloned().unwrap_or(id),
+            exit_code: attributes.get("exitCode").cloned(),
+        }
+    }
+}
+
 impl EngineState {
     /// A container by its name.
     pub fn container(&self, name: &str) -> Option<&ContainerView> {
@@ -217,13 +248,7 @@ fn mount_view(mount: &Mounted) -> MountView {
 }
 
 fn line(event: &EventMessage) -> String {
-    let actor = event.actor.clone().unwrap_or_default();
-    let attributes = actor.attributes.unwrap_or_default();
-    let id = actor.id.unwrap_or_default();
-    let since = event.time_nano.unwrap_or_default() - crate::host::sim::epoch().timestamp_nanos_opt().unwrap_or_default();
-    let time = Duration::from_nanos(u64::try_from(since).unwrap_or_default());
-    let kind = event.typ.map(|kind| kind.to_string()).unwrap_or_default();
-    let whom = attributes.get("name").unwrap_or(&id);
-    let code = attributes.get("exitCode").map(|code| format!(" exitCode={code}")).unwrap_or_default();
-    format!("{:.6} {kind} {} {whom}{code}", time.as_secs_f64(), event.action.as_deref().unwrap_or_default())
+    let EventView { at, kind, action, whom, exit_code } = EventView::of(event);
+    let code = exit_code.map(|code| format!(" exitCode={code}")).unwrap_or_default();
+    format!("{:.6} {kind} {action} {whom}{code}", at.as_secs_f64())
 }

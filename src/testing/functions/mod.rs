@@ -2,7 +2,7 @@
 //!
 //! - [`assert`], [`difference`]: what has to hold
 //! - [`runbook`]: a run, and what came of it
-//! - [`sim`]: the simulated machine
+//! - [`sim`]: the simulated machine; [`machine`] and [`answers`] say how it behaves, [`views`] what is there
 
 #![allow(
     clippy::wildcard_imports,
@@ -10,10 +10,13 @@
     reason = "what rhai's `export_module` needs and expands to; no other code here unwraps"
 )]
 
+pub mod answers;
 pub mod assert;
 pub mod difference;
+pub mod machine;
 pub mod runbook;
 pub mod sim;
+pub mod views;
 
 use std::sync::Arc;
 

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine};
+use rhai::{Array, Dynamic, Engine, Map};
 
-use super::placed;
-use crate::api::Raw;
-use crate::engine::sim::When;
-use crate::model::Failure;
+use super::answers::{Answers, Pages, words_of};
+use super::{machine, placed, views};
+use crate::api::{Context, Raw, task};
+use crate::engine::sim::{Fault, When, matches};
+use crate::host::Host;
 use crate::model::suggest::did_you_mean;
+use crate::model::{Failure, Kind};
+use crate::testing::lab::Lab;
+use crate::value::Options;
 use crate::value::options::duration_of;
 use crate::value::text::plain;
 
@@ -23,6 +27,38 @@ fn kill(number: i64, when: When) -> Result<(u64, When), Failure> {
         Ok(call) if call > 0 => Ok((call, when)),
         _ => Err(Failure::usage(format!("There is no call {number}: they count from 1"))),
     }
+}
+
+fn port_of(number: i64) -> Result<u16, Failure> {
+    u16::try_from(number)
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| Failure::usage(format!("{number} is no port: they go from 1 to 65535")))
+}
+
+fn fault(lab: &Lab, given: &Dynamic) -> Result<(), Failure> {
+    let mut options = Options::of(given, "parts of a fault")?;
+    let on = options.text("on")?.unwrap_or_else(|| "any".to_owned());
+    let nth = options.count("nth")?.unwrap_or(1);
+    // `effect: 500` is as good as `effect: "500"`.
+    let effect = options.take("effect").map(|effect| plain(&effect));
+    let effect = effect.ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
+    options.finish()?;
+    lab.world.engine.fault(Fault::parse(&on, nth, &effect)?);
+    Ok(())
+}
+
+fn no_such_volume(lab: &Lab, name: &str) -> Failure {
+    let failure = Failure::new(Kind::NotFound, format!("There is no volume \"{name}\""));
+    let state = lab.world.engine.state();
+    match did_you_mean(name, state.volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>()) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn texts(texts: impl IntoIterator<Item = String>) -> Array {
+    texts.into_iter().map(Dynamic::from).collect()
 }
 
 #[export_module]
@@ -52,6 +88,16 @@ mod module {
         placed(&call, |lab| Ok(lab.world.conductor.now()))
     }
 
+    /// The seed of this run of the test.
+    ///
+    /// ```rhai
+    /// print(sim::seed());
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn seed(call: NativeCallContext) -> Raw<i64> {
+        placed(&call, |lab| Ok(i64::try_from(lab.world.seed).unwrap_or(i64::MAX)))
+    }
+
     /// Lets time pass: containers exit, checks are made, traffic comes.
     ///
     /// ```rhai
@@ -59,10 +105,10 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn pass(call: NativeCallContext, time: Dynamic) -> Raw<()> {
-        let context = crate::api::Context::of(&call)?;
+        let context = Context::of(&call)?;
         placed(&call, |_| {
             let time = duration_of(&time)?;
-            crate::api::task::wait(&context, async {
+            task::wait(&context, async {
                 context.host.sleep(time).await;
                 Ok(())
             })
@@ -120,5 +166,320 @@ mod module {
             lab.order(|orders| orders.interrupt = Some(time));
             Ok(())
         })
+    }
+
+    /// Puts a file on the machine, with the folders it is in; the path is relative to the project's directory. `()` takes
+    /// away what is there. The project's own files are there already, but for `.env`, `.spc` and `secrets`.
+    ///
+    /// ```rhai
+    /// sim::file(".env", "POSTGRES_PORT=5433\n");
+    /// assert_eq(fs::read(".env"), "POSTGRES_PORT=5433\n");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn file(call: NativeCallContext, path: &str, content: Dynamic) -> Raw<()> {
+        let context = Context::of(&call)?;
+        placed(&call, |lab| {
+            let (host, path) = (&lab.world.host, lab.path(&context, path));
+            if content.is_unit() {
+                return Ok(host.remove(&path)?);
+            }
+            if let Some(folder) = path.parent() {
+                host.create_folder(folder)?;
+            }
+            Ok(host.write(&path, plain(&content).as_bytes(), None)?)
+        })
+    }
+
+    /// Types this line at the next question of a runbook.
+    ///
+    /// ```rhai
+    /// sim::answer("yes");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn answer(call: NativeCallContext, line: &str) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.host.add_answer(line);
+            Ok(())
+        })
+    }
+
+    /// The questions that were asked so far.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::questions(), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn questions(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(texts(lab.world.host.questions())))
+    }
+
+    /// Describes an image of the registry: `command entrypoint environment user working_dir ports volumes labels
+    /// healthcheck files`, and how long its pull `takes`. `here: true`: it needs no pull; `missing: true`: the registry
+    /// hasn't it. An image that is not described can be pulled, and runs until it is stopped.
+    ///
+    /// ```rhai
+    /// sim::image("postgres:15-alpine", #{ takes: "20s", volumes: ["/var/lib/postgresql/data"] });
+    /// sim::image("redis:7-alpine", #{ missing: true });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn image(call: NativeCallContext, name: &str, options: Dynamic) -> Raw<()> {
+        placed(&call, |lab| machine::image(lab, name, &options))
+    }
+
+    /// Says how builds go of images whose name is `pattern` (`*` stands for anything): `step_takes`, and which step
+    /// `fails_at` (a part of its words), with what `output` and `code`.
+    ///
+    /// ```rhai
+    /// sim::build("spc-backend:*", #{ fails_at: "pip install", output: "no network", code: 1 });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn build(call: NativeCallContext, pattern: &str, options: Dynamic) -> Raw<()> {
+        placed(&call, |lab| machine::build(lab, pattern, &options))
+    }
+
+    /// Lets a registry answer, or none.
+    ///
+    /// ```rhai
+    /// sim::registry(false);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn registry(call: NativeCallContext, answers: bool) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.engine.set_registry(answers);
+            Ok(())
+        })
+    }
+
+    /// Says how containers behave that are started from now on and whose name, service, image or command line is
+    /// `pattern` (`*` stands for anything); the last that fits counts, whole.
+    ///
+    /// `ready_after` (a duration, or `"never"`), `unready` (stretches of time), `exits_after` with `exit_code`,
+    /// `out_of_memory_after`, `stop_takes`, `stop_code`, `ignores_term`, `cannot_start`, `logs` (texts, or
+    /// `#{ after, text, stderr }`), `writes` (paths of volumes), and `exec`: what commands answer. That is a text, a map
+    /// `#{ code, stdout, stderr, takes, cannot_run, runs_on }`, a function of the command's words, a list of answers one
+    /// after the other, or a map of answers by patterns. What is left out, or answered with `()`, succeeds silently; the
+    /// health check passes when it is ready.
+    ///
+    /// ```rhai
+    /// sim::process("db", #{ ready_after: "20s", exec: #{ "psql *": "1 row", "pg_dump *": #{ code: 1, stderr: "no" } } });
+    /// sim::process("backend", #{ exits_after: "5s", exit_code: 1, logs: ["no database"] });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn process(call: NativeCallContext, pattern: &str, options: Dynamic) -> Raw<()> {
+        placed(&call, |lab| machine::process(lab, pattern, &options))
+    }
+
+    /// Says what commands of the machine itself answer (those of `sh`) whose words are `pattern`; answers are those of
+    /// `exec` in `sim::process`. A command that nothing is said of is not installed.
+    ///
+    /// ```rhai
+    /// sim::command("openssl x509 *", #{ code: 1, stdout: "Certificate will expire" });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn command(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
+        placed(&call, |lab| {
+            let (answers, pattern) = (Answers::of(lab, &answer)?, pattern.to_owned());
+            lab.world.host.add_command(move |request| {
+                let fits = matches(&pattern, &words_of(&request.command));
+                fits.then(|| answers.give(&request.command)).flatten().map(Into::into)
+            });
+            Ok(())
+        })
+    }
+
+    /// The commands of the machine itself that ran so far, as they are written.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::commands(), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn commands(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(texts(lab.world.host.commands().iter().map(|request| words_of(&request.command)))))
+    }
+
+    /// Says what requests are answered whose address, or method and address, is `pattern`: a status, a body, a map
+    /// `#{ status, body, headers, takes }`, or a function of `"GET http://…"`. Where nothing is said, nobody listens.
+    ///
+    /// ```rhai
+    /// sim::http("http://localhost:8000/*", #{ status: 503, takes: "2s" });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn http(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
+        placed(&call, |lab| {
+            let (pages, pattern) = (Pages::of(lab, &answer)?, pattern.to_owned());
+            lab.world.host.add_http(move |request| {
+                let method = if request.method.is_empty() { "GET" } else { &request.method };
+                let whole = format!("{method} {}", request.url);
+                (matches(&pattern, &request.url) || matches(&pattern, &whole)).then(|| pages.give(&whole)).flatten()
+            });
+            Ok(())
+        })
+    }
+
+    /// Something goes wrong once: `on` an engine's call (`"any"` without it), the `nth` from now (1 without it), with the
+    /// `effect`: `404 409 500 reply_lost hang stream_cut stale_list no_space engine_restart events_end`, `"slow 5s"`.
+    ///
+    /// ```rhai
+    /// sim::fault(#{ on: "container_start", nth: 2, effect: "500" });
+    /// ```
+    #[rhai_fn(name = "fault", return_raw, volatile)]
+    pub fn one_fault(call: NativeCallContext, parts: Dynamic) -> Raw<()> {
+        placed(&call, |lab| fault(lab, &parts))
+    }
+
+    /// Restarts the engine, which is away for so long; containers without a restart policy stay down.
+    ///
+    /// ```rhai
+    /// sim::restart_engine("3s");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn restart_engine(call: NativeCallContext, away: Dynamic) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.engine.restart(duration_of(&away)?);
+            Ok(())
+        })
+    }
+
+    /// Another process of the machine listens on a TCP port from now on.
+    ///
+    /// ```rhai
+    /// sim::take_port(5432);
+    /// sim::free_port(5432);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn take_port(call: NativeCallContext, port: i64) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.engine.take_port(port_of(port)?);
+            Ok(())
+        })
+    }
+
+    /// It no longer does.
+    ///
+    /// ```rhai
+    /// sim::take_port(5432);
+    /// sim::free_port(5432);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn free_port(call: NativeCallContext, port: i64) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.engine.free_port(port_of(port)?);
+            Ok(())
+        })
+    }
+
+    /// A container's process ends by itself with `code`, as a crash does.
+    ///
+    /// ```rhai,no_run
+    /// sim::end("spc-db-1", 1);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn end(call: NativeCallContext, container: &str, code: i64) -> Raw<()> {
+        placed(&call, |lab| machine::on_container(lab.world.engine.end_process(container, code)))
+    }
+
+    /// A container writes a line to its log.
+    ///
+    /// ```rhai,no_run
+    /// sim::say("spc-db-1", "ready to accept connections");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn say(call: NativeCallContext, container: &str, line: &str) -> Raw<()> {
+        placed(&call, |lab| machine::on_container(lab.world.engine.say(container, line)))
+    }
+
+    /// Changes the content of a volume, as its containers would: `writes` of `sim::volumes` counts it.
+    ///
+    /// ```rhai
+    /// volume("data").create();
+    /// sim::write("data");
+    /// assert_eq(sim::volumes()[0].writes, 1);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn write(call: NativeCallContext, volume: &str) -> Raw<()> {
+        placed(&call, |lab| if lab.world.engine.change_volume(volume) { Ok(()) } else { Err(no_such_volume(lab, volume)) })
+    }
+
+    /// Requests come to the stack from now on, `rps` a second, and each release answers them with an `error_rate` and a
+    /// `p95_ms`; they stand in the log of nginx.
+    ///
+    /// ```rhai
+    /// sim::traffic(#{ rps: 200, v1: #{ error_rate: 0.001, p95_ms: 80 }, v2: #{ error_rate: 0.2 } });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn traffic(call: NativeCallContext, figures: Map) -> Raw<()> {
+        placed(&call, |lab| machine::traffic(lab, &figures))
+    }
+
+    /// The release of each running container of a service.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::releases("backend"), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn releases(call: NativeCallContext, service: &str) -> Raw<Array> {
+        placed(&call, |lab| Ok(texts(lab.world.engine.releases(service))))
+    }
+
+    /// The containers there are, running or not: `name service state health exit_code error image image_id id starts
+    /// networks mounts ports signals environment labels`.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::containers().filter(|it| it.state == "running"), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn containers(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(views::containers(lab)))
+    }
+
+    /// The volumes there are: `name stamp writes most_writers labels`. One that was made anew has another stamp.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::volumes(), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn volumes(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(views::volumes(lab)))
+    }
+
+    /// The networks there are, the engine's own left out: `name subnets labels`.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::networks(), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn networks(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(views::networks(lab)))
+    }
+
+    /// The images that the engine has: `id tags digests`.
+    ///
+    /// ```rhai
+    /// sim::image("redis:7", #{ here: true });
+    /// assert_eq(sim::images()[0].tags, ["redis:7"]);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn images(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(views::images(lab)))
+    }
+
+    /// The calls of the engine so far: `index method target mutates at`.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::calls().filter(|it| it.mutates).map(|it| it.method), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn calls(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(views::calls(lab)))
+    }
+
+    /// The events of the engine so far: `at kind action name exit_code`.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::events().filter(|it| it.action == "die"), []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn events(call: NativeCallContext) -> Raw<Array> {
+        placed(&call, |lab| Ok(views::events(lab)))
     }
 }

@@ -1,0 +1,234 @@
+//! What a simulated machine answers, as a test says: commands in containers and of the host, requests.
+//!
+//! An answer is a text (standard output), a map, a function that gives one of these, or a list of such: one after the
+//! other, the last for good. Several are a map by patterns, in which `*` stands for anything; of those that fit, the
+//! longest counts.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, FnPtr, Map};
+
+use crate::api::task;
+use crate::engine::sim::{ExecAnswer, matches};
+use crate::host::sim::{CommandAnswer, HttpAnswer};
+use crate::model::Failure;
+use crate::testing::lab::Lab;
+use crate::value::text::{literal, plain};
+use crate::value::{Options, words};
+
+/// The keys of a map that is an answer, not several by patterns.
+const KEYS: [&str; 6] = ["code", "stdout", "stderr", "takes", "cannot_run", "runs_on"];
+
+/// How a command ends.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Said {
+    code: i64,
+    stdout: String,
+    stderr: String,
+    takes: Option<Duration>,
+    cannot_run: Option<String>,
+    runs_on: bool,
+}
+
+/// What is answered.
+#[derive(Clone)]
+enum Answer {
+    Said(Said),
+    Asked(FnPtr),
+    InTurn(Arc<(AtomicUsize, Vec<Answer>)>),
+}
+
+/// Answers to commands.
+#[derive(Clone)]
+pub struct Answers {
+    lab: Weak<Lab>,
+    /// The longest pattern first.
+    by_pattern: Vec<(String, Answer)>,
+}
+
+impl Answers {
+    /// The answers that a test gives.
+    pub fn of(lab: &Arc<Lab>, value: &Dynamic) -> Result<Self, Failure> {
+        let patterns = value.read_lock::<Map>().filter(|map| !map.keys().all(|key| KEYS.contains(&key.as_str()))).map(|map| map.clone());
+        let mut by_pattern = match patterns {
+            Some(map) => {
+                map.iter().map(|(pattern, value)| Ok((pattern.to_string(), answer(value)?))).collect::<Result<Vec<_>, Failure>>()?
+            }
+            None => vec![("*".to_owned(), answer(value)?)],
+        };
+        by_pattern.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.chars().filter(|c| *c != '*').count()));
+        Ok(Self { lab: Arc::downgrade(lab), by_pattern })
+    }
+
+    /// The answer to a command; nothing if it is left to the machine itself.
+    pub fn give(&self, command: &[String]) -> Option<Said> {
+        let words = words_of(command);
+        let (_, answer) = self.by_pattern.iter().find(|(pattern, _)| matches(pattern, &words))?;
+        given(&self.lab, answer, &words)
+    }
+}
+
+/// A command as it is written: what a shell is given is the command.
+pub fn words_of(command: &[String]) -> String {
+    match command {
+        [shell, flag, script] if flag == "-c" && shell.ends_with("sh") => script.clone(),
+        words => words.join(" "),
+    }
+}
+
+fn answer(value: &Dynamic) -> Result<Answer, Failure> {
+    if let Some(list) = value.read_lock::<Array>() {
+        if list.is_empty() {
+            return Err(Failure::usage("A list of answers is empty"));
+        }
+        let answers = list.iter().map(answer).collect::<Result<Vec<_>, _>>()?;
+        return Ok(Answer::InTurn(Arc::new((AtomicUsize::new(0), answers))));
+    }
+    match value.clone().try_cast::<FnPtr>() {
+        Some(function) => Ok(Answer::Asked(function)),
+        None => said(value).map(Answer::Said),
+    }
+}
+
+fn said(value: &Dynamic) -> Result<Said, Failure> {
+    if value.is_string() || value.is_int() || value.is_float() {
+        return Ok(Said { stdout: plain(value), ..Said::default() });
+    }
+    if !value.is_map() {
+        return Err(Failure::usage(format!("An answer is a text, a map or a function, not {}", words::a(value))));
+    }
+    let mut options = Options::of(value, "parts of an answer")?;
+    let said = Said {
+        code: options.integer("code")?.unwrap_or(0),
+        stdout: options.text("stdout")?.unwrap_or_default(),
+        stderr: options.text("stderr")?.unwrap_or_default(),
+        takes: options.duration("takes")?,
+        cannot_run: options.text("cannot_run")?,
+        runs_on: options.bool("runs_on")?.unwrap_or(false),
+    };
+    options.finish()?;
+    Ok(said)
+}
+
+fn given(lab: &Weak<Lab>, answer: &Answer, words: &str) -> Option<Said> {
+    match answer {
+        Answer::Said(said) => Some(said.clone()),
+        Answer::InTurn(all) => {
+            let (next, answers) = &**all;
+            let at = next.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+            given(lab, &answers[at], words)
+        }
+        Answer::Asked(function) => {
+            let value = ask(lab, function, words.to_owned().into())?;
+            if value.is_unit() {
+                return None;
+            }
+            match said(&value) {
+                Ok(said) => Some(said),
+                Err(failure) => {
+                    let lab = lab.upgrade()?;
+                    lab.fail(crate::script::place::plain(failure.field("answer", literal(&value))));
+                    Some(failed())
+                }
+            }
+        }
+    }
+}
+
+/// What a function of the test answers. Its failure is the test's.
+fn ask(lab: &Weak<Lab>, function: &FnPtr, argument: Dynamic) -> Option<Dynamic> {
+    let lab = lab.upgrade()?;
+    let script = lab.script()?;
+    match task::answering(|| script.answer(function, vec![argument])) {
+        Ok(value) => Some(value),
+        Err(diagnostic) => {
+            lab.fail(diagnostic);
+            None
+        }
+    }
+}
+
+fn failed() -> Said {
+    Said { code: 1, stderr: "the test's answer failed\n".to_owned(), ..Said::default() }
+}
+
+/// A text ends a line.
+fn whole_lines(text: String) -> String {
+    if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" }
+}
+
+impl From<Said> for ExecAnswer {
+    fn from(said: Said) -> Self {
+        let mut answer = match &said.cannot_run {
+            Some(words) => Self::cannot_run(words),
+            None => Self::default(),
+        };
+        if said.cannot_run.is_none() {
+            answer.stdout = whole_lines(said.stdout).into();
+            answer.stderr = whole_lines(said.stderr).into();
+            answer.code = said.code;
+        }
+        let answer = match said.takes {
+            Some(time) => answer.taking(time),
+            None => answer,
+        };
+        if said.runs_on { answer.running_on() } else { answer }
+    }
+}
+
+impl From<Said> for CommandAnswer {
+    fn from(said: Said) -> Self {
+        Self {
+            stdout: whole_lines(said.stdout).into(),
+            stderr: whole_lines(said.stderr).into(),
+            code: said.code,
+            takes: said.takes.unwrap_or_default(),
+        }
+    }
+}
+
+/// Answers to requests.
+#[derive(Clone)]
+pub struct Pages {
+    lab: Weak<Lab>,
+    answer: Dynamic,
+}
+
+impl Pages {
+    /// The answers that a test gives: a status, a body, a map, or a function of the request (`"GET http://…"`).
+    pub fn of(lab: &Arc<Lab>, value: &Dynamic) -> Result<Self, Failure> {
+        if !value.is_fnptr() {
+            page(value)?;
+        }
+        Ok(Self { lab: Arc::downgrade(lab), answer: value.clone() })
+    }
+
+    /// The answer to a request.
+    pub fn give(&self, request: &str) -> Option<HttpAnswer> {
+        let value = match self.answer.clone().try_cast::<FnPtr>() {
+            Some(function) => ask(&self.lab, &function, request.to_owned().into()).filter(|value| !value.is_unit())?,
+            None => self.answer.clone(),
+        };
+        page(&value).map_err(|failure| self.lab.upgrade().inspect(|lab| lab.fail(crate::script::place::plain(failure)))).ok()
+    }
+}
+
+fn page(value: &Dynamic) -> Result<HttpAnswer, Failure> {
+    let status = |status: i64| u16::try_from(status).map_err(|_| Failure::usage(format!("{status} is no status of HTTP")));
+    if let Ok(number) = value.as_int() {
+        return Ok(HttpAnswer::status(status(number)?, ""));
+    }
+    if value.is_string() {
+        return Ok(HttpAnswer::status(200, plain(value)));
+    }
+    let mut options = Options::of(value, "parts of an answer")?;
+    let code = status(options.integer("status")?.unwrap_or(200))?;
+    let body = options.text("body")?.unwrap_or_default();
+    let takes = options.duration("takes")?.unwrap_or_default();
+    let headers = options.map_of_text("headers")?.unwrap_or_default();
+    options.finish()?;
+    let answer = HttpAnswer::status(code, body).taking(takes);
+    Ok(headers.iter().fold(answer, |answer, (name, value)| answer.with_header(&name.to_lowercase(), value)))
+}

@@ -1,0 +1,280 @@
+//! `spc test`: what it finds, runs and says.
+
+use regex_lite::Regex;
+use similar_asserts::assert_eq;
+
+use crate::support::{Ended, Spc};
+
+/// A project with a runbook and these tests.
+fn project(tests: &str) -> Spc {
+    Spc::new()
+        .file("spc.toml", "spc = \"0.1\"\n")
+        .file("scripts/up.rhai", UP)
+        .file("scripts/up_test.rhai", tests)
+        .args(["test", "--jobs", "1"])
+}
+
+const UP: &str = r#"
+let o = args(#{ tag: arg::text("v1", "Release") });
+let shop = stack("shop", #{ services: #{ web: #{ image: `web:${o.tag}` } } });
+shop.up();
+print(`web:${o.tag} is up`);
+"#;
+
+/// The same without the times that it really took.
+fn without_times(ended: Ended) -> Ended {
+    let masks = [
+        (r"  \d+ ms, ", "  [took], "),
+        (r" in \d+ ms", " in [took]"),
+        (r#""elapsed_ms":\d+"#, r#""elapsed_ms":[took]"#),
+        (r#" time="[0-9.]+""#, r#" time="[took]""#),
+        (r#" (timestamp|uuid)="[^"]+""#, ""),
+    ];
+    let masked =
+        |text: String| masks.iter().fold(text, |text, (pattern, mask)| Regex::new(pattern).unwrap().replace_all(&text, *mask).into_owned());
+    Ended { stdout: masked(ended.stdout), stderr: masked(ended.stderr), ..ended }
+}
+
+#[track_caller]
+fn said(spc: Spc, code: i32, stdout: &str, stderr: &str) {
+    let expected = Ended { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+    assert_eq!(without_times(spc.output()).to_string(), expected.to_string());
+}
+
+#[test]
+fn tests_that_pass_have_a_line_each() {
+    let tests = r#"
+private fn test_helper() { fail("failed", "not a test") }
+fn helper() { 600 }
+fn test_ten_minutes() { sleep(helper()); }
+fn test_up() {
+    let run = runbook("up", "--tag 'v 2'");
+    assert_eq(run.error.kind, "usage");
+    assert_eq(runbook("up", ["--tag", "v2"]).printed, ["web:v2 is up"]);
+    sim::pass("1m");
+    assert_eq(sim::containers().map(|it| it.image), ["web:v2"]);
+}
+"#;
+    let spc = project(tests).file("scripts/down.rhai", "").file("target/x_test.rhai", "nonsense(");
+    let ended = without_times(spc.output());
+    let up = ended.stdout.lines().nth(1).unwrap_or_default().to_owned();
+    assert!(up.starts_with("ok     scripts/up_test.rhai::test_up  [took], 1m") && up.ends_with("s simulated"), "{ended}");
+    let stdout = format!("ok     scripts/up_test.rhai::test_ten_minutes  [took], 10m simulated\n{up}\n2 tests passed in [took]\n");
+    assert_eq!(ended.to_string(), Ended { code: 0, stdout, stderr: String::new() }.to_string());
+}
+
+#[test]
+fn one_that_fails_shows_its_line_both_values_and_what_its_runs_said() {
+    let tests = r#"fn test_up() {
+    let run = runbook("up", "--tgg v2");
+    same(run.code);
+}
+fn same(code) { assert_eq(code, 0, "it comes up"); }
+"#;
+    let stdout = r#"FAILED scripts/up_test.rhai::test_up  [took], 0s simulated
+error: Not so: it comes up
+ --> scripts/up_test.rhai:5:17
+  |
+5 | fn same(code) { assert_eq(code, 0, "it comes up"); }
+  |                 ^^^^^^^^^
+  |
+  = called from: scripts/up_test.rhai:3:5, in the call of "same"
+the first (-) and the second (+):
+    - 2
+    + 0
+up --tgg v2 ended with 2: There is no option "--tgg", after 0s:
+    (it printed nothing)
+
+"#;
+    said(project(tests), 1, stdout, "error: 1 of 1 test failed\n");
+}
+
+#[test]
+fn a_file_that_does_not_compile_stops_no_other() {
+    let spc = project("fn test_a() {}").file("scripts/b_test.rhai", "fn test_b( {").file("scripts/c_test.rhai", "fn helper() {}");
+    let stdout = r#"BROKEN scripts/b_test.rhai
+error: Expecting ")" to close the parameters list of function "test_b"
+ --> scripts/b_test.rhai:1:12
+  |
+1 | fn test_b( {
+  |            ^
+
+BROKEN scripts/c_test.rhai
+error: There are no tests in "scripts/c_test.rhai"
+help: a test is a function without parameters whose name begins with test_
+
+ok     scripts/up_test.rhai::test_a  [took], 0s simulated
+"#;
+    said(spc, 2, stdout, "error: 2 files could not be tested\n");
+}
+
+#[test]
+fn where_there_are_no_tests_it_is_said() {
+    let spc = || Spc::new().file("scripts/up.rhai", UP);
+    let hint = "help: a test is a function test_… in a file …_test.rhai\n";
+    said(spc().args(["test"]), 2, "", &format!("error: There are no tests here\n{hint}"));
+    said(spc().args(["test", "scripts"]), 2, "", &format!("error: There are no tests in \"scripts\"\n{hint}"));
+    said(spc().args(["test", "nowhere"]), 2, "", "error: There is no file or folder \"nowhere\"\n");
+    let near = spc().file("scripts/up_test.rhai", "").args(["test", "scripts/up"]);
+    said(near, 2, "", "error: There is no file or folder \"scripts/up\"\nhelp: did you mean \"scripts/up_test.rhai\"?\n");
+}
+
+const TWO: &str = "fn test_one() {}\nfn test_two() { assert(false); }\nfn test_three() {}\n";
+
+#[test]
+fn a_filter_chooses_by_the_full_name() {
+    let stdout = "ok     scripts/up_test.rhai::test_one  [took], 0s simulated\n1 test passed in [took]\n";
+    said(project(TWO).args(["-k", "up_test.rhai::test_o"]), 0, stdout, "");
+    let stderr = "error: No test's name contains \"test_thre_\"\nhelp: did you mean \"test_three\"?\n";
+    said(project(TWO).args(["-k", "test_thre_"]), 2, "", stderr);
+}
+
+#[test]
+fn they_are_named_without_being_run() {
+    let stdout = "scripts/up_test.rhai::test_one\nscripts/up_test.rhai::test_two\nscripts/up_test.rhai::test_three\n";
+    said(project(TWO).args(["--list"]), 0, stdout, "");
+}
+
+#[test]
+fn after_a_failure_no_more_begin_if_that_is_wanted() {
+    let ended = project(TWO).args(["--fail-fast"]).output();
+    assert!(!ended.stdout.contains("test_three"), "{ended}");
+    assert_eq!(ended.stderr, "error: 1 of 2 tests failed; 1 test not run\n");
+}
+
+#[test]
+fn a_failure_that_a_seed_brought_about_says_how_to_have_it_again() {
+    let tests = r#"fn test_drawn() {
+    let first = ();
+    parallel([|| sleep("1s"), || sleep("1s")]);
+    assert(!random_secret("x", 20).contains("zz"));
+    assert(sim::seed() != 4);
+}
+"#;
+    let ended = without_times(project(tests).args(["--seeds", "9"]).output());
+    let again = "it failed:\n    with seed 4, again with: spc test scripts/up_test.rhai -k ::test_drawn --seed 4\n";
+    assert!(ended.code == 1 && ended.stdout.contains(again) && ended.stdout.contains("4 seeds"), "{ended}");
+    assert_eq!(project(tests).args(["--seed", "5", "--seeds", "3"]).output().code, 0);
+}
+
+#[test]
+fn as_json_each_is_an_event_and_the_end_the_last() {
+    let stdout = r#"{"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_one","line":1,"ok":true,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0}
+{"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_two","line":2,"ok":false,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0,"error":{"severity":"error","kind":"failed","message":"The condition does not hold","place":{"file":"scripts/up_test.rhai","line":2,"column":17}}}
+{"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_three","line":3,"ok":true,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0}
+{"time":"[time]","event":"tests","passed":2,"failed":1,"broken":0,"left_out":0,"elapsed_ms":[took]}
+{"time":"[time]","event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"failed","message":"1 of 3 tests failed"}}
+"#;
+    said(project(TWO).args(["--json"]), 1, stdout, "");
+}
+
+#[test]
+fn junits_report_has_a_suite_for_each_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.xml");
+    let ended = project(TWO).args(["--quiet", "--junit"]).args([&path]).output();
+    assert_eq!(ended.code, 1);
+    let report = without_times(Ended { stdout: std::fs::read_to_string(&path).unwrap(), ..ended }).stdout;
+    let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="spc test" tests="3" failures="1" errors="0" time="[took]">
+    <testsuite name="scripts/up_test.rhai" tests="3" disabled="0" errors="0" failures="1">
+        <testcase name="test_one" classname="scripts/up_test.rhai" time="[took]">
+"#;
+    assert!(report.starts_with(expected), "{report}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_any_test_runs() {
+    for (path, cause) in [("nowhere/report.xml", ""), ("scripts", "")] {
+        let ended = project(TWO).args(["--junit", path]).output();
+        assert!(ended.code == 2 && ended.stdout.is_empty(), "{ended}");
+        assert!(ended.stderr.starts_with(&format!("error: The JUnit report can't be written to \"[project]/{path}\": {cause}")), "{ended}");
+    }
+}
+
+#[test]
+fn what_never_ends_is_ended_with_its_line_and_the_limit() {
+    let tests = r#"fn test_loop() {
+    let i = 0;
+    loop { attempt(|| i += 1); }
+}
+fn test_wait() { while true { sleep("1h"); } }
+fn test_for_nothing() { volume("x").create(); sim::fault(#{ on: "volume_list", effect: "hang" }); runbook("waits"); }
+"#;
+    let spc =
+        project(tests).file("scripts/waits.rhai", "print(\"waiting\");\nstack().logs((), #{ follow: true });\nloop { sleep(\"10h\"); }\n");
+    let ended = without_times(spc.args(["--max-operations", "20000"]).output());
+    for told in [
+        "error: The script took more than 20000 operations\n --> scripts/up_test.rhai:3:",
+        "  = help: if that is no endless loop, --max-operations gives it more\n",
+        "error: The test went on for more than 24h of virtual time\n --> scripts/up_test.rhai:5:31\n",
+        "  = help: if it may wait that long, --max-time gives it more\n",
+        "error: The test went on for more than 24h of virtual time\n --> scripts/waits.rhai:3:8\n",
+    ] {
+        assert!(ended.stdout.contains(told), "{told}\n{ended}");
+    }
+    assert_eq!((ended.code, ended.stderr.as_str()), (1, "error: 3 of 3 tests failed\n"));
+}
+
+#[test]
+fn a_fault_of_a_wrong_name_comes_with_the_nearest() {
+    let tests = "fn test_call() { sim::fault(#{ on: \"container_strat\", effect: 500 }); }\nfn test_effect() { sim::fault(#{ on: \"container_start\", effect: \"hag\" }); }\n";
+    let ended = project(tests).output();
+    for told in [
+        "There is no call \"container_strat\"",
+        "did you mean \"container_start\"?",
+        "There is no effect \"hag\"",
+        "did you mean \"hang\"?",
+    ] {
+        assert!(ended.stdout.contains(&told.replace("There is no call", "The engine has no call")), "{told}\n{ended}");
+    }
+    assert_eq!(ended.code, 1);
+}
+
+#[test]
+fn what_a_test_answers_for_a_process_fails_the_test_with_its_line() {
+    let tests = r#"fn test_up() {
+    sim::process("web", #{ exec: |cmd| { assert(cmd == "nginx -t", cmd); "fine" } });
+    runbook("up");
+    assert_eq(service("web").exec("nginx -t").stdout, "fine\n");
+    attempt(|| service("web").exec("nginx -s stop"));
+}
+fn test_waits() {
+    sim::process("web", #{ exec: |cmd| { sleep("1s"); "" } });
+    runbook("up");
+    attempt(|| service("web").exec("true"));
+}
+"#;
+    let ended = project(tests).output();
+    assert!(ended.stdout.contains("error: Not so: nginx -s stop\n --> scripts/up_test.rhai:2:42\n"), "{ended}");
+    assert!(ended.stdout.contains("error: A function that answers for the simulated machine can't wait"), "{ended}");
+}
+
+#[test]
+fn what_names_another_machine_is_refused() {
+    let stderr = "error: --env-file has no meaning for tests: each has a simulated machine of its own\nhelp: a test sets its machine up with sim::\n";
+    said(project(TWO).args(["--env-file", "x"]), 2, "", stderr);
+}
+
+#[test]
+fn files_of_tests_are_no_runbooks_and_no_modules() {
+    let ended = project(TWO).args(["--list"]).output();
+    assert_eq!(ended.code, 0);
+    let missing = Spc::new().file("scripts/up_test.rhai", TWO).file("scripts/up.rhai", UP).args(["run", "scripts/up_tests.rhai"]);
+    said(missing, 1, "", "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: there is: scripts/up.rhai\n");
+    let ended = Spc::new().runbook("import \"std/dotenv_test\" as t;").output();
+    assert!(ended.stderr.contains("there is no such module in the standard library"), "{ended}");
+}
+
+#[test]
+fn a_test_sees_nothing_of_whoever_works_with_the_project() {
+    let tests = r#"fn test_private() {
+    assert(!fs::exists(".env"));
+    assert_eq(env("HOME", ""), "");
+    fs::write("made.txt", "by a test");
+}
+fn test_alone() { assert(!fs::exists("made.txt")); }
+"#;
+    let ended = project(tests).file(".env", "A=1\nnonsense here\n").output();
+    assert_eq!(ended.code, 0, "{ended}");
+}
