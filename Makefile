@@ -1,7 +1,7 @@
 # One command each; `make` alone lists them. CI runs the same ones.
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help machine up down check test lint engine testbed release rust unit pytest vitest
+.PHONY: help machine up down check test test-engines lint engine testbed release rust unit pytest vitest
 
 SPC = target/release/spc
 BACKEND = examples/spc/backend
@@ -15,7 +15,7 @@ OURS = [ "$$(id -u)" -eq 0 ] && [ -z "$$DOCKER_HOST" ] && grep -qs '^ID=debian' 
 ANSWERS = curl --silent --fail --max-time 5 --output /dev/null --unix-socket /var/run/docker.sock http://localhost/_ping
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 machine: ## Install Docker Engine and what base images are made with, and start it (Debian, as root)
 	@tools/machine.sh
@@ -33,6 +33,11 @@ check: rust unit ## Say within a minute whether a change holds, without an engin
 
 test: testbed lint unit pytest vitest ## Run every test, on a real engine too: what CI runs
 	cargo test --quiet --locked --test integration -- engine:: docker::
+
+# Its packages come from Debian sid, into target/; it is stopped and removed whatever the tests say.
+test-engines: ## Run the engine tests' conformance suite on Docker 28.5 too, beside the machine's engine (Debian, as root)
+	@export PEERS_NAME=spc-conformance && trap 'tools/peers.sh stop' EXIT INT TERM && \
+		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- docker::conformance
 
 lint: rust ## Check formatting, clippy, dependencies' licences and sources, shell scripts
 	@tools/lint.sh

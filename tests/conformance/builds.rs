@@ -1,7 +1,7 @@
 //! Builds, as far as any engine does them.
 
 use futures::stream::TryStreamExt;
-use spc::engine::{BuildEvent, BuildRequest, EngineError};
+use spc::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind};
 
 use super::case::{Case, archive_of, stream_of};
 
@@ -50,4 +50,30 @@ pub async fn the_same_build_gives_the_same_image(case: &Case<'_>) {
         built(case, request).await.unwrap().pop()
     };
     assert_eq!(build().await, build().await);
+}
+
+pub async fn a_build_without_its_dockerfile_or_target_fails(case: &Case<'_>) {
+    let dockerfile = format!("FROM {}\n", case.fixture.image);
+    let missing = BuildRequest { dockerfile: "none/Dockerfile".into(), ..request(case, &dockerfile) };
+    let error = built(case, missing).await.unwrap_err();
+    assert_eq!(error.kind, EngineErrorKind::Failed);
+    assert!(error.message.contains("none/Dockerfile"), "{}", error.message);
+    let unknown = BuildRequest { target: Some("production".into()), tags: vec![case.image_name("one")], ..request(case, &dockerfile) };
+    let error = built(case, unknown).await.unwrap_err();
+    assert_eq!(error.kind, EngineErrorKind::Failed);
+    assert!(error.message.contains("production"), "{}", error.message);
+    assert!(case.engine.image_inspect(&case.image_name("one")).await.unwrap_err().is_not_found());
+}
+
+pub async fn a_name_is_the_image_s_that_was_built_last(case: &Case<'_>) {
+    let mut ids = Vec::new();
+    for note in ["first", "second"] {
+        let dockerfile = format!("FROM {}\nENV NOTE={note}\n", case.fixture.image);
+        let request = BuildRequest { tags: vec![case.image_name("one")], context_digest: note.into(), ..request(case, &dockerfile) };
+        built(case, request).await.unwrap();
+        ids.push(case.engine.image_inspect(&case.image_name("one")).await.unwrap().id.unwrap());
+    }
+    assert_ne!(ids[0], ids[1]);
+    let first = case.engine.image_inspect(&ids[0]).await.unwrap();
+    assert_eq!(first.repo_tags.unwrap_or_default(), Vec::<String>::new(), "the first is there, without a name");
 }

@@ -35,6 +35,14 @@ impl<'a> Case<'a> {
         case
     }
 
+    /// The same case over another handle to its engine.
+    pub fn at<'b>(&self, engine: &'b dyn Engine) -> Case<'b>
+    where
+        'a: 'b,
+    {
+        Case { engine, fixture: self.fixture, name: self.name.clone() }
+    }
+
     /// Removes everything that the case made.
     pub async fn clean(&self) {
         let filter = label_filter(LABEL, &self.name);

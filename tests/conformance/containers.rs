@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bollard::models;
 use bytes::Bytes;
+use futures::stream::StreamExt;
 use spc::engine::{EngineErrorKind as Kind, ExecRequest, LogsRequest, StopRequest, label_filter};
 
 use super::case::{Case, at_once, kind, owned};
@@ -225,4 +226,38 @@ pub async fn a_health_check_is_kept_and_starts_as_starting(case: &Case<'_>) {
     assert_eq!(health.status, Some(models::HealthStatusEnum::STARTING));
     let listed = case.engine.container_list(true, &case.filter()).await.unwrap();
     assert!(listed[0].status.as_ref().unwrap().ends_with("(health: starting)"), "{:?}", listed[0].status);
+}
+
+pub async fn a_failing_container_is_started_again_as_often_as_its_policy_says(case: &Case<'_>) {
+    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ON_FAILURE), maximum_retry_count: Some(1) };
+    let host = models::HostConfig { restart_policy: Some(policy), ..Default::default() };
+    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(FAIL) }).await;
+    let mut filters = case.filter();
+    filters.insert("event".into(), vec!["start".into(), "die".into()]);
+    let events = case.engine.events(&filters, None).await.unwrap();
+    case.engine.container_start(&name).await.unwrap();
+    let seen: Vec<String> = events.take(4).map(|event| event.unwrap().action.unwrap()).collect().await;
+    assert_eq!(seen, ["start", "die", "start", "die"]);
+    assert_eq!(case.engine.container_wait(&name).await, Ok(3));
+    let inspected = case.engine.container_inspect(&name).await.unwrap();
+    assert_eq!((inspected.restart_count, inspected.state.unwrap().restarting), (Some(1), Some(false)));
+}
+
+pub async fn a_container_is_found_by_the_beginning_of_its_id(case: &Case<'_>) {
+    let id = case.engine.container_create(&case.name("one"), None, case.body(SERVE)).await.unwrap().id;
+    let found = case.engine.container_inspect(&id[..20]).await.unwrap();
+    assert_eq!((found.id.as_ref(), found.name), (Some(&id), Some(format!("/{}", case.name("one")))));
+    case.engine.container_remove(&id[..20], false, false).await.unwrap();
+    assert_eq!(kind(case.engine.container_inspect(&id).await), Kind::NotFound);
+}
+
+pub async fn a_container_that_removes_itself_is_gone_after_its_end(case: &Case<'_>) {
+    let host = models::HostConfig { auto_remove: Some(true), ..Default::default() };
+    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SUCCEED) }).await;
+    let mut filters = case.filter();
+    filters.insert("event".into(), vec!["destroy".into()]);
+    let mut events = case.engine.events(&filters, None).await.unwrap();
+    case.engine.container_start(&name).await.unwrap();
+    events.next().await.unwrap().unwrap();
+    assert_eq!(kind(case.engine.container_inspect(&name).await), Kind::NotFound);
 }

@@ -43,6 +43,9 @@ macro_rules! for_each_case {
                 a_command_that_does_not_exist_fails_at_start,
                 a_host_port_is_refused_at_start_if_it_is_taken,
                 a_health_check_is_kept_and_starts_as_starting,
+                a_failing_container_is_started_again_as_often_as_its_policy_says,
+                a_container_is_found_by_the_beginning_of_its_id,
+                a_container_that_removes_itself_is_gone_after_its_end,
             ],
             logs: [
                 a_log_holds_both_outputs_apart,
@@ -77,6 +80,8 @@ macro_rules! for_each_case {
             builds: [
                 a_build_ends_with_its_image_under_every_tag,
                 the_same_build_gives_the_same_image,
+                a_build_without_its_dockerfile_or_target_fails,
+                a_name_is_the_image_s_that_was_built_last,
             ],
             networks: [
                 a_network_is_created_found_and_removed,
@@ -85,6 +90,8 @@ macro_rules! for_each_case {
                 a_taken_subnet_is_a_conflict,
                 a_taken_address_is_refused_at_start,
                 an_unknown_network_is_not_found,
+                a_container_whose_network_is_gone_does_not_start,
+                an_address_outside_the_subnet_is_refused,
             ],
             volumes: [
                 a_volume_is_created_once_found_and_removed,
@@ -97,6 +104,7 @@ macro_rules! for_each_case {
                 events_can_be_asked_for_since_a_time,
                 events_are_filtered_by_type_and_action,
                 the_end_of_an_exec_and_of_a_container_is_told,
+                a_life_is_told_in_order,
             ],
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::models;
-use spc::engine::EngineErrorKind as Kind;
+use spc::engine::{ApiVersion, EngineErrorKind as Kind};
 
 use super::case::{Case, kind};
 use super::commands::SERVE;
@@ -104,4 +104,39 @@ pub async fn an_unknown_network_is_not_found(case: &Case<'_>) {
     assert_eq!(kind(engine.network_remove(&none).await), Kind::NotFound);
     assert_eq!(kind(engine.network_connect(&none, &name, models::EndpointSettings::default()).await), Kind::NotFound);
     assert_eq!(kind(engine.network_disconnect(&none, &name, false).await), Kind::NotFound);
+}
+
+pub async fn a_container_whose_network_is_gone_does_not_start(case: &Case<'_>) {
+    let network = case.name("one");
+    case.engine.network_create(request(case, "one", 6)).await.unwrap();
+    let host = models::HostConfig { network_mode: Some(network.clone()), ..Default::default() };
+    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    case.engine.network_remove(&network).await.unwrap();
+    let error = case.engine.container_start(&name).await.unwrap_err();
+    assert_eq!(error.kind, Kind::NotFound);
+    assert!(error.message.contains("not found"), "{}", error.message);
+    assert!(!case.is_running(&name).await);
+}
+
+pub async fn an_address_outside_the_subnet_is_refused(case: &Case<'_>) {
+    let network = case.name("one");
+    case.engine.network_create(request(case, "one", 7)).await.unwrap();
+    let name = case.started("one", SERVE).await;
+    let error = case.engine.network_connect(&network, &name, endpoint("10.214.0.9", "far")).await.unwrap_err();
+    // Newer engines look before they ask their address management.
+    let modern = case.engine.api_version() >= ApiVersion { major: 1, minor: 44 };
+    assert_eq!(error.kind, if modern { Kind::Invalid } else { Kind::Server }, "{}", error.message);
+    assert!(error.message.contains("10.214.0.9"), "{}", error.message);
+    // Older ones take note of it for a container that does not run, and refuse its start.
+    let endpoints = HashMap::from([(network.clone(), endpoint("10.214.0.9", "far"))]);
+    let networking = models::NetworkingConfig { endpoints_config: Some(endpoints) };
+    let body = models::ContainerCreateBody { networking_config: Some(networking), ..case.body(SERVE) };
+    let created = case.engine.container_create(&case.name("two"), None, body).await;
+    if modern {
+        let error = created.unwrap_err();
+        assert_eq!(error.kind, Kind::Invalid);
+        assert!(error.message.starts_with(&format!("invalid config for network {network}: ")), "{}", error.message);
+    } else {
+        assert_eq!(kind(case.engine.container_start(&created.unwrap().id).await), Kind::Server);
+    }
 }

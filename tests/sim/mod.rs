@@ -1,10 +1,13 @@
 //! The conformance suite on the simulated engine, in virtual time.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use spc::engine::ApiVersion;
 use spc::engine::ExecRequest;
 use spc::engine::sim::{ExecAnswer, ImageSpec, Process, ProcessView, SimEngine, SimEngineBuilder};
+use spc::engine::tap::{Asked, Tap};
 use spc::host::Conductor;
 use spc::host::sim::conductor::SimConductor;
 
@@ -52,14 +55,48 @@ fn scripted(builder: SimEngineBuilder) -> SimEngineBuilder {
 }
 
 fn run(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) {
+    let _ = asked_by(name, version, case);
+}
+
+/// Runs a case; the methods of the port that it asks.
+fn asked_by(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) -> BTreeSet<&'static str> {
     let conductor = SimConductor::new(1);
     let engine = scripted(SimEngine::builder(conductor.clone()).api_version(ApiVersion::parse(version).unwrap())).build();
     let fixture = Fixture { image: "conformance:1".into(), unreachable: "127.0.0.1:1/spc/none:1".into() };
     Conductor::Sim(conductor).block_on(async {
         let prepared = Case::new(&engine, &fixture, name).await;
-        case(&prepared).await;
+        let asked: Arc<Mutex<BTreeSet<&'static str>>> = Arc::default();
+        let noted = asked.clone();
+        let tap = Tap::new(&engine, move |call: &Asked<'_>| {
+            noted.lock().unwrap().insert(call.method);
+        });
+        case(&prepared.at(&tap)).await;
         prepared.clean().await;
-    });
+        drop(tap);
+        Arc::into_inner(asked).unwrap().into_inner().unwrap()
+    })
+}
+
+/// What no case asks, on either inhabitant: both run the same list.
+macro_rules! all_asked {
+    ($($noun:ident: [$($case:ident),* $(,)?],)*) => {{
+        let mut asked = BTreeSet::new();
+        $($(
+            asked.extend(asked_by(stringify!($case), "1.41", async |case: &Case<'_>| {
+                crate::conformance::$noun::$case(case).await;
+            }));
+        )*)*
+        asked
+    }};
+}
+
+#[test]
+fn every_method_of_the_port_is_asked_by_a_case() {
+    let port = include_str!("../../src/engine/mod.rs").split_once("pub trait Engine").unwrap().1;
+    let methods: BTreeSet<&str> = port.split("async fn ").skip(1).map(|rest| rest.split_once('(').unwrap().0).collect();
+    let asked = for_each_case!(all_asked);
+    let missing: Vec<_> = methods.difference(&asked).collect();
+    assert!(methods.len() > 30 && missing.is_empty(), "no case of tests/conformance asks {missing:?}");
 }
 
 macro_rules! tests {

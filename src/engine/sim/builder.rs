@@ -22,7 +22,7 @@ use super::timetable::{Timetable, keep_time};
 use super::traffic::Flow;
 use crate::engine::{ApiVersion, MINIMUM_API, RegistryAuth};
 use crate::host::Conductor;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::conductor::{SimConductor, SplitMix64};
 
 /// What a simulated engine begins with.
 #[must_use]
@@ -42,6 +42,7 @@ impl SimEngineBuilder {
             up: true,
             life: 0,
             ids: Ids::new(seed),
+            random: SplitMix64(seed),
             objects: Objects::default(),
             before: None,
             execs: BTreeMap::new(),

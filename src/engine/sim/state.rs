@@ -23,7 +23,7 @@ use super::timetable::{Purpose, Timetable};
 use super::traffic::Flow;
 use super::volumes::Volume;
 use crate::engine::ApiVersion;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::conductor::{SimConductor, SplitMix64};
 use crate::host::sim::date;
 
 /// What the engine's lists show.
@@ -57,6 +57,8 @@ pub(super) struct State {
     /// How often it was restarted: work of an earlier life is void.
     pub life: u64,
     pub ids: Ids,
+    /// What happens in one order or the other.
+    pub random: SplitMix64,
     pub objects: Objects,
     /// The objects before the last change, kept while a fault may ask for them.
     pub before: Option<Objects>,

@@ -12,7 +12,7 @@ use super::{Container, Phase, config};
 use crate::engine::Result;
 use crate::engine::sim::errors::refusal;
 use crate::engine::sim::ids::short;
-use crate::engine::sim::networks::{BRIDGE, Endpoint};
+use crate::engine::sim::networks::{BRIDGE, Endpoint, check_endpoint};
 use crate::engine::sim::state::State;
 use crate::engine::sim::tree::Tree;
 use crate::engine::sim::{MODERN_API, mounts, ports};
@@ -147,7 +147,19 @@ impl State {
             None if given == "default" => BRIDGE.to_owned(),
             None => given,
         };
-        Ok(asked.into_iter().map(|(given, settings)| (name(given), Endpoint::asked(settings))).collect())
+        let endpoints: BTreeMap<String, Endpoint> =
+            asked.into_iter().map(|(given, settings)| (name(given), Endpoint::asked(settings))).collect();
+        // Older engines take note of anything, and fail at the start.
+        if self.api >= MODERN_API {
+            for (name, endpoint) in &endpoints {
+                let Ok(network) = self.objects.find_network(name) else { continue };
+                check_endpoint(network, endpoint, true).map_err(|mut error| {
+                    error.message = format!("invalid config for network {name}: {}", error.message);
+                    error
+                })?;
+            }
+        }
+        Ok(endpoints)
     }
 
     /// The mounts of the containers named in `volumes_from` (`name` or `name:ro`), where nothing is mounted yet.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bollard::models::RestartPolicyNameEnum;
 
 use super::{Container, Phase};
+use crate::engine::sim::MODERN_API;
 use crate::engine::sim::errors::refusal;
 use crate::engine::sim::state::State;
 use crate::engine::sim::timetable::Purpose;
@@ -148,6 +149,11 @@ impl State {
         }
         let (starts, backoff) = (container.starts, container.backoff);
         let removes = container.host.auto_remove == Some(true);
+        // Newer engines tell who waits for the end, and say it, in either order: `stop` may come before `die`.
+        let told_first = self.api >= MODERN_API && self.random.below(2) == 0;
+        if told_first {
+            self.tell_waiters(id, code);
+        }
         self.emit_container(id, "die", &[("exitCode", &code.to_string())]);
         self.leave_networks(id);
         for (volume, ..) in self.mounted_volumes(id) {
@@ -158,11 +164,16 @@ impl State {
         } else {
             self.end_followers(id);
         }
-        for waiter in self.on_exit.remove(id).unwrap_or_default() {
-            waiter(self, code);
-        }
+        self.tell_waiters(id, code);
         if removes && !again {
             self.destroy_container(id, true);
+        }
+    }
+
+    /// Who waits for the container's end hears of it.
+    pub(in crate::engine::sim) fn tell_waiters(&mut self, id: &str, code: i64) {
+        for waiter in self.on_exit.remove(id).unwrap_or_default() {
+            waiter(self, code);
         }
     }
 

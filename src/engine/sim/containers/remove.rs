@@ -30,7 +30,7 @@ impl State {
                 self.emit_container(&id, "kill", &[("signal", "9")]);
                 self.exited(&id, Exit::code(KILLED));
             }
-            Phase::Restarting => self.container_mut(&id)?.phase = Phase::Exited,
+            Phase::Restarting => self.give_up_restarting(&id),
             Phase::Created | Phase::Exited => {}
         }
         // One that removes itself is gone by now.

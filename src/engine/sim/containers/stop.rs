@@ -134,12 +134,14 @@ impl State {
         }
     }
 
-    fn give_up_restarting(&mut self, id: &str) {
+    pub(super) fn give_up_restarting(&mut self, id: &str) {
         if let Ok(container) = self.container_mut(id) {
             container.phase = Phase::Exited;
             container.stopped_by_hand = true;
         }
         self.end_followers(id);
+        let code = self.container(id).map_or(0, |container| container.exit_code);
+        self.tell_waiters(id, code);
     }
 
     /// A signal reaches the main process.

@@ -149,7 +149,7 @@ impl State {
         let container = self.container(id)?;
         let Some(endpoint) = container.endpoints.get(name) else { return Err(refusal(404, format!("network {name} not found"))) };
         let network = self.objects.network_of(name, endpoint)?;
-        check_endpoint(network, endpoint)?;
+        check_endpoint(network, endpoint, self.api >= MODERN_API)?;
         let taken = self.objects.members(&network.id).filter_map(|(_, endpoint)| Some(endpoint.joined.as_ref()?.address?.0)).collect();
         let address = allocate(network, endpoint, &taken)?;
         let (network_id, own) = (network.id.clone(), !network.is_predefined());
@@ -192,7 +192,7 @@ impl State {
             return Err(refusal(403, "container cannot be disconnected from host network or connected to host network"));
         }
         let endpoint = Endpoint::asked(settings);
-        check_endpoint(network, &endpoint)?;
+        check_endpoint(network, &endpoint, self.api >= MODERN_API)?;
         let (name, network_id) = (network.name.clone(), network.id.clone());
         let running = found.phase == Phase::Running;
         if found.endpoints.get(&name).is_some_and(|held| held.joined.is_some()) {
@@ -225,21 +225,33 @@ impl State {
     }
 }
 
-/// What a network of the engine's own choosing does not offer.
-fn check_endpoint(network: &Network, endpoint: &Endpoint) -> Result<()> {
+/// What a network does not offer. Newer engines tell all of it, and look at the subnets too.
+pub(in crate::engine::sim) fn check_endpoint(network: &Network, endpoint: &Endpoint, modern: bool) -> Result<()> {
+    let mut wrong = Vec::new();
+    let address = endpoint.wanted_address();
     if !endpoint.aliases.is_empty() && network.is_predefined() {
-        return Err(refusal(400, "network-scoped alias is supported only for containers in user defined networks"));
+        wrong.push("network-scoped alias is supported only for containers in user defined networks".to_owned());
     }
-    if endpoint.wanted_address().is_none() {
-        return Ok(());
+    if address.is_some() && network.is_predefined() {
+        wrong.push("user specified IP address is supported on user defined networks only".to_owned());
     }
-    if network.is_predefined() {
-        return Err(refusal(400, "user specified IP address is supported on user defined networks only"));
+    if let Some(address) = address.filter(|_| !network.is_predefined()) {
+        let parsed = address.parse::<Ipv4Addr>().ok();
+        if parsed.is_none() && modern {
+            wrong.push(format!("invalid IPv4 address: {address}"));
+        }
+        if !network.own_subnets {
+            wrong.push("user specified IP address is supported only when connecting to networks with user configured subnets".to_owned());
+        } else if modern && !parsed.is_some_and(|address| network.pools.iter().any(|pool| pool.subnet.contains(&address))) {
+            wrong.push(format!("no configured subnet or ip-range contain the IP address {address}"));
+        }
     }
-    if network.own_subnets {
-        return Ok(());
+    match (wrong.as_slice(), modern) {
+        ([], _) => Ok(()),
+        ([first, ..], false) => Err(refusal(400, first)),
+        ([only], true) => Err(refusal(400, format!("invalid endpoint settings:\n{only}"))),
+        (all, true) => Err(refusal(400, format!("invalid endpoint settings:\n* {}", all.join("\n* ")))),
     }
-    Err(refusal(400, "user specified IP address is supported only when connecting to networks with user configured subnets"))
 }
 
 /// An address and the length of its prefix; none on a network without addresses.

@@ -15,7 +15,7 @@ use super::ipam::{self, Pool};
 use super::state::{Objects, State};
 use crate::engine::{Filters, Result};
 use crate::host::sim::date;
-pub(super) use endpoints::Endpoint;
+pub(super) use endpoints::{Endpoint, check_endpoint};
 
 /// The network of containers that name none.
 pub(super) const BRIDGE: &str = "bridge";

@@ -9,6 +9,7 @@ mod invariants;
 mod lifecycle;
 mod logs;
 mod networks;
+mod property;
 mod restarts;
 mod volumes;
 

@@ -120,3 +120,35 @@ fn an_engine_restart_breaks_calls_and_streams_and_starts_again_what_its_policy_s
     let expected = [("always", "running"), ("unless", "running"), ("stopped", "exited"), ("never", "exited")];
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
 }
+
+#[test]
+fn who_waits_for_a_container_between_restarts_hears_of_its_removal() {
+    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
+    let bed = bed(|builder| builder.process("app:1", Process::new().exits_after(Duration::from_secs(1), 3)));
+    bed.up("web", with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() }));
+    // Its third exit is followed by a pause of 400 ms.
+    while bed.engine.past_events().iter().filter(|event| event.action.as_deref() == Some("die")).count() < 3 {
+        bed.pass(0.05);
+    }
+    assert_eq!(bed.engine.state().container("web").unwrap().state, "restarting");
+    bed.run(async {
+        let (exit, removed) = futures::future::join(bed.engine.container_wait("web"), async {
+            bed.conductor.sleep(Duration::from_millis(20)).await;
+            bed.engine.container_remove("web", true, true).await
+        })
+        .await;
+        assert_eq!((exit, removed), (Ok(3), Ok(())));
+    });
+}
+
+#[test]
+fn a_newer_engine_says_stop_and_die_in_either_order() {
+    let bed = bed(|builder| builder.api_version(MODERN));
+    bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
+    for _ in 0..20 {
+        bed.run(bed.engine.container_start("web")).unwrap();
+        bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
+    }
+    let actions = bed.actions("web").join(" ");
+    assert!(actions.contains("die 0 stop") && actions.contains("stop die 0"), "{actions}");
+}
