@@ -49,6 +49,9 @@ pub const LABEL_FORMAT: &str = "1";
 /// Value of [`label::HOLDS`]: the secrets of one read-only container.
 pub const HOLDS_SECRETS: &str = "secrets";
 
+/// What the name of a lock's container ends with.
+const LOCK_SUFFIX: &str = ".spc-lock";
+
 /// Suffix of a replacement's name until it takes over.
 pub const NEW_SUFFIX: &str = ".new";
 
@@ -92,7 +95,12 @@ pub fn built_image(project: &str, service: &str) -> String {
 
 /// The lock's container. A project name can't hold a dot, so no service's container is ever called so.
 pub fn lock_container(project: &str) -> String {
-    format!("{project}.spc-lock")
+    format!("{project}{LOCK_SUFFIX}")
+}
+
+/// The project whose lock a container of this name is.
+pub fn locked_project(container: &str) -> Option<&str> {
+    container.strip_suffix(LOCK_SUFFIX)
 }
 
 /// Whether a service's, network's, volume's or secret's name may be used: `[a-zA-Z0-9._-]+`.

@@ -5,6 +5,7 @@
 //! - [`discover`]: which files hold tests; [`suite`]: all their tests, side by side; [`case`]: one
 //! - [`lab`]: what a test works with; [`functions`]: what it can call beside what runbooks can
 //! - [`junit`]: what came of them, for CI
+//! - [`sweep`]: a runbook killed at one engine call after the other, and run again
 
 pub mod case;
 pub mod discover;
@@ -13,6 +14,7 @@ pub mod junit;
 pub mod lab;
 pub mod process;
 pub mod suite;
+pub mod sweep;
 pub mod world;
 
 #[cfg(test)]

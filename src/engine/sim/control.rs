@@ -1,5 +1,6 @@
 //! The simulated engine from outside the port: faults, crashes, restarts, and what was seen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,6 +206,15 @@ impl SimEngine {
     /// Every event so far as data, in order.
     pub fn event_views(&self) -> Vec<EventView> {
         self.shared.with(|state| state.events.past().iter().map(EventView::of).collect())
+    }
+
+    /// What every container and network was called when it was made, by its id: those that are gone too.
+    pub fn names(&self) -> BTreeMap<String, String> {
+        let name = |event: &EventMessage| {
+            let actor = event.actor.as_ref().filter(|_| event.action.as_deref() == Some("create"))?;
+            Some((actor.id.clone()?, actor.attributes.as_ref()?.get("name")?.clone()))
+        };
+        self.shared.with(|state| state.events.past().iter().filter_map(name).collect())
     }
 
     /// Every event so far, one line each: seconds, type, action, name, exit code.

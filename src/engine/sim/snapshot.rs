@@ -8,6 +8,7 @@ use bollard::models::EventMessage;
 use bytes::Bytes;
 
 use super::containers::Container;
+use super::containers::lifecycle::policy;
 use super::containers::status::state_name;
 use super::mounts::{Mounted, Source};
 use super::networks::Endpoint;
@@ -44,6 +45,8 @@ pub struct ContainerView {
     pub error: String,
     /// How often it was started.
     pub starts: u64,
+    /// Its restart policy: `no`, `always`, `unless-stopped`, `on-failure`.
+    pub restart: String,
     /// By the network's name.
     pub networks: BTreeMap<String, EndpointView>,
     pub mounts: Vec<MountView>,
@@ -218,6 +221,7 @@ fn container_view(container: &Container) -> ContainerView {
         exit_code: container.exit_code,
         error: container.error.clone(),
         starts: container.starts,
+        restart: policy(container).to_string(),
         networks: container.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint_view(endpoint))).collect(),
         mounts: container.mounts.iter().map(mount_view).collect(),
         ports: container

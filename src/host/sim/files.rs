@@ -1,6 +1,6 @@
 //! The files of the simulated host: a tree in memory that fails where a real one fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
@@ -105,12 +105,22 @@ pub(super) struct Files {
     /// Bytes that may still be written; no limit if not given.
     free: Option<u64>,
     beneath: Option<Overlay>,
+    /// What was read of the files beneath.
+    seen: BTreeMap<PathBuf, Bytes>,
+    /// The folders whose names beneath are known.
+    listed: BTreeSet<PathBuf>,
 }
 
 impl Files {
     pub(super) fn new(now: DateTime<Utc>) -> Self {
         let root = Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now };
-        Self { entries: BTreeMap::from([(PathBuf::from("/"), root)]), free: None, beneath: None }
+        Self {
+            entries: BTreeMap::from([(PathBuf::from("/"), root)]),
+            free: None,
+            beneath: None,
+            seen: BTreeMap::new(),
+            listed: BTreeSet::new(),
+        }
     }
 
     pub(super) fn set_beneath(&mut self, beneath: Overlay) {
@@ -126,11 +136,23 @@ impl Files {
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match &entry.node {
             Node::File(_) if entry.mode & OWNER_READ == 0 => Err(Errno::Denied),
-            Node::File(_) | Node::Beneath(_) => self.content(&path, entry),
+            Node::File(content) => Ok(content.clone()),
+            Node::Beneath(_) => self.read_beneath(&path),
             Node::Folder => Err(Errno::IsAFolder),
             Node::Symlink(_) => Err(Errno::Loop),
             Node::Other => Err(Errno::Denied),
         }
+    }
+
+    /// Reads a file of the host beneath, the first time; from then on it stays so.
+    fn read_beneath(&mut self, path: &Path) -> Result<Bytes> {
+        let beneath = self.beneath.as_ref().ok_or(Errno::NotFound)?;
+        if let Some(content) = self.seen.get(path) {
+            return Ok(content.clone());
+        }
+        let content = beneath.read(path)?;
+        self.seen.insert(path.to_path_buf(), content.clone());
+        Ok(content)
     }
 
     fn content(&self, path: &Path, entry: &Entry) -> Result<Bytes> {
@@ -182,6 +204,20 @@ impl Files {
         self.take_space(content.len())?;
         self.entries.insert(path, Entry { node: Node::File(whole.into()), mode, modified: now });
         Ok(())
+    }
+
+    /// Every file of its own, with its permission bits: what the host beneath does not have so.
+    pub(super) fn own(&self) -> impl Iterator<Item = (&PathBuf, &Bytes, u32)> {
+        self.entries.iter().filter_map(|(path, entry)| match &entry.node {
+            Node::File(content) => Some((path, content, entry.mode)),
+            _ => None,
+        })
+    }
+
+    /// What the host beneath has and this one no longer.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
+        let removed = self.beneath.iter().flat_map(Overlay::removed);
+        removed.filter(|path| !self.entries.contains_key(*path))
     }
 
     /// With its parents; an existing folder is fine.
@@ -318,6 +354,9 @@ impl Files {
     }
 
     fn load_children(&mut self, folder: &Path) {
+        if !self.listed.insert(folder.to_path_buf()) {
+            return;
+        }
         let names = self.beneath.as_ref().map(|beneath| beneath.names(folder)).unwrap_or_default();
         for name in names {
             self.load(&folder.join(name));

@@ -221,7 +221,14 @@ impl Host for SimHost {
                 format!("Could not start \"{program}\": there is no such program on this machine"),
             ));
         };
-        let sleep = self.conductor.sleep(answer.takes);
+        let folder = request.working_dir.clone().unwrap_or_else(|| self.current_folder.clone());
+        let (conductor, files) = (self.conductor.clone(), self.files.clone());
+        let sleep = self.conductor.sleep(answer.takes).map(move |()| {
+            for (path, content) in answer.files {
+                // What a command can't write is its own affair.
+                let _ = lock(&files).replace(&folder.join(path), content, None, date(conductor.now()));
+            }
+        });
         let events = [CommandEvent::Stdout(answer.stdout), CommandEvent::Stderr(answer.stderr), CommandEvent::Exit(answer.code)];
         let said = events
             .into_iter()

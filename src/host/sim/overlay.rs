@@ -81,6 +81,11 @@ impl Overlay {
     pub(super) fn remove(&mut self, path: &Path) {
         self.removed.insert(path.to_path_buf());
     }
+
+    /// What the other host has and the simulation removed.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
+        self.removed.iter().filter(|path| self.host.info(path).is_ok())
+    }
 }
 
 impl std::fmt::Debug for Overlay {

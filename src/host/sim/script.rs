@@ -1,5 +1,7 @@
 //! What the world outside answers on the simulated host: commands and HTTP requests, as a test says.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ pub struct CommandAnswer {
     pub code: i64,
     /// Virtual time the command takes.
     pub takes: Duration,
+    /// What it writes, then: by path, relative to the folder it is run in.
+    pub files: BTreeMap<PathBuf, Bytes>,
 }
 
 impl CommandAnswer {
@@ -32,6 +36,13 @@ impl CommandAnswer {
     #[must_use]
     pub fn taking(mut self, takes: Duration) -> Self {
         self.takes = takes;
+        self
+    }
+
+    /// The same, and it writes a file.
+    #[must_use]
+    pub fn writing(mut self, path: impl Into<PathBuf>, content: impl Into<Bytes>) -> Self {
+        self.files.insert(path.into(), content.into());
         self
     }
 }

@@ -1,16 +1,26 @@
 //! Setting a simulated host up, and reading back what happened on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::conductor::SimConductor;
 use super::files::{Errno, Files};
 use super::{CommandAnswer, HttpAnswer, Overlay, SimHost, lock};
 use crate::host::{CommandRequest, Host, HttpRequest, StandardStream};
 
 impl SimHost {
+    /// A host that has the files of another one at and below `root`: it asks for each once, and keeps it as it was then.
+    pub fn copying(host: Arc<dyn Host>, root: &Path) -> Self {
+        let copy = Self::new(SimConductor::new(0));
+        lock(&copy.files).set_beneath(Overlay::new(host, [root.to_path_buf()]));
+        copy
+    }
+
     /// A file, with the folders it is in.
     ///
     /// # Panics
@@ -189,6 +199,16 @@ impl SimHost {
     /// The questions asked at the terminal so far, in order.
     pub fn questions(&self) -> Vec<String> {
         lock(&self.questions).clone()
+    }
+
+    /// Every file that is not as the host beneath has it, with its permission bits.
+    pub fn own_files(&self) -> BTreeMap<PathBuf, (Bytes, u32)> {
+        lock(&self.files).own().map(|(path, content, mode)| (path.clone(), (content.clone(), mode))).collect()
+    }
+
+    /// The paths that were removed or moved away of what the host beneath has.
+    pub fn removed(&self) -> Vec<PathBuf> {
+        lock(&self.files).removed().cloned().collect()
     }
 
     fn given(&self, path: &Path, action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>) {

@@ -185,6 +185,7 @@ impl From<Said> for CommandAnswer {
             stderr: whole_lines(said.stderr).into(),
             code: said.code,
             takes: said.takes.unwrap_or_default(),
+            ..Self::default()
         }
     }
 }

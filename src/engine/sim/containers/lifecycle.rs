@@ -244,7 +244,7 @@ impl State {
     }
 }
 
-fn policy(container: &Container) -> RestartPolicyNameEnum {
+pub fn policy(container: &Container) -> RestartPolicyNameEnum {
     container.host.restart_policy.as_ref().and_then(|policy| policy.name).unwrap_or(RestartPolicyNameEnum::NO)
 }
 

@@ -1,0 +1,214 @@
+//! The crash sweep: a runbook is killed at one engine call after the other, and has to arrive all the same when it is run again.
+//!
+//! - [`points`]: where it is killed
+//! - [`state`]: what it leaves behind, and how two such states differ
+//! - [`stage`]: the machine that it finds, and one run on it
+//! - [`report`]: what came of it, as text and as JSON lines
+
+pub mod points;
+pub mod report;
+pub mod stage;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use self::points::{Point, Side};
+pub use self::report::{Finding, Problem, Report};
+pub use self::stage::{Stage, Task};
+
+use self::points::Named;
+use self::stage::{Clean, Made, Play};
+use self::state::Expected;
+use crate::host::sim::conductor::SimConductor;
+use crate::model::Failure;
+use crate::model::diagnostic::Diagnostic;
+use crate::script::place::plain;
+
+/// Recoveries that are killed too, where nothing else is said.
+pub const RECOVERIES: usize = 24;
+
+/// What lies between the first undisturbed run and the next: a name that is made of the time differs.
+const LATER: Duration = Duration::from_secs(3600);
+
+/// How a sweep goes.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// All that chance decides follows from it.
+    pub seed: u64,
+    /// Both sides of every call, not of changes alone.
+    pub all: bool,
+    /// How many of the runs after a kill are killed too, at a point drawn from the seed.
+    pub recoveries: usize,
+    /// Threads.
+    pub jobs: usize,
+    /// This point alone, and one of the run after it.
+    pub at: Option<(Point, Option<Point>)>,
+    /// Ends the sweep early.
+    pub cancel: CancellationToken,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            all: false,
+            recoveries: RECOVERIES,
+            jobs: std::thread::available_parallelism().map_or(1, NonZero::get),
+            at: None,
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+/// Told after every point: how many are done, of how many.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Kills `task` on `stage` at its points, one after the other, each time on a machine of its own, and runs it again.
+///
+/// Fails where the stage can't be set, the task fails undisturbed, or does not do the same each time.
+pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'_>) -> Result<Report, Box<Diagnostic>> {
+    let stage = &stage.frozen();
+    let clean = |more: u64| stage.clean(task, options.seed.wrapping_add(more), LATER * u32::try_from(more).unwrap_or(0));
+    let (clean, again, others) = (clean(0)?, clean(0)?, [clean(1)?, clean(2)?]);
+    same_calls(task, &clean.made, &again.made)?;
+    others.iter().try_for_each(|other| same_names(task, &clean, other))?;
+    let expected = Expected::new(clean.footprint.clone(), &others.map(|other| other.footprint));
+    let play = Play { stage, task, seed: options.seed, clean: &clean, expected: &expected };
+    let mut report = Report::new(task, options.seed, &clean);
+
+    let mut plays: Vec<(Point, Option<Point>)> = match options.at {
+        Some(at) => vec![at],
+        None if options.all => points::all(&clean.named).into_iter().map(|point| (point, None)).collect(),
+        None => points::chosen(&clean.named).into_iter().map(|point| (point, None)).collect(),
+    };
+    if let Some((point, _)) = plays.iter().find(|(point, _)| point.call > clean.made.len() as u64) {
+        let failure = Failure::usage(format!("There is no call {}: {} makes {} calls", point.call, task.words(), clean.made.len()));
+        return Err(plain(failure));
+    }
+    let more = if options.at.is_some() { 0 } else { options.recoveries };
+    let total = plays.len() + more;
+    let first = each(&play, &plays, options, &|done| progress(done, total))?;
+    let again = drawn(&plays, &first, more, options.seed);
+    let second = each(&play, &again, options, &|done| progress(plays.len() + done, plays.len() + again.len()))?;
+    report.interrupted = options.cancel.is_cancelled();
+    report.points = first.len();
+    report.recoveries = second.len();
+    plays.extend(again);
+    for outcome in first.into_iter().chain(second) {
+        report.too_late += usize::from(outcome.too_late);
+        report.locks_left += usize::from(outcome.lock_left);
+        report.findings.extend(outcome.finding);
+    }
+    Ok(report)
+}
+
+/// What came of one point.
+#[derive(Debug, Default)]
+struct Outcome {
+    finding: Option<Finding>,
+    /// The calls of the run after the kill.
+    recovery: Vec<Named>,
+    /// The run was over before it could be killed there.
+    too_late: bool,
+    /// The run after the kill had nothing to change, and so no business with the lock.
+    lock_left: bool,
+}
+
+/// Plays every one, several at a time; the outcomes in their order. Ends early at the first error, or when cancelled.
+fn each(
+    play: &Play<'_>,
+    plays: &[(Point, Option<Point>)],
+    options: &Options,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Outcome>, Box<Diagnostic>> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<Outcome, _>)>> = Mutex::default();
+    let worker = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((point, second)) = plays.get(at).filter(|_| !options.cancel.is_cancelled()) else { return };
+            let outcome = play.killed(*point, *second);
+            if outcome.is_err() {
+                next.store(plays.len(), Ordering::Relaxed);
+            }
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push((at, outcome));
+            progress(done.len());
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..options.jobs.min(plays.len()) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Points of recoveries, drawn from the seed.
+fn drawn(plays: &[(Point, Option<Point>)], outcomes: &[Outcome], number: usize, seed: u64) -> Vec<(Point, Option<Point>)> {
+    let random = SimConductor::new(seed);
+    let below = |bound: usize| usize::try_from(random.random() % (bound as u64).max(1)).unwrap_or(0);
+    let candidates: Vec<(Point, Vec<Point>)> = plays
+        .iter()
+        .zip(outcomes)
+        .map(|((point, _), outcome)| (*point, points::chosen(&outcome.recovery)))
+        .filter(|(_, points)| !points.is_empty())
+        .collect();
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let mut drawn = BTreeSet::new();
+    for _ in 0..number {
+        let (point, points) = &candidates[below(candidates.len())];
+        drawn.insert((*point, Some(points[below(points.len())])));
+    }
+    drawn.into_iter().collect()
+}
+
+/// Two runs with one seed, and the calls that both made.
+fn same_calls(task: &Task, one: &[Made], other: &[Made]) -> Result<(), Box<Diagnostic>> {
+    let longest = one.len().max(other.len());
+    match (0..longest).find(|at| one.get(*at) != other.get(*at)) {
+        None => Ok(()),
+        Some(at) => Err(not_deterministic(task, at + 1, one.get(at), other.get(at))),
+    }
+}
+
+fn not_deterministic(task: &Task, call: usize, one: Option<&Made>, other: Option<&Made>) -> Box<Diagnostic> {
+    let words = |made: Option<&Made>| made.map_or_else(|| "no call any more".to_owned(), |made| format!("{} at {:?}", made.call, made.at));
+    let message = format!(
+        "{} is not deterministic: call {call} of two runs on the same machine is {}, and {}",
+        task.words(),
+        words(one),
+        words(other)
+    );
+    plain(Failure::usage(message).hint("a crash sweep needs a runbook that does the same each time"))
+}
+
+/// Two runs with different seeds, and what both made.
+fn same_names(task: &Task, one: &Clean, other: &Clean) -> Result<(), Box<Diagnostic>> {
+    let made = |clean: &Clean| clean.named.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>();
+    let (first, second) = (made(one), made(other));
+    let only = |these: &BTreeSet<Named>, those: &BTreeSet<Named>| these.difference(those).next().map(Named::to_string);
+    let (Some(a), b) = (only(&first, &second), only(&second, &first)) else {
+        return only(&second, &first).map_or(Ok(()), |_| same_names(task, other, one));
+    };
+    let at = one.named.iter().position(|call| call.to_string() == a).map_or(0, |at| at + 1);
+    let instead = b.map_or_else(|| "makes no such call".to_owned(), |b| format!("makes it {b}"));
+    let message = format!(
+        "{} is not deterministic: call {at} is {a}, and another run {instead}, so that no run can find what another has made",
+        task.words(),
+    );
+    Err(plain(Failure::usage(message).hint("make names from the description, not from a time or from chance")))
+}

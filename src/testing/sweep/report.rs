@@ -1,0 +1,198 @@
+//! What came of a crash sweep.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::points::{Named, Point};
+use super::stage::{Clean, Task};
+use super::state::Difference;
+use crate::model::diagnostic::Diagnostic;
+
+/// A sweep, once it is over.
+#[derive(Debug)]
+pub struct Report {
+    /// `up.rhai --build`.
+    pub task: String,
+    pub seed: u64,
+    /// Those of an undisturbed run.
+    pub calls: usize,
+    /// How many of them change something.
+    pub changes: usize,
+    /// Runs that were killed.
+    pub points: usize,
+    /// Runs that were killed a second time, while they recovered.
+    pub recoveries: usize,
+    /// Of these: how often the run was over before.
+    pub too_late: usize,
+    /// How often a dead run's lock stayed, because the run after it had nothing to change.
+    pub locks_left: usize,
+    pub findings: Vec<Finding>,
+    /// It was told to end before it had been everywhere.
+    pub interrupted: bool,
+}
+
+/// A point from which the next run did not arrive.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub point: Point,
+    pub call: Named,
+    /// Where the run after it was killed.
+    pub second: Option<(Point, Named)>,
+    pub problem: Problem,
+}
+
+/// What was wrong at the end.
+#[derive(Debug, Clone)]
+pub enum Problem {
+    /// It said that all is well.
+    Differs(Vec<Difference>),
+    /// It did not get to its end.
+    Fails(Box<Diagnostic>),
+}
+
+impl Problem {
+    pub(super) fn differs(differences: Vec<Difference>) -> Option<Self> {
+        if differences.is_empty() { None } else { Some(Self::Differs(differences)) }
+    }
+}
+
+impl Report {
+    pub(super) fn new(task: &Task, seed: u64, clean: &Clean) -> Self {
+        Self {
+            task: task.words(),
+            seed,
+            calls: clean.named.len(),
+            changes: clean.named.iter().filter(|call| call.is_change()).count(),
+            points: 0,
+            recoveries: 0,
+            too_late: 0,
+            locks_left: 0,
+            findings: Vec::new(),
+            interrupted: false,
+        }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match (self.interrupted, self.findings.is_empty()) {
+            (true, _) => 130,
+            (false, false) => 1,
+            (false, true) => 0,
+        }
+    }
+
+    /// The last line: how it went.
+    pub fn summary(&self) -> String {
+        let mut text =
+            format!("{}: {} calls, {} of them changes; killed at {}", self.task, self.calls, self.changes, count(self.points, "point"));
+        if self.recoveries > 0 {
+            let _ = write!(text, ", and {} times more while it recovered", self.recoveries);
+        }
+        let _ = match self.findings.len() {
+            0 => write!(text, "; every next run arrived"),
+            wrong => write!(text, "; {wrong} did not arrive"),
+        };
+        if self.interrupted {
+            text.push_str("; interrupted before all was done");
+        }
+        text
+    }
+
+    /// Lines about what is not as it should be and no finding.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.locks_left > 0 {
+            notes.push(format!(
+                "{} left behind by a run that was killed at its end: the one after it had nothing to change; the next that changes something takes it over, as was tried",
+                if self.locks_left == 1 { "1 lock was".to_owned() } else { format!("{} locks were", self.locks_left) }
+            ));
+        }
+        if self.too_late > 0 {
+            notes.push(format!(
+                "{} over before it could be killed",
+                if self.too_late == 1 { "1 run was".to_owned() } else { format!("{} runs were", self.too_late) }
+            ));
+        }
+        notes
+    }
+
+    /// The last line, as JSON.
+    pub fn json(&self) -> Value {
+        json!({
+            "event": "sweep",
+            "runbook": self.task,
+            "seed": self.seed,
+            "calls": self.calls,
+            "changes": self.changes,
+            "points": self.points,
+            "recoveries": self.recoveries,
+            "too_late": self.too_late,
+            "locks_left": self.locks_left,
+            "failed": self.findings.len(),
+            "interrupted": self.interrupted,
+        })
+    }
+}
+
+impl Finding {
+    /// The value of `--at` that repeats it.
+    pub fn at(&self) -> String {
+        self.second.as_ref().map_or_else(|| self.point.to_string(), |(second, _)| format!("{},{second}", self.point))
+    }
+
+    /// What was done: `killed after call 17 (volume_create shop_data)`.
+    pub fn title(&self) -> String {
+        let at = |point: &Point, call: &Named| format!("{} call {} ({call})", point.when, point.call);
+        let again = self.second.as_ref().map(|(point, call)| format!(", and the next run {}", at(point, call))).unwrap_or_default();
+        format!("killed {}{again}", at(&self.point, &self.call))
+    }
+
+    /// What is wrong, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        match &self.problem {
+            Problem::Differs(differences) => differences.iter().map(Difference::line).collect(),
+            Problem::Fails(diagnostic) => {
+                let place = diagnostic.place.as_ref().map(|place| format!("{}:{}: ", place.source.name, place.line)).unwrap_or_default();
+                let hint = diagnostic.hint.iter().map(|hint| format!("hint: {hint}"));
+                [format!("the next run fails: {place}{}", diagnostic.message)].into_iter().chain(hint).collect()
+            }
+        }
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let point = |point: &Point, call: &Named| json!({"call": point.call, "when": point.when.to_string(), "method": call.method, "target": call.target});
+        json!({
+            "event": "finding",
+            "at": self.at(),
+            "killed": point(&self.point, &self.call),
+            "killed_again": self.second.as_ref().map(|(second, call)| point(second, call)),
+            "differences": match &self.problem {
+                Problem::Differs(differences) => differences.iter().map(Difference::json).collect(),
+                Problem::Fails(_) => Vec::new(),
+            },
+            "error": match &self.problem {
+                Problem::Differs(_) => Value::Null,
+                Problem::Fails(diagnostic) => json!({"kind": diagnostic.kind.word(), "message": diagnostic.message, "hint": diagnostic.hint}),
+            },
+        })
+    }
+}
+
+impl Difference {
+    /// `container shop-db-1: state: expected running, found exited (0)`
+    pub fn line(&self) -> String {
+        let aspect = if self.aspect.is_empty() { String::new() } else { format!("{}: ", self.aspect) };
+        let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        format!("{}: {aspect}expected {}, found {}", self.object, side(&self.expected), side(&self.found))
+    }
+
+    fn json(&self) -> Value {
+        json!({"object": self.object, "aspect": self.aspect, "expected": self.expected, "found": self.found})
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -1,0 +1,290 @@
+//! The machine that a swept runbook finds, and one run on it: undisturbed, or killed and run again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::super::process::{End, Ran};
+use super::super::world::{Subject, World};
+use super::points::{Named, Point};
+use super::report::{Finding, Problem};
+use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stamps};
+use super::{Outcome, not_deterministic};
+use crate::apply::records::new_run;
+use crate::apply::{Surroundings, lock};
+use crate::engine::sim::{Call, SimEngineBuilder};
+use crate::host::Conductor;
+use crate::host::resolve::resolve;
+use crate::host::sim::SimHost;
+use crate::model::Failure;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Sink};
+use crate::policy::Policy;
+use crate::script::place::plain;
+
+/// How long a run waits for a lock that nobody holds: until it is known to be dead, and taken.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A runbook and the words that would stand after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    pub path: PathBuf,
+    pub words: Vec<String>,
+}
+
+impl Task {
+    /// How people write it: `up.rhai --target production`.
+    pub fn words(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        [name].into_iter().chain(self.words.iter().cloned()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+type OnEngine = Arc<dyn Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync>;
+type OnHost = Arc<dyn Fn(SimHost) -> SimHost + Send + Sync>;
+
+/// What is there before the run that is killed: the same each time.
+#[derive(Clone)]
+pub struct Stage {
+    pub subject: Subject,
+    /// What stands in the project's `.env`.
+    pub env_file: Option<Bytes>,
+    /// Runbooks that were run before.
+    pub before: Vec<Task>,
+    engine: OnEngine,
+    host: OnHost,
+}
+
+impl Stage {
+    /// Only the project's files, and an engine with nothing on it.
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, env_file: None, before: Vec::new(), engine: Arc::new(|engine| engine), host: Arc::new(|host| host) }
+    }
+
+    /// The same with this on the engine.
+    #[must_use]
+    pub fn on_engine(mut self, setup: impl Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync + 'static) -> Self {
+        self.engine = Arc::new(setup);
+        self
+    }
+
+    /// The same with this on the host.
+    #[must_use]
+    pub fn on_host(mut self, setup: impl Fn(SimHost) -> SimHost + Send + Sync + 'static) -> Self {
+        self.host = Arc::new(setup);
+        self
+    }
+
+    /// The same over files that are read once, and stay as they were then.
+    pub(super) fn frozen(&self) -> Self {
+        Self { subject: self.subject.frozen(), ..self.clone() }
+    }
+
+    fn world(&self, seed: u64) -> Result<World, Box<Diagnostic>> {
+        let host = |host: SimHost| match &self.env_file {
+            Some(content) => (self.host)(host.with_file(self.subject.directory.join(".env"), content.clone())),
+            None => (self.host)(host),
+        };
+        let world = World::made(&self.subject, seed, |engine| (self.engine)(engine), host);
+        for task in &self.before {
+            done(world.run(&task.path, &task.words), &format!("{}, which comes before,", task.words()))?;
+        }
+        Ok(world)
+    }
+
+    /// An undisturbed run, so much later than the stage was set.
+    pub(super) fn clean(&self, task: &Task, seed: u64, later: Duration) -> Result<Clean, Box<Diagnostic>> {
+        let world = self.world(seed)?;
+        world.conductor.block_on(world.conductor.sleep(later));
+        let (given, first) = (stamps(&world.engine.state()), world.engine.calls().len());
+        done(world.run(&task.path, &task.words), &format!("{}, undisturbed,", task.words()))?;
+        let calls = world.engine.calls().split_off(first);
+        let state = world.engine.state();
+        Ok(Clean {
+            named: named(&world, &calls),
+            made: made(&calls),
+            footprint: Footprint::of(&world),
+            replaced: replaced(&given, &stamps(&state)),
+            writers: state.volumes.iter().map(|volume| (volume.name.clone(), volume.most_writers)).collect(),
+            given,
+        })
+    }
+}
+
+/// Makes of a run that did not get to its end what is told of it.
+fn done(ran: Ran, who: &str) -> Result<(), Box<Diagnostic>> {
+    match ran.end {
+        End::Done => Ok(()),
+        End::Failed(mut diagnostic) => {
+            diagnostic.message = format!("{who} fails: {}", diagnostic.message);
+            Err(diagnostic)
+        }
+        End::Help(_) => Err(plain(Failure::usage(format!("{who} only shows its help")))),
+        End::Killed => Err(plain(Failure::usage(format!("{who} was killed")))),
+    }
+}
+
+/// A call with its time: what two runs with one seed have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub call: Named,
+    pub at: Duration,
+}
+
+fn made(calls: &[Call]) -> Vec<Made> {
+    calls.iter().map(|call| Made { call: Named::new(call, &BTreeMap::new()), at: call.at }).collect()
+}
+
+fn named(world: &World, calls: &[Call]) -> Vec<Named> {
+    let names = world.engine.names();
+    calls.iter().map(|call| Named::new(call, &names)).collect()
+}
+
+/// What is known of a run that nothing disturbed.
+pub(super) struct Clean {
+    pub made: Vec<Made>,
+    pub named: Vec<Named>,
+    pub footprint: Footprint,
+    /// The volumes there were before it.
+    given: Stamps,
+    /// Those of them that it made anew.
+    replaced: BTreeSet<String>,
+    /// The most containers that wrote to each volume at once.
+    writers: BTreeMap<String, usize>,
+}
+
+/// The runs that are killed.
+pub(super) struct Play<'a> {
+    pub stage: &'a Stage,
+    pub task: &'a Task,
+    pub seed: u64,
+    pub clean: &'a Clean,
+    pub expected: &'a Expected,
+}
+
+impl Play<'_> {
+    /// Kills the run at `point`, the run after it at `second`, and lets the next one get to its end.
+    pub fn killed(&self, point: Point, second: Option<Point>) -> Result<Outcome, Box<Diagnostic>> {
+        let world = self.stage.world(self.seed)?;
+        let (calls, ran) = self.run(&world, Some(point));
+        self.same_until(&calls)?;
+        if !matches!(ran.end, End::Killed) {
+            return Ok(Outcome { too_late: true, ..Outcome::default() });
+        }
+        let mut kept = stamps(&world.engine.state());
+        let mut hit = None;
+        if let Some(second) = second {
+            let (calls, ran) = self.run(&world, Some(second));
+            if !matches!(ran.end, End::Killed) {
+                return Ok(Outcome { too_late: true, ..Outcome::default() });
+            }
+            hit = calls.last().map(|call| (second, call.clone()));
+            kept.extend(stamps(&world.engine.state()));
+        }
+        let (calls, ran) = self.run(&world, None);
+        let footprint = Footprint::of(&world);
+        let mut differences = self.differences(&world, &kept, &footprint);
+        let mut lock_left = false;
+        if let Some(project) = &footprint.locked {
+            // With nothing to change, a lock is none of a run's business.
+            lock_left = !calls.iter().any(Named::locks);
+            let taken = if lock_left { take_over(&world, &self.stage.subject, project) } else { Err("there".to_owned()) };
+            differences.extend(taken.err().map(|found| lock_difference(&found)));
+        }
+        let problem = match ran.end {
+            End::Done => Problem::differs(differences),
+            End::Failed(diagnostic) => Some(Problem::Fails(diagnostic)),
+            End::Help(_) | End::Killed => None,
+        };
+        let call = usize::try_from(point.call).ok().and_then(|call| self.clean.named.get(call - 1)).cloned();
+        let finding = problem.zip(call).map(|(problem, call)| Finding { point, call, second: hit, problem });
+        Ok(Outcome { finding, recovery: calls, too_late: false, lock_left })
+    }
+
+    /// A run, and its calls: up to the one at which it was killed.
+    fn run(&self, world: &World, point: Option<Point>) -> (Vec<Named>, Ran) {
+        let first = world.engine.calls().len();
+        if let Some(point) = point {
+            world.engine.crash_at(point.call, point.when.into());
+        }
+        let ran = world.run(&self.task.path, &self.task.words);
+        world.engine.recover();
+        let mut calls = world.engine.calls().split_off(first);
+        // What a dying run still asks for the engine never hears.
+        calls.truncate(point.and_then(|point| usize::try_from(point.call).ok()).unwrap_or(usize::MAX));
+        (named(world, &calls), ran)
+    }
+
+    fn same_until(&self, calls: &[Named]) -> Result<(), Box<Diagnostic>> {
+        let differs = calls.iter().zip(&self.clean.named).position(|(one, other)| one != other);
+        let Some(at) = differs.or((calls.len() > self.clean.named.len()).then_some(self.clean.named.len())) else { return Ok(()) };
+        let words = |calls: &[Named]| calls.get(at).cloned().map(|call| Made { call, at: Duration::ZERO });
+        Err(not_deterministic(self.task, at + 1, words(&self.clean.named).as_ref(), words(calls).as_ref()))
+    }
+
+    fn differences(&self, world: &World, kept: &Stamps, footprint: &Footprint) -> Vec<Difference> {
+        let state = world.engine.state();
+        let mut all = self.expected.differences(footprint);
+        all.extend(lost(&self.clean.given, kept, &stamps(&state), &self.clean.replaced));
+        for volume in &state.volumes {
+            let usual = self.clean.writers.get(&volume.name).copied().unwrap_or(1).max(1);
+            if volume.most_writers > usual {
+                all.push(Difference {
+                    object: format!("volume {}", volume.name),
+                    aspect: "containers that wrote to it at once".to_owned(),
+                    expected: Some(usual.to_string()),
+                    found: Some(volume.most_writers.to_string()),
+                });
+            }
+        }
+        all
+    }
+}
+
+fn lock_difference(found: &str) -> Difference {
+    let (expected, found) = (Some("not there".to_owned()), Some(found.to_owned()));
+    Difference { object: "the project's lock".to_owned(), aspect: String::new(), expected, found }
+}
+
+/// Takes the lock that a dead run left, as the next run that changes something does, and gives it back.
+fn take_over(world: &World, subject: &Subject, project: &str) -> Result<(), String> {
+    let conductor = Conductor::Sim(world.conductor.clone());
+    let around = Surroundings {
+        engine: Arc::new(world.engine.clone()),
+        host: world.host.clone(),
+        conductor: conductor.clone(),
+        events: Arc::new(Unheard),
+        secrets: Arc::default(),
+        cancel: CancellationToken::new(),
+        directory: subject.directory.clone(),
+        environment: Arc::default(),
+        run: new_run(&*world.host),
+        lock: None,
+        policy: Policy::of_folder(&subject.directory, &|path| resolve(&*world.host, path)),
+    };
+    let taken = conductor.block_on(async { lock::acquire(&around, project, PATIENCE).await?.release().await });
+    taken.map_err(|failure| format!("there, and not to be taken over: {}", failure.message))
+}
+
+struct Unheard;
+
+impl Sink for Unheard {
+    fn event(&self, _: &Event) {}
+}
+
+impl Subject {
+    /// The same with files that are read once, and stay as they were then.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        Self { host: Arc::new(SimHost::copying(self.host.clone(), &self.root)), ..self.clone() }
+    }
+
+    /// The runbook at `path`, from where the project is.
+    pub fn task(&self, path: &str, words: &[&str]) -> Task {
+        Task { path: self.root.join(Path::new(path)), words: words.iter().map(|word| (*word).to_owned()).collect() }
+    }
+}

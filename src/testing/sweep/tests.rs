@@ -1,0 +1,255 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::host::real::RealHost;
+use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::{CommandAnswer, SimHost};
+use crate::host::{CommandRequest, Host};
+use crate::testing::world::Subject;
+
+/// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env` as its example has it.
+fn reference() -> Stage {
+    let host = Arc::new(RealHost::new());
+    let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let directory = root.join("examples/spc");
+    let example = host.read(&directory.join(".env.example")).unwrap();
+    let mut stage = Stage::new(Subject { host, root, directory });
+    stage.env_file = Some(example);
+    stage
+}
+
+/// The same, brought up.
+fn running() -> Stage {
+    let mut stage = reference();
+    stage.before.push(stage.subject.task("scripts/up.rhai", &[]));
+    stage
+}
+
+/// A project with one runbook.
+fn project(runbook: &str) -> (Stage, Task) {
+    let host = SimHost::new(SimConductor::new(0))
+        .with_file("/project/spc.toml", "spc = \"0.1\"\n")
+        .with_file("/project/sweep.rhai", runbook.to_owned());
+    let folder = PathBuf::from("/project");
+    let stage = Stage::new(Subject { host: Arc::new(host), root: folder.clone(), directory: folder });
+    let task = stage.subject.task("sweep.rhai", &[]);
+    (stage, task)
+}
+
+fn swept(stage: &Stage, task: &Task) -> Report {
+    sweep(stage, task, &Options::default(), &|_, _| ()).unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
+}
+
+/// Everything about a sweep.
+fn told(report: &Report) -> String {
+    let findings = report.findings.iter().map(|finding| format!("{}\n    {}\n", finding.title(), finding.lines().join("\n    ")));
+    format!("{}{}", findings.collect::<String>(), report.summary())
+}
+
+/// Every run after a kill arrives; the sweep's own account of it.
+fn arrives(stage: &Stage, runbook: &str, words: &[&str]) -> Report {
+    let report = swept(stage, &stage.subject.task(runbook, words));
+    assert!(report.findings.is_empty(), "{}", told(&report));
+    assert!(report.points > 0 && report.too_late <= report.points / 10, "{}", told(&report));
+    report
+}
+
+#[test]
+fn up_arrives_wherever_it_was_killed() {
+    let report = arrives(&reference(), "scripts/up.rhai", &[]);
+    assert!(report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 10, "{}", told(&report));
+}
+
+#[test]
+fn up_that_changes_what_runs_arrives_wherever_it_was_killed() {
+    arrives(&running(), "scripts/up.rhai", &["--tag", "v2", "--build", "backend", "frontend"]);
+}
+
+#[test]
+fn production_arrives_wherever_it_was_killed() {
+    arrives(&running().on_host(with_openssl), "scripts/production.rhai", &[]);
+}
+
+#[test]
+fn build_arrives_wherever_it_was_killed() {
+    arrives(&reference(), "scripts/build.rhai", &[]);
+}
+
+#[test]
+fn db_init_arrives_wherever_it_was_killed() {
+    arrives(&reference(), "scripts/db_init.rhai", &[]);
+}
+
+#[test]
+fn stop_arrives_wherever_it_was_killed() {
+    arrives(&running(), "scripts/stop.rhai", &[]);
+}
+
+#[test]
+fn restart_arrives_wherever_it_was_killed() {
+    arrives(&running(), "scripts/restart.rhai", &[]);
+}
+
+#[test]
+fn down_arrives_wherever_it_was_killed() {
+    arrives(&running(), "scripts/down.rhai", &[]);
+    arrives(&running(), "scripts/down.rhai", &["--volumes", "--yes"]);
+}
+
+#[test]
+fn prepare_arrives_wherever_it_was_killed() {
+    let mut stage = reference();
+    stage.env_file = None;
+    arrives(&stage, "scripts/prepare.rhai", &[]);
+}
+
+#[test]
+fn base_images_arrives_wherever_it_was_killed() {
+    let mut stage = reference().on_host(with_debian);
+    let example = String::from_utf8(stage.env_file.unwrap().to_vec()).unwrap();
+    stage.env_file = Some(example.replace("_IMAGE=", "_IMAGE=local/").into());
+    arrives(&stage, "scripts/base_images.rhai", &[]);
+}
+
+/// The last of an option's values: `-out FILE`.
+fn value_of(request: &CommandRequest, option: &str) -> Option<String> {
+    let at = request.command.iter().position(|word| word == option)?;
+    request.command.get(at + 1).cloned()
+}
+
+/// A machine with `openssl`: it makes keys and certificates, and finds every one good.
+fn with_openssl(host: SimHost) -> SimHost {
+    host.on_command(|request| {
+        if request.command.first().map(String::as_str) != Some("openssl") {
+            return None;
+        }
+        let files = ["-keyout", "-out"].iter().filter_map(|option| value_of(request, option));
+        Some(files.fold(CommandAnswer::default(), |answer, path| answer.writing(path, "PEM")))
+    })
+}
+
+/// A machine with Debian's tools: `mmdebstrap` makes an archive.
+fn with_debian(host: SimHost) -> SimHost {
+    host.with_file("/etc/apt/sources.list", "deb http://debian.invalid/debian bookworm main\n").on_command(|request| {
+        let archive = request.command.iter().find(|word| word.ends_with(".tar"));
+        match request.command.first()?.as_str() {
+            "apt-config" => Some(CommandAnswer::stdout("")),
+            "mmdebstrap" => Some(CommandAnswer::default().writing(archive?, "")),
+            _ => None,
+        }
+    })
+}
+
+/// What a sweep of a runbook without recoveries tells.
+fn told_of(runbook: &str) -> String {
+    let (stage, task) = project(runbook);
+    let options = Options { recoveries: 0, ..Options::default() };
+    sweep(&stage, &task, &options, &|_, _| ()).map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
+}
+
+#[test]
+fn a_volume_that_is_made_anew_is_found_to_have_lost_its_data() {
+    let told = told_of(
+        r#"
+        let data = volume("data");
+        if data.exists() { data.remove(); }
+        data.create();
+        "#,
+    );
+    assert_eq!(
+        told,
+        "killed after call 3 (volume_create project_data)
+    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
+sweep.rhai: 3 calls, 1 of them changes; killed at 3 points; 1 did not arrive"
+    );
+}
+
+#[test]
+fn what_is_left_too_much_and_what_is_missing_is_told() {
+    let told = told_of(
+        r#"
+        if volume("first").exists() { volume("second").create(); } else { volume("first").create(); fs::write("done", "yes\n"); }
+        "#,
+    );
+    assert_eq!(
+        told,
+        "killed after call 3 (volume_create project_first)
+    file /project/done: expected there, found not there
+    volume project_second: expected not there, found there
+sweep.rhai: 3 calls, 1 of them changes; killed at 3 points; 1 did not arrive"
+    );
+}
+
+#[test]
+fn a_next_run_that_fails_is_told() {
+    let told =
+        told_of(r#"if volume("a").exists() { fail("conflict", "only half is done", #{ hint: "remove it" }); } volume("a").create();"#);
+    assert_eq!(
+        told,
+        "killed after call 3 (volume_create project_a)
+    the next run fails: sweep.rhai:1: only half is done
+    hint: remove it
+sweep.rhai: 3 calls, 1 of them changes; killed at 3 points; 1 did not arrive"
+    );
+}
+
+#[test]
+fn a_name_made_of_time_or_chance_is_not_deterministic() {
+    assert_eq!(
+        told_of("volume(`data-${time::now().unix}`).create();"),
+        "sweep.rhai is not deterministic: call 1 is volume_create project_data-1767225600, and another run makes it \
+         volume_create project_data-1767229200, so that no run can find what another has made"
+    );
+    let told = told_of(r#"volume(`data-${expose(random_secret("name", 8))}`).create();"#);
+    assert!(told.starts_with("sweep.rhai is not deterministic: call 1 is volume_create project_data-"), "{told}");
+}
+
+#[test]
+fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
+    let made = |target: &str| stage::Made {
+        call: Named { method: "volume_create", target: target.to_owned(), mutates: true },
+        at: Duration::from_secs(1),
+    };
+    let (_, task) = project("");
+    let difference = same_calls(&task, &[made("a"), made("b")], &[made("a"), made("c")]).unwrap_err();
+    assert_eq!(
+        (difference.kind.exit_code(), difference.message.as_str()),
+        (2, "sweep.rhai is not deterministic: call 2 of two runs on the same machine is volume_create b at 1s, and volume_create c at 1s")
+    );
+    let difference = same_calls(&task, &[made("a")], &[made("a"), made("c")]).unwrap_err();
+    assert!(difference.message.ends_with("is no call any more, and volume_create c at 1s"), "{}", difference.message);
+}
+
+#[test]
+fn a_runbook_that_fails_undisturbed_is_not_swept() {
+    assert_eq!(told_of(r#"fail("conflict", "not today");"#), "sweep.rhai, undisturbed, fails: not today");
+}
+
+#[test]
+fn one_point_alone_can_be_repeated_also_one_of_a_recovery() {
+    let (stage, task) = project(r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#);
+    let at = |point: &str, second: Option<&str>| {
+        let at = Some((point.parse().unwrap(), second.map(|second| second.parse().unwrap())));
+        let options = Options { at, ..Options::default() };
+        sweep(&stage, &task, &options, &|_, _| ()).map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
+    };
+    assert_eq!(at("2:before", None), "sweep.rhai: 3 calls, 1 of them changes; killed at 1 point; every next run arrived");
+    assert_eq!(
+        at("2:after", Some("3:after")),
+        "killed after call 2 (volume_inspect project_data), and the next run after call 3 (volume_create project_data)
+    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
+sweep.rhai: 3 calls, 1 of them changes; killed at 1 point; 1 did not arrive"
+    );
+    assert_eq!(at("9:after", None), "There is no call 9: sweep.rhai makes 3 calls");
+}
+
+#[test]
+fn a_sweep_that_is_cancelled_says_so() {
+    let (stage, task) = project(r#"volume("data").create();"#);
+    let options = Options::default();
+    let report = sweep(&stage, &task, &options, &|_, _| options.cancel.cancel()).unwrap();
+    assert_eq!((report.code(), report.interrupted), (130, true));
+}
