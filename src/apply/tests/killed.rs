@@ -62,7 +62,11 @@ fn a_killed_replacement_whose_new_one_then_fails_still_finds_its_way_back() {
 #[test]
 fn a_killed_start_first_replacement_is_finished_without_a_gap() {
     killed_at_every_change(
-        || running(&web("1", "start-first")),
+        || {
+            let machine = running(&web("1", "start-first"));
+            machine.engine.keep_ready("web", 1);
+            machine
+        },
         &web("2", "start-first"),
         |machine, call| {
             let (around, changed) = (machine.around(), project(&web("2", "start-first")));

@@ -1,6 +1,7 @@
 //! The verbs on the simulated engine, in virtual time.
 
 mod crash;
+mod faults;
 mod images;
 mod interrupt;
 mod killed;

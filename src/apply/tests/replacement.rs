@@ -203,6 +203,7 @@ pub(super) fn watched<T>(machine: &Machine, every: Duration, work: impl Future<O
 #[test]
 fn start_first_serves_without_a_gap_and_gives_the_alias_only_to_who_is_ready() {
     let machine = running(&web("1", "start-first"));
+    machine.engine.keep_ready("web", 1);
     let started = machine.conductor.now();
     let (around, changed) = (machine.around(), project(&web("2", "start-first")));
     let mut seen = BTreeSet::new();
@@ -233,6 +234,7 @@ fn start_first_serves_without_a_gap_and_gives_the_alias_only_to_who_is_ready() {
 #[test]
 fn start_first_that_fails_never_touches_the_old_one() {
     let machine = running(&web("1", "start-first"));
+    machine.engine.keep_ready("web", 1);
     machine.engine.set_process("shop-web-1.new", Process::new().ready_after(secs(9000)));
     let failure = machine.up(&web("2", "start-first")).unwrap_err();
     assert_eq!(failure.kind, Kind::Unhealthy);
