@@ -27,22 +27,24 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::api::Context;
 use crate::model::diagnostic::Diagnostic;
-use crate::script::engine::{self, For};
+use crate::script::engine;
 use crate::script::names::Names;
 use crate::script::{Library, on_script_thread};
 
 use findings::Findings;
-use parsed::Parsed;
 use reading::Reading;
 use sources::{Reader, Sources};
 
 pub use rule::Rule;
+
+/// Registers functions.
+pub type Register = fn(&mut rhai::Engine);
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +57,14 @@ pub struct Report {
 
 /// Checks the files at `paths`, absolute or relative to the folder `here`; a folder is all scripts below it. Without any, all
 /// scripts of the project that `here` is in.
-pub fn check(context: &Arc<Context>, here: &std::path::Path, paths: &[PathBuf]) -> Result<Report, Box<Diagnostic>> {
-    on_script_thread(context, || Ok(read(context, here, paths)))
+///
+/// `tests` registers what tests can call besides.
+pub fn check(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Register>) -> Result<Report, Box<Diagnostic>> {
+    on_script_thread(context, || Ok(read(context, here, paths, tests)))
 }
 
-fn read(context: &Arc<Context>, here: &std::path::Path, paths: &[PathBuf]) -> Report {
-    let engine = engine::for_reading(context, For::Runbooks);
+fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Register>) -> Report {
+    let engine = engine::for_reading(context, None);
     let names = Names::all(&engine);
     let spc = Names::host(&engine);
     let mut findings = Findings::default();
@@ -74,29 +78,30 @@ fn read(context: &Arc<Context>, here: &std::path::Path, paths: &[PathBuf]) -> Re
         sources = reader.sources;
     }
     sources.find_circles(&mut findings);
+    let of_tests = sources.of_tests();
+    // Only where there are tests: it takes a while to collect them.
+    let names_of_tests = tests.filter(|_| !of_tests.is_empty()).map(|tests| Names::all(&engine::for_reading(context, Some(tests))));
     let readings: BTreeMap<&str, Reading<'_>> = sources.parsed.iter().map(|(name, parsed)| (name.as_str(), Reading::of(parsed))).collect();
-    apply(context, &names, &sources, &readings, &mut findings);
+    let hosts = Hosts { runbooks: calls::Host::new(&names), tests: names_of_tests.as_ref().map(calls::Host::new), of_tests };
+    apply(context, &hosts, &sources, &readings, &mut findings);
     Report { findings: findings.sorted(), files: sources.asked.len() }
 }
 
+/// What can be called, in runbooks and in tests.
+struct Hosts<'a> {
+    runbooks: calls::Host<'a>,
+    tests: Option<calls::Host<'a>>,
+    /// The sources that are tests.
+    of_tests: BTreeSet<&'a str>,
+}
+
 /// All rules, on all that was read.
-fn apply(context: &Arc<Context>, names: &Names, sources: &Sources, readings: &BTreeMap<&str, Reading<'_>>, findings: &mut Findings) {
-    let asked: Vec<&Parsed> = sources.asked.iter().filter_map(|name| sources.parsed.get(name)).collect();
-    let of_runbooks = calls::Host::new(names);
-    // Tests know more functions than runbooks.
-    let names_of_tests =
-        asked.iter().any(|parsed| is_test(&parsed.source.name)).then(|| Names::all(&engine::for_reading(context, For::Tests)));
-    let of_tests = names_of_tests.as_ref().map(calls::Host::new);
-    for parsed in &asked {
-        let Some(reading) = readings.get(parsed.source.name.as_str()) else { continue };
-        let host = of_tests.as_ref().filter(|_| is_test(&parsed.source.name)).unwrap_or(&of_runbooks);
+fn apply(context: &Arc<Context>, hosts: &Hosts<'_>, sources: &Sources, readings: &BTreeMap<&str, Reading<'_>>, findings: &mut Findings) {
+    for (name, parsed) in sources.asked.iter().filter_map(|name| sources.parsed.get_key_value(name)) {
+        let Some(reading) = readings.get(name.as_str()) else { continue };
+        let host = hosts.tests.as_ref().filter(|_| hosts.of_tests.contains(name.as_str())).unwrap_or(&hosts.runbooks);
         calls::Calls { host, sources, readings, findings }.check(parsed, reading);
         captures::check(parsed, reading, findings);
     }
     flow::check(context, sources, readings, findings);
-}
-
-/// Whether a file has tests, by its name.
-fn is_test(name: &str) -> bool {
-    name.ends_with("_test.rhai")
 }

@@ -138,6 +138,29 @@ impl Reader<'_> {
 }
 
 impl Sources {
+    /// The tests: `…_test.rhai`, what only they import, and what is in a folder `tests`.
+    pub fn of_tests(&self) -> BTreeSet<&str> {
+        let is_test = |name: &str| name.ends_with("_test.rhai") || name.split('/').rev().skip(1).any(|folder| folder == "tests");
+        let mut tests: BTreeSet<&str> = self.parsed.keys().map(String::as_str).filter(|name| is_test(name)).collect();
+        if tests.is_empty() {
+            return tests;
+        }
+        loop {
+            let importers = |name: &str| {
+                let imports = move |parsed: &&Parsed| parsed.imports.values().flatten().any(|import| import == name);
+                self.parsed.values().filter(imports).map(|parsed| parsed.source.name.as_str()).collect::<Vec<_>>()
+            };
+            let next = self.asked.iter().map(String::as_str).find(|name| {
+                let importers = importers(name);
+                !tests.contains(name) && !importers.is_empty() && importers.iter().all(|importer| tests.contains(importer))
+            });
+            match next {
+                Some(name) => drop(tests.insert(name)),
+                None => return tests,
+            }
+        }
+    }
+
     /// Says which imports go in a circle, at each that closes one.
     pub fn find_circles(&self, findings: &mut Findings) {
         for (name, parsed) in &self.parsed {

@@ -41,7 +41,7 @@ fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, 
     place.warnings.clear();
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let report = check::check(&context, &current, &check.paths);
+    let report = check::check(&context, &current, &check.paths, None);
     runtime.shutdown_background();
     report
 }

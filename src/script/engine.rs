@@ -60,23 +60,14 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
 
 /// An engine that reads sources, and knows what they may call; nothing runs on it. All variables that are nowhere are left
 /// to find, where [`build`]'s parser ends with the first.
-pub fn for_reading(context: &Arc<Context>, kind: For) -> Engine {
+/// `more` registers what there is beside spc's own functions.
+pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Engine {
     let mut engine = parsing();
     crate::api::register(&mut engine, context);
-    match kind {
-        For::Runbooks => {}
-        // What only tests may call is registered here.
-        For::Tests => {}
+    if let Some(register) = more {
+        register(&mut engine);
     }
     engine
-}
-
-/// What is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum For {
-    Runbooks,
-    /// `*_test.rhai`.
-    Tests,
 }
 
 /// An engine whose parser is that of runs.

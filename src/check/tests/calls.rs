@@ -150,3 +150,21 @@ fn a_closure_that_uses_what_its_method_is_called_on_is_found() {
     let fine = "let list = [1]; let all = [];\nmap(list, |x| list.len());\nlist.map(|x| all.len());\nall.push(|| list.len());\n[list.len()].map(|x| list.len());\nlet copy = list;\ncopy.map(|list| list);\nattempt(|| list.len());";
     assert_eq!(rules(fine), [] as [&str; 0]);
 }
+
+#[test]
+fn what_only_tests_can_call_is_known_in_tests_and_in_what_only_they_import() {
+    let found = found_in(&[
+        ("up_test.rhai", "import \"given\" as given;\nimport \"both\" as both;\nrunbook(\"up\");"),
+        ("given.rhai", "fn up() { runbook(\"up\") }"),
+        ("both.rhai", "fn up() { runbook(\"up\") }"),
+        ("up.rhai", "import \"both\" as both;\nrunbook(\"up\");"),
+        ("tests/helper.rhai", "runbook(\"up\");"),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "both.rhai:1:11 unknown-function: There is no function \"runbook\"",
+            "up.rhai:2:1 unknown-function: There is no function \"runbook\""
+        ]
+    );
+}

@@ -26,7 +26,12 @@ fn project(files: &[(&str, &str)]) -> Fixture {
 
 fn report(run: &Fixture, paths: &[&str]) -> Report {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    check(&run.context, "/work".as_ref(), &paths).unwrap()
+    check(&run.context, "/work".as_ref(), &paths, Some(register)).unwrap()
+}
+
+/// What tests can call besides, here.
+fn register(engine: &mut rhai::Engine) {
+    engine.register_fn("runbook", |name: &str| name.to_owned());
 }
 
 /// A finding in a line: `a.rhai:1:5 rule: message | hint`.

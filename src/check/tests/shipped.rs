@@ -16,7 +16,7 @@ fn every_module_of_the_standard_library_is_clean() {
 /// The examples in the comments of functions, each a file.
 fn examples() -> Vec<(String, String)> {
     let run = project(&[]);
-    let engine = crate::script::engine::for_reading(&run.context, crate::script::engine::For::Runbooks);
+    let engine = crate::script::engine::for_reading(&run.context, None);
     let names = crate::script::names::Names::host(&engine);
     let mut examples = Vec::new();
     for function in names.functions() {
