@@ -10,6 +10,7 @@ use super::session::Session;
 use crate::check::{self, Report, Rule};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::script::place::{self, RunOptions, plain};
+use crate::testing::functions;
 use crate::ui::diagnostics;
 
 /// Read scripts and tell what is wrong in them, without running anything.
@@ -41,7 +42,7 @@ fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, 
     place.warnings.clear();
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let report = check::check(&context, &current, &check.paths, None);
+    let report = check::check(&context, &current, &check.paths, Some(functions::register));
     runtime.shutdown_background();
     report
 }
