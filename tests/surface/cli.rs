@@ -17,6 +17,8 @@ fn help_names_every_verb_and_option() {
               run     Run a runbook
               repl    Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
               check   Read scripts and tell what is wrong in them, without running anything
+              test    Test runbooks: every function test_… of the files …_test.rhai, each on a simulated
+                      machine, in virtual time
               ps      Show the project's containers
               unlock  Remove the lock that a lost run left on the project
               help    Print this message or the help of the given subcommand(s)
