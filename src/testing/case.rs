@@ -10,10 +10,10 @@ use super::process::End;
 use super::world::{Limits, Subject};
 use crate::api::Context;
 use crate::api::context::Command;
-use crate::model::Failure;
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Detail;
+use crate::model::{Failure, Kind};
 use crate::script::functions::Entry;
 use crate::script::place::{self, RunOptions, Wanted};
 use crate::script::{Beside, Runbook, Script, on_script_thread};
@@ -81,7 +81,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         End::Killed => conductor.stop().map(|stop| stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
-    let failure = failure.map(|mut diagnostic| {
+    let failure = failure.or_else(|| violated(&lab)).map(|mut diagnostic| {
         if diagnostic.place.is_none() {
             diagnostic.place = definition(subject, file, test);
         }
@@ -93,6 +93,15 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         diagnostic
     });
     Outcome { simulated: conductor.now(), failure }
+}
+
+/// The failure of a test in which something was that never may be.
+fn violated(lab: &Lab) -> Option<Box<Diagnostic>> {
+    let found = lab.world.engine.violations();
+    let first = found.first()?;
+    let all: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let failure = Failure::new(Kind::Failed, format!("What never may be was on the engine: {}", first.what));
+    Some(place::plain(failure.detail("when, and at which call", all.join("\n"))))
 }
 
 /// Where a test is defined: for a failure that nobody knows a better place for.

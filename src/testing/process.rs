@@ -115,7 +115,7 @@ impl World {
         let journal = Journal::new(host.clone(), settings.directory.clone(), run.clone(), seen);
         let secrets = Arc::new(crate::model::secret::Secrets::new());
         let events = Arc::new(MaskingSink::new(secrets.clone(), journal));
-        let engine: Arc<dyn Engine> = Arc::new(self.engine.clone());
+        let engine: Arc<dyn Engine> = self.engine.watched();
         let connector: Connector = Box::new(move || {
             let engine = engine.clone();
             async move { Ok(engine) }.boxed()

@@ -392,7 +392,7 @@ mod module {
     ///
     /// ```rhai
     /// volume("data").create();
-    /// sim::write("data");
+    /// sim::write(sim::volumes()[0].name);
     /// assert_eq(sim::volumes()[0].writes, 1);
     /// ```
     #[rhai_fn(return_raw, volatile)]
