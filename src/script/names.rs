@@ -92,6 +92,9 @@ impl Names {
     }
 
     fn hint(&self, missing: &Missing, defined: &Defined) -> Option<String> {
+        if is_of_tests(missing) {
+            return Some("it is there in tests only: functions test_… of files …_test.rhai, which `spc test` runs".to_owned());
+        }
         match missing {
             Missing::Function { module, name, arguments } => self.function(module.as_deref(), name, arguments, defined),
             Missing::Variable(name) => {
@@ -136,6 +139,17 @@ impl Names {
         let own = inside.map(|function| function.name.as_str()).filter(|name| is_word(name));
         let found = meant(name, own.chain(defined.functions.iter().map(|(function, _)| function.as_str())));
         found.or_else(|| field_meant(&self.functions, name, arguments))
+    }
+}
+
+/// Whether it is something that tests have beside what runbooks have.
+fn is_of_tests(missing: &Missing) -> bool {
+    match missing {
+        Missing::Module(name) => name == "sim",
+        Missing::Function { module: None, name, .. } => {
+            ["assert", "assert_eq", "assert_ne", "assert_fails", "runbook"].contains(&name.as_str())
+        }
+        _ => false,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::host::{FileKind, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::failure::Detail;
+use crate::model::secret::Secrets;
 use crate::model::time::{format_duration, in_milliseconds};
 use crate::model::{Failure, Kind};
 use crate::script::engine::OPERATIONS;
@@ -37,6 +38,8 @@ pub struct Lab {
     orders: Mutex<Orders>,
     runs: Mutex<Vec<Detail>>,
     trouble: Mutex<Option<Box<Diagnostic>>>,
+    /// What no run may tell.
+    secrets: Secrets,
 }
 
 /// What is to happen to the next run.
@@ -51,7 +54,15 @@ pub struct Orders {
 impl Lab {
     /// A lab in which nothing ran.
     pub fn new(world: World, folder: PathBuf) -> Self {
-        Self { world, folder, script: OnceLock::new(), orders: Mutex::default(), runs: Mutex::default(), trouble: Mutex::default() }
+        Self {
+            world,
+            folder,
+            script: OnceLock::new(),
+            orders: Mutex::default(),
+            runs: Mutex::default(),
+            trouble: Mutex::default(),
+            secrets: Secrets::new(),
+        }
     }
 
     /// The lab of the test that a function is called in.
@@ -75,6 +86,28 @@ impl Lab {
         change(&mut lock(&self.orders));
     }
 
+    /// From now on no run may tell this value, nor may it be on the engine but where it is delivered.
+    pub fn keep_secret(&self, name: &str, value: &str) {
+        self.world.engine.keep_secret(name, value);
+        // Its token is never used: the value is what is looked for.
+        self.secrets.add(name, &format!("the value of {name}"), value);
+    }
+
+    /// Fails the test if a run told a secret.
+    fn watch(&self, ran: &Ran) {
+        let told = match &ran.end {
+            End::Failed(diagnostic) => format!("{:?} {:?} {:?} {:?}", ran.events, diagnostic.message, diagnostic.hint, diagnostic.details),
+            _ => format!("{:?}", ran.events),
+        };
+        let masked = self.secrets.mask(&told);
+        if masked != told {
+            let at = masked.find("[secret").map_or("", |at| &masked[at..]);
+            let name = at.split(']').next().unwrap_or_default().trim_start_matches("[secret ");
+            let failure = Failure::new(Kind::Failed, format!("A run told the value of the secret \"{name}\""));
+            self.fail(crate::script::place::plain(failure));
+        }
+    }
+
     /// A path as a test writes it: relative to the project's directory.
     pub fn path(&self, context: &Context, path: &str) -> PathBuf {
         context.project.directory.join(path)
@@ -92,6 +125,7 @@ impl Lab {
         if orders.kill.is_some() {
             self.world.engine.recover();
         }
+        self.watch(&ran);
         lock(&self.runs).push(told(name, words, &ran));
         match self.ending(&ran.end) {
             None => Ok(ran),

@@ -282,6 +282,21 @@ fn files_of_tests_are_no_runbooks_and_no_modules() {
 }
 
 #[test]
+fn a_run_that_tells_a_secret_fails_its_test() {
+    let tests = "fn test_told() { sim::secret(\"TOKEN\", \"correct horse\"); runbook(\"tells\"); }\n";
+    let ended = project(tests).file("scripts/tells.rhai", "print(`it is ${env(\"TOKEN\")}`);").output();
+    assert!(ended.code == 1 && ended.stdout.contains("error: A run told the value of the secret \"TOKEN\"\n"), "{ended}");
+}
+
+#[test]
+fn what_only_tests_have_is_said_to_be_theirs() {
+    for code in ["sim::pass(\"1h\")", "assert(true)"] {
+        let ended = Spc::new().args(["run", "-e", code]).output();
+        assert!(ended.code == 2 && ended.stderr.contains("= help: it is there in tests only"), "{ended}");
+    }
+}
+
+#[test]
 fn a_test_sees_nothing_of_whoever_works_with_the_project() {
     let tests = r#"fn test_private() {
     assert(!fs::exists(".env"));

@@ -77,6 +77,21 @@ mod module {
         })
     }
 
+    /// Sets a variable that is a secret: the test fails if a run tells it, or if it is in a call of the engine other than the
+    /// one that delivers it, or in an event. Values of fewer than four letters are not looked for.
+    ///
+    /// ```rhai
+    /// sim::secret("POSTGRES_PASSWORD", "correct horse");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn secret(call: NativeCallContext, name: &str, value: &str) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.host.set_variable(name, Some(value));
+            lab.keep_secret(name, value);
+            Ok(())
+        })
+    }
+
     /// Virtual time since the test began.
     ///
     /// ```rhai
