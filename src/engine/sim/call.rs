@@ -193,6 +193,10 @@ impl SimEngine {
     ) -> Result<(T, Extent)> {
         let (sender, answer) = oneshot::channel();
         let process = SimConductor::current_process();
+        if self.shared.conductor.is_killed(process) {
+            // What a dying run still asks for the engine never hears.
+            return Err(unreachable());
+        }
         // Traces differ with the seed, as real ones do: up to half as long again.
         let takes = request.takes + request.takes.mul_f64(fraction(self.shared.conductor.random()) / 2.0);
         let limit = request.limit;

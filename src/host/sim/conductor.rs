@@ -29,6 +29,8 @@ const MAIN_TASK: TaskId = 0;
 thread_local! {
     static CURRENT_TASK: std::cell::Cell<TaskId> = const { std::cell::Cell::new(MAIN_TASK) };
     static CURRENT_PROCESS: std::cell::Cell<Process> = const { std::cell::Cell::new(OWN_PROCESS) };
+    /// A future beside the tasks is polled.
+    static IS_BESIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// What the thread of a killed task unwinds with.
@@ -253,6 +255,20 @@ impl SimConductor {
         state.ready.extend(tasks);
     }
 
+    /// Whether a process was killed.
+    pub fn is_killed(&self, process: Process) -> bool {
+        self.lock().killed.contains(&process)
+    }
+
+    /// Kills a process where it stands: nothing after the call is done. What only goes on beside its tasks is not unwound here,
+    /// for the thread that drives it may be another's.
+    pub fn kill_here(&self, process: Process) {
+        self.kill(process);
+        if !IS_BESIDE.get() {
+            self.die_if_killed();
+        }
+    }
+
     /// Unwinds the thread if its process was killed.
     fn die_if_killed(&self) {
         let process = CURRENT_PROCESS.get();
@@ -400,7 +416,9 @@ impl SimConductor {
         let Some(Beside { mut future, process }) = beside else { return };
         let waker = self.waker(id);
         let own = CURRENT_PROCESS.replace(process);
+        IS_BESIDE.set(true);
         let pending = future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        IS_BESIDE.set(false);
         CURRENT_PROCESS.set(own);
         let finished = {
             let mut state = self.lock();

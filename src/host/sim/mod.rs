@@ -3,6 +3,7 @@
 //! Given what it is built with, everything it answers follows from the conductor's seed. What was
 //! run, requested and asked is recorded and can be read back.
 
+mod changes;
 pub mod conductor;
 mod files;
 mod overlay;
@@ -25,6 +26,8 @@ use super::{
     CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Result,
     StandardStream,
 };
+use changes::Changes;
+pub use changes::{Change, Side};
 use conductor::SimConductor;
 use files::{Errno, Files};
 pub use overlay::Overlay;
@@ -69,6 +72,7 @@ pub struct SimHost {
     commands: Mutex<Vec<CommandRequest>>,
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
+    changes: Changes,
 }
 
 impl SimHost {
@@ -77,6 +81,7 @@ impl SimHost {
         let current_folder = PathBuf::from("/project");
         let host = Self {
             files: Arc::new(Mutex::new(Files::new(date(conductor.now())))),
+            changes: Changes::new(conductor.clone()),
             conductor,
             environment: Mutex::default(),
             current_folder: current_folder.clone(),
@@ -160,15 +165,19 @@ impl Host for SimHost {
     }
 
     fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
-        self.on_files("write", path, |files, now| files.replace(path, Bytes::copy_from_slice(content), mode, now))
+        let content = Bytes::copy_from_slice(content);
+        self.changes.make("write", path, || self.on_files("write", path, |files, now| files.replace(path, content, mode, now)))
     }
 
     fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
-        self.on_files("append to", path, |files, now| files.append(path, content, now))
+        self.changes.make("append", path, || self.on_files("append to", path, |files, now| files.append(path, content, now)))
     }
 
     fn create_folder(&self, path: &Path) -> Result<()> {
-        self.on_files("make the folder", path, |files, now| files.create_folder(path, now))
+        if self.info(path).is_ok_and(|info| info.kind == super::FileKind::Folder) {
+            return Ok(());
+        }
+        self.changes.make("folder", path, || self.on_files("make the folder", path, |files, now| files.create_folder(path, now)))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
@@ -188,11 +197,12 @@ impl Host for SimHost {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.on_files("remove", path, |files, _| files.remove(path))
+        self.changes.make("remove", path, || self.on_files("remove", path, |files, _| files.remove(path)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.on_files(&format!("rename \"{}\" to", from.display()), to, |files, _| files.rename(from, to))
+        let action = format!("rename \"{}\" to", from.display());
+        self.changes.make("rename", from, || self.on_files(&action, to, |files, _| files.rename(from, to)))
     }
 
     fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
@@ -206,7 +216,7 @@ impl Host for SimHost {
 
     fn create(&self, path: &Path) -> Result<Box<dyn FileSink>> {
         self.on_files("write", path, |files, _| files.may_create(path))?;
-        Ok(Box::new(sink::SimFile::new(self.conductor.clone(), self.files.clone(), path)))
+        Ok(Box::new(sink::SimFile::new(self.conductor.clone(), self.files.clone(), self.changes.clone(), path)))
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
@@ -221,12 +231,20 @@ impl Host for SimHost {
                 format!("Could not start \"{program}\": there is no such program on this machine"),
             ));
         };
+        let side = self.changes.begin("command", Path::new(request.command.first().map_or("", String::as_str)))?;
+        let (changes, process) = (self.changes.clone(), SimConductor::current_process());
+        if side == Some(Side::Before) {
+            changes.kill(process);
+        }
         let folder = request.working_dir.clone().unwrap_or_else(|| self.current_folder.clone());
         let (conductor, files) = (self.conductor.clone(), self.files.clone());
         let sleep = self.conductor.sleep(answer.takes).map(move |()| {
             for (path, content) in answer.files {
                 // What a command can't write is its own affair.
                 let _ = lock(&files).replace(&folder.join(path), content, None, date(conductor.now()));
+            }
+            if side == Some(Side::After) {
+                changes.kill(process);
             }
         });
         let events = [CommandEvent::Stdout(answer.stdout), CommandEvent::Stderr(answer.stderr), CommandEvent::Exit(answer.code)];

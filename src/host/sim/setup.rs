@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::conductor::SimConductor;
 use super::files::{Errno, Files};
-use super::{CommandAnswer, HttpAnswer, Overlay, SimHost, lock};
+use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost, lock};
 use crate::host::{CommandRequest, Host, HttpRequest, StandardStream};
 
 impl SimHost {
@@ -199,6 +199,17 @@ impl SimHost {
     /// The questions asked at the terminal so far, in order.
     pub fn questions(&self) -> Vec<String> {
         lock(&self.questions).clone()
+    }
+
+    /// What was changed so far, in order: files, folders, and commands that were run.
+    pub fn changes(&self) -> Vec<Change> {
+        self.changes.made()
+    }
+
+    /// At the so-manieth change from now (1 is the next) the run that makes it is killed; none: a kill that did not come is
+    /// called off.
+    pub fn kill_at(&self, kill: Option<(u64, Side)>) {
+        self.changes.kill_at(kill);
     }
 
     /// Every file that is not as the host beneath has it, with its permission bits.

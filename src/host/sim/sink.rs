@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
+use super::changes::Changes;
 use super::conductor::SimConductor;
 use super::files::Files;
 use super::{date, failure, lock};
@@ -15,12 +16,13 @@ pub(super) struct SimFile {
     conductor: Arc<SimConductor>,
     files: Arc<Mutex<Files>>,
     path: PathBuf,
+    changes: Changes,
     content: BytesMut,
 }
 
 impl SimFile {
-    pub(super) fn new(conductor: Arc<SimConductor>, files: Arc<Mutex<Files>>, path: &Path) -> Self {
-        Self { conductor, files, path: path.to_path_buf(), content: BytesMut::new() }
+    pub(super) fn new(conductor: Arc<SimConductor>, files: Arc<Mutex<Files>>, changes: Changes, path: &Path) -> Self {
+        Self { conductor, files, path: path.to_path_buf(), changes, content: BytesMut::new() }
     }
 }
 
@@ -32,7 +34,10 @@ impl FileSink for SimFile {
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        let now = date(self.conductor.now());
-        lock(&self.files).replace(&self.path, self.content.freeze(), None, now).map_err(|errno| failure(errno, "write", &self.path))
+        let Self { conductor, files, path, changes, content } = *self;
+        let now = date(conductor.now());
+        changes.make("write", &path, || {
+            lock(&files).replace(&path, content.freeze(), None, now).map_err(|errno| failure(errno, "write", &path))
+        })
     }
 }

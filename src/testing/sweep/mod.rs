@@ -1,4 +1,5 @@
-//! The crash sweep: a runbook is killed at one engine call after the other, and has to arrive all the same when it is run again.
+//! The crash sweep: a runbook is killed at one engine call after the other, and at what it changes on the host, and has to arrive
+//! all the same when it is run again.
 //!
 //! - [`points`]: where it is killed
 //! - [`state`]: what it leaves behind, and how two such states differ
@@ -20,11 +21,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::points::{Point, Side};
+pub use self::points::{Point, Port, Side};
 pub use self::report::{Finding, Problem, Report};
 pub use self::stage::{Stage, Task};
 
-use self::points::Named;
+use self::points::{Deeds, Named};
 use self::stage::{Clean, Made, Play};
 use self::state::Expected;
 use crate::host::sim::conductor::SimConductor;
@@ -86,12 +87,14 @@ pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'
 
     let mut plays: Vec<(Point, Option<Point>)> = match options.at {
         Some(at) => vec![at],
-        None if options.all => points::all(&clean.named).into_iter().map(|point| (point, None)).collect(),
-        None => points::chosen(&clean.named).into_iter().map(|point| (point, None)).collect(),
+        None if options.all => points::all(&clean.deeds).into_iter().map(|point| (point, None)).collect(),
+        None => points::chosen(&clean.deeds).into_iter().map(|point| (point, None)).collect(),
     };
-    if let Some((point, _)) = plays.iter().find(|(point, _)| point.call > clean.made.len() as u64) {
-        let failure = Failure::usage(format!("There is no call {}: {} makes {} calls", point.call, task.words(), clean.made.len()));
-        return Err(plain(failure));
+    if let Some((point, _)) = plays.iter().find(|(point, _)| clean.deeds.at(*point).is_none()) {
+        let Deeds { calls, changes } = &clean.deeds;
+        let failure = Failure::usage(format!("{} does not get to {point}", task.words()));
+        let hint = format!("it makes {} calls of the engine, and {} changes on the host", calls.len(), changes.len());
+        return Err(plain(failure.hint(hint)));
     }
     let more = if options.at.is_some() { 0 } else { options.recoveries };
     let total = plays.len() + more;
@@ -114,8 +117,8 @@ pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'
 #[derive(Debug, Default)]
 struct Outcome {
     finding: Option<Finding>,
-    /// The calls of the run after the kill.
-    recovery: Vec<Named>,
+    /// What the run after the kill did.
+    recovery: Deeds,
     /// The run was over before it could be killed there.
     too_late: bool,
     /// The run after the kill had nothing to change, and so no business with the lock.
@@ -181,14 +184,17 @@ fn same_calls(task: &Task, one: &[Made], other: &[Made]) -> Result<(), Box<Diagn
     let longest = one.len().max(other.len());
     match (0..longest).find(|at| one.get(*at) != other.get(*at)) {
         None => Ok(()),
-        Some(at) => Err(not_deterministic(task, at + 1, one.get(at), other.get(at))),
+        Some(at) => {
+            let words = |made: Option<&Made>| made.map(|made| format!("{} at {:?}", made.call, made.at));
+            Err(not_deterministic(task, at + 1, "both undisturbed", words(one.get(at)), words(other.get(at))))
+        }
     }
 }
 
-fn not_deterministic(task: &Task, call: usize, one: Option<&Made>, other: Option<&Made>) -> Box<Diagnostic> {
-    let words = |made: Option<&Made>| made.map_or_else(|| "no call any more".to_owned(), |made| format!("{} at {:?}", made.call, made.at));
+fn not_deterministic(task: &Task, call: usize, how: &str, one: Option<String>, other: Option<String>) -> Box<Diagnostic> {
+    let words = |made: Option<String>| made.unwrap_or_else(|| "none any more".to_owned());
     let message = format!(
-        "{} is not deterministic: call {call} of two runs on the same machine is {}, and {}",
+        "{} is not deterministic: call {call} of two runs on the same machine, {how}, is {}, and {}",
         task.words(),
         words(one),
         words(other)
@@ -198,13 +204,13 @@ fn not_deterministic(task: &Task, call: usize, one: Option<&Made>, other: Option
 
 /// Two runs with different seeds, and what both made.
 fn same_names(task: &Task, one: &Clean, other: &Clean) -> Result<(), Box<Diagnostic>> {
-    let made = |clean: &Clean| clean.named.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>();
+    let made = |clean: &Clean| clean.deeds.calls.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>();
     let (first, second) = (made(one), made(other));
     let only = |these: &BTreeSet<Named>, those: &BTreeSet<Named>| these.difference(those).next().map(Named::to_string);
     let (Some(a), b) = (only(&first, &second), only(&second, &first)) else {
         return only(&second, &first).map_or(Ok(()), |_| same_names(task, other, one));
     };
-    let at = one.named.iter().position(|call| call.to_string() == a).map_or(0, |at| at + 1);
+    let at = one.deeds.calls.iter().position(|call| call.to_string() == a).map_or(0, |at| at + 1);
     let instead = b.map_or_else(|| "makes no such call".to_owned(), |b| format!("makes it {b}"));
     let message = format!(
         "{} is not deterministic: call {at} is {a}, and another run {instead}, so that no run can find what another has made",

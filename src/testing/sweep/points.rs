@@ -2,28 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::engine::sim::{Call, When};
+use crate::host::sim::Change;
+pub use crate::host::sim::Side;
 use crate::model::names::locked_project;
 
 /// The method of a heartbeat, when it is made for the lock's container.
 const BEAT: &str = "container_upload";
 
-/// A run's first call is 1.
+/// A place in a run: a call of the engine, or a change on the host. The first of each is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    pub call: u64,
-    pub when: Side,
+    pub on: Port,
+    pub number: u64,
+    pub side: Side,
 }
 
-/// On which side of the call.
+/// Through which port the run reaches out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
-    /// The engine never hears of it.
-    Before,
-    /// The engine has done it, and the run does not learn so.
-    After,
+pub enum Port {
+    Engine,
+    Host,
 }
 
 impl From<Side> for When {
@@ -35,18 +37,18 @@ impl From<Side> for When {
     }
 }
 
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Before => "before",
-            Self::After => "after",
-        })
-    }
-}
+/// The folder of spc's own records.
+const RECORDS: &str = ".spc";
+
+/// What changes on the host are numbered with: `h3:after`.
+const HOST_MARK: char = 'h';
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.call, self.when)
+        match self.on {
+            Port::Engine => write!(f, "{}:{}", self.number, self.side),
+            Port::Host => write!(f, "{HOST_MARK}{}:{}", self.number, self.side),
+        }
     }
 }
 
@@ -54,19 +56,39 @@ impl FromStr for Point {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is no point of a run: the number of a call and a side of it, as in 17:before or 17:after");
-        let (call, when) = text.split_once(':').ok_or_else(wrong)?;
-        let call = call.parse().ok().filter(|call| *call > 0).ok_or_else(wrong)?;
-        let when = match when {
-            "before" => Side::Before,
-            "after" => Side::After,
-            _ => return Err(wrong()),
+        let wrong = || {
+            format!(
+                "\"{text}\" is no point of a run: the number of an engine call (17), or of a change on the host (h3), and a side of it, \
+                 as in 17:before or h3:after"
+            )
         };
-        Ok(Self { call, when })
+        let (number, side) = text.split_once(':').ok_or_else(wrong)?;
+        let (on, number) = number.strip_prefix(HOST_MARK).map_or((Port::Engine, number), |number| (Port::Host, number));
+        let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+        let side = [Side::Before, Side::After].into_iter().find(|known| known.to_string() == side).ok_or_else(wrong)?;
+        Ok(Self { on, number, side })
     }
 }
 
-/// A call with the name of what it was made for in place of its id.
+/// What a run did, in order: its calls, and what it changed on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deeds {
+    pub calls: Vec<Named>,
+    pub changes: Vec<Named>,
+}
+
+impl Deeds {
+    /// What happens at a point.
+    pub fn at(&self, point: Point) -> Option<&Named> {
+        let deeds = match point.on {
+            Port::Engine => &self.calls,
+            Port::Host => &self.changes,
+        };
+        deeds.get(usize::try_from(point.number).ok()?.checked_sub(1)?)
+    }
+}
+
+/// A call with the name of what it was made for in place of its id; or a change on the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
     pub method: &'static str,
@@ -85,6 +107,12 @@ impl Named {
     /// Whether it asks for a project's lock.
     pub fn locks(&self) -> bool {
         self.method == "container_create" && locked_project(&self.target).is_some()
+    }
+
+    /// A change on the host; paths as seen from `root`.
+    pub fn on_host(change: &Change, root: &Path) -> Self {
+        let target = change.target.strip_prefix(root).unwrap_or(&change.target).display().to_string();
+        Self { method: change.method, target, mutates: true }
     }
 
     fn is_heartbeat(&self) -> bool {
@@ -109,40 +137,56 @@ impl fmt::Display for Named {
     }
 }
 
-/// Both sides of every call.
-pub fn all(calls: &[Named]) -> Vec<Point> {
-    (1..=calls.len() as u64).flat_map(both_sides).collect()
+/// Both sides of everything.
+pub fn all(deeds: &Deeds) -> Vec<Point> {
+    let every = |on, deeds: &[Named]| (1..=deeds.len() as u64).flat_map(move |number| both_sides(on, number)).collect::<Vec<_>>();
+    [every(Port::Engine, &deeds.calls), every(Port::Host, &deeds.changes)].concat()
 }
 
-/// Both sides of every change; of reads, of commands in containers and of heartbeats each kind once in every phase: between two
-/// kinds of changes. What only reads leaves nothing behind, so that killing after it is killing before the next call.
-pub fn chosen(calls: &[Named]) -> Vec<Point> {
+/// Both sides of every change; of commands in containers and of heartbeats each kind once in every phase (between two kinds of
+/// changes), of reads each kind once. What only reads leaves nothing behind, so that killing after it is killing before the next
+/// call. On the host each file counts once that is added to, and each of spc's own records.
+pub fn chosen(deeds: &Deeds) -> Vec<Point> {
+    let calls = &deeds.calls;
     let mut phase = "";
     let mut known = BTreeSet::new();
     let mut points = Vec::new();
-    for (call, index) in calls.iter().zip(1..) {
+    for (call, number) in calls.iter().zip(1..) {
+        let both = both_sides(Port::Engine, number);
         if call.is_change() {
-            points.extend(both_sides(index));
+            points.extend(both);
             phase = call.method;
-        } else if known.insert((phase, call.method)) {
-            points.extend(both_sides(index).into_iter().filter(|point| call.mutates || point.when == Side::Before));
+        } else if known.insert((call.method, if call.mutates { phase } else { "" })) {
+            points.extend(both.into_iter().filter(|point| call.mutates || point.side == Side::Before));
         }
     }
-    let last = Point { call: calls.len() as u64, when: Side::After };
+    let last = Point { on: Port::Engine, number: calls.len() as u64, side: Side::After };
     if !calls.is_empty() && points.last() != Some(&last) {
         points.push(last);
+    }
+    let mut repeated = BTreeSet::new();
+    for (change, number) in deeds.changes.iter().zip(1..) {
+        let counts_once = change.method == "append" || Path::new(&change.target).components().any(|part| part.as_os_str() == RECORDS);
+        if !counts_once || repeated.insert((change.method, &change.target)) {
+            points.extend(both_sides(Port::Host, number));
+        }
     }
     points
 }
 
-fn both_sides(call: u64) -> [Point; 2] {
-    [Point { call, when: Side::Before }, Point { call, when: Side::After }]
+fn both_sides(on: Port, number: u64) -> [Point; 2] {
+    [Side::Before, Side::After].map(|side| Point { on, number, side })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use similar_asserts::assert_eq;
+
+    fn deeds(calls: &[&'static str], changes: &[&'static str]) -> Deeds {
+        let named = |deeds: &[&'static str]| deeds.iter().map(|text| call(text)).collect();
+        Deeds { calls: named(calls), changes: named(changes) }
+    }
 
     fn call(text: &'static str) -> Named {
         let (method, target) = text.split_once(' ').unwrap_or((text, ""));
@@ -155,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_is_a_point_on_both_sides_and_every_kind_of_read_once_in_a_phase() {
+    fn every_change_is_a_point_on_both_sides_and_every_kind_of_read_once() {
         let calls = [
             "container_list",
             "container_list",
@@ -166,10 +210,9 @@ mod tests {
             "exec_start shop-db-1",
             "container_start shop-db-1",
             "container_inspect shop-db-1",
-        ]
-        .map(call);
-        let expected = "1:before 3:before 3:after 4:before 6:before 6:after 8:before 8:after 9:before 9:after";
-        assert_eq!(words(&chosen(&calls)), expected);
+        ];
+        let expected = "1:before 3:before 3:after 4:before 6:before 6:after 8:before 8:after 9:after";
+        assert_eq!(words(&chosen(&deeds(&calls, &[]))), expected);
     }
 
     #[test]
@@ -181,29 +224,33 @@ mod tests {
             "container_upload shop-web-1",
             "container_upload shop.spc-lock",
             "container_upload shop.spc-lock",
-        ]
-        .map(call);
+        ];
         let expected = "1:before 1:after 2:before 2:after 3:before 3:after 4:before 4:after 5:before 5:after 6:after";
-        assert_eq!(words(&chosen(&calls)), expected);
+        assert_eq!(words(&chosen(&deeds(&calls, &[]))), expected);
     }
 
     #[test]
-    fn all_points_are_both_sides_of_every_call() {
-        assert_eq!(words(&all(&["container_list", "container_start a"].map(call))), "1:before 1:after 2:before 2:after");
-        assert_eq!(chosen(&[]), []);
+    fn on_the_host_every_change_counts_and_what_is_added_to_a_file_once() {
+        let changes = ["write a", "append log", "write a", "append log", "append other", "write .spc/state.json", "write .spc/state.json"];
+        let expected = "h1:before h1:after h2:before h2:after h3:before h3:after h5:before h5:after h6:before h6:after";
+        assert_eq!(words(&chosen(&deeds(&[], &changes))), expected);
+    }
+
+    #[test]
+    fn all_points_are_both_sides_of_everything() {
+        let deeds = deeds(&["container_list", "container_start a"], &["write a"]);
+        assert_eq!(words(&all(&deeds)), "1:before 1:after 2:before 2:after h1:before h1:after");
+        assert_eq!(chosen(&Deeds::default()), []);
     }
 
     #[test]
     fn a_point_reads_as_it_is_written() {
-        for text in ["1:before", "17:after"] {
+        for text in ["1:before", "17:after", "h3:after"] {
             assert_eq!(text.parse::<Point>().unwrap().to_string(), text);
         }
-        for text in ["", "17", "0:after", "x:after", "17:during", ":", "17:after "] {
+        for text in ["", "17", "0:after", "x:after", "17:during", ":", "17:after ", "h:after", "h0:before"] {
             let error = text.parse::<Point>().unwrap_err();
-            assert_eq!(
-                error,
-                format!("\"{text}\" is no point of a run: the number of a call and a side of it, as in 17:before or 17:after")
-            );
+            assert!(error.starts_with(&format!("\"{text}\" is no point of a run: ")), "{error}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::points::{Named, Point};
+use super::points::{Named, Point, Port};
 use super::stage::{Clean, Task};
 use super::state::Difference;
 use crate::model::diagnostic::Diagnostic;
@@ -19,6 +19,8 @@ pub struct Report {
     pub calls: usize,
     /// How many of them change something.
     pub changes: usize,
+    /// Files and folders changed on the host, and commands run.
+    pub host_changes: usize,
     /// Runs that were killed.
     pub points: usize,
     /// Runs that were killed a second time, while they recovered.
@@ -36,7 +38,8 @@ pub struct Report {
 #[derive(Debug, Clone)]
 pub struct Finding {
     pub point: Point,
-    pub call: Named,
+    /// What it did there.
+    pub deed: Named,
     /// Where the run after it was killed.
     pub second: Option<(Point, Named)>,
     pub problem: Problem,
@@ -62,8 +65,9 @@ impl Report {
         Self {
             task: task.words(),
             seed,
-            calls: clean.named.len(),
-            changes: clean.named.iter().filter(|call| call.is_change()).count(),
+            calls: clean.deeds.calls.len(),
+            host_changes: clean.deeds.changes.len(),
+            changes: clean.deeds.calls.iter().filter(|call| call.is_change()).count(),
             points: 0,
             recoveries: 0,
             too_late: 0,
@@ -84,8 +88,9 @@ impl Report {
 
     /// The last line: how it went.
     pub fn summary(&self) -> String {
-        let mut text =
-            format!("{}: {} calls, {} of them changes; killed at {}", self.task, self.calls, self.changes, count(self.points, "point"));
+        let (calls, host) = (count(self.calls, "engine call"), count(self.host_changes, "change"));
+        let points = count(self.points, "point");
+        let mut text = format!("{}: {calls}, {} of them changes; {host} on the host; killed at {points}", self.task, self.changes);
         if self.recoveries > 0 {
             let _ = write!(text, ", and {} times more while it recovered", self.recoveries);
         }
@@ -125,6 +130,7 @@ impl Report {
             "seed": self.seed,
             "calls": self.calls,
             "changes": self.changes,
+            "host_changes": self.host_changes,
             "points": self.points,
             "recoveries": self.recoveries,
             "too_late": self.too_late,
@@ -141,11 +147,17 @@ impl Finding {
         self.second.as_ref().map_or_else(|| self.point.to_string(), |(second, _)| format!("{},{second}", self.point))
     }
 
-    /// What was done: `killed after call 17 (volume_create shop_data)`.
+    /// What was done: `killed after engine call 17 (volume_create shop_data)`.
     pub fn title(&self) -> String {
-        let at = |point: &Point, call: &Named| format!("{} call {} ({call})", point.when, point.call);
-        let again = self.second.as_ref().map(|(point, call)| format!(", and the next run {}", at(point, call))).unwrap_or_default();
-        format!("killed {}{again}", at(&self.point, &self.call))
+        let at = |point: &Point, deed: &Named| {
+            let what = match point.on {
+                Port::Engine => "engine call",
+                Port::Host => "host change",
+            };
+            format!("{} {what} {} ({deed})", point.side, point.number)
+        };
+        let again = self.second.as_ref().map(|(point, deed)| format!(", and the next run {}", at(point, deed))).unwrap_or_default();
+        format!("killed {}{again}", at(&self.point, &self.deed))
     }
 
     /// What is wrong, a line each.
@@ -162,12 +174,20 @@ impl Finding {
 
     /// The same for programs.
     pub fn json(&self) -> Value {
-        let point = |point: &Point, call: &Named| json!({"call": point.call, "when": point.when.to_string(), "method": call.method, "target": call.target});
+        let point = |point: &Point, deed: &Named| {
+            let on = match point.on {
+                Port::Engine => "engine",
+                Port::Host => "host",
+            };
+            json!({
+                "on": on, "number": point.number, "side": point.side.to_string(), "method": deed.method, "target": deed.target,
+            })
+        };
         json!({
             "event": "finding",
             "at": self.at(),
-            "killed": point(&self.point, &self.call),
-            "killed_again": self.second.as_ref().map(|(second, call)| point(second, call)),
+            "killed": point(&self.point, &self.deed),
+            "killed_again": self.second.as_ref().map(|(second, deed)| point(second, deed)),
             "differences": match &self.problem {
                 Problem::Differs(differences) => differences.iter().map(Difference::json).collect(),
                 Problem::Fails(_) => Vec::new(),

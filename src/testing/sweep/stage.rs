@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::process::{End, Ran};
 use super::super::world::{Subject, World};
-use super::points::{Named, Point};
+use super::points::{Deeds, Named, Point, Port};
 use super::report::{Finding, Problem};
 use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stamps};
 use super::{Outcome, not_deterministic};
@@ -99,22 +99,36 @@ impl Stage {
     /// An undisturbed run, so much later than the stage was set.
     pub(super) fn clean(&self, task: &Task, seed: u64, later: Duration) -> Result<Clean, Box<Diagnostic>> {
         let world = self.world(seed)?;
-        if !later.is_zero() {
+        // No wait at all: even one for nothing draws from the seed.
+        if later > Duration::ZERO {
             world.conductor.block_on(world.conductor.sleep(later));
         }
-        let (given, first) = (stamps(&world.engine.state()), world.engine.calls().len());
+        let (given, first) = (stamps(&world.engine.state()), so_far(&world));
         done(world.run(&task.path, &task.words), &format!("{}, undisturbed,", task.words()))?;
-        let calls = world.engine.calls().split_off(first);
         let state = world.engine.state();
         Ok(Clean {
-            named: named(&world, &calls),
-            made: made(&calls),
+            deeds: self.deeds(&world, first),
+            made: made(&world.engine.calls()[first.0..]),
             footprint: Footprint::of(&world),
             replaced: replaced(&given, &stamps(&state)),
             writers: state.volumes.iter().map(|volume| (volume.name.clone(), volume.most_writers)).collect(),
             given,
         })
     }
+
+    /// What was done since then.
+    fn deeds(&self, world: &World, (calls, changes): (usize, usize)) -> Deeds {
+        let names = world.engine.names();
+        Deeds {
+            calls: world.engine.calls()[calls..].iter().map(|call| Named::new(call, &names)).collect(),
+            changes: world.host.changes()[changes..].iter().map(|change| Named::on_host(change, &self.subject.root)).collect(),
+        }
+    }
+}
+
+/// How many calls and changes there were.
+fn so_far(world: &World) -> (usize, usize) {
+    (world.engine.calls().len(), world.host.changes().len())
 }
 
 /// Makes of a run that did not get to its end what is told of it.
@@ -141,15 +155,10 @@ fn made(calls: &[Call]) -> Vec<Made> {
     calls.iter().map(|call| Made { call: Named::new(call, &BTreeMap::new()), at: call.at }).collect()
 }
 
-fn named(world: &World, calls: &[Call]) -> Vec<Named> {
-    let names = world.engine.names();
-    calls.iter().map(|call| Named::new(call, &names)).collect()
-}
-
 /// What is known of a run that nothing disturbed.
 pub(super) struct Clean {
     pub made: Vec<Made>,
-    pub named: Vec<Named>,
+    pub deeds: Deeds,
     pub footprint: Footprint,
     /// The volumes there were before it.
     given: Stamps,
@@ -172,28 +181,28 @@ impl Play<'_> {
     /// Kills the run at `point`, the run after it at `second`, and lets the next one get to its end.
     pub fn killed(&self, point: Point, second: Option<Point>) -> Result<Outcome, Box<Diagnostic>> {
         let world = self.stage.world(self.seed)?;
-        let (calls, ran) = self.run(&world, Some(point));
-        self.same_until(&calls)?;
+        let (deeds, ran) = self.run(&world, Some(point));
+        self.same_until(&deeds.calls, point)?;
         if !matches!(ran.end, End::Killed) {
             return Ok(Outcome { too_late: true, ..Outcome::default() });
         }
         let mut kept = stamps(&world.engine.state());
         let mut hit = None;
         if let Some(second) = second {
-            let (calls, ran) = self.run(&world, Some(second));
+            let (deeds, ran) = self.run(&world, Some(second));
             if !matches!(ran.end, End::Killed) {
                 return Ok(Outcome { too_late: true, ..Outcome::default() });
             }
-            hit = calls.last().map(|call| (second, call.clone()));
+            hit = deeds.at(second).map(|deed| (second, deed.clone()));
             kept.extend(stamps(&world.engine.state()));
         }
-        let (calls, ran) = self.run(&world, None);
+        let (deeds, ran) = self.run(&world, None);
         let footprint = Footprint::of(&world);
         let mut differences = self.differences(&world, &kept, &footprint);
         let mut lock_left = false;
         if let Some(project) = &footprint.locked {
             // With nothing to change, a lock is none of a run's business.
-            lock_left = !calls.iter().any(Named::locks);
+            lock_left = !deeds.calls.iter().any(Named::locks);
             let taken = if lock_left { take_over(&world, &self.stage.subject, project) } else { Err("there".to_owned()) };
             differences.extend(taken.err().map(|found| lock_difference(&found)));
         }
@@ -202,30 +211,33 @@ impl Play<'_> {
             End::Failed(diagnostic) => Some(Problem::Fails(diagnostic)),
             End::Help(_) | End::Killed => None,
         };
-        let call = usize::try_from(point.call).ok().and_then(|call| self.clean.named.get(call - 1)).cloned();
-        let finding = problem.zip(call).map(|(problem, call)| Finding { point, call, second: hit, problem });
-        Ok(Outcome { finding, recovery: calls, too_late: false, lock_left })
+        let finding =
+            problem.zip(self.clean.deeds.at(point)).map(|(problem, deed)| Finding { point, deed: deed.clone(), second: hit, problem });
+        Ok(Outcome { finding, recovery: deeds, too_late: false, lock_left })
     }
 
-    /// A run, and its calls: up to the one at which it was killed.
-    fn run(&self, world: &World, point: Option<Point>) -> (Vec<Named>, Ran) {
-        let first = world.engine.calls().len();
-        if let Some(point) = point {
-            world.engine.crash_at(point.call, point.when.into());
+    /// A run, and what it did.
+    fn run(&self, world: &World, point: Option<Point>) -> (Deeds, Ran) {
+        let first = so_far(world);
+        match point {
+            Some(Point { on: Port::Engine, number, side }) => world.engine.crash_at(number, side.into()),
+            Some(Point { on: Port::Host, number, side }) => world.host.kill_at(Some((number, side))),
+            None => {}
         }
         let ran = world.run(&self.task.path, &self.task.words);
         world.engine.recover();
-        let mut calls = world.engine.calls().split_off(first);
-        // What a dying run still asks for the engine never hears.
-        calls.truncate(point.and_then(|point| usize::try_from(point.call).ok()).unwrap_or(usize::MAX));
-        (named(world, &calls), ran)
+        world.host.kill_at(None);
+        (self.stage.deeds(world, first), ran)
     }
 
-    fn same_until(&self, calls: &[Named]) -> Result<(), Box<Diagnostic>> {
-        let differs = calls.iter().zip(&self.clean.named).position(|(one, other)| one != other);
-        let Some(at) = differs.or((calls.len() > self.clean.named.len()).then_some(self.clean.named.len())) else { return Ok(()) };
-        let words = |calls: &[Named]| calls.get(at).cloned().map(|call| Made { call, at: Duration::ZERO });
-        Err(not_deterministic(self.task, at + 1, words(&self.clean.named).as_ref(), words(calls).as_ref()))
+    fn same_until(&self, calls: &[Named], point: Point) -> Result<(), Box<Diagnostic>> {
+        let differs = calls.iter().zip(&self.clean.deeds.calls).position(|(one, other)| one != other);
+        let Some(at) = differs.or((calls.len() > self.clean.deeds.calls.len()).then_some(self.clean.deeds.calls.len())) else {
+            return Ok(());
+        };
+        let words = |calls: &[Named]| calls.get(at).map(Named::to_string);
+        let how = format!("undisturbed and killed at {point}");
+        Err(not_deterministic(self.task, at + 1, &how, words(&self.clean.deeds.calls), words(calls)))
     }
 
     fn differences(&self, world: &World, kept: &Stamps, footprint: &Footprint) -> Vec<Difference> {

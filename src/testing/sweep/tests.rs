@@ -40,7 +40,9 @@ fn project(runbook: &str) -> (Stage, Task) {
 }
 
 fn swept(stage: &Stage, task: &Task) -> Report {
-    sweep(stage, task, &Options::default(), &|_, _| ()).unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
+    // Each costs a whole run: few, for there are many sweeps.
+    sweep(stage, task, &Options { recoveries: 8, ..Options::default() }, &|_, _| ())
+        .unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
 }
 
 /// Everything about a sweep.
@@ -60,7 +62,7 @@ fn arrives(stage: &Stage, runbook: &str, words: &[&str]) -> Report {
 #[test]
 fn up_arrives_wherever_it_was_killed() {
     let report = arrives(&reference(), "scripts/up.rhai", &[]);
-    assert!(report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 10, "{}", told(&report));
+    assert!(report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 4, "{}", told(&report));
 }
 
 #[test]
@@ -104,6 +106,11 @@ fn prepare_arrives_wherever_it_was_killed() {
     let mut stage = reference();
     stage.env_file = None;
     arrives(&stage, "scripts/prepare.rhai", &[]);
+}
+
+#[test]
+fn certificate_arrives_wherever_it_was_killed() {
+    arrives(&reference().on_host(with_openssl), "scripts/certificate.rhai", &[]);
 }
 
 #[test]
@@ -161,9 +168,9 @@ fn a_volume_that_is_made_anew_is_found_to_have_lost_its_data() {
     );
     assert_eq!(
         told,
-        "killed after call 3 (volume_create project_data)
+        "killed after engine call 6 (volume_create project_data)
     volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
-sweep.rhai: 3 calls, 1 of them changes; killed at 3 points; 1 did not arrive"
+sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 6 points; 1 did not arrive"
     );
 }
 
@@ -176,10 +183,15 @@ fn what_is_left_too_much_and_what_is_missing_is_told() {
     );
     assert_eq!(
         told,
-        "killed after call 3 (volume_create project_first)
+        "killed after engine call 6 (volume_create project_first)
     file /project/done: expected there, found not there
     volume project_second: expected not there, found there
-sweep.rhai: 3 calls, 1 of them changes; killed at 3 points; 1 did not arrive"
+killed before host change 1 (write done)
+    file /project/done: expected there, found not there
+    volume project_second: expected not there, found there
+killed after host change 1 (write done)
+    volume project_second: expected not there, found there
+sweep.rhai: 6 engine calls, 1 of them changes; 1 change on the host; killed at 8 points; 3 did not arrive"
     );
 }
 
@@ -189,22 +201,20 @@ fn a_next_run_that_fails_is_told() {
         told_of(r#"if volume("a").exists() { fail("conflict", "only half is done", #{ hint: "remove it" }); } volume("a").create();"#);
     assert_eq!(
         told,
-        "killed after call 3 (volume_create project_a)
+        "killed after engine call 6 (volume_create project_a)
     the next run fails: sweep.rhai:1: only half is done
     hint: remove it
-sweep.rhai: 3 calls, 1 of them changes; killed at 3 points; 1 did not arrive"
+sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 6 points; 1 did not arrive"
     );
 }
 
 #[test]
-fn a_name_made_of_time_or_chance_is_not_deterministic() {
+fn a_name_made_of_the_time_is_not_deterministic() {
     assert_eq!(
         told_of("volume(`data-${time::now().unix}`).create();"),
-        "sweep.rhai is not deterministic: call 1 is volume_create project_data-1767225600, and another run makes it \
+        "sweep.rhai is not deterministic: call 4 is volume_create project_data-1767225600, and another run makes it \
          volume_create project_data-1767229200, so that no run can find what another has made"
     );
-    let told = told_of(r#"volume(`data-${expose(random_secret("name", 8))}`).create();"#);
-    assert!(told.starts_with("sweep.rhai is not deterministic: call 1 is volume_create project_data-"), "{told}");
 }
 
 #[test]
@@ -217,10 +227,13 @@ fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
     let difference = same_calls(&task, &[made("a"), made("b")], &[made("a"), made("c")]).unwrap_err();
     assert_eq!(
         (difference.kind.exit_code(), difference.message.as_str()),
-        (2, "sweep.rhai is not deterministic: call 2 of two runs on the same machine is volume_create b at 1s, and volume_create c at 1s")
+        (
+            2,
+            "sweep.rhai is not deterministic: call 2 of two runs on the same machine, both undisturbed, is volume_create b at 1s, and volume_create c at 1s"
+        )
     );
     let difference = same_calls(&task, &[made("a")], &[made("a"), made("c")]).unwrap_err();
-    assert!(difference.message.ends_with("is no call any more, and volume_create c at 1s"), "{}", difference.message);
+    assert!(difference.message.ends_with("is none any more, and volume_create c at 1s"), "{}", difference.message);
 }
 
 #[test]
@@ -236,14 +249,17 @@ fn one_point_alone_can_be_repeated_also_one_of_a_recovery() {
         let options = Options { at, ..Options::default() };
         sweep(&stage, &task, &options, &|_, _| ()).map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
     };
-    assert_eq!(at("2:before", None), "sweep.rhai: 3 calls, 1 of them changes; killed at 1 point; every next run arrived");
     assert_eq!(
-        at("2:after", Some("3:after")),
-        "killed after call 2 (volume_inspect project_data), and the next run after call 3 (volume_create project_data)
-    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
-sweep.rhai: 3 calls, 1 of them changes; killed at 1 point; 1 did not arrive"
+        at("2:before", None),
+        "sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 1 point; every next run arrived"
     );
-    assert_eq!(at("9:after", None), "There is no call 9: sweep.rhai makes 3 calls");
+    assert_eq!(
+        at("2:after", Some("6:after")),
+        "killed after engine call 2 (volume_inspect project_data), and the next run after engine call 6 (volume_create project_data)
+    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
+sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 1 point; 1 did not arrive"
+    );
+    assert_eq!(at("9:after", None), "sweep.rhai does not get to 9:after");
 }
 
 #[test]
