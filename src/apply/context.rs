@@ -4,8 +4,10 @@
 //! anything has to be built, and once more while it is sent.
 
 mod archive;
+mod bases;
 mod dockerfile;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +37,8 @@ pub struct BuildContext {
     pub files: usize,
     /// Content of those files.
     pub bytes: u64,
+    /// The images that the Dockerfile begins with and copies from; nothing where that can't be read out of it.
+    pub bases: Option<BTreeSet<String>>,
     /// What can't be sent and was left out, a sentence each.
     pub notes: Vec<String>,
     folder: PathBuf,
@@ -82,6 +86,8 @@ pub async fn collect(host: &dyn Host, build: &Build) -> Result<BuildContext, Fai
     require_folder(host, folder)?;
     let dockerfile = dockerfile::find(host, folder, &build.dockerfile)?;
     let ignore = read_ignore_file(host, folder, &dockerfile)?;
+    // One that can't be read is the walk's to tell.
+    let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
     let mut notes = Vec::new();
     let found = walk(host, folder, &ignore, &mut notes)?;
     let read = read_all(host, folder, found).await?;
@@ -90,6 +96,7 @@ pub async fn collect(host: &dyn Host, build: &Build) -> Result<BuildContext, Fai
         dockerfile: dockerfile.path,
         files: read.files,
         bytes: read.bytes,
+        bases: bases::of(&String::from_utf8_lossy(&text), &build.args),
         notes,
         folder: folder.to_owned(),
         entries: read.entries.into(),

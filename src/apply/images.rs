@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use super::context;
+use super::context::{self, BuildContext};
 use super::failures::of_engine;
+use super::observe::find_image;
 use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::host::resolve::resolve;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, label};
 use crate::model::spec::Build;
-use crate::model::{Failure, Kind, size};
+use crate::model::{Failure, Kind, hash, size};
 
 /// Pulls `image`; its id.
 pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
@@ -92,7 +93,60 @@ pub struct Building<'a> {
     pub of: Option<(&'a str, &'a str)>,
 }
 
-/// Builds an image; its id.
+/// What an image is built from, as its labels say it: the same labels are on no other image.
+async fn origin(
+    around: &Surroundings,
+    building: &Building<'_>,
+    context: &BuildContext,
+    progress: &Told<'_>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let build = building.build;
+    // Only the names of secrets count: a hash of their values could be guessed at.
+    let args: BTreeMap<&String, String> = build
+        .args
+        .iter()
+        .map(|(key, value)| (key, around.secrets.replace_tokens(value, &|name, _| format!("{{secret {name}}}"))))
+        .collect();
+    let told = serde_json::json!([args, build.labels, context.dockerfile, build.network]);
+    let mut origin = BTreeMap::from([
+        (label::BUILD.to_owned(), context.digest.clone()),
+        (label::ARGUMENTS.to_owned(), hash::sha256(told.to_string().as_bytes())),
+        (label::TARGET.to_owned(), build.target.clone().unwrap_or_default()),
+    ]);
+    let mut bases = Vec::new();
+    for base in context.bases.iter().flatten() {
+        if build.pull || super::observe::image_id(&*around.engine, base).await?.is_none() {
+            // The builder would fetch it all the same, but not where its id can be asked for. If that fails, it is the builder's to say.
+            let _ = pull(around, base, None, progress).await;
+        }
+        bases.push((base, super::observe::image_id(&*around.engine, base).await?));
+    }
+    if context.bases.is_some()
+        && let Some(ids) = bases.into_iter().map(|(base, id)| Some(format!("{base}={}", id?))).collect::<Option<Vec<_>>>()
+    {
+        origin.insert(label::BASE.to_owned(), ids.join(","));
+    }
+    Ok(origin)
+}
+
+/// The id of the image, if it was built from the very same, and has all its names.
+async fn as_built(around: &Surroundings, building: &Building<'_>, origin: &BTreeMap<String, String>) -> Result<Option<String>, Failure> {
+    if !origin.contains_key(label::BASE) {
+        return Ok(None);
+    }
+    let Some(found) = find_image(&*around.engine, building.image).await? else { return Ok(None) };
+    if origin.iter().any(|(label, value)| found.labels.get(label) != Some(value)) {
+        return Ok(None);
+    }
+    for tag in &building.build.tags {
+        if super::observe::image_id(&*around.engine, tag).await?.as_ref() != Some(&found.id) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found.id))
+}
+
+/// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &Told<'_>) -> Result<String, Failure> {
     let Building { image, build, of } = building;
     let name = of.map_or(*image, |(_, service)| service);
@@ -103,9 +157,16 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }
+    let origin = origin(around, building, &context, progress).await?;
+    if !build.no_cache
+        && let Some(id) = as_built(around, building, &origin).await?
+    {
+        progress("unchanged since it was built".into());
+        return Ok(id);
+    }
     let mut labels = build.labels.clone();
     labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
-    labels.insert(label::BUILD.into(), context.digest.clone());
+    labels.extend(origin);
     if let Some((project, service)) = of {
         labels.insert(compose_label::PROJECT.into(), (*project).to_owned());
         labels.insert(compose_label::SERVICE.into(), (*service).to_owned());

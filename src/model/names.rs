@@ -37,8 +37,14 @@ pub mod label {
     pub const HOLDS: &str = "dev.spc.holds";
     /// On a volume that several containers may write to at once: `x-spc-shared`.
     pub const SHARED: &str = "dev.spc.shared";
-    /// What an image was built from: digest of context, base, arguments, target.
+    /// Digest of the context an image was built from.
     pub const BUILD: &str = "dev.spc.build";
+    /// The images it begins with and copies from, `name=id,…`; not set where one of them was not on the engine.
+    pub const BASE: &str = "dev.spc.base";
+    /// Hash of its arguments, and of what else the build was told.
+    pub const ARGUMENTS: &str = "dev.spc.arguments";
+    /// The stage that was built; empty for the last.
+    pub const TARGET: &str = "dev.spc.target";
     /// Profiles and target the project was last brought up with are read from these.
     pub const PROFILES: &str = "dev.spc.profiles";
 }
@@ -92,6 +98,9 @@ pub fn object(project: &str, name: &str) -> String {
 pub fn built_image(project: &str, service: &str) -> String {
     format!("{project}-{service}")
 }
+
+/// How the names of locks' containers end.
+pub const LOCK_SUFFIX: &str = ".spc-lock";
 
 /// The lock's container. A project name can't hold a dot, so no service's container is ever called so.
 pub fn lock_container(project: &str) -> String {

@@ -111,3 +111,28 @@ fn a_build_that_fails_says_its_step_and_output_and_stops_what_has_not_begun() {
     assert_ne!(machine.state().container("shop-late-1").map(|late| late.state), Some("running"));
     assert!(!machine.footprint().locked);
 }
+
+#[test]
+fn a_build_from_the_very_same_is_not_done_again() {
+    let (machine, description) = built(BuildScript::new());
+    machine.up(&description).unwrap();
+    let project = project(&description);
+    let build = |change: &dyn Fn(&mut crate::model::spec::Build)| {
+        let mut build = project.services["web"].build.clone().unwrap();
+        change(&mut build);
+        let before = count(&machine, "image_build");
+        let building = crate::apply::images::Building { image: "shop-web", build: &build, of: Some(("shop", "web")) };
+        machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
+        count(&machine, "image_build") - before
+    };
+    assert_eq!(build(&|_| {}), 0);
+    assert_eq!(build(&|build| build.no_cache = true), 1);
+    assert_eq!(build(&|_| {}), 0);
+    assert_eq!(build(&|build| drop(build.args.insert("A".into(), "1".into()))), 1);
+    assert_eq!(build(&|build| build.tags.push("shop-web:2".into())), 1);
+    assert_eq!(build(&|_| {}), 0, "the tag is one more name");
+    machine.run(machine.engine.image_tag("redis:1", "web:1")).unwrap();
+    assert_eq!(build(&|_| {}), 1, "another base");
+    crate::host::Host::write(&*machine.host, std::path::Path::new("/project/app/main"), b"other", None).unwrap();
+    assert_eq!(build(&|_| {}), 1, "another context");
+}
