@@ -19,6 +19,8 @@ use crate::model::help::Help;
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 use crate::policy::Policy;
+use crate::value::Record;
+use crate::value::record::Reader;
 
 use super::secret::Declared as DeclaredSecrets;
 use crate::apply::choices::{self, Choice, Choices};
@@ -27,6 +29,14 @@ use crate::apply::lock::Lock;
 
 /// Connects to the engine; called at most once, when a script first needs it.
 pub type Connector = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
+
+/// Follows a script as it runs, for a plan: where it is, and which answers it looks at that nobody can know yet.
+pub trait Watch: Send + Sync {
+    /// The task on this thread is at this place.
+    fn at(&self, source: &str, line: usize);
+    /// Who is to be told what the script reads of an answer that the task on this thread got just now.
+    fn reader(self: Arc<Self>) -> Reader;
+}
 
 /// The project a run belongs to, as `cli` found it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +107,8 @@ pub struct Context {
     pub max_operations: u64,
     /// What functions work with that only some runs have: those of tests.
     extension: Option<Arc<dyn Any + Send + Sync>>,
+    /// Who follows the script, where it is planned.
+    pub watch: Option<Arc<dyn Watch>>,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
     /// The variables that something asked for in this run, with the default that counted where one is not set.
@@ -132,6 +144,7 @@ impl Context {
             run: String::new(),
             max_operations: 0,
             extension: None,
+            watch: None,
             help: OnceLock::new(),
             read: Mutex::default(),
             choices: Mutex::default(),
@@ -195,6 +208,18 @@ impl Context {
     /// What [`Context::with_extension`] was given, if it is a `T`.
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.extension.clone()?.downcast().ok()
+    }
+
+    /// The same context, its script followed.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// An answer from outside, as a script gets it.
+    pub(super) fn answered(&self, record: Record) -> Record {
+        record.read_by(self.watch.as_ref().map(|watch| watch.clone().reader()))
     }
 
     /// The project that was described last in this run.

@@ -71,7 +71,7 @@ pub(super) fn run(
     if check && ended.code != 0 {
         return Err(failed(&shown, name, &ended));
     }
-    Ok(record(&ended))
+    Ok(context.answered(record(&ended)))
 }
 
 /// What a command is given beside its words.

@@ -60,7 +60,7 @@ pub(super) fn once(context: &Arc<Context>, project: &str, container: &str, given
             });
             tries += 1;
             if result.code == 0 || tries >= retries {
-                return Ok(record(&result));
+                return Ok(context.answered(record(&result)));
             }
             around.host.sleep(interval).await;
         }

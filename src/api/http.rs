@@ -73,7 +73,7 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
         match next.and_then(|location| url.redirected(location)) {
             None => {
                 let elapsed = context.host.monotonic().saturating_sub(started);
-                return Ok(answer(context.secrets.mask(url.as_str()), &response, elapsed));
+                return Ok(context.answered(answer(context.secrets.mask(url.as_str()), &response, elapsed)));
             }
             Some(next) => {
                 let next = context.policy.address(&next)?;

@@ -54,7 +54,7 @@ pub(super) fn for_service(service: &Service, command: &Dynamic, given: Map) -> R
         service: Some((&project, described)),
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await })?;
-    checked(&ended, given.check, &service.name)
+    checked(context, &ended, given.check, &service.name)
 }
 
 fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
@@ -70,12 +70,12 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
         service: None,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &project).await?, &one_off).await })?;
-    checked(&ended, given.check, image)
+    checked(context, &ended, given.check, image)
 }
 
-fn checked(ended: &Ended, check: bool, name: &str) -> Result<Record, Failure> {
+fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<Record, Failure> {
     if !check || ended.code == 0 {
-        return Ok(exec::record(ended));
+        return Ok(context.answered(exec::record(ended)));
     }
     let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
     Err(Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))

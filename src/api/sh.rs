@@ -228,7 +228,7 @@ fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Re
     let request = Request::read(&context, options)?;
     let command = checked(&context, command, &request.environment)?;
     let answer = task::wait(&context, run(&context, &command, request))?;
-    Ok(Record::new(
+    Ok(context.answered(Record::new(
         "sh result",
         [
             ("code".into(), answer.code.into()),
@@ -237,7 +237,7 @@ fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Re
             ("stderr".into(), answer.stderr.into()),
             ("elapsed_ms".into(), i64::try_from(answer.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
         ],
-    ))
+    )))
 }
 
 #[export_module]

@@ -257,6 +257,7 @@ impl Work<'_> {
     }
 
     async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
+        self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
         let telling = Telling::begin(self, plan);
         let paces = Records::new(&*self.around.host, &self.around.directory, self.name).state().paces;
         let execution = Execution {

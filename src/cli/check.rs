@@ -30,7 +30,10 @@ pub struct Check {
 pub fn main(common: &Common, check: &Check) -> u8 {
     let session = Session::new(common);
     match execute(&session, common, check) {
-        Ok(report) => session.end_with(tell(&session, common, &report)),
+        Ok(report) => {
+            let code = tell(&session, common, &report);
+            session.end_with(code, code == 0)
+        }
         Err(diagnostic) => session.end(Err(diagnostic)),
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Puts the inhabitants into the ports.
 
 mod check;
+mod plan;
 mod ps;
 mod repl;
 mod run;
@@ -75,6 +76,8 @@ impl Common {
 enum Verb {
     /// Run a runbook
     Run(run::Run),
+    /// Show what a runbook would do to the engine as it stands, and do nothing
+    Plan(plan::Plan),
     /// Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
     Repl,
     /// Read scripts and tell what is wrong in them, without running anything
@@ -87,7 +90,7 @@ enum Verb {
     Unlock,
 }
 
-/// The process's work; its exit code: 0 done, 1 failed, 2 usage or script error, 4 locked, 5 refused by policy, 130 interrupted.
+/// The process's work; its exit code: 0 done, 1 failed, 2 usage or script error, 3 `plan --exit-code` found changes, 4 locked, 5 refused by policy, 130 interrupted.
 pub fn main() -> ExitCode {
     let Cli { common, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(match verb {
         Verb::Run(run) => run::main(common, run),
+        Verb::Plan(plan) => plan::main(common, plan),
         Verb::Repl => repl::main(&common),
         Verb::Check(check) => check::main(&common, &check),
         Verb::Test(test) => test::main(&common, &test),

@@ -1,5 +1,6 @@
 //! `spc run`: a runbook.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use super::session::Session;
 use crate::api::context::Command;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::script::place::{self, RunOptions, plain};
+use crate::script::place::{self, Place, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
@@ -21,54 +22,76 @@ const WORDS: &str = "<command line>";
 #[derive(Args)]
 #[command(override_usage = "spc run [OPTIONS] <RUNBOOK>...\n       spc run [OPTIONS] -e <CODE> [WORD]...")]
 pub struct Run {
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Which runbook, and what it is told.
+#[derive(Args)]
+pub struct Words {
     /// Remove containers of services that are no longer described
     #[arg(long)]
-    remove_orphans: bool,
+    pub remove_orphans: bool,
     /// Take over what Docker Compose made for a project of this name
     #[arg(long)]
-    adopt: bool,
+    pub adopt: bool,
     /// Run this code in place of a file; the words after it are the code's own options
     #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
     code: Option<String>,
     /// The runbook, or - for standard input, and its own options; `--help` after it shows them
     #[arg(required_unless_present = "code", trailing_var_arg = true, allow_hyphen_values = true, value_name = "RUNBOOK")]
-    words: Vec<String>,
+    given: Vec<String>,
 }
 
 /// Runs; the exit code.
 pub fn main(mut common: Common, mut run: Run) -> u8 {
-    let origin = match run.code.take() {
-        Some(code) => Origin::Words(code),
-        None => match run.words.remove(0) {
-            word if word == "-" => Origin::Stdin,
-            word => Origin::File(word),
-        },
-    };
-    take_own_options(&mut common, &mut run);
+    let origin = origin(&mut run.words);
+    run.words.take_own_options(&mut common, &mut []);
     let session = Session::new(&common);
-    let result = execute(&session, &common, &run, origin);
+    let result = execute(&session, &common, &run.words, origin);
     session.end(result)
 }
 
-/// spc's own options may stand behind the runbook's name too: no runbook has others of these names.
-fn take_own_options(common: &mut Common, run: &mut Run) {
-    let end = run.words.iter().position(|word| word == "--").unwrap_or(run.words.len());
-    let rest = run.words.split_off(end);
-    run.words.retain(|word| {
-        let flag = match word.as_str() {
-            "--json" => &mut common.json,
-            "--quiet" => &mut common.quiet,
-            "--verbose" => &mut common.verbose,
-            _ => return true,
-        };
-        *flag = true;
-        false
-    });
-    run.words.extend(rest);
+/// Takes where the runbook is out of the words.
+pub fn origin(given: &mut Words) -> Origin {
+    match given.code.take() {
+        Some(code) => Origin::Words(code),
+        None => match given.given.remove(0) {
+            word if word == "-" => Origin::Stdin,
+            word => Origin::File(word),
+        },
+    }
+}
+
+impl Words {
+    /// spc's own options may stand behind the runbook's name too: no runbook has others of these names. `more`: those of the verb.
+    pub fn take_own_options(&mut self, common: &mut Common, more: &mut [(&str, &mut bool)]) {
+        let end = self.given.iter().position(|word| word == "--").unwrap_or(self.given.len());
+        let rest = self.given.split_off(end);
+        self.given.retain(|word| {
+            let flag = match word.as_str() {
+                "--json" => &mut common.json,
+                "--quiet" => &mut common.quiet,
+                "--verbose" => &mut common.verbose,
+                other => match more.iter_mut().find(|(name, _)| *name == other) {
+                    Some((_, flag)) => flag,
+                    None => return true,
+                },
+            };
+            *flag = true;
+            false
+        });
+        self.given.extend(rest);
+    }
+
+    /// What the runbook itself is told.
+    pub fn words(&self) -> Vec<String> {
+        self.given.clone()
+    }
 }
 
 /// Where the runbook is.
-enum Origin {
+pub enum Origin {
     File(String),
     /// `-`.
     Stdin,
@@ -76,41 +99,67 @@ enum Origin {
     Words(String),
 }
 
+/// A runbook's surroundings.
+pub struct Found {
+    /// Its file, if it is in one.
+    pub path: Option<PathBuf>,
+    pub place: Place,
+    /// Where imports of code that is in no file are looked for.
+    pub imports: PathBuf,
+}
+
 impl Origin {
     /// How it is called, for help and messages.
-    fn command(&self) -> String {
+    pub fn command(&self, verb: &str) -> String {
         match self {
-            Self::File(name) => format!("spc run {name}"),
-            Self::Stdin => "spc run -".to_owned(),
-            Self::Words(_) => "spc run -e CODE".to_owned(),
+            Self::File(name) => format!("spc {verb} {name}"),
+            Self::Stdin => format!("spc {verb} -"),
+            Self::Words(_) => format!("spc {verb} -e CODE"),
+        }
+    }
+
+    /// Finds its project. A runbook that is missing is the script host's to tell, with the nearest name; its project is then that
+    /// of its folder.
+    pub fn find(&self, session: &Session, common: &Common) -> Result<Found, Box<Diagnostic>> {
+        if matches!(self, Self::File(name) if name.is_empty()) {
+            return Err(plain(Failure::usage("The name of the runbook is empty")));
+        }
+        let host = &*session.host;
+        let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
+        let path = if let Self::File(name) = self { Some(current.join(name)) } else { None };
+        let real = path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
+        let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);
+        let place = place::find(host, &common.wanted(), folder)?;
+        let imports = repl::imports_folder(host, place.root.as_deref(), &current);
+        Ok(Found { path, place, imports })
+    }
+
+    /// The runbook itself. `stdin` reads standard input, where it is there.
+    pub fn runbook(
+        self,
+        path: Option<PathBuf>,
+        imports: &Path,
+        stdin: &dyn Fn() -> Result<String, Failure>,
+    ) -> Result<Runbook, Box<Diagnostic>> {
+        let code = |name: &str, text| Runbook::Code { name: name.to_owned(), folder: imports.to_path_buf(), text };
+        match (self, path) {
+            (Self::Words(text), _) => Ok(code(WORDS, text)),
+            (_, Some(path)) => Ok(Runbook::File(path)),
+            _ => stdin().map(|text| code(repl::STDIN, text)).map_err(plain),
         }
     }
 }
 
-fn execute(session: &Session, common: &Common, run: &Run, origin: Origin) -> Result<(), Box<Diagnostic>> {
-    if matches!(&origin, Origin::File(name) if name.is_empty()) {
-        return Err(plain(Failure::usage("The name of the runbook is empty")));
-    }
-    let host = &*session.host;
-    let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
-    let path = if let Origin::File(name) = &origin { Some(current.join(name)) } else { None };
-    // A runbook that is missing is the script host's to tell, with the nearest name; its project is then that of its folder.
-    let real = path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
-    let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);
-    let place = place::find(host, &common.wanted(), folder)?;
-    let imports = repl::imports_folder(host, place.root.as_deref(), &current);
+fn execute(session: &Session, common: &Common, given: &Words, origin: Origin) -> Result<(), Box<Diagnostic>> {
+    let found = origin.find(session, common)?;
     let runtime = Session::runtime().map_err(plain)?;
-    let mut options = RunOptions { remove_orphans: run.remove_orphans, adopt: run.adopt, assume_yes: common.yes };
-    let words = options.take(run.words.clone());
-    let command = Command { name: origin.command(), words, help: false };
-    let context = Arc::new(session.context(common, place, runtime.handle(), options).with_command(command));
+    let mut options = RunOptions { remove_orphans: given.remove_orphans, adopt: given.adopt, assume_yes: common.yes };
+    let words = options.take(given.words());
+    let command = Command { name: origin.command("run"), words, help: false };
+    let context = Arc::new(session.context(common, found.place, runtime.handle(), options).with_command(command));
     Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone()).map_err(plain)?;
-    let runbook = match (origin, path) {
-        (Origin::Words(text), _) => Ok(Runbook::Code { name: WORDS.to_owned(), folder: imports, text }),
-        (_, Some(path)) => Ok(Runbook::File(path)),
-        _ => repl::read_stdin(&context).map(|text| Runbook::Code { name: repl::STDIN.to_owned(), folder: imports, text }),
-    };
-    let result = runbook.map_err(plain).and_then(|runbook| script::run(&context, &runbook)).map(|outcome| {
+    let runbook = origin.runbook(found.path, &found.imports, &|| repl::read_stdin(&context));
+    let result = runbook.and_then(|runbook| script::run(&context, &runbook)).map(|outcome| {
         if let Outcome::Help(text) = outcome {
             session.print(&help::text(&text, session.terminal.width()));
         }

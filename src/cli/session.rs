@@ -110,21 +110,31 @@ impl Session {
         // Before all that shows or keeps: the journal too.
         let events = Arc::new(MaskingSink::new(self.secrets.clone(), journal));
         let settings = place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
+        let connector = self.connector(common);
+        Context::new(self.host.clone(), Conductor::Real(handle.clone()), events, settings, connector)
+            .with_policy(place.policy)
+            .with_secrets(self.secrets.clone())
+            .with_width(self.terminal.width())
+            .with_run(run)
+    }
+
+    /// The way to the engine that is meant.
+    pub fn connector(&self, common: &Common) -> Connector {
         let host = self.host.clone();
         let choice = common.engine();
-        let connector: Connector = Box::new(move || {
+        Box::new(move || {
             let options = ConnectOptions::from_host(&*host, &choice);
             async move {
                 let engine: Arc<dyn Engine> = Arc::new(connect(&options?).await?);
                 Ok(engine)
             }
             .boxed()
-        });
-        Context::new(self.host.clone(), Conductor::Real(handle.clone()), events, settings, connector)
-            .with_policy(place.policy)
-            .with_secrets(self.secrets.clone())
-            .with_width(self.terminal.width())
-            .with_run(run)
+        })
+    }
+
+    /// Whether events and results are JSON lines.
+    pub fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Ctrl-C and TERM: the first cancels in order, the second leaves now. Where nobody reads the output any more (`| head`)
@@ -165,30 +175,24 @@ impl Session {
         Ok(())
     }
 
-    /// Ends with an exit code, where what is to be said was said.
-    pub fn end_with(&self, code: u8) -> u8 {
-        let written = self.terminal.finish();
-        if self.json {
-            self.json_lines().end(code, None);
-        }
-        match written {
-            Err(reason) => {
-                self.terminal.err(&format!("error: Standard output could not be written: {}", reason.kind()));
-                code.max(1)
-            }
-            Ok(()) => code,
-        }
-    }
-
     /// Says how it ended; the exit code.
     pub fn end(&self, result: Result<(), Box<Diagnostic>>) -> u8 {
-        let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| 0);
+        self.end_as(result, 0, true)
+    }
+
+    /// The same where what is to be said was said, with a code that tells something; `ok`: whether all is well.
+    pub fn end_with(&self, code: u8, ok: bool) -> u8 {
+        self.end_as(Ok(()), code, ok)
+    }
+
+    fn end_as(&self, result: Result<(), Box<Diagnostic>>, well: u8, ok: bool) -> u8 {
+        let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| well);
         let written = self.terminal.finish();
         let gone = self.terminal.closed().is_cancelled();
         // Ended because nobody takes the output: what matters is why, and of a reader that has gone nothing.
         let error = result.err().filter(|error| !(gone && error.kind == Kind::Interrupted));
         if self.json {
-            self.json_lines().end(code, error.as_deref());
+            self.json_lines().end(code, ok && error.is_none() && well == code, error.as_deref());
         } else if let Some(diagnostic) = &error {
             diagnostics::print(&self.terminal, diagnostic);
         }

@@ -8,6 +8,7 @@
 pub mod docker;
 mod guard;
 pub mod methods;
+pub mod planned;
 pub mod sim;
 pub mod tap;
 

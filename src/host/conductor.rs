@@ -47,6 +47,14 @@ impl Conductor {
         }
     }
 
+    /// Waits for `future` of this world on a thread of another, in which meanwhile no time passes and nothing happens.
+    pub fn visit<F: Future>(&self, future: F) -> F::Output {
+        match self {
+            Self::Real(handle) => handle.block_on(future),
+            Self::Sim(conductor) => conductor.visit(future),
+        }
+    }
+
     /// Lets `future` go on beside the script until the answer is dropped.
     #[must_use = "the future ends when this is dropped"]
     #[expect(clippy::disallowed_methods, reason = "the one place where something may run beside a script")]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::plan::Plan;
+
 /// Takes events as they happen. `cli` puts the inhabitant in; nobody below it prints.
 pub trait Sink: Send + Sync {
     /// Takes one event; must not block for long.
@@ -98,6 +100,12 @@ impl From<String> for Standing {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// What a verb is about to do: `{"event": "planned", "verb", "project", "steps": [{"action", "cause", "after", …}], …}`.
+    Planned {
+        verb: String,
+        #[serde(flatten)]
+        plan: Box<Plan>,
+    },
     /// A verb begins to walk its plan of `steps` steps.
     VerbStarted {
         project: String,

@@ -19,6 +19,7 @@ pub mod names;
 pub mod observed;
 pub mod plan;
 pub mod position;
+pub mod preview;
 pub mod reconcile;
 pub mod table;
 pub mod verdict;

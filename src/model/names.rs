@@ -55,9 +55,6 @@ pub const LABEL_FORMAT: &str = "1";
 /// Value of [`label::HOLDS`]: the secrets of one read-only container.
 pub const HOLDS_SECRETS: &str = "secrets";
 
-/// What the name of a lock's container ends with.
-const LOCK_SUFFIX: &str = ".spc-lock";
-
 /// Suffix of a replacement's name until it takes over.
 pub const NEW_SUFFIX: &str = ".new";
 

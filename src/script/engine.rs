@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use rhai::debugger::DebuggerCommand;
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::library::Library;
 use super::memory::Memory;
 use super::resolver::Resolver;
 use super::unique;
+use crate::api::context::Watch;
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
@@ -52,6 +54,9 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
         let place = source.map(|source| format!("{source}:{}: ", position.line().unwrap_or(0))).unwrap_or_default();
         events.event(&Event::Log { level: Level::Debug, text: format!("{place}{text}") });
     });
+    if let Some(watch) = &context.watch {
+        follow(&mut engine, watch.clone());
+    }
     unique::prepare(&mut engine);
     crate::api::register(&mut engine, context);
     engine.set_module_resolver(Resolver::new(library.clone()));
@@ -86,6 +91,21 @@ fn over(limit: u64, count: u64) -> Option<Failure> {
     let failure = || Failure::new(Kind::Timeout, format!("The script took more than {limit} operations"));
     (limit > 0 && count > limit)
         .then(|| failure().hint("if that is no endless loop, --max-operations gives it more").field(OPERATIONS, limit))
+}
+
+/// Tells `watch` of every line that is evaluated.
+fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
+    #[expect(deprecated, reason = "volatile, not deprecated: nothing else knows the place of every call")]
+    engine.register_debugger(
+        |_, debugger| debugger,
+        move |_, _, node, source, position| {
+            let line = position.line().or_else(|| node.position().line());
+            if let (Some(source), Some(line)) = (source, line) {
+                watch.at(source, line);
+            }
+            Ok(DebuggerCommand::StepInto)
+        },
+    );
 }
 
 fn set_limits(engine: &mut Engine) {

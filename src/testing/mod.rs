@@ -6,12 +6,14 @@
 //! - [`lab`]: what a test works with; [`functions`]: what it can call beside what runbooks can
 //! - [`junit`]: what came of them, for CI
 //! - [`sweep`]: a runbook killed at one engine call after the other, and run again
+//! - [`plan`]: what one would do to the live engine
 
 pub mod case;
 pub mod discover;
 pub mod functions;
 pub mod junit;
 pub mod lab;
+pub mod plan;
 pub mod process;
 pub mod suite;
 pub mod sweep;

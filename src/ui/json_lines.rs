@@ -12,6 +12,7 @@ use super::masking::masked_diagnostic;
 use super::terminal::Terminal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Sink};
+use crate::model::preview::Preview;
 use crate::model::verdict::{Summary, Verdict};
 
 /// Tells the time: the host's, so that a simulated run shows simulated times.
@@ -40,6 +41,14 @@ struct End<'a> {
     code: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<DiagnosticJson<'a>>,
+}
+
+/// What a runbook would do.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "plan")]
+struct Planned<'a> {
+    #[serde(flatten)]
+    preview: &'a Preview,
 }
 
 /// A finding on the way.
@@ -151,10 +160,15 @@ impl JsonLines {
         self.write(Sum { passed, failed, broken, left_out, elapsed_ms: took.as_millis() });
     }
 
-    /// The last line: the exit code, and the error unless all is well.
-    pub fn end(&self, code: u8, error: Option<&Diagnostic>) {
+    /// What a runbook would do: `{"event": "plan", "items": […], "summary": {…}, …}`.
+    pub fn plan(&self, preview: &Preview) {
+        self.write(Planned { preview });
+    }
+
+    /// The last line: the exit code, whether all is well, and the error unless it is.
+    pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) {
         let error = error.map(|error| masked_diagnostic(error, self.terminal.secrets()));
-        self.write(End { ok: code == 0, code, error: error.as_ref().map(DiagnosticJson::from) });
+        self.write(End { ok, code, error: error.as_ref().map(DiagnosticJson::from) });
     }
 
     fn write(&self, content: impl Serialize) {
@@ -221,8 +235,8 @@ mod tests {
             details: Vec::new(),
             fields: [("service".to_owned(), "db".into())].into(),
         };
-        lines(&captured).end(0, None);
-        lines(&captured).end(1, Some(&error));
+        lines(&captured).end(0, true, None);
+        lines(&captured).end(1, false, Some(&error));
         assert_eq!(
             captured.stdout(),
             r#"{"time":"2023-11-14T22:13:20.250Z","event":"end","ok":true,"code":0}

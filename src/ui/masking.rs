@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink, Standing, StepLabel};
 use crate::model::failure::Detail;
+use crate::model::plan::Plan;
 use crate::model::secret::Secrets;
 
 /// Passes every event on with its secrets hidden. Stands before every other sink: what is shown, and what is kept.
@@ -36,6 +37,7 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
     };
     let all = |texts: &[String]| texts.iter().map(mask).collect();
     match event {
+        Event::Planned { verb, plan } => Event::Planned { verb: mask(verb), plan: Box::new(masked_plan(plan, secrets)) },
         Event::VerbStarted { project, verb, steps, services, unchanged } => Event::VerbStarted {
             project: mask(project),
             verb: mask(verb),
@@ -64,6 +66,14 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
         Event::Question { text } => Event::Question { text: mask(text) },
         Event::Answer { text, answer } => Event::Answer { text: mask(text), answer: *answer },
     }
+}
+
+/// Causes and notes are the only free texts of a plan.
+fn masked_plan(plan: &Plan, secrets: &Secrets) -> Plan {
+    let mut plan = plan.clone();
+    plan.steps.iter_mut().for_each(|step| step.cause = secrets.mask(&step.cause));
+    plan.notes.iter_mut().for_each(|note| *note = secrets.mask(note));
+    plan
 }
 
 /// A diagnostic with its secrets hidden, also one that stands in the source text itself.

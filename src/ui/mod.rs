@@ -8,6 +8,7 @@
 //! - [`diagnostics`]: errors and warnings with their excerpt
 //! - [`masking`]: secrets hidden in events and diagnostics
 //! - [`help`]: the help of a runbook; [`verdicts`]: what tests came to
+//! - [`preview`]: what a runbook would do
 
 pub mod board;
 pub mod diagnostics;
@@ -17,6 +18,7 @@ pub mod json_lines;
 pub mod line;
 pub mod live;
 pub mod masking;
+pub mod preview;
 pub mod progress;
 pub mod terminal;
 pub mod verdicts;

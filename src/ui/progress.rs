@@ -199,7 +199,7 @@ impl Sink for Progress {
             // What still waited then waits no more.
             Event::VerbDone { .. } => state.waiting.clear(),
             // Said by the lines of their steps, and the question by who asks.
-            Event::VerbStarted { .. } | Event::Question { .. } | Event::Answer { answer: Some(_), .. } => {}
+            Event::Planned { .. } | Event::VerbStarted { .. } | Event::Question { .. } | Event::Answer { answer: Some(_), .. } => {}
             // Its line was not ended by a key.
             Event::Answer { answer: None, .. } => self.terminal.err(""),
             Event::Unchanged { project, verb } => {

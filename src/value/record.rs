@@ -10,16 +10,33 @@ use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 
 /// Fields with fixed names: what `args`, `exec` or `ps` answer. Cheap to clone; never changed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Record {
     what: Arc<str>,
     fields: Arc<Map>,
+    reader: Option<Reader>,
 }
+
+/// Is told the name of a field whenever one is read; `*` where all are.
+pub type Reader = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Record {
     /// A record; `what` it is stands in the message for an unknown field: `args`, `exec result`.
     pub fn new(what: &str, fields: impl Into<Map>) -> Self {
-        Self { what: what.into(), fields: Arc::new(fields.into()) }
+        Self { what: what.into(), fields: Arc::new(fields.into()), reader: None }
+    }
+
+    /// The same record; `reader` is told what is read of it.
+    #[must_use]
+    pub fn read_by(mut self, reader: Option<Reader>) -> Self {
+        self.reader = reader;
+        self
+    }
+
+    fn read(&self, name: &str) {
+        if let Some(reader) = &self.reader {
+            reader(name);
+        }
     }
 
     /// What it is a record of.
@@ -29,12 +46,14 @@ impl Record {
 
     /// All fields, by name.
     pub fn fields(&self) -> &Map {
+        self.read("*");
         &self.fields
     }
 
     /// The field's value; a usage failure with the nearest name if there is none.
     pub fn get(&self, name: &str) -> Result<Dynamic, Failure> {
         if let Some(value) = self.fields.get(name) {
+            self.read(name);
             return Ok(value.clone());
         }
         let failure = Failure::usage(format!("The {} has no field \"{name}\"", self.what));
@@ -49,7 +68,13 @@ impl Record {
     pub fn with(&self, over: &Map) -> Self {
         let mut fields = (*self.fields).clone();
         fields.extend(over.iter().map(|(name, value)| (name.clone(), value.flatten_clone())));
-        Self { what: self.what.clone(), fields: Arc::new(fields) }
+        Self { what: self.what.clone(), fields: Arc::new(fields), reader: self.reader.clone() }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("what", &self.what).field("fields", &self.fields).finish_non_exhaustive()
     }
 }
 

@@ -21,6 +21,7 @@ mod lock;
 mod migrations;
 mod over_ssh;
 mod over_tls;
+mod plan;
 mod progress;
 mod project;
 mod readiness;

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// Where the engine of these tests is, if nothing else is said.
@@ -13,21 +14,44 @@ const TLS_HANDSHAKE: u8 = 22;
 
 /// A relay; it ends with the process.
 pub struct Relay {
-    address: SocketAddr,
-    /// First lines of requests: `GET /containers/json?all=true`.
-    requests: Arc<Mutex<Vec<String>>>,
+    /// `DOCKER_HOST` of it.
+    address: String,
+    requests: Requests,
+}
+
+type Requests = Arc<Mutex<Vec<Request>>>;
+
+/// A request as it was made.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `GET /containers/json?all=true`.
+    pub line: String,
+    /// Of a JSON body so much as came with the head; the rest of the requests that these tests look into does.
+    pub body: String,
 }
 
 impl Relay {
     /// A relay to the engine of these tests.
     pub fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let relay = Self { address: listener.local_addr().unwrap(), requests: Arc::default() };
+        let address: SocketAddr = listener.local_addr().unwrap();
+        Self::begin(format!("tcp://{address}"), move || listener.accept().unwrap().0)
+    }
+
+    /// The same at a socket in `folder`: what is asked there is asked of a local engine.
+    pub fn at_socket(folder: &Path) -> Self {
+        let path = folder.join("relay.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        Self::begin(format!("unix://{}", path.display()), move || listener.accept().unwrap().0)
+    }
+
+    fn begin<C: Client>(address: String, accept: impl Fn() -> C + Send + 'static) -> Self {
+        let relay = Self { address, requests: Arc::default() };
         let requests = relay.requests.clone();
         std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let requests = requests.clone();
-                std::thread::spawn(move || serve(client.unwrap(), &requests));
+            loop {
+                let (client, requests) = (accept(), requests.clone());
+                std::thread::spawn(move || serve(client, &requests));
             }
         });
         relay
@@ -35,20 +59,59 @@ impl Relay {
 
     /// `DOCKER_HOST` of it.
     pub fn docker_host(&self) -> String {
-        format!("tcp://{}", self.address)
+        self.address.clone()
     }
 
     /// The requests since the last time, without their versions.
     pub fn take(&self) -> Vec<String> {
+        self.take_whole().into_iter().map(|request| request.line).collect()
+    }
+
+    /// The same with what was sent.
+    pub fn take_whole(&self) -> Vec<Request> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
 }
 
+/// A connection of either kind.
+trait Client: Read + Write + Send + Sized + 'static {
+    fn again(&self) -> Self;
+    fn end(&self);
+}
+
+impl Client for TcpStream {
+    fn again(&self) -> Self {
+        self.try_clone().unwrap()
+    }
+
+    fn end(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+impl Client for UnixStream {
+    fn again(&self) -> Self {
+        self.try_clone().unwrap()
+    }
+
+    fn end(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+/// Whether all of a JSON body is there, or there is none.
+fn is_whole(head: &[u8]) -> bool {
+    let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+    let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    !text.contains("application/json") || head.len() >= end + 4 + length.unwrap_or(0)
+}
+
 /// Serves one connection, which carries one request.
-fn serve(mut client: TcpStream, requests: &Mutex<Vec<String>>) {
+fn serve<C: Client>(mut client: C, requests: &Mutex<Vec<Request>>) {
     let mut head = Vec::new();
     let mut chunk = [0; 8192];
-    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") && !head.starts_with(&[TLS_HANDSHAKE]) {
+    while !is_whole(&head) && !head.starts_with(&[TLS_HANDSHAKE]) {
         match client.read(&mut chunk) {
             Ok(0) | Err(_) => return,
             Ok(count) => head.extend_from_slice(&chunk[..count]),
@@ -56,16 +119,17 @@ fn serve(mut client: TcpStream, requests: &Mutex<Vec<String>>) {
     }
     let text = String::from_utf8_lossy(&head);
     let line = text.lines().next().unwrap_or_default();
-    requests.lock().unwrap().push(line.trim_end_matches(" HTTP/1.1").to_owned());
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
+    requests.lock().unwrap().push(Request { line: line.trim_end_matches(" HTTP/1.1").to_owned(), body });
     let socket = std::env::var("DOCKER_HOST").ok();
     let path = socket.as_deref().map_or(SOCKET, |host| host.strip_prefix("unix://").expect("these tests need an engine at a socket"));
     let mut engine = UnixStream::connect(path).unwrap();
     engine.write_all(&head).unwrap();
-    let (mut from_client, mut to_engine) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+    let (mut from_client, mut to_engine) = (client.again(), engine.try_clone().unwrap());
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut from_client, &mut to_engine);
         let _ = to_engine.shutdown(Shutdown::Write);
     });
     let _ = std::io::copy(&mut engine, &mut client);
-    let _ = client.shutdown(Shutdown::Both);
+    client.end();
 }

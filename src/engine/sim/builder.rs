@@ -17,6 +17,7 @@ use super::invariants::Watch;
 use super::ports::FIRST_FREE_PORT;
 use super::process::{Process, Processes};
 use super::registry::Registry;
+use super::seed::Snapshot;
 use super::state::{Machine, Objects, Shared, State};
 use super::timetable::{Timetable, keep_time};
 use super::traffic::Flow;
@@ -72,6 +73,12 @@ impl SimEngineBuilder {
     /// An engine on another machine: paths of this one cannot be mounted.
     pub fn remote(mut self) -> Self {
         self.local = false;
+        self
+    }
+
+    /// All that another engine has, as it is.
+    pub fn seeded(mut self, snapshot: &Snapshot) -> Self {
+        self.state.seed(snapshot);
         self
     }
 
@@ -148,7 +155,9 @@ impl SimEngineBuilder {
     /// # Panics
     /// Never: the engine's own pools hold its own networks.
     pub fn build(mut self) -> SimEngine {
-        self.state.create_predefined_networks().expect("the engine's own pools are free at the start");
+        if self.state.objects.networks.is_empty() {
+            self.state.create_predefined_networks().expect("the engine's own pools are free at the start");
+        }
         let shared = Arc::new(Shared::new(self.conductor.clone(), self.state));
         let background = Conductor::Sim(self.conductor).spawn(keep_time(shared.clone()));
         SimEngine { shared, local: self.local, _background: Arc::new(background) }

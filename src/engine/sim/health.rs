@@ -16,6 +16,7 @@ use super::state::State;
 use super::timetable::Purpose;
 use crate::engine::{ApiVersion, ExecRequest};
 use crate::host::sim::date;
+use crate::model::observed::Health as Observed;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,6 +55,17 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// As another engine shows it; none where there is no check.
+    pub fn found(health: Observed) -> Option<Self> {
+        let status = match health {
+            Observed::None => return None,
+            Observed::Starting => Status::Starting,
+            Observed::Healthy => Status::Healthy,
+            Observed::Unhealthy => Status::Unhealthy,
+        };
+        Some(Self { status, failing: 0, log: VecDeque::new() })
+    }
+
     /// `starting`, `healthy` or `unhealthy`.
     pub fn status_name(&self) -> &'static str {
         match self.status {

@@ -133,9 +133,14 @@ enum Turn {
 impl SimConductor {
     /// A conductor whose choices follow from `seed` alone.
     pub fn new(seed: u64) -> Arc<Self> {
+        Self::starting_at(seed, Duration::ZERO)
+    }
+
+    /// The same, with a clock that stands at `now`: so much after [`epoch`](super::epoch).
+    pub fn starting_at(seed: u64, now: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                now: Duration::ZERO,
+                now,
                 timers: BTreeMap::new(),
                 next_timer: 0,
                 next_task: MAIN_TASK + 1,
@@ -293,6 +298,15 @@ impl SimConductor {
                 return value;
             }
         }
+    }
+
+    /// Waits for `future` on a thread of another conductor's, or of none: nobody else may be waiting here.
+    pub(in crate::host) fn visit<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+        let (task, process) = (CURRENT_TASK.replace(MAIN_TASK), CURRENT_PROCESS.replace(OWN_PROCESS));
+        let value = self.block_on(future);
+        CURRENT_TASK.set(task);
+        CURRENT_PROCESS.set(process);
+        value
     }
 
     /// Waits for the tasks of `join`, of a killed process too: their threads have to end.

@@ -78,13 +78,18 @@ pub struct SimHost {
 impl SimHost {
     /// A host with nothing but the root folder and `/project`, in which spc was started.
     pub fn new(conductor: Arc<SimConductor>) -> Self {
-        let current_folder = PathBuf::from("/project");
-        let host = Self {
+        let folder = PathBuf::from("/project");
+        Self { current_folder: folder.clone(), ..Self::bare(conductor) }.with_folder(folder)
+    }
+
+    /// A host with nothing but the root folder.
+    pub fn bare(conductor: Arc<SimConductor>) -> Self {
+        Self {
             files: Arc::new(Mutex::new(Files::new(date(conductor.now())))),
             changes: Changes::new(conductor.clone()),
             conductor,
             environment: Mutex::default(),
-            current_folder: current_folder.clone(),
+            current_folder: PathBuf::from("/"),
             terminals: Mutex::default(),
             stdin: Bytes::new(),
             answers: Mutex::default(),
@@ -95,8 +100,7 @@ impl SimHost {
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
-        };
-        host.with_folder(current_folder)
+        }
     }
 
     fn on_files<T>(

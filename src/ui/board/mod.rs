@@ -64,6 +64,7 @@ impl Board {
                 None => return false,
             },
             Event::Unchanged { .. }
+            | Event::Planned { .. }
             | Event::Print { .. }
             | Event::Log { .. }
             | Event::Waiting { .. }

@@ -63,6 +63,23 @@ impl Endpoint {
         }
     }
 
+    /// As another engine shows it of a container with this short id; `own`: it is on one of the user's networks.
+    pub fn found(settings: EndpointSettings, id: &str, own: bool) -> Self {
+        let network_id = settings.network_id.clone().unwrap_or_default();
+        let address = settings.ip_address.as_deref().and_then(|text| text.parse().ok());
+        let prefix = settings.ip_prefix_len.and_then(|len| u8::try_from(len).ok()).unwrap_or_default();
+        let endpoint_id = settings.endpoint_id.clone().filter(|id| !id.is_empty());
+        let joined = endpoint_id.map(|endpoint_id| Joined {
+            endpoint_id,
+            address: address.map(|address| (address, prefix)),
+            gateway: settings.gateway.as_deref().and_then(|text| text.parse().ok()),
+        });
+        let mut endpoint = Self { network_id, on_own_network: own, joined, ..Self::asked(settings) };
+        // The engine adds it by itself.
+        endpoint.aliases.retain(|alias| alias != id);
+        endpoint
+    }
+
     fn wanted_address(&self) -> Option<&str> {
         self.ipam.as_ref()?.ipv4_address.as_deref().filter(|address| !address.is_empty())
     }

@@ -12,6 +12,7 @@ use super::MODERN_API;
 use super::errors::refusal;
 use super::filters::{Wanted, label_matches, name_matches};
 use super::ipam::{self, Pool};
+use super::seed::since_epoch;
 use super::state::{Objects, State};
 use crate::engine::{Filters, Result};
 use crate::host::sim::date;
@@ -45,6 +46,30 @@ pub(super) struct Network {
 }
 
 impl Network {
+    /// As another engine's list shows it; nothing of one without an id.
+    pub fn found(network: &models::Network, serial: u64) -> Option<Self> {
+        let ipam = network.ipam.clone().unwrap_or_default();
+        let sorted = |map: &Option<std::collections::HashMap<String, String>>| map.clone().unwrap_or_default().into_iter().collect();
+        Some(Self {
+            id: network.id.clone()?,
+            serial,
+            name: network.name.clone()?,
+            driver: network.driver.clone().unwrap_or_default(),
+            created: network.created.map(since_epoch).unwrap_or_default(),
+            labels: sorted(&network.labels),
+            options: sorted(&network.options),
+            internal: network.internal.unwrap_or_default(),
+            attachable: network.attachable.unwrap_or_default(),
+            ipv6: network.enable_ipv6.unwrap_or_default(),
+            ipam_driver: ipam.driver.clone().unwrap_or_default(),
+            // Pools that this engine can't read take no addresses.
+            pools: ipam::asked(Some(&ipam)).unwrap_or_default(),
+            ipam_config: ipam.config.unwrap_or_default(),
+            // The list does not tell: nothing is refused that may be allowed.
+            own_subnets: true,
+        })
+    }
+
     pub fn is_predefined(&self) -> bool {
         PREDEFINED.iter().any(|(name, _)| *name == self.name)
     }

@@ -1,0 +1,104 @@
+//! `spc plan`: what a runbook would do.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::signal::unix::SignalKind;
+
+use super::Common;
+use super::run::{Origin, Words, origin};
+use super::session::{Session, leave_now, listen};
+use crate::api::context::Command;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Failure, Kind};
+use crate::script::place::{RunOptions, plain};
+use crate::script::resolver::source_text;
+use crate::testing::plan::{Planned, Planning, plan};
+use crate::ui::{help, preview};
+
+/// The exit code that tells of changes, where it is asked for.
+pub const CHANGES: u8 = 3;
+
+/// Show what a runbook would do, and do nothing.
+#[derive(Args)]
+#[command(override_usage = "spc plan [OPTIONS] <RUNBOOK>...\n       spc plan [OPTIONS] -e <CODE> [WORD]...")]
+pub struct Plan {
+    /// End with code 3 where there is something to do
+    #[arg(long)]
+    exit_code: bool,
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Plans; the exit code.
+pub fn main(mut common: Common, mut given: Plan) -> u8 {
+    let from = origin(&mut given.words);
+    given.words.take_own_options(&mut common, &mut [("--exit-code", &mut given.exit_code)]);
+    let session = Session::new(&common);
+    match execute(&session, &common, &given.words, from) {
+        Ok(changes) if changes && given.exit_code => session.end_with(CHANGES, true),
+        result => session.end(result.map(drop)),
+    }
+}
+
+/// Answers whether there is anything to do.
+fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> Result<bool, Box<Diagnostic>> {
+    let runtime = Session::runtime().map_err(plain)?;
+    leave_at_once_when_interrupted(session, runtime.handle()).map_err(plain)?;
+    let found = from.find(session, common)?;
+    let mut options = RunOptions { remove_orphans: words.remove_orphans, adopt: words.adopt, assume_yes: common.yes };
+    let own = options.take(words.words());
+    let command = Command { name: from.command("plan"), words: own, help: false };
+    let runbook = from.runbook(found.path.clone(), &found.imports, &|| {
+        let content = runtime.block_on(session.host.read_stdin()).map_err(|error| Failure::new(Kind::Failed, error.message))?;
+        source_text("standard input", &content)
+    })?;
+    let planning = Planning {
+        host: session.host.clone(),
+        conductor: crate::host::Conductor::Real(runtime.handle().clone()),
+        connector: session.connector(common),
+        secrets: session.secrets.clone(),
+        place: found.place,
+        options,
+        command,
+        width: session.terminal.width(),
+    };
+    let planned = plan(planning, &runbook);
+    // What still runs on it is not waited for.
+    runtime.shutdown_background();
+    match planned? {
+        Planned::Help(text) => {
+            session.print(&help::text(&text, session.terminal.width()));
+            Ok(false)
+        }
+        Planned::Preview(made) => {
+            let changes = made.changes();
+            if common.json {
+                session.json_lines().plan(&made);
+            } else {
+                session.terminal.out(&preview::text(&made, session.terminal.width()));
+            }
+            Ok(changes)
+        }
+    }
+}
+
+/// Nothing was begun: there is nothing to finish.
+fn leave_at_once_when_interrupted(session: &Session, handle: &tokio::runtime::Handle) -> Result<(), Failure> {
+    let _runtime = handle.enter();
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (terminal, lines) = (session.terminal.clone(), session.is_json().then(|| Arc::new(session.json_lines())));
+    #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
+    handle.spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        match lines {
+            Some(lines) => lines.end(Kind::Interrupted.exit_code(), false, Some(&*plain(Failure::interrupted()))),
+            None => terminal.err("interrupted: nothing was changed"),
+        }
+        leave_now();
+    });
+    Ok(())
+}

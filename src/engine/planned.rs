@@ -1,0 +1,540 @@
+//! The engine of a plan: a simulated one that begins with what the live one has.
+//!
+//! The live engine is read, as far as the plan needs to know it, and never changed. What would be changed is told to
+//! [`Effects`], and done on the simulated one, so that what comes after finds it done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bollard::models;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use super::sim::{SimEngine, Snapshot, bases};
+use super::{
+    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
+    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+};
+use crate::host::Conductor;
+use crate::host::sim::conductor::SimConductor;
+use crate::model::names::{LOCK_SUFFIX, compose_label};
+
+/// How a command that nobody runs is taken to end.
+pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
+
+/// The empty image that locks are made from is spc's own affair.
+const OWN_IMAGE: &str = "spc-empty:1";
+
+/// Is told what would be done, by the task on this thread.
+pub trait Effects: Send + Sync {
+    /// One thing that is done to the engine; its number, or none where it stands in a plan that was told whole.
+    fn effect(&self, action: &'static str, object: &str) -> Option<usize>;
+    /// What is done as that step, and answered by somebody outside: whose answer it is, and what is assumed.
+    fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
+    /// The script gets an answer that nobody can know.
+    fn assume(&self, whose: &str, assumed: &str);
+    /// Which image has this name is unknown until that step.
+    fn unknown(&self, image: &str, step: usize);
+    /// The simulation made up an id for the image of that name.
+    fn invented(&self, id: &str, image: &str);
+    /// A container would be made from an image.
+    fn made_from(&self, container: &str, image: &str, id: Option<String>);
+}
+
+/// The engine that is there, and the world it is asked in.
+#[derive(Clone)]
+pub struct Live {
+    pub engine: Arc<dyn Engine>,
+    pub conductor: Conductor,
+}
+
+impl Live {
+    /// Asks; meanwhile the plan stands still.
+    fn ask<T>(&self, question: impl Future<Output = T>) -> T {
+        self.conductor.visit(question)
+    }
+}
+
+/// See the module.
+pub struct PlannedEngine {
+    sim: SimEngine,
+    live: Live,
+    address: String,
+    effects: Arc<dyn Effects>,
+    found: Found,
+    state: Mutex<State>,
+}
+
+/// The live engine's own answers, for what is as it was.
+struct Found {
+    containers: BTreeMap<String, models::ContainerSummary>,
+    networks: BTreeMap<String, models::Network>,
+    volumes: BTreeMap<String, models::Volume>,
+    images: BTreeMap<String, models::ImageSummary>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Containers that an inspect told of, by id.
+    containers: BTreeMap<String, models::ContainerInspectResponse>,
+    /// Images that one told of, by id.
+    images: BTreeMap<String, models::ImageInspect>,
+    /// Containers that the plan changed, by id.
+    changed: BTreeSet<String>,
+    /// Volumes that the plan removed, by name.
+    removed: BTreeSet<String>,
+}
+
+impl PlannedEngine {
+    /// The plan's engine, from a snapshot of the live one.
+    pub fn new(conductor: Arc<SimConductor>, live: Live, effects: Arc<dyn Effects>, snapshot: Snapshot) -> Self {
+        let sim = SimEngine::builder(conductor).open_registry().seeded(&snapshot);
+        let sim = if live.engine.is_local() { sim } else { sim.remote() }.build();
+        let of = |id: &Option<String>| id.clone().unwrap_or_default();
+        Self {
+            sim,
+            address: live.engine.address().to_owned(),
+            live,
+            effects,
+            found: Found {
+                containers: snapshot.containers.into_iter().map(|it| (of(&it.id), it)).collect(),
+                networks: snapshot.networks.into_iter().map(|it| (of(&it.id), it)).collect(),
+                volumes: snapshot.volumes.into_iter().map(|it| (it.name.clone(), it)).collect(),
+                images: snapshot.images.into_iter().map(|it| (it.id.clone(), it)).collect(),
+            },
+            state: Mutex::default(),
+        }
+    }
+
+    /// What a job that is waited for does: it ends well.
+    pub fn complete(&self, container: &str) {
+        // One that does not run any more has ended.
+        let _ = self.sim.end_process(container, 0);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of a container that is as it was found.
+    fn as_found(&self, container: &str) -> Option<String> {
+        let (id, _) = self.sim.who_is(container)?;
+        (self.found.containers.contains_key(&id) && !self.lock().changed.contains(&id)).then_some(id)
+    }
+
+    /// All that is known of a container that was found.
+    fn meet(&self, id: &str) -> Result<models::ContainerInspectResponse> {
+        if let Some(known) = self.lock().containers.get(id) {
+            return Ok(known.clone());
+        }
+        let found = self.live.ask(self.live.engine.container_inspect(id))?;
+        self.sim.learn_container(found.clone());
+        self.lock().containers.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Before a container is changed: all there is to know of it, and its name; none of one that is not there.
+    fn touch(&self, container: &str) -> Result<Option<String>> {
+        let Some((id, name)) = self.sim.who_is(container) else { return Ok(None) };
+        if self.found.containers.contains_key(&id) {
+            self.meet(&id)?;
+            self.lock().changed.insert(id);
+        }
+        Ok(Some(name))
+    }
+
+    /// Before a container is made from an image.
+    fn meet_image(&self, image: &str) -> Result<()> {
+        let Some(id) = self.sim.image_id(image).filter(|id| self.found.images.contains_key(id)) else { return Ok(()) };
+        if !self.lock().images.contains_key(&id) {
+            let found = self.live.ask(self.live.engine.image_inspect(&id))?;
+            self.sim.learn_image(found.clone());
+            self.lock().images.insert(id, found);
+        }
+        Ok(())
+    }
+
+    /// Tells of a change of a container that is there.
+    fn tell(&self, action: &'static str, container: &str) -> Result<Option<usize>> {
+        Ok(self.touch(container)?.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &format!("container {name}"))))
+    }
+
+    fn name_of(&self, container: &str) -> String {
+        self.sim.who_is(container).map_or_else(|| container.to_owned(), |(_, name)| name)
+    }
+
+    fn network_name(&self, network: &str) -> String {
+        self.found.networks.get(network).and_then(|network| network.name.clone()).unwrap_or_else(|| network.to_owned())
+    }
+
+    /// From here on it is open which image has this name.
+    fn opens(&self, step: Option<usize>, image: &str) {
+        if let Some(step) = step {
+            self.effects.unknown(image, step);
+        }
+    }
+}
+
+fn is_lock(container: &str) -> bool {
+    container.ends_with(LOCK_SUFFIX)
+}
+
+fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Result<T>> {
+    stream::iter(items).boxed()
+}
+
+/// A file without content, as an archive.
+fn empty_file(path: &str) -> Bytes {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    let mut archive = tar::Builder::new(Vec::new());
+    let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or("file");
+    let packed = archive.append_data(&mut header, name, std::io::empty()).and_then(|()| archive.into_inner());
+    packed.unwrap_or_default().into()
+}
+
+#[async_trait]
+impl Engine for PlannedEngine {
+    fn api_version(&self) -> ApiVersion {
+        self.live.engine.api_version()
+    }
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn is_local(&self) -> bool {
+        self.live.engine.is_local()
+    }
+
+    async fn version(&self) -> Result<models::SystemVersion> {
+        self.live.ask(self.live.engine.version())
+    }
+
+    async fn info(&self) -> Result<models::SystemInfo> {
+        self.live.ask(self.live.engine.info())
+    }
+
+    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream> {
+        self.sim.events(filters, since).await
+    }
+
+    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+        let mut list = self.sim.container_list(all, filters).await?;
+        let state = self.lock();
+        for summary in &mut list {
+            let Some(id) = summary.id.as_ref().filter(|id| !state.changed.contains(*id)) else { continue };
+            if let Some(found) = self.found.containers.get(id) {
+                summary.clone_from(found);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse> {
+        match self.as_found(container) {
+            Some(id) => self.meet(&id),
+            None => self.sim.container_inspect(container).await,
+        }
+    }
+
+    async fn container_create(
+        &self,
+        name: &str,
+        platform: Option<&str>,
+        body: models::ContainerCreateBody,
+    ) -> Result<models::ContainerCreateResponse> {
+        let image = body.image.clone().unwrap_or_default();
+        self.meet_image(&image)?;
+        let created = self.sim.container_create(name, platform, body).await?;
+        if !is_lock(name) {
+            self.effects.effect("create", &format!("container {name}"));
+            self.effects.made_from(name, &image, self.sim.image_id(&image));
+        }
+        Ok(created)
+    }
+
+    async fn container_start(&self, container: &str) -> Result<bool> {
+        let step = self.tell("start", container)?;
+        if self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            let name = self.name_of(container);
+            self.sim.expect_end(&name);
+            self.effects.asked(step, format!("the container {name}"), SILENT_SUCCESS);
+        }
+        self.sim.container_start(container).await
+    }
+
+    async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
+        self.tell("stop", container)?;
+        self.sim.container_stop(container, request).await
+    }
+
+    async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
+        self.tell("restart", container)?;
+        self.sim.container_restart(container, request).await
+    }
+
+    async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
+        self.tell("send a signal to", container)?;
+        self.sim.container_kill(container, signal).await
+    }
+
+    async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
+        self.tell("rename", container)?;
+        self.sim.container_rename(container, name).await
+    }
+
+    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+        self.tell("update", container)?;
+        self.sim.container_update(container, restart).await
+    }
+
+    async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
+        self.tell("remove", container)?;
+        self.sim.container_remove(container, force, volumes).await
+    }
+
+    async fn container_wait(&self, container: &str) -> Result<i64> {
+        self.sim.container_wait(container).await
+    }
+
+    async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
+        let Some(id) = self.as_found(container) else {
+            let is_one_off = self.sim.label(container, compose_label::ONEOFF).is_some();
+            if !is_one_off {
+                self.effects.assume(&format!("the log of the container {}", self.name_of(container)), "it is empty");
+            }
+            return self.sim.container_logs(container, request).await;
+        };
+        // What will be written is not there to be waited for.
+        let request = LogsRequest { follow: false, ..*request };
+        let chunks = self.live.ask(async { self.live.engine.container_logs(&id, &request).await?.try_collect::<Vec<_>>().await })?;
+        Ok(stream_of(chunks.into_iter().map(Ok).collect()))
+    }
+
+    async fn container_top(&self, container: &str) -> Result<Top> {
+        match self.as_found(container) {
+            Some(id) => self.live.ask(self.live.engine.container_top(&id)),
+            None => self.sim.container_top(container).await,
+        }
+    }
+
+    async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
+        let name = self.name_of(container);
+        if is_lock(&name) {
+            return self.sim.container_upload(container, path, tar).await;
+        }
+        // Which folders are in a container is not known here.
+        if self.sim.who_is(container).is_none() {
+            return self.sim.container_upload(container, path, tar).await;
+        }
+        self.effects.effect("write into", &format!("container {name} at {path}"));
+        Ok(())
+    }
+
+    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        if let Some(id) = self.as_found(container) {
+            let chunks = self.live.ask(async { self.live.engine.container_download(&id, path).await?.try_collect::<Vec<_>>().await })?;
+            return Ok(stream_of(chunks.into_iter().map(Ok).collect()));
+        }
+        let name = self.name_of(container);
+        if is_lock(&name) || self.sim.who_is(container).is_none() {
+            return self.sim.container_download(container, path).await;
+        }
+        self.effects.assume(&format!("{path} in the container {name}"), "it is an empty file");
+        Ok(stream_of(vec![Ok(empty_file(path))]))
+    }
+
+    async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
+        let Some((id, name)) = self.sim.who_is(container) else { return self.sim.exec_start(container, request).await };
+        if self.found.containers.contains_key(&id) {
+            self.meet(&id)?;
+        }
+        let session = self.sim.exec_start(container, request).await?;
+        if self.sim.health_command(container).as_ref() == Some(&request.command) {
+            self.effects.asked(None, format!("the health check of the container {name}"), "it passes");
+        } else {
+            let line = request.command.join(" ");
+            let step = self.effects.effect("run", &format!("command {line} in container {name}"));
+            self.effects.asked(step, format!("the command \"{line}\" in the container {name}"), SILENT_SUCCESS);
+        }
+        Ok(session)
+    }
+
+    async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
+        self.sim.exec_inspect(exec).await
+    }
+
+    async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>> {
+        let mut list = self.sim.image_list(filters).await?;
+        for summary in &mut list {
+            if let Some(found) = self.found.images.get(&summary.id) {
+                let (tags, digests) = (std::mem::take(&mut summary.repo_tags), std::mem::take(&mut summary.repo_digests));
+                *summary = models::ImageSummary { repo_tags: tags, repo_digests: digests, ..found.clone() };
+            }
+        }
+        Ok(list)
+    }
+
+    async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
+        self.meet_image(image)?;
+        let seen = self.sim.image_inspect(image).await?;
+        let found = seen.id.as_ref().and_then(|id| self.lock().images.get(id).cloned());
+        Ok(match found {
+            Some(found) => models::ImageInspect { repo_tags: seen.repo_tags, repo_digests: seen.repo_digests, ..found },
+            None => seen,
+        })
+    }
+
+    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+        self.live.ask(self.live.engine.image_registry_digest(image, auth))
+    }
+
+    async fn image_pull(
+        &self,
+        image: &str,
+        _platform: Option<&str>,
+        _auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        let step = self.effects.effect("pull", &format!("image {image}"));
+        self.sim.arrives(image)?;
+        self.opens(step, image);
+        if let Some(id) = self.sim.image_id(image) {
+            self.effects.invented(&id, image);
+        }
+        Ok(stream_of(Vec::new()))
+    }
+
+    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        self.effects.effect("push", &format!("image {image}"));
+        self.sim.image_push(image, auth).await
+    }
+
+    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+        let add = |mut all: BytesMut, chunk: Bytes| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        };
+        let context = request.context.try_fold(BytesMut::new(), add).await;
+        let context = context
+            .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not read the build context: {error}")))?
+            .freeze();
+        for base in bases(&context, &request.dockerfile, &request.args) {
+            self.meet_image(&base)?;
+        }
+        let image = request.tags.first().cloned().unwrap_or_default();
+        let sent = context.clone();
+        let request = BuildRequest { context: stream::iter([Ok(sent)]).boxed(), ..request };
+        let step = self.effects.effect("build", &format!("image {image}"));
+        let reports: Vec<_> = self.sim.image_build(request).await?.collect().await;
+        for tag in std::iter::once(&image) {
+            self.opens(step, tag);
+            if let Some(id) = self.sim.image_id(tag) {
+                self.effects.invented(&id, tag);
+            }
+        }
+        Ok(stream_of(reports))
+    }
+
+    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+        if tag == OWN_IMAGE {
+            return self.sim.image_import(tag, changes, tar).await;
+        }
+        let step = self.effects.effect("import", &format!("image {tag}"));
+        let id = self.sim.image_import(tag, changes, tar).await?;
+        self.opens(step, tag);
+        self.effects.invented(&id, tag);
+        Ok(id)
+    }
+
+    async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
+        self.sim.image_tag(image, tag).await?;
+        self.effects.effect("tag", &format!("image {image} as {tag}"));
+        Ok(())
+    }
+
+    async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
+        self.sim.image_remove(image, force).await?;
+        self.effects.effect("remove", &format!("image {image}"));
+        Ok(())
+    }
+
+    async fn network_list(&self, filters: &Filters) -> Result<Vec<models::Network>> {
+        let mut list = self.sim.network_list(filters).await?;
+        for network in &mut list {
+            if let Some(found) = network.id.as_ref().and_then(|id| self.found.networks.get(id)) {
+                network.clone_from(found);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect> {
+        self.sim.network_inspect(network).await
+    }
+
+    async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
+        let name = body.name.clone();
+        let id = self.sim.network_create(body).await?;
+        self.effects.effect("create", &format!("network {name}"));
+        Ok(id)
+    }
+
+    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+        self.touch(container)?;
+        self.sim.network_connect(network, container, endpoint).await?;
+        self.effects.effect("connect", &format!("container {} to network {}", self.name_of(container), self.network_name(network)));
+        Ok(())
+    }
+
+    async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
+        self.touch(container)?;
+        self.sim.network_disconnect(network, container, force).await?;
+        self.effects.effect("disconnect", &format!("container {} from network {}", self.name_of(container), self.network_name(network)));
+        Ok(())
+    }
+
+    async fn network_remove(&self, network: &str) -> Result<()> {
+        self.sim.network_remove(network).await?;
+        self.effects.effect("remove", &format!("network {}", self.network_name(network)));
+        Ok(())
+    }
+
+    async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
+        let mut list = self.sim.volume_list(filters).await?;
+        let state = self.lock();
+        for volume in list.iter_mut().filter(|volume| !state.removed.contains(&volume.name)) {
+            if let Some(found) = self.found.volumes.get(&volume.name) {
+                volume.clone_from(found);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn volume_inspect(&self, volume: &str) -> Result<models::Volume> {
+        let seen = self.sim.volume_inspect(volume).await?;
+        let is_found = !self.lock().removed.contains(volume);
+        Ok(self.found.volumes.get(volume).filter(|_| is_found).cloned().unwrap_or(seen))
+    }
+
+    async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
+        let name = body.name.clone().unwrap_or_default();
+        let is_new = name.is_empty() || self.sim.volume_inspect(&name).await.is_err();
+        // What kinds of volumes the live engine has is not known here.
+        let volume = self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
+        if is_new {
+            self.effects.effect("create", &format!("volume {}", volume.name));
+        }
+        Ok(volume)
+    }
+
+    async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
+        self.sim.volume_remove(volume, force).await?;
+        self.lock().removed.insert(volume.to_owned());
+        self.effects.effect("remove", &format!("volume {volume}"));
+        Ok(())
+    }
+}

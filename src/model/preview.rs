@@ -1,0 +1,153 @@
+//! What a runbook would do, as data: `spc plan`'s answer. Printed by `ui::preview`; with `--json` this very shape.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+/// A value that a pull or a build may have to tell first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known<T> {
+    Now(T),
+    /// Unknown until that step is done.
+    Until(usize),
+}
+
+impl<T: Serialize> Serialize for Known<T> {
+    /// The value, or `{"unknown_until_step": 3}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Now(value) => value.serialize(serializer),
+            Self::Until(step) => BTreeMap::from([("unknown_until_step", step)]).serialize(serializer),
+        }
+    }
+}
+
+/// Where in the runbook: `scripts/up.rhai`, line 31.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct At {
+    pub file: String,
+    pub line: usize,
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What a runbook would do, in its own order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    pub items: Vec<Item>,
+    /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted again.
+    pub summary: BTreeMap<String, usize>,
+    /// Steps that are done only if what a pull or build makes is (or is not) what is there.
+    pub conditional: usize,
+    /// What is found and left alone, and what there is to say.
+    pub notes: Vec<String>,
+    /// Where the plan ends before the runbook does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ending>,
+}
+
+impl Preview {
+    /// Whether anything would be changed.
+    pub fn changes(&self) -> bool {
+        self.steps().any(|step| step.changes)
+    }
+
+    /// All steps, by number.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.items.iter().flat_map(|item| match item {
+            Item::Call(call) => call.steps.as_slice(),
+            Item::Assumption(_) => &[],
+        })
+    }
+}
+
+/// One thing after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Item {
+    Call(Call),
+    Assumption(Assumption),
+}
+
+/// A call of the runbook that does something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Call {
+    pub at: Option<At>,
+    /// `up`; none for a primitive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Those that wait for none of the others are done side by side.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that would be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// From 1, over the whole plan.
+    pub number: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// `create`, `wait until ready`.
+    pub action: String,
+    /// `container spc-db-1`.
+    pub object: String,
+    pub cause: String,
+    /// Steps that are done before.
+    pub after: Vec<usize>,
+    /// Whether anything is another after it. A wait only looks.
+    pub changes: bool,
+    /// What a new container is made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageUsed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<OnlyIf>,
+    /// How many of the assumptions had been made by then: as many as it depends on.
+    pub assumptions: usize,
+    /// Under what it is counted; nothing for what belongs to another step.
+    #[serde(skip)]
+    pub counts: Option<&'static str>,
+}
+
+/// The image of a new container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageUsed {
+    pub name: String,
+    pub id: Known<String>,
+}
+
+/// What only a pull or build can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnlyIf {
+    pub image: String,
+    /// The step after which it is known.
+    pub known_after: usize,
+    /// The step is done if the image changed (true), or if it did not.
+    pub changed: bool,
+}
+
+/// A line of the runbook that looks at an answer which nobody can know yet: all that follows depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Assumption {
+    pub number: usize,
+    pub at: Option<At>,
+    /// Whose answer: `command python manage.py check in container spc-backend-1`.
+    pub answer_of: String,
+    /// The step that would get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// The default: `code 0, no output`.
+    pub assumed: String,
+}
+
+/// The plan can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ending {
+    pub at: Option<At>,
+    pub message: String,
+}

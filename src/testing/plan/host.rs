@@ -1,0 +1,192 @@
+//! The host of a plan: read as it is; what would be written, run or asked is written down and not done.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::recorder::Recorder;
+use crate::engine::planned::{Effects, SILENT_SUCCESS};
+use crate::host::sim::SimHost;
+use crate::host::{CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Result, StandardStream};
+
+/// Files of spc's own: what it remembers between runs.
+const RECORDS: &str = ".spc";
+
+/// A host that is looked at and never changed.
+pub struct PlannedHost {
+    live: Arc<dyn Host>,
+    /// Over the live one's files: what the runbook would write, it reads.
+    sim: SimHost,
+    recorder: Arc<Recorder>,
+    /// Where paths are shown from.
+    folder: PathBuf,
+}
+
+impl PlannedHost {
+    /// The host `live` under `sim`, which lies over its files.
+    pub fn new(live: Arc<dyn Host>, sim: SimHost, recorder: Arc<Recorder>, folder: &Path) -> Self {
+        Self { live, sim, recorder, folder: folder.to_path_buf() }
+    }
+
+    fn note(&self, action: &'static str, path: &Path) {
+        if !is_record(path) {
+            self.recorder.write(action, &format!("file {}", self.shown(path)));
+        }
+    }
+
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+}
+
+/// Whether spc keeps its own records there.
+fn is_record(path: &Path) -> bool {
+    let mut names = path.components().filter_map(|name| if let Component::Normal(name) = name { name.to_str() } else { None });
+    if !names.by_ref().any(|name| name == RECORDS) {
+        return false;
+    }
+    let rest: Vec<&str> = names.collect();
+    matches!(rest.as_slice(), [] | [_] | [_, "state.json" | "key.json"] | ["runs", ..])
+}
+
+#[async_trait]
+impl Host for PlannedHost {
+    fn now(&self) -> DateTime<Utc> {
+        self.sim.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.sim.monotonic()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        self.sim.sleep(time)
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        self.live.random(buffer);
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.live.variable(name)
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        self.live.environment()
+    }
+
+    fn current_folder(&self) -> Result<PathBuf> {
+        self.live.current_folder()
+    }
+
+    fn identity(&self) -> String {
+        self.live.identity()
+    }
+
+    fn read(&self, path: &Path) -> Result<Bytes> {
+        self.sim.read(path)
+    }
+
+    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
+        self.sim.write(path, content, mode)?;
+        self.note("write", path);
+        Ok(())
+    }
+
+    fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.sim.append(path, content)?;
+        self.note("append to", path);
+        Ok(())
+    }
+
+    fn create_folder(&self, path: &Path) -> Result<()> {
+        let is_new = self.sim.info(path).is_err();
+        self.sim.create_folder(path)?;
+        if is_new && !is_record(path) {
+            self.recorder.write("make", &format!("folder {}", self.shown(path)));
+        }
+        Ok(())
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
+        self.sim.list(path)
+    }
+
+    fn info(&self, path: &Path) -> Result<FileInfo> {
+        self.sim.info(path)
+    }
+
+    fn link_target(&self, path: &Path) -> Result<PathBuf> {
+        self.sim.link_target(path)
+    }
+
+    fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
+        self.sim.canonicalize(path)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.sim.remove(path)?;
+        self.note("remove", path);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.sim.rename(from, to)?;
+        if !is_record(to) {
+            self.recorder.write("rename", &format!("file {} to {}", self.shown(from), self.shown(to)));
+        }
+        Ok(())
+    }
+
+    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+        self.sim.open(path)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>> {
+        let sink = self.sim.create(path)?;
+        self.note("write", path);
+        Ok(sink)
+    }
+
+    fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+        let line = request.command.join(" ");
+        self.recorder.question("run", &format!("command {line}"), format!("the command \"{line}\""), SILENT_SUCCESS);
+        Ok(stream::iter([Ok(CommandEvent::Exit(0))]).boxed())
+    }
+
+    async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
+        let whose = format!("{} {}", request.method, request.url);
+        self.recorder.question("request", &whose, whose.clone(), "status 200, an empty body");
+        Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::new() })
+    }
+
+    async fn tcp_connect(&self, address: &str, _timeout: Duration) -> Result<()> {
+        self.recorder.assume(&format!("whether {address} accepts connections"), "it does");
+        Ok(())
+    }
+
+    fn port_owner(&self, port: u16) -> Option<String> {
+        self.live.port_owner(port)
+    }
+
+    /// Somebody can always be asked: nobody is.
+    fn is_terminal(&self, stream: StandardStream) -> bool {
+        stream == StandardStream::Stdin
+    }
+
+    async fn ask(&self, question: &str) -> Result<Option<String>> {
+        self.recorder.assume(&format!("the question \"{}\"", question.trim_end_matches("[y/N] ").trim()), "yes");
+        Ok(Some("yes".to_owned()))
+    }
+
+    async fn read_stdin(&self) -> Result<Bytes> {
+        self.live.read_stdin().await
+    }
+}

@@ -1,0 +1,175 @@
+//! `spc plan`: the very runbook on a simulated engine that begins with what the live one has, on a host that is only read.
+//!
+//! - [`recorder`]: writes down what would be done, line by line
+//! - [`host`]: what would be written, run or asked; the engine's side is `engine::planned`
+
+mod host;
+mod recorder;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use self::host::PlannedHost;
+use self::recorder::Recorder;
+use crate::api::context::{Command, Connector, Context};
+use crate::apply::records::new_run;
+use crate::engine::Engine;
+use crate::engine::EngineError;
+use crate::engine::planned::{Live, PlannedEngine};
+use crate::engine::sim::Snapshot;
+use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::{Overlay, SimHost, epoch};
+use crate::host::{Conductor, Host};
+use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
+use crate::model::event::{Event, Level, Sink};
+use crate::model::help::Help;
+use crate::model::preview::{At, Ending, Preview};
+use crate::model::secret::Secrets;
+use crate::script::place::{Place, RunOptions};
+use crate::script::{self, Outcome, Runbook};
+use crate::ui::masking::MaskingSink;
+
+/// The simulation's choices: any would do, and the same always gives the same plan.
+const SEED: u64 = 1;
+
+/// A runbook that waits for so long waits for what a plan can't know.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// The action of a step that waits for a job's end.
+const COMPLETION: &str = "wait until completed";
+
+/// What is planned, and against what.
+pub struct Planning {
+    /// Read, and never changed.
+    pub host: Arc<dyn Host>,
+    /// The world of the live engine.
+    pub conductor: Conductor,
+    /// The way to it; called at most once, when the runbook first needs it.
+    pub connector: Connector,
+    pub secrets: Arc<Secrets>,
+    pub place: Place,
+    pub options: RunOptions,
+    pub command: Command,
+    /// Columns that tables are fitted to.
+    pub width: Option<usize>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub enum Planned {
+    Preview(Preview),
+    /// The runbook's help was asked for.
+    Help(Help),
+}
+
+/// Plans a runbook. Fails as a run would, as far as that can be known.
+pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagnostic>> {
+    let Planning { host: live_host, conductor: live, connector, secrets, place, options, command, width } = planning;
+    let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
+    let sim = SimConductor::starting_at(SEED, now);
+    let recorder = Arc::new(Recorder::new(secrets.clone()));
+    let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
+    // Only what is beneath: this simulated host has no folder of its own.
+    let files = SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
+    let host: Arc<dyn Host> = Arc::new(PlannedHost::new(live_host, files, recorder.clone(), &folder));
+    let engine: Arc<OnceLock<Arc<PlannedEngine>>> = Arc::default();
+    let events = Arc::new(MaskingSink::new(secrets.clone(), Following { recorder: recorder.clone(), engine: engine.clone() }));
+    for warning in &place.warnings {
+        recorder.note(warning);
+    }
+    let connector = seeding(connector, live, sim.clone(), recorder.clone(), engine);
+    let run = new_run(&*host);
+    let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(options), connector)
+        .with_policy(place.policy)
+        .with_secrets(secrets)
+        .with_command(command)
+        .with_width(width)
+        .with_run(run)
+        .with_watch(recorder.clone());
+    // It ends where nothing can happen any more.
+    context.cancel = sim.stalled().clone();
+    let limit = {
+        let (sim, cancel) = (sim.clone(), context.cancel.clone());
+        Conductor::Sim(sim.clone()).spawn(async move {
+            sim.sleep(LONGEST).await;
+            cancel.cancel();
+        })
+    };
+    let result = script::run(&Arc::new(context), runbook);
+    drop(limit);
+    match result {
+        Ok(Outcome::Help(help)) => Ok(Planned::Help(help)),
+        Ok(Outcome::Value(_)) => Ok(Planned::Preview(recorder.finish(None))),
+        Err(diagnostic) if sim.stalled().is_cancelled() => {
+            let message = "it waits for what a plan can't know".to_owned();
+            Ok(Planned::Preview(recorder.finish(Some(Ending { at: at(diagnostic.place.as_ref()), message }))))
+        }
+        // With another answer it might not have come to that.
+        Err(diagnostic) if recorder.has_assumed() => {
+            let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone() };
+            Ok(Planned::Preview(recorder.finish(Some(ends))))
+        }
+        Err(diagnostic) => Err(diagnostic),
+    }
+}
+
+fn at(place: Option<&SourcePlace>) -> Option<At> {
+    place.map(|place| At { file: place.source.name.clone(), line: place.line })
+}
+
+/// The way to the plan's engine: over the live one, of which it takes a snapshot.
+fn seeding(
+    connector: Connector,
+    live: Conductor,
+    sim: Arc<SimConductor>,
+    recorder: Arc<Recorder>,
+    made: Arc<OnceLock<Arc<PlannedEngine>>>,
+) -> Connector {
+    // A connector is called at most once.
+    let connector = Mutex::new(connector);
+    Box::new(move || {
+        let connecting = (connector.lock().unwrap_or_else(PoisonError::into_inner))();
+        let planned = live.visit(async {
+            let engine = connecting.await?;
+            let snapshot = Snapshot::take(&*engine).await?;
+            Ok::<_, EngineError>((engine, snapshot))
+        });
+        let (live, sim, recorder, made) = (live.clone(), sim.clone(), recorder.clone(), made.clone());
+        async move {
+            let (engine, snapshot) = planned?;
+            let planned = Arc::new(PlannedEngine::new(sim, Live { engine, conductor: live }, recorder, snapshot));
+            let planned = made.get_or_init(|| planned).clone();
+            Ok(planned as Arc<dyn Engine>)
+        }
+        .boxed()
+    })
+}
+
+/// Hears what the runbook's verbs tell.
+struct Following {
+    recorder: Arc<Recorder>,
+    engine: Arc<OnceLock<Arc<PlannedEngine>>>,
+}
+
+impl Sink for Following {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Planned { verb, plan } => self.recorder.planned(verb, plan),
+            Event::VerbStarted { .. } => Recorder::set_walking(true),
+            Event::VerbDone { .. } => Recorder::set_walking(false),
+            // Nobody does its work here: it is taken to end well.
+            Event::StepStarted { label, .. } if label.action == COMPLETION => {
+                if let (Some(engine), Some(container)) = (self.engine.get(), label.object.strip_prefix("container ")) {
+                    engine.complete(container);
+                }
+            }
+            Event::Log { level: Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
+            _ => {}
+        }
+    }
+}

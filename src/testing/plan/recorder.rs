@@ -1,0 +1,329 @@
+//! What a runbook would do, written down while it runs on a simulation: by line, with causes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::api::context::Watch;
+use crate::engine::planned::Effects;
+use crate::model::plan::{Action, ContainerRef, Plan, StepId};
+use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step};
+use crate::model::secret::Secrets;
+use crate::value::record::Reader;
+
+thread_local! {
+    /// Where the script task on this thread is.
+    static PLACE: RefCell<Option<(Arc<str>, usize)>> = const { RefCell::new(None) };
+    /// Whether it walks a plan: what is done then stands in that.
+    static WALKING: Cell<bool> = const { Cell::new(false) };
+    /// What it asked last, which somebody outside would answer.
+    static ASKED: RefCell<Asked> = const { RefCell::new(Asked { step: None, whose: String::new(), assumed: "" }) };
+}
+
+/// A question to the outside.
+#[derive(Clone)]
+struct Asked {
+    step: Option<usize>,
+    whose: String,
+    assumed: &'static str,
+}
+
+/// Modules of the standard library are not the user's lines: the call that led there is.
+const STANDARD: &str = "std/";
+
+/// Writes down what would be done.
+pub struct Recorder {
+    secrets: Arc<Secrets>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    preview: Preview,
+    steps: usize,
+    assumptions: usize,
+    /// Image → the step after which its id is known.
+    unknown: BTreeMap<String, usize>,
+    /// Ids that the simulation made up → the step that would tell.
+    invented: BTreeMap<String, usize>,
+    /// Name of a container that is made → its image.
+    images: BTreeMap<String, ImageUsed>,
+}
+
+impl Recorder {
+    /// One with nothing on it.
+    pub fn new(secrets: Arc<Secrets>) -> Self {
+        Self { secrets, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task on this thread begins, or ends, to walk a plan.
+    pub fn set_walking(walking: bool) {
+        WALKING.set(walking);
+    }
+
+    /// A verb is about to walk its plan.
+    pub fn planned(&self, verb: &str, plan: &Plan) {
+        let mut state = self.lock();
+        let base = state.steps;
+        let removed = removed(plan);
+        let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len());
+        for (id, planned) in plan.steps.iter().enumerate() {
+            let number = base + id + 1;
+            if let Action::PullImage { image } | Action::BuildImage { image, .. } = &planned.action {
+                state.unknown.insert(image.clone(), number);
+            }
+            let only_if = planned.when.as_ref().map(|when| OnlyIf {
+                image: when.image.clone(),
+                known_after: base + when.known_after + 1,
+                changed: !when.same,
+            });
+            let cause = if planned.cause.is_empty() { inherited(plan, id, &steps, verb) } else { planned.cause.clone() };
+            steps.push(Step {
+                number,
+                service: planned.service.clone(),
+                action: planned.action.verb().to_owned(),
+                object: planned.action.object(),
+                cause: self.secrets.mask(&cause),
+                after: planned.after.iter().map(|before| base + before + 1).collect(),
+                changes: planned.action.changes(),
+                image: None,
+                only_if,
+                assumptions: state.assumptions,
+                counts: counts(plan, id, &removed),
+            });
+        }
+        state.steps += steps.len();
+        let call = Call { at: place(), verb: Some(verb.to_owned()), project: Some(plan.project.clone()), steps };
+        state.preview.items.push(Item::Call(call));
+    }
+
+    /// One thing that a primitive does; its number.
+    pub fn write(&self, action: &'static str, object: &str) -> usize {
+        let at = place();
+        let mut state = self.lock();
+        state.steps += 1;
+        let number = state.steps;
+        let step = Step {
+            number,
+            action: action.to_owned(),
+            object: self.secrets.mask(object),
+            cause: at.as_ref().map_or_else(|| "asked for".to_owned(), |at| format!("asked for in line {}", at.line)),
+            changes: true,
+            assumptions: state.assumptions,
+            counts: Some(action),
+            ..Step::default()
+        };
+        match state.preview.items.last_mut() {
+            // What one line does one after the other stands together.
+            Some(Item::Call(call)) if call.verb.is_none() && call.at == at => {
+                let before = call.steps.last().map(|step| step.number);
+                call.steps.push(Step { after: before.into_iter().collect(), ..step });
+            }
+            _ => state.preview.items.push(Item::Call(Call { at, verb: None, project: None, steps: vec![step] })),
+        }
+        number
+    }
+
+    /// The same of something that somebody outside answers. `whose`: `command date in container web`.
+    pub fn question(&self, action: &'static str, object: &str, whose: String, assumed: &'static str) {
+        let step = self.write(action, object);
+        self.asked(Some(step), whose, assumed);
+    }
+
+    fn assume_of(&self, asked: &Asked, assumed: &str) {
+        let at = place();
+        let answer_of = self.secrets.mask(&asked.whose);
+        let mut state = self.lock();
+        let is_known = |item: &Item| matches!(item, Item::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
+        if state.preview.items.iter().any(is_known) {
+            return;
+        }
+        state.assumptions += 1;
+        let number = state.assumptions;
+        state.preview.items.push(Item::Assumption(Assumption { number, at, answer_of, step: asked.step, assumed: assumed.to_owned() }));
+    }
+
+    /// There is something to say.
+    pub fn note(&self, text: &str) {
+        let mut state = self.lock();
+        let text = self.secrets.mask(text);
+        if !state.preview.notes.contains(&text) {
+            state.preview.notes.push(text);
+        }
+    }
+
+    /// Whether anything was assumed so far.
+    pub fn has_assumed(&self) -> bool {
+        self.lock().assumptions > 0
+    }
+
+    /// What stands here.
+    pub fn finish(&self, ends: Option<Ending>) -> Preview {
+        let mut state = self.lock();
+        let mut preview = std::mem::take(&mut state.preview);
+        for item in &mut preview.items {
+            if let Item::Call(call) = item {
+                complete(call, &state);
+            }
+        }
+        for step in preview.items.iter().filter_map(|item| if let Item::Call(call) = item { Some(&call.steps) } else { None }).flatten() {
+            preview.conditional += usize::from(step.only_if.is_some() && step.changes);
+            if let Some(kind) = step.counts {
+                *preview.summary.entry(kind.to_owned()).or_default() += 1;
+            }
+        }
+        let invented = &state.invented;
+        let known = |text: &str| {
+            invented.iter().fold(text.to_owned(), |text, (id, step)| text.replace(id, &format!("(unknown until step {step})")))
+        };
+        for item in &mut preview.items {
+            match item {
+                Item::Call(call) => call.steps.iter_mut().for_each(|step| step.object = known(&step.object)),
+                Item::Assumption(assumption) => assumption.answer_of = known(&assumption.answer_of),
+            }
+        }
+        preview.ends = ends.map(|ends| Ending { message: known(&ends.message), ..ends });
+        preview
+    }
+}
+
+impl Effects for Recorder {
+    fn effect(&self, action: &'static str, object: &str) -> Option<usize> {
+        (!WALKING.get()).then(|| self.write(action, object))
+    }
+
+    fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str) {
+        ASKED.set(Asked { step, whose, assumed });
+    }
+
+    fn assume(&self, whose: &str, assumed: &str) {
+        if !WALKING.get() {
+            self.assume_of(&Asked { step: None, whose: whose.to_owned(), assumed: "" }, assumed);
+        }
+    }
+
+    fn unknown(&self, image: &str, step: usize) {
+        self.lock().unknown.insert(image.to_owned(), step);
+    }
+
+    fn invented(&self, id: &str, image: &str) {
+        let mut state = self.lock();
+        if let Some(step) = state.unknown.get(image).copied() {
+            state.invented.insert(id.to_owned(), step);
+        }
+    }
+
+    fn made_from(&self, container: &str, image: &str, id: Option<String>) {
+        let mut state = self.lock();
+        let id = match (state.unknown.get(image), id) {
+            (Some(step), _) => Known::Until(*step),
+            (None, Some(id)) => Known::Now(id),
+            (None, None) => return,
+        };
+        state.images.insert(container.to_owned(), ImageUsed { name: image.to_owned(), id });
+    }
+}
+
+impl Watch for Recorder {
+    fn at(&self, source: &str, line: usize) {
+        PLACE.with_borrow_mut(|place| match place {
+            Some((file, at)) if **file == *source => *at = line,
+            Some(_) if source.starts_with(STANDARD) => {}
+            _ => *place = Some((source.into(), line)),
+        });
+    }
+
+    fn reader(self: Arc<Self>) -> Reader {
+        let asked = ASKED.with_borrow(Clone::clone);
+        Arc::new(move |_| self.assume_of(&asked, asked.assumed))
+    }
+}
+
+/// Where the task on this thread is.
+fn place() -> Option<At> {
+    PLACE.with_borrow(|place| place.as_ref().map(|(file, line)| At { file: file.to_string(), line: *line }))
+}
+
+/// The cause of a step that has none of its own: that of what it completes, or that it was asked for.
+fn inherited(plan: &Plan, id: StepId, done: &[Step], verb: &str) -> String {
+    let step = &plan.steps[id];
+    let of_same = |before: &&StepId| {
+        let other = &plan.steps[**before];
+        other.service == step.service && (step.group.is_none() || other.group == step.group)
+    };
+    let before = step.after.iter().rev().find(of_same);
+    before
+        .map(|before| done[*before].cause.clone())
+        .filter(|cause| !cause.is_empty())
+        .unwrap_or_else(|| format!("\"{verb}\" was asked for"))
+}
+
+/// Under what a step is counted, if not as a part of another.
+fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<&'static str> {
+    let step = &plan.steps[id];
+    let is_part = step.group.is_some();
+    Some(match &step.action {
+        Action::CreateContainer { replaces: Some(_), .. } => "replace",
+        Action::CreateContainer { .. } | Action::CreateNetwork { .. } | Action::CreateVolume { .. } => "create",
+        Action::PullImage { .. } => "pull",
+        Action::BuildImage { .. } => "build",
+        Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => "remove",
+        Action::StartContainer { container } if !is_part && !is_new(plan, id, container) => "start",
+        Action::StopContainer { container } if !is_part && !removed.contains(container.name.as_str()) => "stop",
+        Action::RemoveContainer { .. } if !is_part => "remove",
+        Action::RestartContainer { .. } => "restart",
+        Action::RenameContainer { .. } if !is_part => "rename",
+        _ => return None,
+    })
+}
+
+/// Whether the container is made in the same plan: its start waits for that, or for what does.
+fn is_new(plan: &Plan, id: StepId, container: &ContainerRef) -> bool {
+    plan.steps[id].after.iter().any(|before| match &plan.steps[*before].action {
+        Action::CreateContainer { name, .. } => *name == container.name,
+        Action::DeliverSecrets { container: to } => to.name == container.name,
+        _ => false,
+    })
+}
+
+/// The names of the containers that a plan removes.
+fn removed(plan: &Plan) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for step in &plan.steps {
+        if let Action::RemoveContainer { container, .. } = &step.action {
+            names.insert(container.name.as_str());
+        }
+    }
+    names
+}
+
+/// What only the walk told: the images of new containers, and which replacements depend on one.
+fn complete(call: &mut Call, state: &State) {
+    let mut doubtful: BTreeMap<usize, OnlyIf> = BTreeMap::new();
+    for step in &mut call.steps {
+        if step.action == "create"
+            && let Some(name) = step.object.strip_prefix("container ")
+        {
+            step.image = state.images.get(name).cloned();
+        }
+        let changed = step.cause == IMAGE_CHANGED && step.only_if.is_none();
+        if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) = (changed, &step.image) {
+            step.only_if = Some(OnlyIf { image: name.clone(), known_after: *known_after, changed: true });
+            step.after.push(*known_after);
+        }
+        // What completes it has its cause, and stands after it.
+        if changed && step.only_if.is_none() {
+            step.only_if = step.after.iter().find_map(|before| doubtful.get(before).cloned());
+        }
+        if let Some(only_if) = step.only_if.as_ref().filter(|_| changed) {
+            doubtful.insert(step.number, only_if.clone());
+        }
+    }
+}
+
+/// The cause of a replacement that a pull or build before may still make needless.
+const IMAGE_CHANGED: &str = "image changed";

@@ -1,0 +1,301 @@
+//! A simulated machine plays the live one: what is planned against it is then run on it, and compared.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::FutureExt;
+use similar_asserts::assert_eq;
+
+use super::{Planned, Planning, plan};
+use crate::api::context::Command;
+use crate::engine::Engine;
+use crate::engine::sim::{Call, SimEngine};
+use crate::host::sim::SimHost;
+use crate::host::sim::conductor::SimConductor;
+use crate::host::{Conductor, Host};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::preview::{Item, Preview, Step};
+use crate::model::secret::Secrets;
+use crate::script::Runbook;
+use crate::script::place::{self, RunOptions, Wanted};
+use crate::testing::World;
+use crate::testing::world::Limits;
+use crate::ui;
+
+const ROOT: &str = "/project";
+const WEB: &str = r#"web: #{ image: "web:1", environment: #{ COLOUR: env("COLOUR", "red") }, secrets: ["pw"], ports: ["8080:80"], volumes: ["data:/data"] }"#;
+
+/// A machine with a project in which these files are.
+fn world(files: &[(&str, &str)]) -> World {
+    world_with(files, "red")
+}
+
+fn world_with(files: &[(&str, &str)], colour: &str) -> World {
+    let conductor = SimConductor::new(7);
+    let host = host(&conductor, files, colour);
+    let engine = SimEngine::builder(conductor.clone()).open_registry().build();
+    World { conductor, engine, host: Arc::new(host), limits: Limits::default(), seed: 7 }
+}
+
+fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> SimHost {
+    let host = SimHost::new(conductor.clone()).with_variable("COLOUR", colour).with_variable("PW", "hunter2hunter2");
+    let host = host.with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\n");
+    files.iter().fold(host, |host, (name, text)| host.with_file(format!("{ROOT}/{name}"), text.to_string()))
+}
+
+/// The same machine with other files, or another variable, on it.
+fn changed(world: &World, files: &[(&str, &str)], colour: &str) -> World {
+    let host = host(&world.conductor, files, colour);
+    for file in ["state.json", "key.json"] {
+        let path = PathBuf::from(ROOT).join(".spc/shop").join(file);
+        if let Ok(content) = world.host.read(&path) {
+            host.create_folder(path.parent().unwrap()).unwrap();
+            host.write(&path, &content, None).unwrap();
+        }
+    }
+    World { conductor: world.conductor.clone(), engine: world.engine.clone(), host: Arc::new(host), limits: world.limits, seed: world.seed }
+}
+
+fn stack(services: &str) -> String {
+    format!(
+        "const NOTHING = 0;\nlet shop = stack(\"shop\", #{{ volumes: #{{ data: #{{}} }}, secrets: #{{ pw: #{{ environment: \"PW\" }} }}, services: #{{ {services} }} }});\n"
+    )
+}
+
+fn up(services: &str) -> String {
+    stack(services) + "shop.up();\n"
+}
+
+fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
+    let host: Arc<dyn Host> = world.host.clone();
+    let place = place::find(&*host, &Wanted::default(), Path::new(ROOT))?;
+    let engine = world.engine.clone();
+    let planning = Planning {
+        host,
+        conductor: Conductor::Sim(world.conductor.clone()),
+        connector: Box::new(move || {
+            let engine: Arc<dyn Engine> = Arc::new(engine.clone());
+            async move { Ok(engine) }.boxed()
+        }),
+        secrets: Arc::new(Secrets::new()),
+        place,
+        options: RunOptions::default(),
+        command: Command { name: "spc plan".to_owned(), words: Vec::new(), help: false },
+        width: None,
+    };
+    match plan(planning, &Runbook::File(PathBuf::from(ROOT).join(file)))? {
+        Planned::Preview(preview) => Ok(preview),
+        Planned::Help(help) => panic!("{help:?}"),
+    }
+}
+
+/// What is planned; the machine is as it was before.
+fn planned(world: &World, file: &str) -> Preview {
+    let calls = world.engine.calls().len();
+    let before = (world.engine.state(), world.host.commands().len());
+    let preview = try_plan(world, file).unwrap_or_else(|error| panic!("{error:?}"));
+    let made: Vec<_> = world.engine.calls()[calls..].iter().filter(|call| call.mutates).map(|call| call.method).collect();
+    assert_eq!(made, [""; 0], "nothing is changed");
+    assert_eq!((world.engine.state(), world.host.commands().len()), before);
+    preview
+}
+
+fn text(preview: &Preview) -> String {
+    anstream::adapter::strip_str(&ui::preview::text(preview, None)).to_string()
+}
+
+/// What is planned is what is done, in the same order.
+fn planned_and_run(world: &World, file: &str) -> Preview {
+    let preview = planned(world, file);
+    let (calls, names) = (world.engine.calls().len(), names(world));
+    let ran = world.run(&PathBuf::from(ROOT).join(file), &[]);
+    assert_eq!(ran.code(), 0, "{:?}", ran.end);
+    let created = names_of_events(world);
+    let name = |target: &str| names.get(target).or_else(|| created.get(target)).cloned().unwrap_or_else(|| target.to_owned());
+    let done: Vec<String> = world.engine.calls()[calls..].iter().filter_map(|call| told(call, &name)).collect();
+    let steps: Vec<&Step> = preview.steps().filter(|step| is_compared(step)).collect();
+    let said = |step: &Step| format!("{} {}", step.action, step.object.split(" to ").next().unwrap_or_default());
+    let mut expected: Vec<String> = steps.iter().map(|step| said(step)).collect();
+    let mut found = done.clone();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected, "{}", text(&preview));
+    for step in &steps {
+        let at = |step: &Step| done.iter().position(|line| *line == said(step)).unwrap();
+        for before in steps.iter().filter(|before| step.after.contains(&before.number)) {
+            assert!(at(before) < at(step), "{} before {}", said(before), said(step));
+        }
+    }
+    preview
+}
+
+fn is_compared(step: &Step) -> bool {
+    step.changes && !matches!(step.action.as_str(), "deliver secrets to" | "write into") && !step.object.starts_with("file ")
+}
+
+/// Names by id, as they are now.
+fn names(world: &World) -> BTreeMap<String, String> {
+    let state = world.engine.state();
+    let networks = state.networks.iter().map(|network| (network.id.clone(), network.name.clone()));
+    state.containers.iter().map(|container| (container.id.clone(), container.name.clone())).chain(networks).collect()
+}
+
+/// Names by id, as they were given.
+fn names_of_events(world: &World) -> BTreeMap<String, String> {
+    let events = world.engine.past_events();
+    let created = events.iter().rev().filter(|event| event.action.as_deref() == Some("create"));
+    created.filter_map(|event| Some((event.actor.clone()?.id?, event.actor.clone()?.attributes?.get("name")?.clone()))).collect()
+}
+
+/// A call as a plan's step; nothing for spc's own affairs.
+fn told(call: &Call, name: &dyn Fn(&str) -> String) -> Option<String> {
+    let (what, action) = call.method.split_once('_')?;
+    let name = name(&call.target);
+    let known = matches!(action, "create" | "start" | "stop" | "restart" | "rename" | "remove" | "pull" | "build");
+    (call.mutates && known && what != "exec" && !name.ends_with(".spc-lock")).then(|| format!("{action} {what} {name}"))
+}
+
+#[test]
+fn a_first_up_is_planned_with_what_waits_for_what() {
+    let world = world(&[("up.rhai", &up(WEB))]);
+    let expected = "\
+up.rhai:3  up shop
+  1  pull image web:1                   not there
+  2  create network shop_default        not there
+  3  create volume shop_data            not there
+  4  create container shop-web-1        not there; its image is unknown until step 1; after 1, 2, 3
+  5  deliver secrets to container shop-web-1  not there; after 4
+  6  start container shop-web-1         not there; after 4, 5
+  7  wait until ready container shop-web-1  not there; after 6
+1 to pull, 3 to create";
+    let preview = planned_and_run(&world, "up.rhai");
+    assert_eq!(
+        text(&preview).replace("  not", " not").split_whitespace().collect::<Vec<_>>(),
+        expected.split_whitespace().collect::<Vec<_>>()
+    );
+    assert_eq!(text(&planned(&world, "up.rhai")), "nothing to do");
+}
+
+#[test]
+fn a_changed_environment_is_named_and_no_value_is() {
+    let world = world(&[("up.rhai", &up(WEB))]);
+    planned_and_run(&world, "up.rhai");
+    let world = changed(&world, &[("up.rhai", &up(WEB))], "blue");
+    let preview = planned_and_run(&world, "up.rhai");
+    let said = text(&preview);
+    assert!(said.contains("create container shop-web-1.new") && said.contains("environment COLOUR changed"), "{said}");
+    assert!(!said.contains("blue") && !said.contains("hunter2"), "{said}");
+    assert!(said.ends_with("1 to replace"), "{said}");
+    assert!(preview.steps().all(|step| !step.cause.is_empty()), "{preview:?}");
+}
+
+#[test]
+fn what_a_pull_brings_is_unknown_until_then() {
+    let pulling = stack(WEB) + "shop.pull();\nshop.up();\nprint(image(\"web:1\").inspect().Id);\n";
+    let world = world(&[("up.rhai", &up(WEB)), ("pull.rhai", &pulling)]);
+    planned_and_run(&world, "up.rhai");
+    world.engine.publish("web:1", &crate::engine::sim::ImageSpec::command(&["other"]), std::time::Duration::from_secs(1)).unwrap();
+    // As far as a plan can know the registry may have another image now.
+    let preview = planned(&world, "pull.rhai");
+    let said = text(&preview);
+    assert!(said.contains("pull image web:1"), "{said}");
+    let only_if: Vec<usize> =
+        preview.steps().filter(|step| step.only_if.as_ref().is_some_and(|it| it.known_after == 1)).map(|step| step.number).collect();
+    assert_eq!(only_if.len(), preview.steps().count() - 1, "{said}");
+    assert!(said.contains("only if the image web:1 changes, unknown until step 1"), "{said}");
+    planned_and_run(&world, "pull.rhai");
+}
+
+#[test]
+fn a_service_that_is_gone_is_removed_only_when_asked_for() {
+    let both = format!("{WEB}, other: #{{ image: \"other:1\" }}");
+    let world = world(&[
+        ("up.rhai", &up(&both)),
+        ("less.rhai", &up(WEB)),
+        ("clean.rhai", &(stack(WEB) + "shop.up((), #{ remove_orphans: true });")),
+    ]);
+    planned_and_run(&world, "up.rhai");
+    let said = text(&planned(&world, "less.rhai"));
+    assert_eq!(said, "note: shop-other-1 belongs to no described service; --remove-orphans removes it\nnothing to do");
+    let preview = planned_and_run(&world, "clean.rhai");
+    assert!(text(&preview).ends_with("1 to remove"), "{}", text(&preview));
+}
+
+#[test]
+fn scaling_up_and_down_again_is_planned_each_time() {
+    let worker = r#"worker: #{ image: "worker:1" }"#;
+    let scale = |count: u8| format!("{}shop.service(\"worker\").scale({count});\n", stack(worker));
+    let world = world(&[("up.rhai", &up(worker)), ("three.rhai", &scale(3)), ("two.rhai", &scale(2))]);
+    planned_and_run(&world, "up.rhai");
+    assert!(text(&planned_and_run(&world, "three.rhai")).ends_with("2 to create"));
+    let said = text(&planned_and_run(&world, "two.rhai"));
+    assert!(said.contains("stop container shop-worker-3") && said.contains("scale is 2") && said.ends_with("1 to remove"), "{said}");
+}
+
+#[test]
+fn down_is_planned_and_a_second_one_has_nothing_to_do() {
+    let world = world(&[
+        ("up.rhai", &up(WEB)),
+        ("down.rhai", "stack(\"shop\", #{ services: #{ web: #{ image: \"web:1\" } } }).down(#{ volumes: true });"),
+    ]);
+    planned_and_run(&world, "up.rhai");
+    assert!(text(&planned_and_run(&world, "down.rhai")).ends_with("3 to remove"));
+    assert_eq!(text(&planned(&world, "down.rhai")), "nothing to do");
+}
+
+#[test]
+fn an_answer_that_nobody_knows_is_told_at_the_line_that_looks_at_it() {
+    let code = "let asked = shop.service(\"web\").exec(\"date\", #{ check: false });\nprint(\"x\");\nif asked.ok {\n    fs::write(\"done\", \"x\");\n}\nsh([\"git\", \"tag\"]);\nif !confirm(\"Sure?\") { fail(\"failed\", \"no\"); }\n";
+    let world = world(&[("up.rhai", &up(WEB)), ("ask.rhai", &(stack(WEB) + code))]);
+    planned_and_run(&world, "up.rhai");
+    let expected = "\
+ask.rhai:3
+  1  run command /bin/sh -c date in container shop-web-1  asked for in line 3
+ask.rhai:5: from here on it depends on the command \"/bin/sh -c date\" in the container shop-web-1 (step 1); assumed: it ends with code 0 and prints nothing
+ask.rhai:6
+  2  write file done                                      asked for in line 6
+ask.rhai:8
+  3  run command git tag                                  asked for in line 8
+ask.rhai:9: from here on it depends on the question \"Sure?\"; assumed: yes
+2 to run, 1 to write";
+    assert_eq!(text(&planned(&world, "ask.rhai")), expected);
+    assert!(world.host.info(Path::new("/project/done")).is_err());
+}
+
+#[test]
+fn where_nothing_more_can_be_known_the_plan_ends_and_says_so() {
+    let code = "let count = shop.service(\"web\").exec(\"wc\").int();\nshop.down();\n";
+    let world = world(&[("up.rhai", &up(WEB)), ("count.rhai", &(stack(WEB) + code)), ("wrong.rhai", &(stack(WEB) + "nonsense();\n"))]);
+    planned_and_run(&world, "up.rhai");
+    let preview = planned(&world, "count.rhai");
+    let said = text(&preview);
+    assert!(said.contains("the plan ends at count.rhai:3: \"\" is not an integer"), "{said}");
+    assert_eq!(try_plan(&world, "wrong.rhai").unwrap_err().message, "There is no function nonsense()");
+}
+
+#[test]
+fn a_job_that_is_waited_for_is_taken_to_end_well() {
+    let services =
+        r#"job: #{ image: "job:1" }, web: #{ image: "web:1", depends_on: #{ job: #{ condition: "service_completed_successfully" } } }"#;
+    let world = world(&[("up.rhai", &up(services))]);
+    let preview = planned(&world, "up.rhai");
+    assert!(text(&preview).contains("wait until completed container shop-job-1"), "{}", text(&preview));
+    assert!(preview.ends.is_none());
+}
+
+#[test]
+fn a_one_off_container_ends_and_what_it_prints_is_unknown() {
+    let world = world(&[("run.rhai", "let out = run(\"tool:1\", [\"version\"]).stdout;\nprint(out);\n")]);
+    let preview = planned(&world, "run.rhai");
+    let said = text(&preview);
+    assert!(said.contains("pull image tool:1") && said.contains("start container project-run-run-"), "{said}");
+    assert!(preview.items.iter().any(|item| matches!(item, Item::Assumption(it) if it.assumed.contains("code 0"))), "{said}");
+}
+
+#[test]
+fn what_waits_for_ever_ends_the_plan() {
+    let world = world(&[("wait.rhai", "loop { sleep(\"1h\"); }\n")]);
+    let said = text(&planned(&world, "wait.rhai"));
+    assert!(said.contains("the plan ends at wait.rhai:1: it waits for what a plan can't know"), "{said}");
+}

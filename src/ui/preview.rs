@@ -1,0 +1,124 @@
+//! A plan for people: by the runbook's lines, each step with its cause.
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::line::Line;
+use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
+use crate::model::preview::{Assumption, Call, Item, Known, OnlyIf, Preview, Step};
+use crate::model::visible::visible_line;
+
+/// What a step does may be so wide before its cause has to stand on a line of its own.
+const WIDEST: usize = 72;
+/// The fewest columns a line is cut to.
+const NARROWEST: usize = 40;
+/// Kinds of the summary that are told first, in this order.
+const ORDER: [&str; 9] = ["pull", "build", "create", "replace", "start", "restart", "stop", "remove", "run"];
+
+const PLAIN: Style = Style::new();
+const CHANGE: Style = AnsiColor::Cyan.on_default();
+
+/// The plan as text with styles, without a line end at its end; fitted to `width` columns, if given.
+pub fn text(preview: &Preview, width: Option<usize>) -> String {
+    let mut lines = Vec::new();
+    let numbers = preview.steps().last().map_or(1, |step| step.number.to_string().len());
+    let columns = preview.steps().map(|step| what(step).width()).filter(|columns| *columns <= WIDEST).max().unwrap_or(0);
+    let layout = Layout { numbers, columns, width: width.map(|width| width.max(NARROWEST)) };
+    for item in &preview.items {
+        match item {
+            Item::Call(call) => layout.call(call, &mut lines),
+            Item::Assumption(assumption) => lines.push(styled(WARNING, &assumed(assumption))),
+        }
+    }
+    for note in &preview.notes {
+        lines.push(format!("{} {}", styled(WARNING, "note:"), visible_line(note)));
+    }
+    if let Some(ends) = &preview.ends {
+        let at = ends.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+        lines.push(format!("{} {}", styled(FAILURE, &format!("the plan ends{at}:")), visible_line(&ends.message)));
+    }
+    lines.push(styled(if preview.changes() { SUBJECT } else { SUCCESS }, &summary(preview)));
+    lines.join("\n")
+}
+
+/// `2 to create, 1 to replace; 5 steps only if an image changes`.
+fn summary(preview: &Preview) -> String {
+    if !preview.changes() {
+        return if preview.ends.is_some() { "nothing to do up to here" } else { "nothing to do" }.to_owned();
+    }
+    let place = |kind: &str| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
+    let mut kinds: Vec<(&String, &usize)> = preview.summary.iter().collect();
+    kinds.sort_by_key(|(kind, _)| (place(kind), *kind));
+    let mut text = kinds.iter().map(|(kind, count)| format!("{count} to {kind}")).collect::<Vec<_>>().join(", ");
+    if text.is_empty() {
+        let count = preview.steps().filter(|step| step.changes).count();
+        text = format!("{count} {}", if count == 1 { "step" } else { "steps" });
+    }
+    match preview.conditional {
+        0 => text,
+        1 => format!("{text}; 1 step depends on an image that is not known yet"),
+        count => format!("{text}; {count} steps depend on an image that is not known yet"),
+    }
+}
+
+fn assumed(assumption: &Assumption) -> String {
+    let at = assumption.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
+    let step = assumption.step.map_or_else(String::new, |step| format!(" (step {step})"));
+    format!("{at}from here on it depends on {}{step}; assumed: {}", visible_line(&assumption.answer_of), assumption.assumed)
+}
+
+fn what(step: &Step) -> String {
+    format!("{} {}", step.action, step.object)
+}
+
+/// Why, and on what it depends.
+fn why(step: &Step) -> String {
+    let mut parts = vec![step.cause.clone()];
+    if let Some(OnlyIf { image, known_after, changed }) = &step.only_if {
+        let how = if *changed { "changes" } else { "does not change" };
+        parts.push(format!("only if the image {image} {how}, unknown until step {known_after}"));
+    } else if let Some(Known::Until(known_after)) = step.image.as_ref().map(|image| &image.id) {
+        parts.push(format!("its image is unknown until step {known_after}"));
+    }
+    if !step.after.is_empty() {
+        let after: Vec<String> = step.after.iter().map(usize::to_string).collect();
+        parts.push(format!("after {}", after.join(", ")));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
+}
+
+struct Layout {
+    numbers: usize,
+    columns: usize,
+    width: Option<usize>,
+}
+
+impl Layout {
+    fn call(&self, call: &Call, lines: &mut Vec<String>) {
+        let at = call.at.as_ref().map_or_else(|| "the runbook".to_owned(), ToString::to_string);
+        let verb = [call.verb.as_deref(), call.project.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        lines.push(
+            Line::default().then(SUBJECT, &at).then(PLAIN, if verb.is_empty() { "" } else { "  " }).then(PLAIN, &verb).fitted(usize::MAX),
+        );
+        for step in &call.steps {
+            self.step(step, lines);
+        }
+    }
+
+    fn step(&self, step: &Step, lines: &mut Vec<String>) {
+        let style = if step.changes { CHANGE } else { ASIDE };
+        let number = format!("{:>width$}  ", step.number, width = self.numbers + 2);
+        let rest = self.columns.max(what(step).width()) - step.action.width();
+        let line =
+            |columns| Line::default().then(ASIDE, &number).then(style, &step.action).column(PLAIN, &format!(" {}", step.object), columns);
+        let why = why(step);
+        let wide = number.width() + step.action.width() + rest + 2 + why.width();
+        if self.width.is_some_and(|width| wide > width) {
+            lines.push(line(rest).fitted(usize::MAX));
+            lines.push(format!("{}{}", " ".repeat(number.width() + 2), styled(ASIDE, &visible_line(&why))));
+        } else {
+            lines.push(line(rest).then(PLAIN, "  ").then(ASIDE, &why).fitted(usize::MAX));
+        }
+    }
+}

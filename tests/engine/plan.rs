@@ -1,0 +1,256 @@
+//! `spc plan` on a real engine: it touches nothing, and the run behind a recording relay does what was planned.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use similar_asserts::assert_eq;
+
+use super::docker::{docker, try_docker};
+use super::images::{busybox, image};
+use super::project::Project;
+use super::relay::{Relay, Request};
+
+/// A step of a plan, as far as it changes the engine.
+#[derive(Debug, Clone)]
+struct Step {
+    number: u64,
+    /// `create container spct-plan-web-1`.
+    what: String,
+    cause: String,
+    after: Vec<u64>,
+}
+
+struct Trial {
+    project: Project,
+    relay: Relay,
+    _folder: tempfile::TempDir,
+}
+
+impl Trial {
+    fn of(project: Project) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { relay: Relay::at_socket(folder.path()), project, _folder: folder }
+    }
+
+    /// The steps that are planned. Nothing is changed by asking for them, here or on the engine.
+    fn plan(&self, words: &[&str]) -> (Vec<Step>, Value) {
+        let files = digest(self.project.path(""));
+        self.relay.take();
+        let ended = self.project.spc(&["plan", "--json"]).args(words).env("DOCKER_HOST", self.relay.docker_host()).ends(0);
+        let asked = self.relay.take();
+        let posted: Vec<&String> = asked.iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD ")).collect();
+        assert_eq!(posted, Vec::<&String>::new());
+        assert_eq!(digest(self.project.path("")), files, "files are as they were");
+        let plan: Value =
+            ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|it| it["event"] == "plan").unwrap();
+        assert_eq!(plan["ends"], Value::Null, "{plan:#}");
+        let steps = plan["items"].as_array().unwrap().iter().flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
+        let steps = steps.filter(|step| step["changes"] == true).map(|step| Step {
+            number: step["number"].as_u64().unwrap(),
+            what: format!("{} {}", step["action"].as_str().unwrap(), step["object"].as_str().unwrap()),
+            cause: step["cause"].as_str().unwrap().to_owned(),
+            after: step["after"].as_array().unwrap().iter().filter_map(Value::as_u64).collect(),
+        });
+        (steps.collect(), plan)
+    }
+
+    /// Plans a runbook and runs it: what is done is what was planned, in the same causal order.
+    fn plan_and_run(&self, words: &[&str]) -> Vec<Step> {
+        let (steps, plan) = self.plan(words);
+        assert!(steps.iter().all(|step| !step.cause.is_empty()), "{steps:?}");
+        let before = container_names();
+        self.project.spc(&["run"]).args(words).env("DOCKER_HOST", self.relay.docker_host()).within(Duration::from_secs(300)).ends(0);
+        let done = done(&self.relay.take_whole(), &before);
+        let wanted: Vec<&Step> = steps.iter().filter(|step| on_engine(&step.what)).collect();
+        let (mut found, mut expected) = (done.clone(), wanted.iter().map(|step| shortened(&step.what)).collect::<Vec<_>>());
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{plan:#}");
+        for step in &wanted {
+            let at = |step: &Step| done.iter().position(|line| *line == shortened(&step.what)).unwrap();
+            for before in wanted.iter().filter(|before| step.after.contains(&before.number)) {
+                assert!(at(before) < at(step), "{} before {}: {done:?}", before.what, step.what);
+            }
+        }
+        steps
+    }
+
+    fn nothing(&self, words: &[&str]) {
+        assert!(self.plan(words).0.is_empty());
+        let spc = self.project.spc(&["plan", "--exit-code"]).args(words);
+        spc.ends(0).printed(&["nothing to do"]);
+    }
+}
+
+/// Whether a step is a request of its own to the engine that these tests compare.
+fn on_engine(what: &str) -> bool {
+    !what.starts_with("write ") && !what.starts_with("make ") && !what.starts_with("append ")
+}
+
+/// Without what the request does not say.
+fn shortened(what: &str) -> String {
+    what.split(" to ").next().unwrap_or_default().replace("deliver secrets", "deliver")
+}
+
+fn container_names() -> BTreeMap<String, String> {
+    let list = docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]);
+    list.lines().filter_map(|line| line.split_once(' ')).map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
+}
+
+/// The changes among requests, as a plan says them: without spc's lock, the engine's bookkeeping and health checks.
+fn done(requests: &[Request], before: &BTreeMap<String, String>) -> Vec<String> {
+    let after = container_names();
+    let created: Vec<String> =
+        requests.iter().filter_map(|request| request.line.split_once("/containers/create?").map(|(_, rest)| query(rest, "name"))).collect();
+    let name = |id: &str| {
+        before.get(id).cloned().unwrap_or_else(|| {
+            let name = after.get(id).cloned().unwrap_or_else(|| id.to_owned());
+            let new = format!("{name}.new");
+            if created.contains(&new) { new } else { name }
+        })
+    };
+    requests.iter().filter_map(|request| one(request, &name)).filter(|line| !line.ends_with(".spc-lock")).collect()
+}
+
+fn query(text: &str, key: &str) -> String {
+    let value = text.split('&').find_map(|part| part.strip_prefix(&format!("{key}="))).unwrap_or_default();
+    value.replace("%3A", ":").replace("%2F", "/")
+}
+
+fn one(request: &Request, name: &dyn Fn(&str) -> String) -> Option<String> {
+    let (method, path) = request.line.split_once(' ')?;
+    let path = path.split_once("/v1.").map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, rest)| rest));
+    let (path, rest) = path.trim_start_matches('/').split_once('?').unwrap_or((path.trim_start_matches('/'), ""));
+    let parts: Vec<&str> = path.split('/').collect();
+    let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    Some(match (method, parts.as_slice()) {
+        ("POST", ["containers", "create"]) => format!("create container {}", query(rest, "name")),
+        ("POST", ["containers", id, action @ ("start" | "stop" | "restart" | "rename")]) => format!("{action} container {}", name(id)),
+        ("DELETE", ["containers", id]) => format!("remove container {}", name(id)),
+        ("POST", ["containers", id, "exec"]) => {
+            let words: Vec<&str> = body["Cmd"].as_array()?.iter().filter_map(Value::as_str).collect();
+            if !words.concat().contains("manage.py") {
+                return None;
+            }
+            format!("run command {} in container {}", words.join(" "), name(id))
+        }
+        ("PUT", ["containers", id, "archive"]) if !name(id).ends_with(".spc-lock") => "deliver".to_owned(),
+        ("POST", ["networks", "create"]) => format!("create network {}", body["Name"].as_str()?),
+        ("POST", ["volumes", "create"]) => format!("create volume {}", body["Name"].as_str()?),
+        ("DELETE", ["networks", id]) => format!("remove network {}", if id.len() == 64 { "?" } else { id }),
+        ("DELETE", ["volumes", volume]) => format!("remove volume {volume}"),
+        ("POST", ["images", "create"]) if rest.contains("fromImage") => "pull image".to_owned(),
+        ("POST", ["build"]) => format!("build image {}", query(rest, "t")),
+        _ => return None,
+    })
+}
+
+/// What is in a folder: paths, contents.
+fn digest(folder: impl AsRef<Path>) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.as_ref().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A stack of a service with a volume, its variables in a file, and a worker.
+fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
+    let sleeps = |image: &str| format!(r#"image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s""#);
+    let more = if worker { format!("worker: #{{ {} }},", sleeps(busybox())) } else { String::new() };
+    project.stack(&format!(
+        r#"volumes: #{{ data: #{{}} }},
+        services: #{{
+            web: #{{ {}, environment: #{{ COLOUR: "{colour}" }}, env_file: ["web.env"], volumes: ["data:/data"], healthcheck: #{{ test: "true", interval: "1h" }} }},
+            {more}
+        }}"#,
+        sleeps(image)
+    ));
+}
+
+#[test]
+fn what_is_planned_is_what_is_done() {
+    let project = Project::new("plan");
+    project.file("web.env", "SIZE=1\n");
+    let own = format!("local/{}:1", project.name);
+    docker(&["tag", busybox(), &own]);
+    describe(&project, &own, "red", true);
+    let trial = Trial::of(project);
+    let project = &trial.project;
+    let up = ["scripts/up.rhai"];
+    let causes = |steps: &[Step]| steps.iter().map(|step| step.cause.clone()).collect::<Vec<_>>();
+
+    let first = trial.plan_and_run(&up);
+    assert!(causes(&first).iter().all(|cause| cause == "not there"), "{first:?}");
+    trial.nothing(&up);
+
+    describe(project, &own, "blue-of-a-test", true);
+    let (steps, plan) = trial.plan(&up);
+    assert!(causes(&steps).contains(&"environment COLOUR changed".to_owned()) && !plan.to_string().contains("blue-of-a-test"), "{plan:#}");
+    project.spc(&["plan", "--exit-code", "scripts/up.rhai"]).ends(3).printed(&["environment COLOUR changed", "1 to replace"]);
+    trial.plan_and_run(&up);
+
+    docker(&["tag", &image("other", &["CMD [\"sh\"]", "LABEL other=1"]), &own]);
+    assert!(causes(&trial.plan_and_run(&up)).contains(&"image changed".to_owned()));
+
+    project.file("web.env", "SIZE=2\n");
+    assert!(causes(&trial.plan_and_run(&up)).contains(&"environment SIZE changed".to_owned()));
+
+    for (count, number) in [(3, 2), (2, 1)] {
+        let file = format!("scripts/scale{count}.rhai");
+        project.file(&file, &format!("import \"stack\" as app;\napp::describe().service(\"worker\").scale({count});\n"));
+        let steps = trial.plan_and_run(&[&file]);
+        assert_eq!(steps.iter().filter(|step| step.what.contains(" container spct-plan-worker-")).count(), 2 * number, "{steps:?}");
+        trial.nothing(&up);
+    }
+
+    describe(project, &own, "blue-of-a-test", false);
+    trial.nothing(&up);
+    let steps = trial.plan_and_run(&["--remove-orphans", "scripts/up.rhai"]);
+    assert!(steps.iter().all(|step| step.cause == "no longer described"), "{steps:?}");
+
+    let (steps, _) = trial.plan(&["scripts/down.rhai"]);
+    let down: Vec<&str> = steps.iter().map(|step| step.what.as_str()).collect();
+    assert_eq!(
+        down,
+        [
+            "stop container spct-plan-web-1",
+            "remove container spct-plan-web-1",
+            "remove network spct-plan_default",
+            "remove volume spct-plan_data"
+        ]
+    );
+    project.spc(&["run", "scripts/down.rhai"]).ends(0);
+    assert!(super::docker::objects("spct-plan").is_empty());
+    trial.nothing(&["scripts/down.rhai"]);
+    let _ = try_docker(&["rmi", &own]);
+}
+
+#[test]
+fn a_database_is_planned_up_to_what_nobody_can_know() {
+    let trial = Trial::of(Project::reference("plan-db"));
+    let (_, plan) = trial.plan(&["scripts/db_init.rhai"]);
+    let assumed: Vec<String> = plan["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["kind"] == "assumption")
+        .map(|item| item["answer_of"].to_string())
+        .collect();
+    assert!(assumed[0].contains("makemigrations --check"), "{plan:#}");
+    let text = trial.project.spc(&["plan", "scripts/db_init.rhai"]).ends(0);
+    text.printed(&["from here on it depends on the command", "scripts/database.rhai:", "it ends with code 0 and prints nothing"]);
+    trial.plan_and_run(&["scripts/db_init.rhai"]);
+    trial.nothing(&["scripts/db_init.rhai"]);
+}
