@@ -60,7 +60,7 @@ impl Trial {
     fn plan_and_run(&self, words: &[&str]) -> Vec<Step> {
         let (steps, plan) = self.plan(words);
         assert!(steps.iter().all(|step| !step.cause.is_empty()), "{steps:?}");
-        let before = container_names();
+        let before = names();
         self.project.spc(&["run"]).args(words).env("DOCKER_HOST", self.relay.docker_host()).within(Duration::from_secs(300)).ends(0);
         let done = done(&self.relay.take_whole(), &before);
         let wanted: Vec<&Step> = steps.iter().filter(|step| on_engine(&step.what)).collect();
@@ -94,19 +94,21 @@ fn shortened(what: &str) -> String {
     what.split(" to ").next().unwrap_or_default().replace("deliver secrets", "deliver")
 }
 
-fn container_names() -> BTreeMap<String, String> {
-    let list = docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]);
+fn names() -> BTreeMap<String, String> {
+    let containers = docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]);
+    let list = containers + &docker(&["network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"]);
     list.lines().filter_map(|line| line.split_once(' ')).map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
 }
 
 /// The changes among requests, as a plan says them: without spc's lock, the engine's bookkeeping and health checks.
 fn done(requests: &[Request], before: &BTreeMap<String, String>) -> Vec<String> {
-    let after = container_names();
+    let after = names();
     let created: Vec<String> =
         requests.iter().filter_map(|request| request.line.split_once("/containers/create?").map(|(_, rest)| query(rest, "name"))).collect();
     let name = |id: &str| {
         before.get(id).cloned().unwrap_or_else(|| {
-            let name = after.get(id).cloned().unwrap_or_else(|| id.to_owned());
+            // What came and went is the lock.
+            let name = after.get(id).cloned().unwrap_or_else(|| "the.spc-lock".to_owned());
             let new = format!("{name}.new");
             if created.contains(&new) { new } else { name }
         })
@@ -139,7 +141,7 @@ fn one(request: &Request, name: &dyn Fn(&str) -> String) -> Option<String> {
         ("PUT", ["containers", id, "archive"]) if !name(id).ends_with(".spc-lock") => "deliver".to_owned(),
         ("POST", ["networks", "create"]) => format!("create network {}", body["Name"].as_str()?),
         ("POST", ["volumes", "create"]) => format!("create volume {}", body["Name"].as_str()?),
-        ("DELETE", ["networks", id]) => format!("remove network {}", if id.len() == 64 { "?" } else { id }),
+        ("DELETE", ["networks", id]) => format!("remove network {}", name(id)),
         ("DELETE", ["volumes", volume]) => format!("remove volume {volume}"),
         ("POST", ["images", "create"]) if rest.contains("fromImage") => "pull image".to_owned(),
         ("POST", ["build"]) => format!("build image {}", query(rest, "t")),
@@ -220,7 +222,7 @@ fn what_is_planned_is_what_is_done() {
     let steps = trial.plan_and_run(&["--remove-orphans", "scripts/up.rhai"]);
     assert!(steps.iter().all(|step| step.cause == "no longer described"), "{steps:?}");
 
-    let (steps, _) = trial.plan(&["scripts/down.rhai"]);
+    let steps = trial.plan_and_run(&["scripts/down.rhai"]);
     let down: Vec<&str> = steps.iter().map(|step| step.what.as_str()).collect();
     assert_eq!(
         down,
@@ -231,7 +233,6 @@ fn what_is_planned_is_what_is_done() {
             "remove volume spct-plan_data"
         ]
     );
-    project.spc(&["run", "scripts/down.rhai"]).ends(0);
     assert!(super::docker::objects("spct-plan").is_empty());
     trial.nothing(&["scripts/down.rhai"]);
     let _ = try_docker(&["rmi", &own]);

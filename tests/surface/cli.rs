@@ -15,6 +15,7 @@ fn help_names_every_verb_and_option() {
 
             Commands:
               run     Run a runbook
+              plan    Show what a runbook would do to the engine as it stands, and do nothing
               repl    Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
               check   Read scripts and tell what is wrong in them, without running anything
               test    Test runbooks: every function test_… of the files …_test.rhai, each on a simulated

@@ -15,6 +15,7 @@ mod interrupts;
 mod json;
 mod modules;
 mod output;
+mod plan;
 mod policy;
 mod project;
 mod prompt;

@@ -299,3 +299,22 @@ fn what_waits_for_ever_ends_the_plan() {
     let said = text(&planned(&world, "wait.rhai"));
     assert!(said.contains("the plan ends at wait.rhai:1: it waits for what a plan can't know"), "{said}");
 }
+
+/// So many services, each with a variable.
+fn many(count: usize, level: u8) -> String {
+    format!(
+        "let services = #{{}};\nfor number in 1..={count} {{ services[`s${{number}}`] = #{{ image: `image:${{number % 20}}`, environment: #{{ LEVEL: \"{level}\" }} }}; }}\nstack(\"shop\", #{{ services: services }}).up();\n"
+    )
+}
+
+#[test]
+fn a_large_stack_costs_the_live_engine_as_many_calls_as_a_small_one() {
+    let calls = |count: usize| {
+        let world = world(&[("up.rhai", &many(count, 1)), ("less.rhai", &many(1, 1))]);
+        assert_eq!(world.run(Path::new("/project/up.rhai"), &[]).code(), 0);
+        let before = world.engine.calls().len();
+        assert_eq!(text(&planned(&world, "up.rhai")), "nothing to do");
+        world.engine.calls().len() - before
+    };
+    assert_eq!((calls(3), calls(60)), (4, 4));
+}
