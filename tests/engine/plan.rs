@@ -91,12 +91,15 @@ fn on_engine(what: &str) -> bool {
 
 /// Without what the request does not say.
 fn shortened(what: &str) -> String {
-    what.split(" to ").next().unwrap_or_default().replace("deliver secrets", "deliver")
+    match what.strip_prefix("deliver secrets to ") {
+        Some(container) => format!("deliver {container}"),
+        None => what.split(" to ").next().unwrap_or_default().to_owned(),
+    }
 }
 
 fn names() -> BTreeMap<String, String> {
     let containers = docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]);
-    let list = containers + &docker(&["network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"]);
+    let list = [containers, docker(&["network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"])].concat();
     list.lines().filter_map(|line| line.split_once(' ')).map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
 }
 
@@ -138,7 +141,7 @@ fn one(request: &Request, name: &dyn Fn(&str) -> String) -> Option<String> {
             }
             format!("run command {} in container {}", words.join(" "), name(id))
         }
-        ("PUT", ["containers", id, "archive"]) if !name(id).ends_with(".spc-lock") => "deliver".to_owned(),
+        ("PUT", ["containers", id, "archive"]) if !name(id).ends_with(".spc-lock") => format!("deliver container {}", name(id)),
         ("POST", ["networks", "create"]) => format!("create network {}", body["Name"].as_str()?),
         ("POST", ["volumes", "create"]) => format!("create volume {}", body["Name"].as_str()?),
         ("DELETE", ["networks", id]) => format!("remove network {}", name(id)),
