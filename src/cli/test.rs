@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Common;
 use super::session::Session;
+use super::sweep;
 use crate::host::{Conductor, FileSink, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::parse_duration;
@@ -24,7 +25,7 @@ use crate::ui::verdicts::{self, Verdicts};
 /// virtual time.
 #[derive(Args)]
 pub struct Test {
-    /// Files and folders to look for tests in [default: the folder of spc.toml]
+    /// Files and folders to look for tests in [default: the folder of spc.toml]; of a crash sweep, the runbook's own options
     paths: Vec<PathBuf>,
     /// Only tests whose full name, file::function, contains this; may be given several times
     #[arg(short = 'k', long = "filter", value_name = "TEXT")]
@@ -56,6 +57,8 @@ pub struct Test {
     /// Calls of the engine after which a test has failed
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().calls, value_parser = clap::value_parser!(u64).range(1..))]
     max_calls: u64,
+    #[command(flatten)]
+    sweep: sweep::Sweep,
 }
 
 /// Runs them; the exit code.
@@ -66,11 +69,15 @@ pub fn main(common: &Common, test: &Test) -> u8 {
 }
 
 fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Diagnostic>> {
-    refuse_engines(common)?;
+    refuse_engines(common, test.sweep.runbook.is_some())?;
     let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let (root, policy) = place::project_of(&*session.host, &current)?;
     let root = root.unwrap_or_else(|| current.clone());
     let subject = Subject { host: session.host.clone(), directory: policy.project_directory().to_path_buf(), root: root.clone() };
+    if let Some(runbook) = &test.sweep.runbook {
+        let rest = sweep::Rest { words: &test.paths, seed: test.seed, jobs: jobs(test) };
+        return sweep::execute(session, common, &test.sweep, runbook, subject, &rest);
+    }
     let paths = if test.paths.is_empty() { vec![root] } else { test.paths.iter().map(|path| current.join(path)).collect() };
     let files = discover(&*session.host, &paths).map_err(plain)?;
     if let Some(outside) = files.iter().find(|file| !file.starts_with(&subject.root)) {
@@ -119,13 +126,13 @@ fn failure(summary: &Summary) -> Failure {
 }
 
 /// A test has a machine of its own: what names another would only seem to count.
-fn refuse_engines(common: &Common) -> Result<(), Box<Diagnostic>> {
+fn refuse_engines(common: &Common, sweeps: bool) -> Result<(), Box<Diagnostic>> {
     let given = [
         ("--host", common.host.is_some()),
         ("--context", common.context.is_some()),
-        ("--env-file", !common.env_file.is_empty()),
+        ("--env-file", !sweeps && !common.env_file.is_empty()),
         ("--project", common.project.is_some()),
-        ("--yes", common.yes),
+        ("--yes", !sweeps && common.yes),
     ];
     match given.iter().find(|(_, given)| *given) {
         None => Ok(()),
@@ -136,14 +143,17 @@ fn refuse_engines(common: &Common) -> Result<(), Box<Diagnostic>> {
     }
 }
 
+fn jobs(test: &Test) -> usize {
+    test.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
 fn manner(test: &Test) -> Manner {
-    let jobs = test.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     Manner {
         seed: test.seed,
         seeds: test.seeds,
         filters: test.filters.clone(),
         fail_fast: test.fail_fast,
-        jobs,
+        jobs: jobs(test),
         limits: Limits { time: test.max_time, operations: test.max_operations, calls: test.max_calls },
     }
 }

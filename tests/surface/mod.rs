@@ -23,5 +23,6 @@ mod questions;
 mod repl;
 mod runbooks;
 mod secrets;
+mod sweep;
 mod tables;
 mod testing;

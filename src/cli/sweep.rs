@@ -1,0 +1,190 @@
+//! `spc test --crash-sweep`: a runbook that is killed at one point after the other, and run again.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Common;
+use super::session::Session;
+use crate::host::Host;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Failure, Kind};
+use crate::script::place::plain;
+use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, Stage, Task, sweep};
+use crate::testing::world::Subject;
+use crate::ui::terminal::{FAILURE, styled};
+
+/// What a `.env` is taken from where `--env-file` names none.
+const EXAMPLE: &str = ".env.example";
+
+/// Options of a crash sweep.
+#[derive(Args)]
+#[command(next_help_heading = "Crash sweep")]
+pub struct Sweep {
+    /// Kill this runbook at one engine call after the other, and at what it changes on the host, each time run it again, and
+    /// compare what is there then with what an undisturbed run leaves; its own options stand behind --
+    #[arg(id = "crash-sweep", long = "crash-sweep", value_name = "RUNBOOK", conflicts_with_all = ["filters", "list", "fail_fast", "seeds", "junit"])]
+    pub runbook: Option<PathBuf>,
+    /// A runbook with its words that is run before, undisturbed: "scripts/up.rhai --target production"; may be given several times
+    #[arg(long, value_name = "COMMAND", requires = "crash-sweep")]
+    after: Vec<String>,
+    /// Kill before and after every call, not at the changes and once at each kind of what only looks
+    #[arg(long, requires = "crash-sweep")]
+    all: bool,
+    /// Kill so many of the recovering runs too, at points that follow from the seed
+    #[arg(long, value_name = "COUNT", default_value_t = RECOVERIES, requires = "crash-sweep")]
+    recoveries: usize,
+    /// Kill at this point alone: 17:after, or 17:after,3:before to kill the recovering run too
+    #[arg(long, value_name = "POINT", requires = "crash-sweep", conflicts_with_all = ["all", "recoveries"])]
+    at: Option<At>,
+}
+
+/// A point, and one of the run after it.
+#[derive(Debug, Clone, Copy)]
+struct At(Point, Option<Point>);
+
+impl std::str::FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(',') {
+            Some((first, second)) => Ok(Self(first.parse()?, Some(second.parse()?))),
+            None => Ok(Self(text.parse()?, None)),
+        }
+    }
+}
+
+/// What the verb's other options say.
+pub struct Rest<'a> {
+    pub words: &'a [PathBuf],
+    pub seed: u64,
+    pub jobs: usize,
+}
+
+/// Sweeps a runbook.
+pub fn execute(
+    session: &Session,
+    common: &Common,
+    sweep_options: &Sweep,
+    runbook: &Path,
+    subject: Subject,
+    rest: &Rest<'_>,
+) -> Result<(), Box<Diagnostic>> {
+    let host = session.host.clone();
+    let current = crate::script::place::current_folder(&*host, &common.wanted()).map_err(plain)?;
+    let mut words: Vec<String> = rest.words.iter().map(|word| word.display().to_string()).collect();
+    if common.yes {
+        words.push("--yes".to_owned());
+    }
+    let mut stage = Stage::new(subject.clone());
+    stage.env_file = env_file(&*host, common, &current, &subject.directory).map_err(plain)?;
+    for command in &sweep_options.after {
+        let mut words = shell_words::split(command)
+            .map_err(|_| plain(Failure::usage(format!("--after \"{command}\" has a quote that is never closed"))))?;
+        if words.is_empty() {
+            return Err(plain(Failure::usage("--after is empty: it names a runbook")));
+        }
+        let path = words.remove(0);
+        stage.before.push(task(&*host, &current, &subject, Path::new(&path), words).map_err(plain)?);
+    }
+    let task = task(&*host, &current, &subject, runbook, words).map_err(plain)?;
+    let options = Options {
+        seed: rest.seed,
+        all: sweep_options.all,
+        recoveries: sweep_options.recoveries,
+        jobs: rest.jobs,
+        at: sweep_options.at.map(|At(first, second)| (first, second)),
+        ..Options::default()
+    };
+    let runtime = Session::runtime().map_err(plain)?;
+    Session::listen_for_interrupts(runtime.handle(), options.cancel.clone(), session.terminal.clone()).map_err(plain)?;
+    let begun = host.monotonic();
+    let shown = !common.quiet && !common.json && session.terminal.size().is_some();
+    let progress = |done: usize, total: usize| {
+        if shown {
+            session.terminal.show(&[format!("{}: {done} of {total}", task.words())]);
+        }
+    };
+    let report = sweep(&stage, &task, &options, &progress);
+    if shown {
+        session.terminal.leave(&[]);
+    }
+    let report = report?;
+    let took = host.monotonic().saturating_sub(begun);
+    for finding in &report.findings {
+        if common.json {
+            session.terminal.data(&finding.json().to_string());
+        } else {
+            session.terminal.out(&text(finding, &again(finding, runbook, common, sweep_options, rest)));
+        }
+    }
+    let summary = format!("{} ({:.1} s)", report.summary(), took.as_secs_f64());
+    if common.json {
+        session.terminal.data(&report.json().to_string());
+    } else {
+        report.notes().iter().for_each(|note| session.note(note));
+    }
+    if report.interrupted {
+        return Err(plain(Failure::new(Kind::Interrupted, summary)));
+    }
+    if !report.findings.is_empty() {
+        return Err(plain(Failure::new(Kind::Failed, summary)));
+    }
+    if !common.json {
+        session.terminal.out(&summary);
+    }
+    Ok(())
+}
+
+fn task(host: &dyn Host, current: &Path, subject: &Subject, path: &Path, words: Vec<String>) -> Result<Task, Failure> {
+    let path = host
+        .canonicalize(&current.join(path))
+        .map_err(|_| Failure::new(Kind::NotFound, format!("There is no runbook \"{}\"", path.display())))?;
+    if !path.starts_with(&subject.root) {
+        let failure = Failure::usage(format!("\"{}\" is outside of the project", path.display()));
+        return Err(failure.hint("-C names the folder of its own project"));
+    }
+    Ok(Task { path, words })
+}
+
+/// What stands in the `.env` that the simulated machine has: of the files that are named, or of the project's example. One that is
+/// empty is none.
+fn env_file(host: &dyn Host, common: &Common, current: &Path, directory: &Path) -> Result<Option<bytes::Bytes>, Failure> {
+    let mut content = Vec::new();
+    if common.env_file.is_empty() {
+        content.extend(host.read(&directory.join(EXAMPLE)).unwrap_or_default());
+    }
+    for file in &common.env_file {
+        content.extend(host.read(&current.join(file))?);
+        content.push(b'\n');
+    }
+    Ok(content.iter().any(|byte| !byte.is_ascii_whitespace()).then(|| content.into()))
+}
+
+fn text(finding: &Finding, again: &str) -> String {
+    let lines = finding.lines().into_iter().map(|line| format!("\n    {line}")).collect::<String>();
+    format!("{} {}{lines}\n    again with: {again}", styled(FAILURE, "FAILED"), finding.title())
+}
+
+/// The command that does just this again.
+fn again(finding: &Finding, runbook: &Path, common: &Common, options: &Sweep, rest: &Rest<'_>) -> String {
+    let mut words = vec!["spc".to_owned(), "test".to_owned(), "--crash-sweep".to_owned(), runbook.display().to_string()];
+    for file in &common.env_file {
+        words.extend(["--env-file".to_owned(), file.display().to_string()]);
+    }
+    for command in &options.after {
+        words.extend(["--after".to_owned(), command.clone()]);
+    }
+    if rest.seed != 1 {
+        words.extend(["--seed".to_owned(), rest.seed.to_string()]);
+    }
+    if common.yes {
+        words.push("--yes".to_owned());
+    }
+    words.extend(["--at".to_owned(), finding.at()]);
+    if !rest.words.is_empty() {
+        words.push("--".to_owned());
+        words.extend(rest.words.iter().map(|word| word.display().to_string()));
+    }
+    shell_words::join(words)
+}
