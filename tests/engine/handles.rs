@@ -17,7 +17,7 @@ fn web(name: &str) -> Project {
     let image = busybox();
     let port = free_port();
     project.stack(&format!(
-        r#"volumes: #{{ data: #{{}} }},
+        r#"volumes: #{{ data: #{{ "x-spc-shared": true }} }},
         services: #{{ web: #{{
             image: "{image}", command: {SERVER}, stop_grace_period: "0s", ports: ["{port}:80"], volumes: ["data:/data"],
             healthcheck: #{{ test: "wget -q -O - http://localhost/", interval: "1h" }},
