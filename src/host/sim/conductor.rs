@@ -4,6 +4,12 @@
 //! pending passes the baton to one of the ready tasks, chosen by the seed; when none is ready the
 //! clock jumps to the earliest timer. The same seed gives the same order of everything.
 
+mod chance;
+mod processes;
+mod sleep;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -12,6 +18,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use chance::{SplitMix64, fraction};
+pub use sleep::Sleep;
 
 use crate::host::conductor::{Job, script_thread};
 
@@ -32,10 +41,6 @@ thread_local! {
     /// A future beside the tasks is polled.
     static IS_BESIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
-
-/// What the thread of a killed task unwinds with.
-#[derive(Debug)]
-struct Killed;
 
 /// The conductor of virtual time. One per simulated run.
 pub struct SimConductor {
@@ -217,69 +222,6 @@ impl SimConductor {
     /// A future that is ready once virtual time has advanced by `time`.
     pub fn sleep(self: &Arc<Self>, time: Duration) -> Sleep {
         Sleep { deadline: self.now() + time, conductor: self.clone(), timer: None }
-    }
-
-    /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before its end.
-    ///
-    /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is dropped.
-    ///
-    /// # Panics
-    /// As `work` does.
-    pub fn process<T: Send>(self: &Arc<Self>, work: impl FnOnce() -> T + Send) -> Option<T> {
-        let process = {
-            let mut state = self.lock();
-            state.next_process += 1;
-            state.next_process - 1
-        };
-        let job: Job<'_, T> = Box::new(|| {
-            CURRENT_PROCESS.set(process);
-            self.lock().processes.insert(CURRENT_TASK.get(), process);
-            work()
-        });
-        let result = Self::tasks(self, vec![job]).pop();
-        match result {
-            Some(Ok(value)) if !self.lock().killed.contains(&process) => Some(value),
-            Some(Err(panic)) if !panic.is::<Killed>() => std::panic::resume_unwind(panic),
-            _ => None,
-        }
-    }
-
-    /// The process that the caller's task belongs to.
-    pub fn current_process() -> Process {
-        CURRENT_PROCESS.get()
-    }
-
-    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the conductor goes on.
-    pub fn kill(&self, process: Process) {
-        if process == OWN_PROCESS {
-            return;
-        }
-        let mut state = self.lock();
-        state.killed.insert(process);
-        let tasks: Vec<TaskId> = state.processes.iter().filter(|(_, own)| **own == process).map(|(task, _)| *task).collect();
-        state.ready.extend(tasks);
-    }
-
-    /// Whether a process was killed.
-    pub fn is_killed(&self, process: Process) -> bool {
-        self.lock().killed.contains(&process)
-    }
-
-    /// Kills a process where it stands: nothing after the call is done. What only goes on beside its tasks is not unwound here,
-    /// for the thread that drives it may be another's.
-    pub fn kill_here(&self, process: Process) {
-        self.kill(process);
-        if !IS_BESIDE.get() {
-            self.die_if_killed();
-        }
-    }
-
-    /// Unwinds the thread if its process was killed.
-    fn die_if_killed(&self) {
-        let process = CURRENT_PROCESS.get();
-        if process != OWN_PROCESS && !std::thread::panicking() && self.lock().killed.contains(&process) {
-            std::panic::resume_unwind(Box::new(Killed));
-        }
     }
 
     /// Waits for `future`; other tasks run meanwhile.
@@ -474,16 +416,6 @@ impl State {
         self.time_limit.filter(|limit| deadline > limit)
     }
 
-    /// Kills every process but the one that made the conductor; whether there was one that was not killed yet.
-    fn kill_all(&mut self) -> bool {
-        let doomed: Vec<(TaskId, Process)> =
-            self.processes.iter().filter(|(_, own)| **own != OWN_PROCESS).map(|(task, own)| (*task, *own)).collect();
-        let before = self.killed.len();
-        self.killed.extend(doomed.iter().map(|(_, process)| *process));
-        self.ready.extend(doomed.iter().map(|(task, _)| *task));
-        self.killed.len() > before
-    }
-
     fn advance_clock(&mut self) -> Option<Waker> {
         let ((deadline, _), waker) = self.timers.pop_first()?;
         self.now = self.now.max(deadline);
@@ -530,191 +462,5 @@ impl Drop for Leave {
             state.ready.remove(&self.id);
         }
         self.conductor.pass_baton(None);
-    }
-}
-
-/// A virtual sleep.
-pub struct Sleep {
-    conductor: Arc<SimConductor>,
-    deadline: Duration,
-    timer: Option<(Duration, u64)>,
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let conductor = self.conductor.clone();
-        let mut state = conductor.lock();
-        let replaced = self.timer.take().and_then(|timer| state.timers.remove(&timer));
-        if state.now < self.deadline {
-            let timer = (self.deadline, state.next_timer);
-            state.next_timer += 1;
-            state.timers.insert(timer, context.waker().clone());
-            self.timer = Some(timer);
-        }
-        drop(state);
-        drop(replaced);
-        if self.timer.is_some() { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        let waker = self.timer.and_then(|timer| self.conductor.lock().timers.remove(&timer));
-        drop(waker);
-    }
-}
-
-/// Vigna's SplitMix64: small, and the same on every platform and version, which a seed has to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SplitMix64(pub u64);
-
-impl SplitMix64 {
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which is not 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
-        usize::try_from(self.next() % bound).unwrap_or(0)
-    }
-
-    /// A number from 0 to 1.
-    pub fn fraction(&mut self) -> f64 {
-        fraction(self.next())
-    }
-}
-
-/// A random number as a fraction of one.
-pub(crate) fn fraction(random: u64) -> f64 {
-    // The upper 32 bits are exact in a float.
-    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::Conductor;
-
-    fn trace(seed: u64) -> Vec<String> {
-        let sim = SimConductor::new(seed);
-        let conductor = Conductor::Sim(sim.clone());
-        let seen = Mutex::new(Vec::new());
-        let job = |name: &'static str, step: u64| -> Job<'_, ()> {
-            let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
-            Box::new(move || {
-                for round in 0..5 {
-                    conductor.block_on(sim.sleep(Duration::from_millis(step)));
-                    seen.lock().unwrap().push(format!("{name} {round} at {:?}", sim.now()));
-                }
-            })
-        };
-        conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]);
-        seen.into_inner().unwrap()
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_trace_a_thousand_times() {
-        let first = trace(7);
-        assert_eq!(first.len(), 15);
-        for _ in 0..1000 {
-            assert_eq!(trace(7), first);
-        }
-    }
-
-    #[test]
-    fn another_seed_gives_another_order() {
-        assert!((0..20).map(trace).collect::<BTreeSet<_>>().len() > 1);
-    }
-
-    #[test]
-    fn ten_minutes_pass_at_once() {
-        let sim = SimConductor::new(1);
-        sim.block_on(sim.sleep(Duration::from_secs(600)));
-        assert_eq!(sim.now(), Duration::from_secs(600));
-    }
-
-    #[test]
-    fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
-        let sim = SimConductor::new(1);
-        let conductor = Conductor::Sim(sim.clone());
-        let beats = Arc::new(Mutex::new(0));
-        let background = {
-            let (sim, beats) = (sim.clone(), beats.clone());
-            conductor.spawn(async move {
-                loop {
-                    sim.sleep(Duration::from_secs(5)).await;
-                    *beats.lock().unwrap() += 1;
-                }
-            })
-        };
-        sim.block_on(sim.sleep(Duration::from_secs(21)));
-        assert_eq!(*beats.lock().unwrap(), 4);
-        drop(background);
-        sim.block_on(sim.sleep(Duration::from_secs(21)));
-        assert_eq!(*beats.lock().unwrap(), 4);
-    }
-
-    #[test]
-    fn a_panic_in_one_task_leaves_the_others_running() {
-        let sim = SimConductor::new(1);
-        let conductor = Conductor::Sim(sim.clone());
-        let quiet: Job<'_, u32> = Box::new(|| {
-            sim.block_on(sim.sleep(Duration::from_secs(1)));
-            3
-        });
-        let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]);
-        assert!(results[0].is_err());
-        assert_eq!(*results[1].as_ref().unwrap(), 3);
-    }
-
-    #[test]
-    fn a_killed_process_does_nothing_more_and_others_go_on() {
-        let sim = SimConductor::new(1);
-        let conductor = Conductor::Sim(sim.clone());
-        let seen = Mutex::new(Vec::new());
-        let outcome = sim.process(|| {
-            let step = |name: &'static str, time: u64| -> Job<'_, ()> {
-                let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
-                Box::new(move || {
-                    conductor.block_on(sim.sleep(Duration::from_secs(time)));
-                    seen.lock().unwrap().push(name);
-                    if name == "killer" {
-                        sim.kill(SimConductor::current_process());
-                        conductor.block_on(std::future::ready(()));
-                        seen.lock().unwrap().push("the killer lived");
-                    }
-                })
-            };
-            let results = conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]);
-            seen.lock().unwrap().push("its parent lived");
-            results.len()
-        });
-        assert_eq!(outcome, None);
-        assert_eq!(*seen.lock().unwrap(), ["first", "killer"]);
-        assert_eq!(sim.process(|| 7), Some(7));
-        sim.block_on(sim.sleep(Duration::from_secs(1)));
-        assert_eq!(sim.now(), Duration::from_secs(3));
-    }
-
-    #[test]
-    fn what_a_process_panics_with_is_the_callers() {
-        let sim = SimConductor::new(1);
-        let work = || -> () { std::panic::resume_unwind(Box::new("no")) };
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sim.process(work))).unwrap_err();
-        assert_eq!(panic.downcast_ref::<&str>(), Some(&"no"));
-    }
-
-    #[test]
-    fn waiting_for_what_cannot_come_cancels_the_run() {
-        let sim = SimConductor::new(1);
-        sim.block_on(sim.stalled().cancelled());
     }
 }

@@ -1,0 +1,87 @@
+//! Simulated processes: tasks that are killed together.
+
+use std::sync::Arc;
+
+use super::{CURRENT_PROCESS, CURRENT_TASK, IS_BESIDE, OWN_PROCESS, Process, SimConductor, State, TaskId};
+use crate::host::conductor::Job;
+
+/// What the thread of a killed task unwinds with.
+#[derive(Debug)]
+struct Killed;
+
+impl SimConductor {
+    /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before its end.
+    ///
+    /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is dropped.
+    ///
+    /// # Panics
+    /// As `work` does.
+    pub fn process<T: Send>(self: &Arc<Self>, work: impl FnOnce() -> T + Send) -> Option<T> {
+        let process = {
+            let mut state = self.lock();
+            state.next_process += 1;
+            state.next_process - 1
+        };
+        let job: Job<'_, T> = Box::new(|| {
+            CURRENT_PROCESS.set(process);
+            self.lock().processes.insert(CURRENT_TASK.get(), process);
+            work()
+        });
+        let result = Self::tasks(self, vec![job]).pop();
+        match result {
+            Some(Ok(value)) if !self.lock().killed.contains(&process) => Some(value),
+            Some(Err(panic)) if !panic.is::<Killed>() => std::panic::resume_unwind(panic),
+            _ => None,
+        }
+    }
+
+    /// The process that the caller's task belongs to.
+    pub fn current_process() -> Process {
+        CURRENT_PROCESS.get()
+    }
+
+    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the conductor goes on.
+    pub fn kill(&self, process: Process) {
+        if process == OWN_PROCESS {
+            return;
+        }
+        let mut state = self.lock();
+        state.killed.insert(process);
+        let tasks: Vec<TaskId> = state.processes.iter().filter(|(_, own)| **own == process).map(|(task, _)| *task).collect();
+        state.ready.extend(tasks);
+    }
+
+    /// Whether a process was killed.
+    pub fn is_killed(&self, process: Process) -> bool {
+        self.lock().killed.contains(&process)
+    }
+
+    /// Kills a process where it stands: nothing after the call is done. What only goes on beside its tasks is not unwound here,
+    /// for the thread that drives it may be another's.
+    pub fn kill_here(&self, process: Process) {
+        self.kill(process);
+        if !IS_BESIDE.get() {
+            self.die_if_killed();
+        }
+    }
+
+    /// Unwinds the thread if its process was killed.
+    pub(super) fn die_if_killed(&self) {
+        let process = CURRENT_PROCESS.get();
+        if process != OWN_PROCESS && !std::thread::panicking() && self.lock().killed.contains(&process) {
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+    }
+}
+
+impl State {
+    /// Kills every process but the one that made the conductor; whether there was one that was not killed yet.
+    pub(super) fn kill_all(&mut self) -> bool {
+        let doomed: Vec<(TaskId, Process)> =
+            self.processes.iter().filter(|(_, own)| **own != OWN_PROCESS).map(|(task, own)| (*task, *own)).collect();
+        let before = self.killed.len();
+        self.killed.extend(doomed.iter().map(|(_, process)| *process));
+        self.ready.extend(doomed.iter().map(|(task, _)| *task));
+        self.killed.len() > before
+    }
+}

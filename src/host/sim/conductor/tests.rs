@@ -1,0 +1,117 @@
+use super::*;
+use crate::host::Conductor;
+
+fn trace(seed: u64) -> Vec<String> {
+    let sim = SimConductor::new(seed);
+    let conductor = Conductor::Sim(sim.clone());
+    let seen = Mutex::new(Vec::new());
+    let job = |name: &'static str, step: u64| -> Job<'_, ()> {
+        let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
+        Box::new(move || {
+            for round in 0..5 {
+                conductor.block_on(sim.sleep(Duration::from_millis(step)));
+                seen.lock().unwrap().push(format!("{name} {round} at {:?}", sim.now()));
+            }
+        })
+    };
+    conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]);
+    seen.into_inner().unwrap()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_a_thousand_times() {
+    let first = trace(7);
+    assert_eq!(first.len(), 15);
+    for _ in 0..1000 {
+        assert_eq!(trace(7), first);
+    }
+}
+
+#[test]
+fn another_seed_gives_another_order() {
+    assert!((0..20).map(trace).collect::<BTreeSet<_>>().len() > 1);
+}
+
+#[test]
+fn ten_minutes_pass_at_once() {
+    let sim = SimConductor::new(1);
+    sim.block_on(sim.sleep(Duration::from_secs(600)));
+    assert_eq!(sim.now(), Duration::from_secs(600));
+}
+
+#[test]
+fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
+    let sim = SimConductor::new(1);
+    let conductor = Conductor::Sim(sim.clone());
+    let beats = Arc::new(Mutex::new(0));
+    let background = {
+        let (sim, beats) = (sim.clone(), beats.clone());
+        conductor.spawn(async move {
+            loop {
+                sim.sleep(Duration::from_secs(5)).await;
+                *beats.lock().unwrap() += 1;
+            }
+        })
+    };
+    sim.block_on(sim.sleep(Duration::from_secs(21)));
+    assert_eq!(*beats.lock().unwrap(), 4);
+    drop(background);
+    sim.block_on(sim.sleep(Duration::from_secs(21)));
+    assert_eq!(*beats.lock().unwrap(), 4);
+}
+
+#[test]
+fn a_panic_in_one_task_leaves_the_others_running() {
+    let sim = SimConductor::new(1);
+    let conductor = Conductor::Sim(sim.clone());
+    let quiet: Job<'_, u32> = Box::new(|| {
+        sim.block_on(sim.sleep(Duration::from_secs(1)));
+        3
+    });
+    let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]);
+    assert!(results[0].is_err());
+    assert_eq!(*results[1].as_ref().unwrap(), 3);
+}
+
+#[test]
+fn a_killed_process_does_nothing_more_and_others_go_on() {
+    let sim = SimConductor::new(1);
+    let conductor = Conductor::Sim(sim.clone());
+    let seen = Mutex::new(Vec::new());
+    let outcome = sim.process(|| {
+        let step = |name: &'static str, time: u64| -> Job<'_, ()> {
+            let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
+            Box::new(move || {
+                conductor.block_on(sim.sleep(Duration::from_secs(time)));
+                seen.lock().unwrap().push(name);
+                if name == "killer" {
+                    sim.kill(SimConductor::current_process());
+                    conductor.block_on(std::future::ready(()));
+                    seen.lock().unwrap().push("the killer lived");
+                }
+            })
+        };
+        let results = conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]);
+        seen.lock().unwrap().push("its parent lived");
+        results.len()
+    });
+    assert_eq!(outcome, None);
+    assert_eq!(*seen.lock().unwrap(), ["first", "killer"]);
+    assert_eq!(sim.process(|| 7), Some(7));
+    sim.block_on(sim.sleep(Duration::from_secs(1)));
+    assert_eq!(sim.now(), Duration::from_secs(3));
+}
+
+#[test]
+fn what_a_process_panics_with_is_the_callers() {
+    let sim = SimConductor::new(1);
+    let work = || -> () { std::panic::resume_unwind(Box::new("no")) };
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sim.process(work))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"no"));
+}
+
+#[test]
+fn waiting_for_what_cannot_come_cancels_the_run() {
+    let sim = SimConductor::new(1);
+    sim.block_on(sim.stalled().cancelled());
+}
