@@ -102,8 +102,15 @@ struct Walk<'a> {
     hub: &'a Hub,
     learnt: Learnt,
     states: Vec<State>,
+    /// Step → those that come after it.
+    dependents: Vec<Vec<StepId>>,
+    /// Of how many before it each step does not know yet how they end.
+    unsettled: Vec<usize>,
+    /// The steps to look at: none before them is unsettled, or one ended badly.
+    due: BTreeSet<StepId>,
     /// Steps that were begun, however they ended.
     begun: BTreeSet<StepId>,
+    begun_groups: BTreeSet<GroupId>,
     failures: Vec<(StepId, Failure)>,
     interrupted: bool,
     /// What each service was last said to wait for.
@@ -114,15 +121,24 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(execution: &'a Execution<'a>, hub: &'a Hub) -> Self {
+        let steps = &execution.plan.steps;
+        let mut dependents = vec![Vec::new(); steps.len()];
+        for (id, step) in steps.iter().enumerate() {
+            step.after.iter().for_each(|&before| dependents[before].push(id));
+        }
         Self {
             execution,
             hub,
             learnt: Learnt::default(),
-            states: vec![State::Waiting; execution.plan.steps.len()],
+            states: vec![State::Waiting; steps.len()],
+            dependents,
+            unsettled: steps.iter().map(|step| step.after.len()).collect(),
+            due: (0..steps.len()).filter(|&id| steps[id].after.is_empty()).collect(),
             begun: BTreeSet::new(),
+            begun_groups: BTreeSet::new(),
             failures: Vec::new(),
             interrupted: execution.around.cancel.is_cancelled(),
-            waits: Waits::default(),
+            waits: Waits::new(execution.plan),
             stop: execution.around.cancel.child_token(),
         }
     }
@@ -138,9 +154,10 @@ impl<'a> Walk<'a> {
             let now = execution.around.host.monotonic();
             let (begun, again) = turns.next(execution.plan, ready, now);
             for id in begun {
-                self.states[id] = State::Running;
+                self.enter(id, State::Running);
                 let step = &execution.plan.steps[id];
                 self.begun.insert(id);
+                self.begun_groups.extend(step.group);
                 let stop = if step.group.is_some() { execution.around.cancel.clone() } else { self.stop.clone() };
                 let learnt = &learnt;
                 running.push(async move { (id, one_step(execution, hub, learnt, id, step, &stop).await) });
@@ -161,14 +178,20 @@ impl<'a> Walk<'a> {
                     Some((id, result)) => {
                         turns.is_over(id);
                         match result {
-                            Ok(()) => self.states[id] = State::Done,
-                            Err(failure) => self.failed(id, failure),
+                            Ok(()) => self.enter(id, State::Done),
+                            Err(failure) => {
+                                self.failed(id, failure);
+                                self.due.extend(turns.give_back());
+                            }
                         }
                     }
                     None => break,
                 },
                 () = Box::pin(again).fuse() => {}
-                () = Box::pin(interrupt).fuse() => self.interrupted = true,
+                () = Box::pin(interrupt).fuse() => {
+                    self.interrupted = true;
+                    self.due.extend(turns.give_back());
+                }
             }
         }
         drop(running);
@@ -180,11 +203,11 @@ impl<'a> Walk<'a> {
     fn failed(&mut self, id: StepId, failure: Failure) {
         if failure.kind == Kind::Interrupted {
             // It was told to stop: by Ctrl-C, or because another step failed.
-            self.states[id] = State::NotDone;
+            self.enter(id, State::NotDone);
             self.interrupted |= self.execution.around.cancel.is_cancelled();
             return;
         }
-        self.states[id] = State::Failed;
+        self.enter(id, State::Failed);
         if self.execution.plan.tolerates(id) {
             self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
             return;
@@ -193,30 +216,44 @@ impl<'a> Walk<'a> {
         self.stop.cancel();
     }
 
-    /// The steps to begin now, with those behind a failure given up.
+    /// A step is in another state now; those after it are looked at, if that decides on them.
+    fn enter(&mut self, id: StepId, state: State) {
+        let steps = &self.execution.plan.steps;
+        self.waits.entered(&steps[id], self.states[id], state);
+        self.states[id] = state;
+        let badly = match state {
+            State::Waiting | State::Running => return,
+            State::Done | State::Skipped => false,
+            State::Failed | State::NotDone => true,
+        };
+        for &after in &self.dependents[id] {
+            self.unsettled[after] -= 1;
+            self.waits.look_at(&steps[after]);
+            if self.states[after] == State::Waiting && (self.unsettled[after] == 0 || badly && !steps[after].tolerates.contains(&id)) {
+                self.due.insert(after);
+            }
+        }
+    }
+
+    /// The steps that may begin since this was asked last, with those behind a failure given up.
     fn ready_steps(&mut self, learnt: &Learnt) -> Vec<StepId> {
         let plan = self.execution.plan;
         let mut ready = Vec::new();
-        for (id, step) in plan.steps.iter().enumerate() {
+        while let Some(id) = self.due.pop_first() {
+            let step = &plan.steps[id];
+            let ended_badly =
+                |before: &StepId| matches!(self.states[*before], State::Failed | State::NotDone) && !step.tolerates.contains(before);
             if self.states[id] != State::Waiting {
                 continue;
             }
-            let settled = |before: &StepId| match self.states[*before] {
-                State::Done | State::Skipped => Some(true),
-                State::Failed | State::NotDone => Some(step.tolerates.contains(before)),
-                State::Waiting | State::Running => None,
-            };
-            let before: Vec<Option<bool>> = step.after.iter().map(settled).collect();
-            if before.contains(&Some(false)) {
-                self.states[id] = State::NotDone;
-            } else if !before.contains(&None) {
-                if !holds(step, learnt) {
-                    self.states[id] = State::Skipped;
-                } else if self.may_begin(step) {
-                    ready.push(id);
-                } else {
-                    self.states[id] = State::NotDone;
-                }
+            if step.after.iter().any(ended_badly) {
+                self.enter(id, State::NotDone);
+            } else if !holds(step, learnt) {
+                self.enter(id, State::Skipped);
+            } else if self.may_begin(step) {
+                ready.push(id);
+            } else {
+                self.enter(id, State::NotDone);
             }
         }
         ready
@@ -231,18 +268,14 @@ impl<'a> Walk<'a> {
         } else if self.failures.is_empty() {
             true
         } else {
-            step.group.is_some_and(|group| self.begun_groups().contains(&group))
+            step.group.is_some_and(|group| self.begun_groups.contains(&group))
         }
-    }
-
-    fn begun_groups(&self) -> BTreeSet<GroupId> {
-        self.begun.iter().filter_map(|&step| self.execution.plan.steps[step].group).collect()
     }
 
     /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a deadline.
     async fn roll_back(&mut self) {
         let plan = self.execution.plan;
-        for group in self.begun_groups() {
+        for group in std::mem::take(&mut self.begun_groups) {
             let Some(back) = plan.rollbacks.get(&group).filter(|back| self.states[back.until] != State::Done) else { continue };
             let service = plan.steps.iter().find(|step| step.group == Some(group)).and_then(|step| step.service.clone());
             let name = service.clone().unwrap_or_default();

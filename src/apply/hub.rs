@@ -1,7 +1,8 @@
 //! The engine's events, handed to whoever waits for a container.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -32,7 +33,17 @@ pub enum Signal {
 /// One subscription for a project, shared by all waits. Subscribed before the first start, so that nothing is missed.
 pub struct Hub {
     waiters: Mutex<BTreeMap<String, Vec<UnboundedSender<Signal>>>>,
+    waited_for: Arc<AtomicUsize>,
     filters: Filters,
+}
+
+/// Counts as one that waits, until it is dropped.
+pub struct Listening(Arc<AtomicUsize>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 type Events = crate::engine::EventStream;
@@ -44,20 +55,20 @@ impl Hub {
         filters.insert("type".into(), vec!["container".into()]);
         // An exec makes three events; own probes would flood the stream.
         filters.insert("event".into(), ["start", "die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec());
-        Self { waiters: Mutex::new(BTreeMap::new()), filters }
+        Self { waiters: Mutex::default(), waited_for: Arc::default(), filters }
     }
 
     /// How many containers are waited for at the moment.
     pub fn waited_for(&self) -> usize {
-        let waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        waiters.values().flatten().filter(|waiter| !waiter.is_closed()).count()
+        self.waited_for.load(Ordering::Relaxed)
     }
 
-    /// The signals of one container from now on.
-    pub fn listen(&self, container: &str) -> UnboundedReceiver<Signal> {
+    /// The signals of one container from now on, to who is counted meanwhile.
+    pub fn listen(&self, container: &str) -> (Listening, UnboundedReceiver<Signal>) {
         let (sender, receiver) = unbounded();
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner).entry(container.to_owned()).or_default().push(sender);
-        receiver
+        self.waited_for.fetch_add(1, Ordering::Relaxed);
+        (Listening(self.waited_for.clone()), receiver)
     }
 
     /// Subscribes; in force once the future is ready.

@@ -84,19 +84,10 @@ pub struct ProbeResult {
 /// `progress` is told where it stands whenever that changes.
 pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progress: &Told<'_>) -> Result<Ready, Failure> {
     let begun = around.host.monotonic();
-    let mut wait = Wait {
-        around,
-        waiting,
-        progress,
-        begun,
-        // Listening before looking: what happens in between is heard.
-        signals: hub.listen(waiting.container),
-        hub,
-        exits: 0,
-        out_of_memory: false,
-        last_probe: None,
-        away_since: None,
-    };
+    // Listening before looking: what happens in between is heard.
+    let (_listening, signals) = hub.listen(waiting.container);
+    let mut wait =
+        Wait { around, waiting, progress, begun, signals, hub, exits: 0, out_of_memory: false, last_probe: None, away_since: None };
     match wait.run().await {
         Ok(mut ready) => {
             ready.elapsed = around.host.monotonic().saturating_sub(begun);

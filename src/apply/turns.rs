@@ -3,7 +3,8 @@
 //! The engine creates and starts containers hardly faster ten at a time than one after the other, so a start that the rest of the
 //! stack waits for must not stand behind nine that nobody waits for.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::pace::Pace;
@@ -26,6 +27,8 @@ pub(super) struct Turns {
     ranks: Vec<Duration>,
     /// Whether steps of other services come after.
     leads: Vec<bool>,
+    /// Short steps that could begin and stand back, the next one first.
+    held_back: BTreeSet<(Reverse<Duration>, StepId)>,
     /// Short steps that run, and since when.
     running: BTreeMap<StepId, Duration>,
 }
@@ -46,33 +49,33 @@ impl Turns {
         for (rank, _) in ranks.iter_mut().zip(&leads).filter(|(_, leads)| **leads) {
             *rank += LEAD;
         }
-        Self { ranks, leads, running: BTreeMap::new() }
+        Self { ranks, leads, held_back: BTreeSet::new(), running: BTreeMap::new() }
     }
 
-    /// Of `ready` those to begin at `now`, and when to ask again, if some have to wait for that. While one runs that other services
-    /// wait for, what less comes after stands back: side by side a start takes four times as long.
-    pub(super) fn next(&mut self, plan: &Plan, mut ready: Vec<StepId>, now: Duration) -> (Vec<StepId>, Option<Duration>) {
-        ready.sort_by_key(|&id| (std::cmp::Reverse(self.ranks[id]), id));
+    /// Of `ready`, and of what stood back before, those to begin at `now`, and when to ask again, if some have to wait for that.
+    /// While one runs that other services wait for, what less comes after stands back: side by side a start takes four times as long.
+    pub(super) fn next(&mut self, plan: &Plan, ready: Vec<StepId>, now: Duration) -> (Vec<StepId>, Option<Duration>) {
         let recent = |since: &Duration| now.saturating_sub(*since) < PATIENCE;
+        let (short, mut begun): (Vec<StepId>, Vec<StepId>) = ready.into_iter().partition(|&id| is_short(&plan.steps[id]));
+        self.held_back.extend(short.into_iter().map(|id| (Reverse(self.ranks[id]), id)));
         let mut free = SIDE_BY_SIDE.saturating_sub(self.running.values().filter(|since| recent(since)).count());
-        let mut begun = Vec::new();
-        let mut held_back = false;
         let leading = |id: StepId| if self.leads[id] { self.ranks[id] } else { Duration::ZERO };
         let mut most = self.running.iter().filter(|(_, since)| recent(since)).map(|(&id, _)| leading(id)).max().unwrap_or_default();
-        for id in ready {
-            if !is_short(&plan.steps[id]) {
-                begun.push(id);
-            } else if free > 0 && self.ranks[id] >= most {
-                free -= 1;
-                most = most.max(leading(id));
-                self.running.insert(id, now);
-                begun.push(id);
-            } else {
-                held_back = true;
-            }
+        while let Some(&(_, id)) = self.held_back.first().filter(|(Reverse(rank), _)| free > 0 && *rank >= most) {
+            self.held_back.pop_first();
+            free -= 1;
+            most = most.max(leading(id));
+            self.running.insert(id, now);
+            begun.push(id);
         }
+        begun.sort_by_key(|&id| (Reverse(self.ranks[id]), id));
         let again = self.running.values().filter(|since| recent(since)).min().map(|since| *since + PATIENCE);
-        (begun, again.filter(|_| held_back))
+        (begun, again.filter(|_| !self.held_back.is_empty()))
+    }
+
+    /// What stood back is somebody else's to decide about again.
+    pub(super) fn give_back(&mut self) -> impl Iterator<Item = StepId> + use<> {
+        std::mem::take(&mut self.held_back).into_iter().map(|(_, id)| id)
     }
 
     pub(super) fn is_over(&mut self, id: StepId) {
@@ -122,7 +125,7 @@ mod tests {
         let (begun, again) = turns.next(&plan, (0..7).collect(), Duration::ZERO);
         assert_eq!((begun, again), (vec![6], Some(PATIENCE)), "alone: others wait for what it begins");
         turns.is_over(6);
-        let (begun, again) = turns.next(&plan, vec![0, 1, 2, 3, 4, 5, 7], Duration::from_millis(10));
+        let (begun, again) = turns.next(&plan, vec![7], Duration::from_millis(10));
         assert_eq!(begun, [7, 0, 1, 2, 3], "a wait takes nobody's turn");
         assert_eq!(again, Some(PATIENCE + Duration::from_millis(10)));
     }
@@ -139,8 +142,7 @@ mod tests {
             for &id in &first {
                 turns.is_over(id);
             }
-            let left = begun.iter().copied().filter(|id| !first.contains(id)).collect();
-            (first, turns.next(&plan, left, Duration::ZERO).0)
+            (first, turns.next(&plan, Vec::new(), Duration::ZERO).0)
         };
         assert_eq!(order(&BTreeMap::new()), (vec![0, 1], vec![2]));
         let took = |millis| Pace::new(String::new(), Duration::from_millis(millis));
@@ -155,7 +157,17 @@ mod tests {
         turns.next(&plan, vec![0, 1, 2, 3], Duration::ZERO);
         let (begun, again) = turns.next(&plan, vec![4, 5], Duration::from_millis(299));
         assert_eq!((begun, again), (Vec::new(), Some(PATIENCE)));
-        let (begun, again) = turns.next(&plan, vec![4, 5], PATIENCE);
+        let (begun, again) = turns.next(&plan, Vec::new(), PATIENCE);
         assert_eq!((begun, again), (vec![4, 5], None));
+    }
+
+    #[test]
+    fn what_stands_back_can_be_taken_back() {
+        let plan = plan();
+        let mut turns = Turns::new(&plan, &BTreeMap::new());
+        turns.next(&plan, (0..7).collect(), Duration::ZERO);
+        assert_eq!(turns.give_back().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        turns.is_over(6);
+        assert_eq!(turns.next(&plan, Vec::new(), Duration::ZERO), (Vec::new(), None));
     }
 }

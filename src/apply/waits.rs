@@ -1,39 +1,72 @@
 //! What the steps that can't begin yet wait for, in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::execute::State;
 use crate::model::event::Event;
 use crate::model::plan::{Action, Plan, Step, StepId, Until};
 
-/// What each service was last said to wait for: its next step, and the steps that have to be done first.
+/// What each service waits for, and was last said to wait for.
 #[derive(Default)]
-pub(super) struct Waits(BTreeMap<String, (StepId, Vec<StepId>)>);
+pub(super) struct Waits {
+    services: BTreeMap<String, Service>,
+    /// Those of which there may be news.
+    looked_at: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Service {
+    /// In their order.
+    steps: Vec<StepId>,
+    /// So many of them, from the first on, wait no more.
+    passed: usize,
+    running: usize,
+    /// Its next step, and the steps that have to be done first.
+    told: Option<(StepId, Vec<StepId>)>,
+}
 
 impl Waits {
+    /// None of the plan's steps has begun.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut waits = Self::default();
+        for (id, step) in plan.steps.iter().enumerate() {
+            if let Some(service) = &step.service {
+                waits.services.entry(service.clone()).or_default().steps.push(id);
+            }
+        }
+        waits.looked_at = waits.services.keys().cloned().collect();
+        waits
+    }
+
+    /// A step goes from one state to another.
+    pub(super) fn entered(&mut self, step: &Step, before: State, now: State) {
+        let Some(service) = step.service.as_ref().and_then(|name| self.services.get_mut(name)) else { return };
+        service.running += usize::from(now == State::Running);
+        service.running -= usize::from(before == State::Running);
+        self.look_at(step);
+    }
+
+    /// What the step waits for has changed.
+    pub(super) fn look_at(&mut self, step: &Step) {
+        self.looked_at.extend(step.service.clone());
+    }
+
     /// What has to be told now: of each service of which nothing is under way, what its next step waits for, if that is news.
     pub(super) fn news(&mut self, plan: &Plan, states: &[State]) -> Vec<Event> {
-        let mut next: BTreeMap<&str, StepId> = BTreeMap::new();
-        for (id, step) in plan.steps.iter().enumerate().filter(|(id, _)| states[*id] == State::Waiting) {
-            if let Some(service) = &step.service {
-                next.entry(service).or_insert(id);
-            }
-        }
-        for (step, _) in plan.steps.iter().zip(states).filter(|(_, state)| **state == State::Running) {
-            if let Some(service) = &step.service {
-                next.remove(service.as_str());
-            }
-        }
         let mut events = Vec::new();
-        for (service, id) in next {
+        for name in std::mem::take(&mut self.looked_at) {
+            let Some(service) = self.services.get_mut(&name) else { continue };
+            // No step ever waits again.
+            service.passed += service.steps[service.passed..].iter().take_while(|&&id| states[id] != State::Waiting).count();
+            let Some(&id) = service.steps.get(service.passed).filter(|_| service.running == 0) else { continue };
             let step = &plan.steps[id];
             let after: Vec<StepId> =
                 step.after.iter().copied().filter(|before| matches!(states[*before], State::Waiting | State::Running)).collect();
             let news = (id, after);
-            if !news.1.is_empty() && self.0.get(service) != Some(&news) {
+            if !news.1.is_empty() && service.told.as_ref() != Some(&news) {
                 let (label, waits_for) = (step.label(id), words(plan, &news.1));
                 events.push(Event::StepWaiting { label, waits_for, after: news.1.iter().map(|before| before + 1).collect() });
-                self.0.insert(service.to_owned(), news);
+                service.told = Some(news);
             }
         }
         events
@@ -105,24 +138,40 @@ mod tests {
         plan
     }
 
-    fn told(waits: &mut Waits, states: &[State]) -> Vec<String> {
-        let text = |event| match event {
-            Event::StepWaiting { label, waits_for, after } => format!("{} {} for {waits_for} {after:?}", label.step, label.object),
-            _ => unreachable!("nothing else is told"),
-        };
-        waits.news(&plan(), states).into_iter().map(text).collect()
+    /// A walk in which the steps get into other states.
+    struct Walk {
+        plan: Plan,
+        waits: Waits,
+        states: Vec<State>,
+    }
+
+    impl Walk {
+        fn told(&mut self, states: &[State]) -> Vec<String> {
+            for (id, state) in states.iter().enumerate().filter(|(id, state)| self.states[*id] != **state) {
+                self.waits.entered(&self.plan.steps[id], self.states[id], *state);
+                let after = self.plan.steps.iter().filter(|step| step.after.contains(&id));
+                after.for_each(|step| self.waits.look_at(step));
+            }
+            self.states = states.to_vec();
+            let text = |event| match event {
+                Event::StepWaiting { label, waits_for, after } => format!("{} {} for {waits_for} {after:?}", label.step, label.object),
+                _ => unreachable!("nothing else is told"),
+            };
+            self.waits.news(&self.plan, states).into_iter().map(text).collect()
+        }
     }
 
     #[test]
     fn a_wait_is_told_with_its_causes_once_and_again_when_they_change() {
         use State::{Done, Running, Waiting};
-        let mut waits = Waits::default();
-        assert!(told(&mut waits, &[Running, Running, Running, Waiting]).is_empty(), "web builds");
+        let plan = plan();
+        let mut walk = Walk { waits: Waits::new(&plan), plan, states: vec![Waiting; 4] };
+        assert!(walk.told(&[Running, Running, Running, Waiting]).is_empty(), "web builds");
         let both = ["4 container web for db and redis to be ready [1, 2]"];
-        assert_eq!(told(&mut waits, &[Running, Running, Done, Waiting]), both);
-        assert!(told(&mut waits, &[Running, Running, Done, Waiting]).is_empty(), "that is known");
-        assert_eq!(told(&mut waits, &[Done, Running, Done, Waiting]), ["4 container web for redis to be ready [2]"]);
-        assert!(told(&mut waits, &[Done, Done, Done, Running]).is_empty());
+        assert_eq!(walk.told(&[Running, Running, Done, Waiting]), both);
+        assert!(walk.told(&[Running, Running, Done, Waiting]).is_empty(), "that is known");
+        assert_eq!(walk.told(&[Done, Running, Done, Waiting]), ["4 container web for redis to be ready [2]"]);
+        assert!(walk.told(&[Done, Done, Done, Running]).is_empty());
     }
 
     #[test]
