@@ -42,7 +42,15 @@ impl Pool {
             Some(address) if !self.subnet.contains(&address) => Err(NoAddress::NotInSubnet),
             Some(address) if free(&address) => Ok(address),
             Some(_) => Err(NoAddress::Taken),
-            None => self.range.hosts().find(free).ok_or(NoAddress::Exhausted),
+            None => {
+                // Both are in order: those that are taken are passed over without a search for each.
+                let mut passed = taken.range(self.range.network()..).peekable();
+                let mut untaken = |address: &Ipv4Addr| {
+                    while passed.next_if(|taken| *taken < address).is_some() {}
+                    passed.next_if_eq(&address).is_none()
+                };
+                self.range.hosts().filter(|address| untaken(address)).find(|address| free(address)).ok_or(NoAddress::Exhausted)
+            }
         }
     }
 }

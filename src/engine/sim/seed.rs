@@ -153,7 +153,7 @@ impl State {
         containers.sort_by_key(|container| container.created);
         for container in containers {
             if let Some(container) = self.listed(container, &files) {
-                self.objects.containers.insert(container.id.clone(), container);
+                self.objects.containers.insert(container);
             }
         }
     }
@@ -229,9 +229,9 @@ impl State {
         let Some(id) = found.id else { return };
         let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let endpoints = self.endpoints_found(networks, &id);
+        self.objects.containers.change_endpoints(&id, |known| *known = endpoints);
         let Ok(container) = self.container_mut(&id) else { return };
         let state = found.state.unwrap_or_default();
-        container.endpoints = endpoints;
         container.mounts = found.mounts.iter().flatten().filter_map(mounted).collect();
         container.config = found.config.unwrap_or_default();
         container.host = found.host_config.unwrap_or_default();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::Builds;
 use super::call::Calls;
-use super::containers::{Container, OnExit};
+use super::containers::{Containers, OnExit};
 use super::events::EventLog;
 use super::exec::Exec;
 use super::ids::Ids;
@@ -29,8 +29,7 @@ use crate::host::sim::date;
 /// What the engine's lists show.
 #[derive(Clone, Default)]
 pub(super) struct Objects {
-    /// By id.
-    pub containers: BTreeMap<String, Container>,
+    pub containers: Containers,
     /// By id.
     pub images: BTreeMap<String, Image>,
     /// By id.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bollard::models::{Volume as VolumeModel, VolumeCreateRequest, VolumeScopeEnum};
 
+use super::containers::Container;
 use super::errors::refusal;
 use super::filters::{Wanted, label_matches, name_matches};
 use super::mounts::mountpoint;
@@ -176,13 +177,15 @@ impl State {
         }
     }
 
-    /// After a start: how many running containers may write each volume now.
-    pub(super) fn count_writers(&mut self) {
+    /// After a start: how many running containers may write now to each volume of the one that was started.
+    pub(super) fn count_writers(&mut self, started: &str) {
+        let own: BTreeSet<&str> = self.objects.containers.get(started).into_iter().flat_map(written).collect();
+        if own.is_empty() {
+            return;
+        }
         let mut writers: BTreeMap<&str, usize> = BTreeMap::new();
         for container in self.objects.containers.values().filter(|container| container.phase == super::containers::Phase::Running) {
-            let written: BTreeSet<&str> =
-                container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume()).collect();
-            for name in written {
+            for name in written(container).filter(|name| own.contains(name)).collect::<BTreeSet<_>>() {
                 *writers.entry(name).or_default() += 1;
             }
         }
@@ -192,6 +195,11 @@ impl State {
             }
         }
     }
+}
+
+/// The volumes that a container may write to.
+fn written(container: &Container) -> impl Iterator<Item = &str> {
+    container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume())
 }
 
 fn checked(name: String) -> Result<String> {

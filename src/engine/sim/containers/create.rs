@@ -85,14 +85,14 @@ impl State {
             log: Vec::new(),
             signals: Vec::new(),
         };
-        self.objects.containers.insert(id.clone(), container);
+        self.objects.containers.insert(container);
         self.emit_container(&id, "create", &[]);
         Ok(ContainerCreateResponse { id, warnings: Vec::new() })
     }
 
     /// Refuses a name that another container has.
     pub(super) fn free_name(&self, name: &str) -> Result<()> {
-        let Some(holder) = self.objects.containers.values().find(|container| container.name == name) else { return Ok(()) };
+        let Some(holder) = self.objects.containers.named(name) else { return Ok(()) };
         let words = "You have to remove (or rename) that container to be able to reuse that name";
         Err(refusal(409, format!("Conflict. The container name \"/{name}\" is already in use by container \"{}\". {words}", holder.id)))
     }

@@ -85,7 +85,7 @@ impl State {
             self.emit_mount(id, &volume, &destination, writable);
         }
         self.emit_container(id, "start", &[]);
-        self.count_writers();
+        self.count_writers(id);
         self.begin_process(id, starts);
         self.begin_health(id, starts);
         Ok(())

@@ -9,7 +9,9 @@ pub(super) mod remove;
 pub(super) mod status;
 pub(super) mod stop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +105,87 @@ impl Container {
     }
 }
 
+/// All containers, by id; a name's container and a network's addresses are found without looking at each.
+#[derive(Clone, Default)]
+pub(super) struct Containers {
+    all: BTreeMap<String, Container>,
+    /// Name → id.
+    names: BTreeMap<String, String>,
+    /// Network's id → the addresses that containers have on it.
+    addresses: BTreeMap<String, BTreeSet<Ipv4Addr>>,
+}
+
+impl Deref for Containers {
+    type Target = BTreeMap<String, Container>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.all
+    }
+}
+
+impl Containers {
+    pub fn insert(&mut self, container: Container) {
+        self.note_addresses(&container.endpoints);
+        self.names.insert(container.name.clone(), container.id.clone());
+        self.all.insert(container.id.clone(), container);
+    }
+
+    pub fn remove(&mut self, id: &str) {
+        if let Some(removed) = self.all.remove(id) {
+            self.forget_addresses(&removed.endpoints);
+            self.names.remove(&removed.name);
+        }
+    }
+
+    /// Its name is changed by [`Containers::rename`] alone, what it is connected to by [`Containers::change_endpoints`].
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Container> {
+        self.all.get_mut(id)
+    }
+
+    /// Nobody else has the new name.
+    pub fn rename(&mut self, id: &str, name: String) {
+        if let Some(container) = self.all.get_mut(id) {
+            self.names.remove(&container.name);
+            self.names.insert(name.clone(), container.id.clone());
+            container.name = name;
+        }
+    }
+
+    /// Changes what a container is connected to.
+    pub fn change_endpoints<T>(&mut self, id: &str, change: impl FnOnce(&mut BTreeMap<String, Endpoint>) -> T) -> Option<T> {
+        let mut endpoints = std::mem::take(&mut self.all.get_mut(id)?.endpoints);
+        self.forget_addresses(&endpoints);
+        let result = change(&mut endpoints);
+        self.note_addresses(&endpoints);
+        self.all.get_mut(id)?.endpoints = endpoints;
+        Some(result)
+    }
+
+    fn note_addresses(&mut self, endpoints: &BTreeMap<String, Endpoint>) {
+        for (network, address) in endpoints.values().filter_map(Endpoint::address) {
+            self.addresses.entry(network.to_owned()).or_default().insert(address);
+        }
+    }
+
+    fn forget_addresses(&mut self, endpoints: &BTreeMap<String, Endpoint>) {
+        for (network, address) in endpoints.values().filter_map(Endpoint::address) {
+            if let Some(taken) = self.addresses.get_mut(network) {
+                taken.remove(&address);
+            }
+        }
+    }
+
+    /// The addresses that containers have on a network.
+    pub fn addresses_on(&self, network: &str) -> Option<&BTreeSet<Ipv4Addr>> {
+        self.addresses.get(network)
+    }
+
+    /// Without a slash.
+    pub fn named(&self, name: &str) -> Option<&Container> {
+        self.all.get(self.names.get(name)?)
+    }
+}
+
 impl Objects {
     /// By full id, name (with or without a slash) or the beginning of an id, in this order.
     pub fn find_container(&self, wanted: &str) -> Result<&Container> {
@@ -110,7 +193,7 @@ impl Objects {
             return Ok(container);
         }
         let name = wanted.strip_prefix('/').unwrap_or(wanted);
-        if let Some(container) = self.containers.values().find(|container| container.name == name) {
+        if let Some(container) = self.containers.named(name) {
             return Ok(container);
         }
         let mut begun = self.containers.range(wanted.to_owned()..).take_while(|(id, _)| id.starts_with(wanted));

@@ -1,7 +1,5 @@
 //! Removing and renaming containers, and what runs in them.
 
-use std::collections::BTreeSet;
-
 use bollard::models::RestartPolicy;
 
 use super::create::checked_name;
@@ -67,19 +65,14 @@ impl State {
 
     /// Its anonymous volumes that no other container has mounted.
     fn anonymous_volumes(&self, id: &str) -> Vec<String> {
-        let others: BTreeSet<&str> = self
-            .objects
-            .containers
-            .values()
-            .filter(|container| container.id != id)
-            .flat_map(|container| container.mounts.iter().filter_map(|mount| mount.volume()))
-            .collect();
-        let own = self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
-        own.filter_map(|mount| match &mount.source {
-            Source::Volume { name, anonymous: true } if !others.contains(name.as_str()) => Some(name.clone()),
+        let mounts = self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
+        let own = mounts.filter_map(|mount| match &mount.source {
+            Source::Volume { name, anonymous: true } => Some(name),
             _ => None,
-        })
-        .collect()
+        });
+        let others = || self.objects.containers.values().filter(|container| container.id != id);
+        let used = |name: &str| others().any(|container| container.mounts.iter().any(|mount| mount.volume() == Some(name)));
+        own.filter(|name| !used(name)).cloned().collect()
     }
 
     /// Gives it another name, at once also in the networks it is on.
@@ -100,7 +93,7 @@ impl State {
             error.message = format!("Error when allocating new name: {}", error.message);
             error
         })?;
-        self.container_mut(&id)?.name = name;
+        self.objects.containers.rename(&id, name);
         self.emit_container(&id, "rename", &[("oldName", &format!("/{old}"))]);
         Ok(())
     }

@@ -80,6 +80,12 @@ impl Endpoint {
         endpoint
     }
 
+    /// The network it is on now, and its address there.
+    pub fn address(&self) -> Option<(&str, Ipv4Addr)> {
+        let (address, _) = self.joined.as_ref()?.address?;
+        Some((&self.network_id, address))
+    }
+
     fn wanted_address(&self) -> Option<&str> {
         self.ipam.as_ref()?.ipv4_address.as_deref().filter(|address| !address.is_empty())
     }
@@ -167,16 +173,18 @@ impl State {
         let Some(endpoint) = container.endpoints.get(name) else { return Err(refusal(404, format!("network {name} not found"))) };
         let network = self.objects.network_of(name, endpoint)?;
         check_endpoint(network, endpoint, self.api >= MODERN_API)?;
-        let taken = self.objects.members(&network.id).filter_map(|(_, endpoint)| Some(endpoint.joined.as_ref()?.address?.0)).collect();
-        let address = allocate(network, endpoint, &taken)?;
+        let none = BTreeSet::new();
+        let address = allocate(network, endpoint, self.objects.containers.addresses_on(&network.id).unwrap_or(&none))?;
         let (network_id, own) = (network.id.clone(), !network.is_predefined());
         let gateway = network.pools.first().map(|pool| pool.gateway);
         let endpoint_id = self.ids.next();
-        if let Some(endpoint) = self.container_mut(id)?.endpoints.get_mut(name) {
-            endpoint.network_id = network_id;
-            endpoint.on_own_network = own;
-            endpoint.joined = Some(Joined { endpoint_id, address, gateway });
-        }
+        self.objects.containers.change_endpoints(id, |endpoints| {
+            if let Some(endpoint) = endpoints.get_mut(name) {
+                endpoint.network_id = network_id;
+                endpoint.on_own_network = own;
+                endpoint.joined = Some(Joined { endpoint_id, address, gateway });
+            }
+        });
         Ok(())
     }
 
@@ -191,7 +199,10 @@ impl State {
     fn forget_connections(&mut self, id: &str) -> Vec<String> {
         let Ok(container) = self.container_mut(id) else { return Vec::new() };
         container.published.clear();
-        container.endpoints.values_mut().filter_map(|endpoint| endpoint.joined.take().map(|_| endpoint.network_id.clone())).collect()
+        let left = self.objects.containers.change_endpoints(id, |endpoints| {
+            endpoints.values_mut().filter_map(|endpoint| endpoint.joined.take().map(|_| endpoint.network_id.clone())).collect()
+        });
+        left.unwrap_or_default()
     }
 
     fn emit_membership(&mut self, network: &str, action: &str, container: &str) {
@@ -215,10 +226,10 @@ impl State {
         if found.endpoints.get(&name).is_some_and(|held| held.joined.is_some()) {
             return Err(refusal(403, format!("endpoint with name {} already exists in network {name}", found.name)));
         }
-        self.container_mut(&id)?.endpoints.insert(name.clone(), endpoint);
+        self.objects.containers.change_endpoints(&id, |endpoints| endpoints.insert(name.clone(), endpoint));
         if running {
             if let Err(error) = self.join(&id, &name) {
-                self.container_mut(&id)?.endpoints.remove(&name);
+                self.objects.containers.change_endpoints(&id, |endpoints| endpoints.remove(&name));
                 return Err(error);
             }
             self.emit_membership(&network_id, "connect", &id);
@@ -234,7 +245,7 @@ impl State {
             Err(error) if error.is_not_found() && force => return Ok(()),
             id => id?,
         };
-        if self.container_mut(&id)?.endpoints.remove(&name).is_none() {
+        if self.objects.containers.change_endpoints(&id, |endpoints| endpoints.remove(&name)).flatten().is_none() {
             return Err(refusal(500, format!("container {id} is not connected to network {name}")));
         }
         self.emit_membership(&network_id, "disconnect", &id);
