@@ -15,7 +15,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Bytes in hexadecimal, lower case.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Hash of what a service's containers are made of, without the image's id and the secrets' values: those are compared

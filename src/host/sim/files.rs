@@ -1,11 +1,13 @@
 //! The files of the simulated host: a tree in memory that fails where a real one fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod by_path;
+
 use std::path::{Component, Path, PathBuf};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 
+use self::by_path::ByPath;
 use super::overlay::{Overlay, Under};
 use crate::host::{FileInfo, FileKind, FolderEntry, HostErrorKind};
 
@@ -101,26 +103,24 @@ enum Last {
 /// A file system. Keys are absolute paths without symlinks, `.` and `..`.
 #[derive(Debug)]
 pub(super) struct Files {
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: ByPath<Entry>,
+    /// Whether there may be a folder that can't be passed through.
+    barred: bool,
     /// Bytes that may still be written; no limit if not given.
     free: Option<u64>,
     beneath: Option<Overlay>,
     /// What was read of the files beneath.
-    seen: BTreeMap<PathBuf, Bytes>,
+    seen: ByPath<Bytes>,
     /// The folders whose names beneath are known.
-    listed: BTreeSet<PathBuf>,
+    listed: ByPath<()>,
 }
 
 impl Files {
     pub(super) fn new(now: DateTime<Utc>) -> Self {
         let root = Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now };
-        Self {
-            entries: BTreeMap::from([(PathBuf::from("/"), root)]),
-            free: None,
-            beneath: None,
-            seen: BTreeMap::new(),
-            listed: BTreeSet::new(),
-        }
+        let mut entries = ByPath::default();
+        entries.insert(PathBuf::from("/"), root);
+        Self { entries, barred: false, free: None, beneath: None, seen: ByPath::default(), listed: ByPath::default() }
     }
 
     pub(super) fn set_beneath(&mut self, beneath: Overlay) {
@@ -193,16 +193,25 @@ impl Files {
         let Some(entry) = self.entries.get(&path) else {
             return self.replace(&path, Bytes::copy_from_slice(content), None, now);
         };
-        let whole = match &entry.node {
+        match &entry.node {
             Node::File(_) | Node::Beneath(_) if entry.mode & OWNER_WRITE == 0 => return Err(Errno::Denied),
-            Node::File(_) | Node::Beneath(_) => [self.content(&path, entry)?.as_ref(), content].concat(),
+            Node::File(_) | Node::Beneath(_) => {}
             Node::Folder => return Err(Errno::IsAFolder),
             Node::Symlink(_) => return Err(Errno::Loop),
             Node::Other => return Err(Errno::Denied),
-        };
-        let mode = entry.mode;
+        }
+        self.bring_up(&path)?;
         self.take_space(content.len())?;
-        self.entries.insert(path, Entry { node: Node::File(whole.into()), mode, modified: now });
+        if let Some(entry) = self.entries.get_mut(&path)
+            && let Node::File(before) = &mut entry.node
+        {
+            // Where nobody else reads what was there, it is not copied: a journal is appended to line by line.
+            let before_alone = std::mem::take(before).try_into_mut();
+            let mut whole = before_alone.unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
+            whole.extend_from_slice(content);
+            *before = whole.freeze();
+            entry.modified = now;
+        }
         Ok(())
     }
 
@@ -217,7 +226,7 @@ impl Files {
     /// What the host beneath has and this one no longer.
     pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
         let removed = self.beneath.iter().flat_map(Overlay::removed);
-        removed.filter(|path| !self.entries.contains_key(*path))
+        removed.filter(|path| !self.entries.contains_key(path))
     }
 
     /// With its parents; an existing folder is fine.
@@ -253,6 +262,7 @@ impl Files {
     pub(super) fn set_mode(&mut self, path: &Path, mode: u32) -> Result<()> {
         let path = self.resolve(path, Last::Follow)?;
         self.entries.get_mut(&path).ok_or(Errno::NotFound)?.mode = mode;
+        self.barred |= mode & OWNER_SEARCH == 0;
         Ok(())
     }
 
@@ -299,7 +309,7 @@ impl Files {
             return Err(Errno::NotFound);
         }
         self.may_change_folder_of(&path)?;
-        self.entries.retain(|at, _| !at.starts_with(&path));
+        self.entries.retain(|at| !at.starts_with(&path));
         self.forget_beneath(&path);
         Ok(())
     }
@@ -324,7 +334,7 @@ impl Files {
         }
         self.may_change_folder_of(&from)?;
         self.may_change_folder_of(&to)?;
-        let paths: Vec<PathBuf> = self.below(&from).map(|(path, _)| path.clone()).collect();
+        let paths: Vec<PathBuf> = self.entries.below(&from).map(|(path, _)| path.clone()).collect();
         for path in paths {
             self.bring_up(&path)?;
             if let (Some(entry), Ok(rest)) = (self.entries.remove(&path), path.strip_prefix(&from)) {
@@ -345,6 +355,10 @@ impl Files {
         let entry = match beneath.look(path) {
             None => return,
             Some(Under::File(info)) => Entry { node: Node::Beneath(info.len), mode: info.mode, modified: info.modified },
+            Some(Under::Folder(info)) if info.mode & OWNER_SEARCH == 0 => {
+                self.barred = true;
+                Entry { node: Node::Folder, mode: info.mode, modified: info.modified }
+            }
             Some(Under::Folder(info)) => Entry { node: Node::Folder, mode: info.mode, modified: info.modified },
             Some(Under::Symlink(info, target)) => Entry { node: Node::Symlink(target), mode: info.mode, modified: info.modified },
             Some(Under::Other(info)) => Entry { node: Node::Other, mode: info.mode, modified: info.modified },
@@ -354,7 +368,7 @@ impl Files {
     }
 
     fn load_children(&mut self, folder: &Path) {
-        if !self.listed.insert(folder.to_path_buf()) {
+        if self.listed.insert(folder.to_path_buf(), ()).is_some() {
             return;
         }
         let names = self.beneath.as_ref().map(|beneath| beneath.names(folder)).unwrap_or_default();
@@ -387,15 +401,8 @@ impl Files {
         }
     }
 
-    fn children<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = (String, &'a Entry)> {
-        self.below(folder)
-            .filter(move |(path, _)| path.parent() == Some(folder))
-            .filter_map(|(path, entry)| Some((path.file_name()?.to_string_lossy().into_owned(), entry)))
-    }
-
-    /// `path` and all under it: paths sort by their parts, so they stand together.
-    fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Entry)> {
-        self.entries.range(path.to_path_buf()..).take_while(move |(at, _)| at.starts_with(path))
+    fn children<'a>(&'a self, folder: &Path) -> impl Iterator<Item = (String, &'a Entry)> + use<'a> {
+        self.entries.children(folder).filter_map(|(path, entry)| Some((path.file_name()?.to_string_lossy().into_owned(), entry)))
     }
 
     fn may_change_folder_of(&self, path: &Path) -> Result<()> {
@@ -416,11 +423,21 @@ impl Files {
         Ok(())
     }
 
+    /// A path whose folder is known, without symlinks on the way: that folder, and the name in it. Most paths are such.
+    fn known_folder_of<'a>(&self, path: &'a Path) -> Option<(&'a Path, PathBuf)> {
+        let (folder, name) = (path.parent()?, path.file_name()?);
+        let is_plain = folder.join(name).as_os_str() == path.as_os_str();
+        let is_known = !self.barred && is_plain && matches!(self.entries.get(folder)?.node, Node::Folder);
+        is_known.then(|| (folder, name.into()))
+    }
+
     /// The place of `path`, which itself need not exist; every folder on the way has to.
     fn resolve(&mut self, path: &Path, last: Last) -> Result<PathBuf> {
         let mut links = 0;
-        let mut at = PathBuf::from("/");
-        let mut rest: Vec<PathBuf> = parts(absolute(path)?);
+        let (mut at, mut rest) = match self.known_folder_of(absolute(path)?) {
+            Some((folder, name)) => (folder.to_path_buf(), vec![name]),
+            None => (PathBuf::from("/"), parts(path)),
+        };
         while let Some(part) = rest.pop() {
             let here = self.entries.get(&at).ok_or(Errno::NotFound)?;
             match here.node {
