@@ -11,7 +11,7 @@ use crate::value::json::from_json;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(methods).into());
+    engine.register_global_module(shared_module!(methods));
 }
 
 /// The fields that hold a record's text.

@@ -4,7 +4,7 @@
 //! Under `--help` the declarations are kept, and the script ends there.
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
-use rhai::{Array, EvalAltResult, FnPtr, Map, Module};
+use rhai::{Array, EvalAltResult, FnPtr, Map};
 
 use super::context::Context;
 use super::control::call;
@@ -22,9 +22,8 @@ use crate::value::{Record, words as type_words};
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Declared>("declared option");
     no_fields::<Declared>(engine, "declared option");
-    engine.register_global_module(rhai::exported_module!(functions).into());
-    let declarations: Module = rhai::exported_module!(declarations);
-    engine.register_static_module("arg", declarations.into());
+    engine.register_global_module(shared_module!(functions));
+    engine.register_static_module("arg", shared_module!(declarations, "arg"));
 }
 
 /// What an option takes.

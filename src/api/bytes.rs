@@ -12,7 +12,7 @@ use crate::value::options::bytes_of;
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Bytes>("bytes");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
     register_order(engine, bytes_of);
     no_fields::<Bytes>(engine, "bytes");
 }

@@ -26,7 +26,7 @@ const PROFILES: &str = "COMPOSE_PROFILES";
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// The options of compose: profiles and the project's name.

@@ -11,7 +11,7 @@ use crate::model::visible::visible;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// Whether the question is answered with yes. Also for spc's own questions.

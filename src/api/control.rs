@@ -18,7 +18,7 @@ use crate::value::{Record, words};
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Timestamp>("timestamp");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// A point of the host's clock that only goes forward.

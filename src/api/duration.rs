@@ -14,7 +14,7 @@ use crate::value::options::duration_of;
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Duration>("duration");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
     register_order(engine, duration_of);
     no_fields::<Duration>(engine, "duration");
 }

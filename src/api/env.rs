@@ -15,7 +15,7 @@ use crate::value::{Bytes, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// The value of a variable that has to be set.

@@ -21,8 +21,8 @@ use crate::value::{Bytes as Size, Options, Record, Time, words};
 /// Makes `fs::` known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<File>("file");
-    engine.register_static_module("fs", rhai::exported_module!(module).into());
-    engine.register_global_module(rhai::exported_module!(methods).into());
+    engine.register_static_module("fs", shared_module!(module, "fs"));
+    engine.register_global_module(shared_module!(methods));
     no_fields::<File>(engine, "file");
 }
 

@@ -126,5 +126,5 @@ pub mod functions {
 
 /// Registers the functions.
 pub fn register(engine: &mut rhai::Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }

@@ -14,7 +14,7 @@ use crate::value::{Options, Record};
 
 /// Makes `http::` known.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("http", rhai::exported_module!(module).into());
+    engine.register_static_module("http", shared_module!(module, "http"));
 }
 
 /// How long an answer is waited for unless the script says.

@@ -9,7 +9,7 @@ use crate::value::json::{from_json, to_json};
 
 /// Makes `json::` known.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("json", rhai::exported_module!(module).into());
+    engine.register_static_module("json", shared_module!(module, "json"));
 }
 
 /// The value of a JSON text; `what` it is stands in the message: `The file "a.json"`.

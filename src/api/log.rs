@@ -10,7 +10,7 @@ use crate::value::text::plain;
 
 /// Makes `log::` known.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("log", rhai::exported_module!(module).into());
+    engine.register_static_module("log", shared_module!(module, "log"));
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape that every function's work has")]

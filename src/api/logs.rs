@@ -201,5 +201,5 @@ pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<LogStream>("log stream");
     engine.register_type_with_name::<Line>("log line");
     engine.register_iterator_result::<LogStream, Dynamic>();
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }

@@ -12,7 +12,7 @@ use crate::value::{Record, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// Lists that stand for one value: replaced, not added to.

@@ -12,6 +12,26 @@
     reason = "what rhai's `export_module` needs and expands to; no other code here unwraps"
 )]
 
+/// The module that `rhai::export_module` makes of a Rust module, with its name in scripts if it has one. Made once in a process:
+/// its functions find the run's context in the call.
+macro_rules! shared_module {
+    ($module:ident) => {{
+        static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> =
+            std::sync::LazyLock::new(|| rhai::exported_module!($module).into());
+        MODULE.clone()
+    }};
+    ($module:ident, $name:literal) => {{
+        static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> = std::sync::LazyLock::new(|| {
+            let mut module = rhai::exported_module!($module);
+            // Without it Rhai copies the module to name it.
+            module.set_id($name);
+            module.into()
+        });
+        MODULE.clone()
+    }};
+}
+pub(crate) use shared_module;
+
 pub mod answer;
 pub mod args;
 pub mod bytes;

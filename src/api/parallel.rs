@@ -19,7 +19,7 @@ const MOST_TASKS: usize = 256;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// Runs all functions, each a task of its own; the answers in their order, or the error that came first, the other

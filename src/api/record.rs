@@ -12,7 +12,7 @@ use crate::value::words::with_article;
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Record>("record");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// Makes `.tag` of a type an error as any other field it hasn't; Rhai gives every value a `.tag` of 0.

@@ -23,7 +23,7 @@ const LONGEST_POLL: Duration = Duration::from_secs(1);
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// What came of work under a limit of time.

@@ -19,7 +19,7 @@ use crate::value::SecretToken;
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<SecretToken>("secret");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
     no_fields::<SecretToken>(engine, "secret");
 }
 

@@ -21,7 +21,7 @@ use crate::value::{Options, Record, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// More output than this is not kept for the script.

@@ -479,5 +479,5 @@ pub mod functions {
 /// Registers the type and its functions.
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Stack>("stack");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }

@@ -13,7 +13,7 @@ use crate::value::{Record, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// A row's fields; `index` counts from 0. What is `()` is an empty cell.

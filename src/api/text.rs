@@ -14,7 +14,7 @@ const SHOWN: usize = 60;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 /// The text in quotes, cut short.

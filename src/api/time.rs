@@ -14,8 +14,8 @@ use crate::value::text::literal;
 /// Makes `time::` known.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Time>("time");
-    engine.register_static_module("time", rhai::exported_module!(module).into());
-    engine.register_global_module(rhai::exported_module!(methods).into());
+    engine.register_static_module("time", shared_module!(module, "time"));
+    engine.register_global_module(shared_module!(methods));
     register_order(engine, time_of);
     no_fields::<Time>(engine, "time");
 }

@@ -21,9 +21,17 @@ pub(super) fn hint(context: &Context) {
     if names.is_empty() {
         return;
     }
-    let spoken_of = spoken_of(context);
-    for name in names.into_iter().filter(|name| !spoken_of.contains(name.as_str())) {
-        let known = read.iter().map(String::as_str).chain(spoken_of.iter().map(String::as_str)).filter(|known| looks_like_one(known));
+    let texts = texts(context);
+    let mut unspoken: BTreeSet<&str> = names.into_iter().map(String::as_str).collect();
+    for word in texts.iter().flat_map(|text| words(text)) {
+        unspoken.remove(word);
+    }
+    if unspoken.is_empty() {
+        return;
+    }
+    let spoken_of: BTreeSet<&str> = texts.iter().flat_map(|text| words(text)).collect();
+    for name in unspoken {
+        let known = read.iter().map(String::as_str).chain(spoken_of.iter().copied()).filter(|known| looks_like_one(known));
         let meant = nearest(name, known).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
         // What looks otherwise may be a line of a key that lost its quotes.
         let named = if looks_like_one(name) { format!(" \"{name}\"") } else { " of this line".to_owned() };
@@ -36,20 +44,17 @@ fn looks_like_one(word: &str) -> bool {
     word.chars().any(|c| c.is_ascii_uppercase()) && !word.chars().any(|c| c.is_ascii_lowercase())
 }
 
-/// The words in the files of the project that may read variables.
-fn spoken_of(context: &Context) -> BTreeSet<String> {
-    let mut words = BTreeSet::new();
+/// The files of the project that may read variables.
+fn texts(context: &Context) -> Vec<String> {
     let root = context.project.scripts.clone();
     let folders = root.iter().flat_map(|root| [root.clone(), root.join("scripts")]).chain([context.project.directory.clone()]);
-    for folder in folders.collect::<BTreeSet<PathBuf>>() {
-        for path in readers(context, &folder) {
-            // What can't be read is no reader.
-            let Ok(bytes) = context.host.read(&path) else { continue };
-            let text = String::from_utf8_lossy(&bytes);
-            words.extend(text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned));
-        }
-    }
-    words
+    let paths = folders.collect::<BTreeSet<PathBuf>>().into_iter().flat_map(|folder| readers(context, &folder));
+    // What can't be read is no reader.
+    paths.filter_map(|path| context.host.read(&path).ok()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 fn readers(context: &Context, folder: &Path) -> Vec<PathBuf> {

@@ -11,7 +11,7 @@ use crate::value::json::{from_json, to_json};
 
 /// Makes `yaml::` known.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("yaml", rhai::exported_module!(module).into());
+    engine.register_static_module("yaml", shared_module!(module, "yaml"));
 }
 
 /// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.

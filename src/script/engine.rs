@@ -1,8 +1,9 @@
 //! Rhai, set up for runbooks.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rhai::debugger::DebuggerCommand;
+use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::library::Library;
@@ -33,6 +34,12 @@ const MAP_KEYS: usize = 1_000_000;
 
 /// The field of the failure of a script that took too many operations: how many it may take.
 pub const OPERATIONS: &str = "max_operations";
+
+/// As `Engine::new` has it.
+const STRINGS_INTERNED: usize = 256;
+
+/// What `Engine::new` registers each time anew: made once in a process.
+static STANDARD: LazyLock<StandardPackage> = LazyLock::new(StandardPackage::new);
 
 const VARIABLES: usize = 10_000;
 const FUNCTIONS: usize = 10_000;
@@ -77,7 +84,9 @@ pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Eng
 
 /// An engine whose parser is that of runs.
 fn parsing() -> Engine {
-    let mut engine = Engine::new();
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(STANDARD.as_shared_module());
+    engine.set_max_strings_interned(STRINGS_INTERNED);
     set_limits(&mut engine);
     // The syntax tree keeps the position of every key of a map; and the optimiser has dropped statements before.
     engine.set_optimization_level(OptimizationLevel::None);

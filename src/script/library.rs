@@ -47,7 +47,8 @@ pub struct Library {
     /// Imports may not leave it. Canonical.
     pub root: PathBuf,
     pub standard: Modules,
-    host_names: OnceLock<Names>,
+    /// What the engine has, found out once for all runs that have the same.
+    host_names: &'static OnceLock<Names>,
     state: Mutex<State>,
 }
 
@@ -75,12 +76,12 @@ struct Known {
 impl Library {
     /// No sources yet. `root`: canonical, imports may not leave it.
     pub fn new(host: Arc<dyn Host>, root: PathBuf) -> Self {
-        Self::with_standard(host, root, standard::EMBEDDED)
+        Self::with(host, root, standard::EMBEDDED, &super::run::NAMES)
     }
 
-    /// With another standard library, for tests.
-    pub fn with_standard(host: Arc<dyn Host>, root: PathBuf, standard: Modules) -> Self {
-        Self { host, root, standard, host_names: OnceLock::new(), state: Mutex::default() }
+    /// With another standard library, or for an engine with other functions: `names` is what it has, once it is asked.
+    pub fn with(host: Arc<dyn Host>, root: PathBuf, standard: Modules, names: &'static OnceLock<Names>) -> Self {
+        Self { host, root, standard, host_names: names, state: Mutex::default() }
     }
 
     /// Compiles a source and binds its closures; its imports are followed, nothing else of it is evaluated.

@@ -2,16 +2,17 @@
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rhai::{Caches, Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Scope};
 
 use super::each::{self, Tell};
+use super::engine;
 use super::errors::{diagnose, is_help, without_place};
 use super::library::{Library, Unit};
+use super::names::Names;
 use super::resolver::{read_source, scripts_in};
 use super::standard::{EMBEDDED, Modules};
-use super::{engine, standard};
 use crate::api::{Context, task};
 use crate::host::conductor::Job;
 use crate::host::{FileKind, HostErrorKind};
@@ -91,11 +92,16 @@ pub struct Beside {
     pub standard: Modules,
     /// Registers more functions.
     pub extend: fn(&mut Engine),
+    /// What an engine with these functions has, once it was asked.
+    pub names: &'static OnceLock<Names>,
 }
+
+/// What the engine of a runbook has.
+pub(super) static NAMES: OnceLock<Names> = OnceLock::new();
 
 impl Default for Beside {
     fn default() -> Self {
-        Self { standard: EMBEDDED, extend: |_| {} }
+        Self { standard: EMBEDDED, extend: |_| {}, names: &NAMES }
     }
 }
 
@@ -110,7 +116,7 @@ impl Script {
         let (path, text) = read(&context, runbook).map_err(|failure| Box::new(without_place(failure)))?;
         let folder = || path.parent().map(|folder| context.host.canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf()));
         let root = context.project.scripts.clone().or_else(folder).unwrap_or_default();
-        let library = Arc::new(Library::with_standard(context.host.clone(), root, beside.standard));
+        let library = Arc::new(Library::with(context.host.clone(), root, beside.standard, beside.names));
         let mut engine = engine::build(&context, &library);
         (beside.extend)(&mut engine);
         let name = match runbook {
@@ -202,7 +208,7 @@ impl Script {
 
 /// The canonical path and the text of a runbook.
 fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), Failure> {
-    let library = Library::with_standard(context.host.clone(), PathBuf::new(), standard::EMBEDDED);
+    let library = Library::new(context.host.clone(), PathBuf::new());
     let here = context.host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.message))?;
     match runbook {
         Runbook::Text { path, text } => {

@@ -1,7 +1,7 @@
 //! One test, on a world of its own.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::functions;
@@ -15,9 +15,13 @@ use crate::model::event::{Event, Sink};
 use crate::model::failure::Detail;
 use crate::model::{Failure, Kind};
 use crate::script::functions::Entry;
+use crate::script::names::Names;
 use crate::script::place::{self, RunOptions, Wanted};
 use crate::script::{Beside, Runbook, Script, on_script_thread};
 use crate::testing::World;
+
+/// What the engine of a test has.
+static NAMES: OnceLock<Names> = OnceLock::new();
 
 /// What the names of tests begin with.
 pub const PREFIX: &str = "test_";
@@ -125,7 +129,7 @@ fn bench(subject: &Subject, file: &Path, seed: u64, limits: Limits) -> Result<Be
 }
 
 fn open(lab: &Lab, context: &Arc<Context>, file: &Path) -> Result<Arc<Script>, Box<Diagnostic>> {
-    let beside = Beside { extend: functions::register, ..Beside::default() };
+    let beside = Beside { extend: functions::register, names: &NAMES, ..Beside::default() };
     let script = Arc::new(Script::open_with(context.clone(), &Runbook::File(file.to_path_buf()), beside)?);
     lab.set_script(&script);
     Ok(script)

@@ -5,6 +5,7 @@ use rhai::{Dynamic, FnPtr, Map};
 
 use super::difference::difference;
 use crate::api::Raw;
+use crate::api::shared_module;
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::value::Record;
@@ -13,7 +14,7 @@ use crate::value::text::literal;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Raw<()> {

@@ -4,6 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
 use crate::api::Raw;
+use crate::api::shared_module;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
@@ -15,7 +16,7 @@ use crate::value::{Record, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    engine.register_global_module(shared_module!(functions));
 }
 
 fn run(call: &NativeCallContext, name: &str, words: &[String]) -> Raw<Record> {

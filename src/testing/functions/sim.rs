@@ -7,6 +7,7 @@ use rhai::{Array, Dynamic, Engine, Map};
 
 use super::answers::{Answers, Pages, words_of};
 use super::{machine, placed, views};
+use crate::api::shared_module;
 use crate::api::{Context, Raw, task};
 use crate::engine::sim::{Fault, When, matches};
 use crate::host::Host;
@@ -19,7 +20,7 @@ use crate::value::text::plain;
 
 /// Makes `sim::` known.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("sim", rhai::exported_module!(module).into());
+    engine.register_static_module("sim", shared_module!(module, "sim"));
 }
 
 fn kill(number: i64, when: When) -> Result<(u64, When), Failure> {
