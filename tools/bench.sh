@@ -11,6 +11,8 @@
 #     --start-interval               there too, with `start_interval: 1s` for all instead of the seed's intervals alone
 #     --rounds N                     rounds of a cold `up` of each (5)
 #     --spc FILE                     the binary (target/release/spc)
+#   tools/bench.sh --sim             what simulations cost: an `up` of the reference stack, its crash sweep, `spc check` of 1,000 lines,
+#                                    plans of stacks of up to 3,000 services. No engine, no image, no docker compose
 #
 # `start_interval: 1s` is written into a copy of the stack's description, the same for all: tools/bench/*-start-interval.sed. The
 # engine heeds it only within a `start_period`, so the checks without one get 40s. Every value goes to target/bench/*.json.
@@ -34,6 +36,10 @@ die() {
   exit 1
 }
 
+if [[ ${1:-} == --sim ]]; then
+  exec cargo bench --locked --bench sim -- "${@:2}"
+fi
+
 rounds=5
 spc=target/release/spc
 what=services
@@ -48,7 +54,7 @@ while (($# > 0)); do
   --without-compose) without_compose=true ;;
   --second) second=true ;;
   --start-interval) second=true start_interval=true ;;
-  *) die "unknown argument '$1'; there are --stack, --without-compose, --second, --start-interval, --rounds and --spc" ;;
+  *) die "unknown argument '$1'; there are --sim, --stack, --without-compose, --second, --start-interval, --rounds and --spc" ;;
   esac
   shift
 done
