@@ -102,7 +102,12 @@ fn start(expression: &Expr) -> Position {
 fn chain(path: &[ASTNode]) -> Vec<String> {
     let named = path.iter().zip(path.iter().skip(1)).filter_map(|(outer, inner)| {
         let (ASTNode::Expr(outer), ASTNode::Expr(inner)) = (outer, inner) else { return None };
-        children(outer).into_iter().find(|(_, _, value)| std::ptr::eq(*value, *inner)).map(|(name, _, _)| name)
+        // The names of the others are not made: a map may have thousands of keys.
+        match outer {
+            Expr::Map(map, _) => map.0.iter().find(|(_, value)| std::ptr::eq(value, *inner)).map(|(key, _)| key.name.to_string()),
+            Expr::Array(items, _) => items.iter().position(|item| std::ptr::eq(item, *inner)).map(|index| index.to_string()),
+            _ => None,
+        }
     });
     named.collect()
 }
