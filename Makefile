@@ -1,7 +1,7 @@
 # One command each; `make` alone lists them. CI runs the same ones.
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help machine up down check test test-engines lint engine testbed release rust unit pytest vitest
+.PHONY: help machine up down check test test-engines lint engine testbed release rust quick unit pytest vitest
 
 SPC = target/release/spc
 BACKEND = examples/spc/backend
@@ -29,7 +29,7 @@ up: engine release ## Bring the reference stack up, ready, with all the set-up i
 down: release ## Remove what "make up" brought up; its volumes stay
 	$(SPC) run scripts/down.rhai
 
-check: rust unit ## Say within a minute whether a change holds, without an engine
+check: rust quick ## Say within a minute whether a change holds, without an engine
 
 test: testbed lint unit pytest vitest ## Run every test, on a real engine too: what CI runs
 	cargo test --quiet --locked --test integration -- engine:: docker::
@@ -61,9 +61,13 @@ rust:
 
 # Two calls: the library has tests below "engine::" that need none. Then the runbooks' own tests, in virtual time.
 unit:
-	cargo test --quiet --locked --lib
+	cargo test --quiet --locked --lib -- $(SKIPPED)
 	cargo test --quiet --locked --test integration -- --skip engine:: --skip docker::
 	cargo run --quiet --locked -- --quiet test
+
+# The same but for most crash sweeps of whole runbooks, of which each takes seconds.
+quick:
+	@$(MAKE) --no-print-directory unit SKIPPED="--skip arrives_wherever_it_was_killed"
 
 pytest: $(VENV)/installed
 	cd $(BACKEND) && PYTHONDONTWRITEBYTECODE=1 ../../../$(VENV)/bin/python -m pytest --quiet

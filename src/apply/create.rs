@@ -304,7 +304,14 @@ fn object_labels(
 
 /// The body of the lock's container.
 pub fn lock(project: &str, image: &str, run: &str) -> models::ContainerCreateBody {
-    let labels = [(label::LOCK, project), (label::PROJECT, project), (label::FORMAT, LABEL_FORMAT), (label::RUN, run)];
+    let labels = [
+        // In the list of the project's containers too, so that a run sees it without asking; Compose's own lists want more labels.
+        (compose_label::PROJECT, project),
+        (label::LOCK, project),
+        (label::PROJECT, project),
+        (label::FORMAT, LABEL_FORMAT),
+        (label::RUN, run),
+    ];
     models::ContainerCreateBody {
         image: Some(image.to_owned()),
         // Never run; but the engine wants one.

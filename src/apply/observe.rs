@@ -42,6 +42,7 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
+        locked: containers.iter().any(|it| labels_of(it).get(label::LOCK) == Some(&project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
         images: images.iter().flat_map(image_names).collect(),
         containers: containers.iter().filter_map(|it| container(it, project)).collect(),

@@ -82,7 +82,6 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         deadline: options.timeout,
         names: &names,
         services: &services,
-        leaves_nothing: false,
     };
     let mut outcome = work.run(&make_plan).await?;
     check_still_up(&outcome, project)?;
@@ -121,7 +120,6 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         deadline: None,
         names: &names,
         services: &names,
-        leaves_nothing: true,
     };
     work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
 }
@@ -161,7 +159,6 @@ pub async fn lifecycle(
         deadline: timeout,
         names: &names,
         services: &names,
-        leaves_nothing: false,
     };
     work.run(&|observed| {
         Ok(match verb {
@@ -180,7 +177,8 @@ pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Fail
     observe(&*around.engine, project, &BTreeSet::new(), &records.state()).await
 }
 
-/// One verb under way: plans without the lock; if there is something to do, locks, observes again and does it.
+/// One verb under way: plans without the lock; if there is something to do, or another run's lock is there, locks, observes again and
+/// does what is to be done then.
 struct Work<'a> {
     around: &'a Surroundings,
     project: Option<&'a Project>,
@@ -191,8 +189,6 @@ struct Work<'a> {
     names: &'a BTreeSet<String>,
     /// The services meant, where that is known.
     services: &'a BTreeSet<String>,
-    /// Nothing of the project is to be left, not even the lock of a run that was killed.
-    leaves_nothing: bool,
 }
 
 type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
@@ -201,10 +197,12 @@ impl Work<'_> {
     async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
         let plan = make_plan(&observed)?;
-        if plan.steps.is_empty() && !self.has_to_wait().await? {
+        // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
+        let in_order = !observed.locked || self.around.lock.is_some();
+        if plan.steps.is_empty() && in_order {
             return Ok(self.unchanged(&plan, observed));
         }
-        if !plan.changes() && !plan.steps.is_empty() {
+        if !plan.changes() && in_order {
             // Only waits: reading needs no lock.
             self.say_notes(&plan);
             return self.walk(&plan, None).await;
@@ -225,17 +223,11 @@ impl Work<'_> {
         let observed = self.observe().await?;
         let plan = make_plan(&observed)?;
         if plan.steps.is_empty() {
-            // Another run did it meanwhile.
+            // Another run did it meanwhile, or had done it.
             return Ok(self.unchanged(&plan, observed));
         }
         self.say_notes(&plan);
         self.walk(&plan, Some(lock)).await
-    }
-
-    /// Whether to ask again once the lock is had, though there is nothing to do: its holder is at work, or was killed.
-    async fn has_to_wait(&self) -> Result<bool, Failure> {
-        let may = self.leaves_nothing && self.around.lock.is_none();
-        Ok(may && lock::holder(self.around, self.name).await?.is_some())
     }
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {

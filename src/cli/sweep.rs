@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::plain;
-use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, Stage, Task, sweep};
+use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, Stage, Task, setup, sweep};
 use crate::testing::world::Subject;
 use crate::ui::terminal::{FAILURE, styled};
 
@@ -22,7 +22,8 @@ const EXAMPLE: &str = ".env.example";
 #[command(next_help_heading = "Crash sweep")]
 pub struct Sweep {
     /// Kill this runbook at one engine call after the other, and at what it changes on the host, each time run it again, and
-    /// compare what is there then with what an undisturbed run leaves; its own options stand behind --
+    /// compare what is there then with what an undisturbed run leaves; its own options stand behind --. The function sweep() in
+    /// RUNBOOK's test file, if there is one, sets each machine up before
     #[arg(id = "crash-sweep", long = "crash-sweep", value_name = "RUNBOOK", conflicts_with_all = ["filters", "list", "fail_fast", "seeds", "junit"])]
     pub runbook: Option<PathBuf>,
     /// A runbook with its words that is run before, undisturbed: "scripts/up.rhai --target production"; may be given several times
@@ -88,6 +89,7 @@ pub fn execute(
         stage.before.push(task(&*host, &current, &subject, Path::new(&path), words).map_err(plain)?);
     }
     let task = task(&*host, &current, &subject, runbook, words).map_err(plain)?;
+    stage.setup = setup::beside(&subject, &task.path)?;
     let options = Options {
         seed: rest.seed,
         all: sweep_options.all,

@@ -11,6 +11,8 @@ use super::spec::Condition;
 pub struct Observed {
     /// Of the project, ours and Compose's, without the lock and one-off containers.
     pub containers: Vec<Container>,
+    /// The lock's container is there: of a run at work, or of one that was killed.
+    pub locked: bool,
     pub networks: Vec<Network>,
     pub volumes: Vec<Volume>,
     /// Our one-off containers: left by a killed run, or still at work.

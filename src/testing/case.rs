@@ -55,8 +55,7 @@ struct Bench {
 
 /// The tests of a file, in the order of its text; why there are none to be run, if so.
 pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let Bench { lab, context, .. } = bench(subject, file, 1, Limits::default())?;
-    let mut tests = on_script_thread(&context, || Ok(open(&lab, &context, file)?.entries()))?;
+    let mut tests = functions_of(subject, file)?;
     tests.retain(|entry| entry.name.starts_with(PREFIX));
     if tests.is_empty() {
         let shown = crate::host::resolve::shown(&*subject.host, file);
@@ -66,9 +65,37 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
     Ok(tests)
 }
 
+/// What can be called in a file without arguments.
+pub fn functions_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
+    let Bench { lab, context, .. } = bench(World::new(subject, 1), file)?;
+    on_script_thread(&context, || Ok(open(&lab, &context, file)?.entries()))
+}
+
+/// Sets `world` up with a function of a test file; the script is to be kept as long as its functions are to answer.
+pub fn set_up(world: World, file: &Path, function: &str) -> Result<(Arc<Lab>, Arc<Script>), Box<Diagnostic>> {
+    let Bench { lab, context, .. } = bench(world, file)?;
+    let conductor = lab.world.conductor.clone();
+    let ended = conductor.process(|| {
+        on_script_thread(&context, || {
+            let script = open(&lab, &context, file)?;
+            script.call(function)?;
+            Ok(script)
+        })
+    });
+    let trouble = lab.trouble().or_else(|| conductor.stop().map(|stop| stopped(stop, None)));
+    match (trouble, ended) {
+        (None, Some(Ok(script))) => Ok((lab, script)),
+        (Some(mut diagnostic), _) | (None, Some(Err(mut diagnostic))) => {
+            diagnostic.details.extend(lab.said());
+            Err(diagnostic)
+        }
+        (None, None) => Err(place::plain(Failure::usage(format!("{function}() was killed")))),
+    }
+}
+
 /// Runs a test.
 pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limits) -> Outcome {
-    let Bench { lab, context, printed } = match bench(subject, file, seed, limits) {
+    let Bench { lab, context, printed } = match bench(World::new(subject, seed).limited(limits), file) {
         Ok(bench) => bench,
         Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
     };
@@ -116,9 +143,8 @@ fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<Place> {
     Some(Place { source: Arc::new(source), line: test.line, column, width: test.name.len() })
 }
 
-/// A fresh world, and the context of the test in it.
-fn bench(subject: &Subject, file: &Path, seed: u64, limits: Limits) -> Result<Bench, Box<Diagnostic>> {
-    let world = World::new(subject, seed).limited(limits);
+/// The context of a test in a fresh world.
+fn bench(world: World, file: &Path) -> Result<Bench, Box<Diagnostic>> {
     let folder = folder_of(file);
     let place = place::find(&*world.host, &Wanted::default(), &folder)?;
     let printed = Arc::new(Printed::default());

@@ -54,15 +54,53 @@ fn of_two_runs_at_once_one_waits_and_then_finds_nothing_to_do() {
 }
 
 #[test]
-fn a_run_with_nothing_to_do_does_not_wait_for_one_at_work() {
+fn a_run_with_nothing_to_do_waits_for_one_at_work_and_looks_again() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     machine.pass(secs(15));
     let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
     let before = machine.conductor.now();
-    machine.up(&shop()).unwrap();
-    assert!(machine.conductor.now() < before + millis(100));
-    machine.run(held.release()).unwrap();
+    let around = machine.around();
+    let other = async {
+        machine.conductor.sleep(secs(40)).await;
+        machine.engine.container_remove("shop-web-1", true, true).await.unwrap();
+        held.release().await.unwrap();
+    };
+    let (result, ()) = machine.up_while(&around, &shop(), other);
+    assert!(result.unwrap().changes > 0, "what the other did");
+    let waited = machine.conductor.now().saturating_sub(before);
+    assert!(waited > secs(40) && waited < secs(45), "{waited:?}");
+    assert_eq!(waits(&machine).len(), 1);
+    assert!(waits(&machine)[0].ends_with(" changes this project"), "{:?}", waits(&machine));
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
+    let nothing_to_do: [fn(&Machine) -> Outcome; 2] = [
+        |machine| machine.up(&shop()).unwrap(),
+        |machine| {
+            let redis = BTreeSet::from(["redis".to_owned()]);
+            machine.run(verbs::lifecycle(&machine.around(), PROJECT, &redis, verbs::Lifecycle::Start, None)).unwrap()
+        },
+    ];
+    for work in nothing_to_do {
+        let machine = machine();
+        machine.up(&shop()).unwrap();
+        machine.pass(secs(15));
+        // Its heart ends with the run, and the container stays.
+        drop(machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
+        assert!(machine.footprint().locked);
+        let before = machine.conductor.now();
+        assert_eq!(work(&machine).changes, 0);
+        let waited = machine.conductor.now().saturating_sub(before);
+        assert!(waited > secs(30) && waited < secs(35), "{waited:?}");
+        assert!(waits(&machine)[1].starts_with("the lock was left by operator@simulation"), "{:?}", waits(&machine));
+        assert!(!machine.footprint().locked);
+        let calls = machine.calls();
+        assert_eq!(work(&machine).changes, 0);
+        assert_eq!(machine.calls_from(calls).len(), 4, "the four lists, and no look at a lock");
+    }
 }
 
 #[test]

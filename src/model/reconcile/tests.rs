@@ -74,6 +74,7 @@ fn applied(project: &Project) -> Observed {
             .values()
             .map(|volume| Volume { name: volume.name.clone(), ours: true, compose: true, hash: Some(hash::volume(volume)) })
             .collect(),
+        locked: false,
         one_offs: Vec::new(),
         orphaned_secrets: BTreeSet::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),

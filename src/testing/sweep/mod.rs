@@ -4,10 +4,12 @@
 //! - [`points`]: where it is killed
 //! - [`state`]: what it leaves behind, and how two such states differ
 //! - [`stage`]: the machine that it finds, and one run on it
+//! - [`setup`]: where the runbook's test file says more of it
 //! - [`report`]: what came of it, as text and as JSON lines
 
 pub mod points;
 pub mod report;
+pub mod setup;
 pub mod stage;
 pub mod state;
 #[cfg(test)]
@@ -107,7 +109,6 @@ pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'
     plays.extend(again);
     for outcome in first.into_iter().chain(second) {
         report.too_late += usize::from(outcome.too_late);
-        report.locks_left += usize::from(outcome.lock_left);
         report.findings.extend(outcome.finding);
     }
     Ok(report)
@@ -121,8 +122,6 @@ struct Outcome {
     recovery: Deeds,
     /// The run was over before it could be killed there.
     too_late: bool,
-    /// The run after the kill had nothing to change, and so no business with the lock.
-    lock_left: bool,
 }
 
 /// Plays every one, several at a time; the outcomes in their order. Ends early at the first error, or when cancelled.

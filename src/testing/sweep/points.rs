@@ -104,11 +104,6 @@ impl Named {
         Self { method: call.method, target, mutates: call.mutates }
     }
 
-    /// Whether it asks for a project's lock.
-    pub fn locks(&self) -> bool {
-        self.method == "container_create" && locked_project(&self.target).is_some()
-    }
-
     /// A change on the host; paths as seen from `root`.
     pub fn on_host(change: &Change, root: &Path) -> Self {
         let target = change.target.strip_prefix(root).unwrap_or(&change.target).display().to_string();

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::points::{Named, Point, Port};
 use super::stage::{Clean, Task};
 use super::state::Difference;
+use crate::engine::sim::Violation;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::time::in_milliseconds;
 
 /// A sweep, once it is over.
 #[derive(Debug)]
@@ -27,8 +29,6 @@ pub struct Report {
     pub recoveries: usize,
     /// Of these: how often the run was over before.
     pub too_late: usize,
-    /// How often a dead run's lock stayed, because the run after it had nothing to change.
-    pub locks_left: usize,
     pub findings: Vec<Finding>,
     /// It was told to end before it had been everywhere.
     pub interrupted: bool,
@@ -45,18 +45,20 @@ pub struct Finding {
     pub problem: Problem,
 }
 
-/// What was wrong at the end.
+/// What was wrong.
 #[derive(Debug, Clone)]
-pub enum Problem {
-    /// It said that all is well.
-    Differs(Vec<Difference>),
-    /// It did not get to its end.
-    Fails(Box<Diagnostic>),
+pub struct Problem {
+    /// The last run did not get to its end.
+    pub error: Option<Box<Diagnostic>>,
+    /// It said that all is well, and it is not.
+    pub differences: Vec<Difference>,
+    /// What never may be, and was meanwhile.
+    pub violations: Vec<Violation>,
 }
 
 impl Problem {
-    pub(super) fn differs(differences: Vec<Difference>) -> Option<Self> {
-        if differences.is_empty() { None } else { Some(Self::Differs(differences)) }
+    pub(super) fn is_none(&self) -> bool {
+        self.error.is_none() && self.differences.is_empty() && self.violations.is_empty()
     }
 }
 
@@ -71,7 +73,6 @@ impl Report {
             points: 0,
             recoveries: 0,
             too_late: 0,
-            locks_left: 0,
             findings: Vec::new(),
             interrupted: false,
         }
@@ -107,12 +108,6 @@ impl Report {
     /// Lines about what is not as it should be and no finding.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.locks_left > 0 {
-            notes.push(format!(
-                "{} left behind by a run that was killed at its end: the one after it had nothing to change; the next that changes something takes it over, as was tried",
-                if self.locks_left == 1 { "1 lock was".to_owned() } else { format!("{} locks were", self.locks_left) }
-            ));
-        }
         if self.too_late > 0 {
             notes.push(format!(
                 "{} over before it could be killed",
@@ -134,7 +129,6 @@ impl Report {
             "points": self.points,
             "recoveries": self.recoveries,
             "too_late": self.too_late,
-            "locks_left": self.locks_left,
             "failed": self.findings.len(),
             "interrupted": self.interrupted,
         })
@@ -162,14 +156,13 @@ impl Finding {
 
     /// What is wrong, a line each.
     pub fn lines(&self) -> Vec<String> {
-        match &self.problem {
-            Problem::Differs(differences) => differences.iter().map(Difference::line).collect(),
-            Problem::Fails(diagnostic) => {
-                let place = diagnostic.place.as_ref().map(|place| format!("{}:{}: ", place.source.name, place.line)).unwrap_or_default();
-                let hint = diagnostic.hint.iter().map(|hint| format!("hint: {hint}"));
-                [format!("the next run fails: {place}{}", diagnostic.message)].into_iter().chain(hint).collect()
-            }
-        }
+        let Problem { error, differences, violations } = &self.problem;
+        let error = error.iter().flat_map(|diagnostic| {
+            let place = diagnostic.place.as_ref().map(|place| format!("{}:{}: ", place.source.name, place.line)).unwrap_or_default();
+            let hint = diagnostic.hint.iter().map(|hint| format!("hint: {hint}"));
+            [format!("the next run fails: {place}{}", diagnostic.message)].into_iter().chain(hint).collect::<Vec<_>>()
+        });
+        error.chain(differences.iter().map(Difference::line)).chain(violations.iter().map(Violation::to_string)).collect()
     }
 
     /// The same for programs.
@@ -188,14 +181,11 @@ impl Finding {
             "at": self.at(),
             "killed": point(&self.point, &self.deed),
             "killed_again": self.second.as_ref().map(|(second, deed)| point(second, deed)),
-            "differences": match &self.problem {
-                Problem::Differs(differences) => differences.iter().map(Difference::json).collect(),
-                Problem::Fails(_) => Vec::new(),
-            },
-            "error": match &self.problem {
-                Problem::Differs(_) => Value::Null,
-                Problem::Fails(diagnostic) => json!({"kind": diagnostic.kind.word(), "message": diagnostic.message, "hint": diagnostic.hint}),
-            },
+            "differences": self.problem.differences.iter().map(Difference::json).collect::<Vec<_>>(),
+            "violations": self.problem.violations.iter().map(violation_json).collect::<Vec<_>>(),
+            "error": self.problem.error.as_ref().map(|diagnostic| {
+                json!({"kind": diagnostic.kind.word(), "message": diagnostic.message, "hint": diagnostic.hint})
+            }),
         })
     }
 }
@@ -211,6 +201,10 @@ impl Difference {
     fn json(&self) -> Value {
         json!({"object": self.object, "aspect": self.aspect, "expected": self.expected, "found": self.found})
     }
+}
+
+fn violation_json(violation: &Violation) -> Value {
+    json!({"at_ms": in_milliseconds(violation.at).as_millis(), "call": violation.call, "what": violation.what})
 }
 
 fn count(number: usize, noun: &str) -> String {

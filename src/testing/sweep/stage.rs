@@ -6,28 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
 use super::super::process::{End, Ran};
 use super::super::world::{Subject, World};
 use super::points::{Deeds, Named, Point, Port};
 use super::report::{Finding, Problem};
+use super::setup::Machine;
 use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stamps};
 use super::{Outcome, not_deterministic};
-use crate::apply::records::new_run;
-use crate::apply::{Surroundings, lock};
 use crate::engine::sim::{Call, SimEngineBuilder};
-use crate::host::Conductor;
-use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
-use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::event::{Event, Sink};
-use crate::policy::Policy;
+use crate::model::{Failure, Kind};
 use crate::script::place::plain;
-
-/// How long a run waits for a lock that nobody holds: until it is known to be dead, and taken.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A runbook and the words that would stand after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +44,8 @@ pub struct Stage {
     pub subject: Subject,
     /// What stands in the project's `.env`.
     pub env_file: Option<Bytes>,
+    /// The test file whose function `sweep` sets the machine up, before anything runs.
+    pub setup: Option<PathBuf>,
     /// Runbooks that were run before.
     pub before: Vec<Task>,
     engine: OnEngine,
@@ -62,7 +55,7 @@ pub struct Stage {
 impl Stage {
     /// Only the project's files, and an engine with nothing on it.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, env_file: None, before: Vec::new(), engine: Arc::new(|engine| engine), host: Arc::new(|host| host) }
+        Self { subject, env_file: None, setup: None, before: Vec::new(), engine: Arc::new(|engine| engine), host: Arc::new(|host| host) }
     }
 
     /// The same with this on the engine.
@@ -84,12 +77,13 @@ impl Stage {
         Self { subject: self.subject.frozen(), ..self.clone() }
     }
 
-    fn world(&self, seed: u64) -> Result<World, Box<Diagnostic>> {
+    fn world(&self, seed: u64) -> Result<Machine, Box<Diagnostic>> {
         let host = |host: SimHost| match &self.env_file {
             Some(content) => (self.host)(host.with_file(self.subject.directory.join(".env"), content.clone())),
             None => (self.host)(host),
         };
         let world = World::made(&self.subject, seed, |engine| (self.engine)(engine), host);
+        let world = Machine::new(world, self.setup.as_deref())?;
         for task in &self.before {
             done(world.run(&task.path, &task.words), &format!("{}, which comes before,", task.words()))?;
         }
@@ -105,6 +99,7 @@ impl Stage {
         }
         let (given, first) = (stamps(&world.engine.state()), so_far(&world));
         done(world.run(&task.path, &task.words), &format!("{}, undisturbed,", task.words()))?;
+        never_wrong(&world, task)?;
         let state = world.engine.state();
         Ok(Clean {
             deeds: self.deeds(&world, first),
@@ -142,6 +137,15 @@ fn done(ran: Ran, who: &str) -> Result<(), Box<Diagnostic>> {
         End::Help(_) => Err(plain(Failure::usage(format!("{who} only shows its help")))),
         End::Killed => Err(plain(Failure::usage(format!("{who} was killed")))),
     }
+}
+
+/// Refuses a runbook that does what never may be, also without being killed.
+fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
+    let found = world.engine.violations();
+    let Some(first) = found.first() else { return Ok(()) };
+    let failure = Failure::new(Kind::Failed, format!("{}, undisturbed, brings about what never may be: {}", task.words(), first.what));
+    let all: Vec<String> = found.iter().map(ToString::to_string).collect();
+    Err(plain(failure.detail("when, and at which call", all.join("\n"))))
 }
 
 /// A call with its time: what two runs with one seed have in common.
@@ -198,22 +202,15 @@ impl Play<'_> {
         }
         let (deeds, ran) = self.run(&world, None);
         let footprint = Footprint::of(&world);
-        let mut differences = self.differences(&world, &kept, &footprint);
-        let mut lock_left = false;
-        if let Some(project) = &footprint.locked {
-            // With nothing to change, a lock is none of a run's business.
-            lock_left = !deeds.calls.iter().any(Named::locks);
-            let taken = if lock_left { take_over(&world, &self.stage.subject, project) } else { Err("there".to_owned()) };
-            differences.extend(taken.err().map(|found| lock_difference(&found)));
-        }
-        let problem = match ran.end {
-            End::Done => Problem::differs(differences),
-            End::Failed(diagnostic) => Some(Problem::Fails(diagnostic)),
-            End::Help(_) | End::Killed => None,
+        let (differences, error) = match ran.end {
+            End::Done => (self.differences(&world, &kept, &footprint), None),
+            End::Failed(diagnostic) => (Vec::new(), Some(diagnostic)),
+            End::Help(_) | End::Killed => (Vec::new(), None),
         };
-        let finding =
-            problem.zip(self.clean.deeds.at(point)).map(|(problem, deed)| Finding { point, deed: deed.clone(), second: hit, problem });
-        Ok(Outcome { finding, recovery: deeds, too_late: false, lock_left })
+        let problem = Problem { error, differences, violations: world.engine.violations() };
+        let wrong = Some(problem).filter(|problem| !problem.is_none()).zip(self.clean.deeds.at(point));
+        let finding = wrong.map(|(problem, deed)| Finding { point, deed: deed.clone(), second: hit, problem });
+        Ok(Outcome { finding, recovery: deeds, too_late: false })
     }
 
     /// A run, and what it did.
@@ -243,6 +240,10 @@ impl Play<'_> {
     fn differences(&self, world: &World, kept: &Stamps, footprint: &Footprint) -> Vec<Difference> {
         let state = world.engine.state();
         let mut all = self.expected.differences(footprint);
+        if footprint.locked.is_some() {
+            let (expected, found) = (Some("not there".to_owned()), Some("there".to_owned()));
+            all.push(Difference { object: "the project's lock".to_owned(), aspect: String::new(), expected, found });
+        }
         all.extend(lost(&self.clean.given, kept, &stamps(&state), &self.clean.replaced));
         for volume in &state.volumes {
             let usual = self.clean.writers.get(&volume.name).copied().unwrap_or(1).max(1);
@@ -257,37 +258,6 @@ impl Play<'_> {
         }
         all
     }
-}
-
-fn lock_difference(found: &str) -> Difference {
-    let (expected, found) = (Some("not there".to_owned()), Some(found.to_owned()));
-    Difference { object: "the project's lock".to_owned(), aspect: String::new(), expected, found }
-}
-
-/// Takes the lock that a dead run left, as the next run that changes something does, and gives it back.
-fn take_over(world: &World, subject: &Subject, project: &str) -> Result<(), String> {
-    let conductor = Conductor::Sim(world.conductor.clone());
-    let around = Surroundings {
-        engine: Arc::new(world.engine.clone()),
-        host: world.host.clone(),
-        conductor: conductor.clone(),
-        events: Arc::new(Unheard),
-        secrets: Arc::default(),
-        cancel: CancellationToken::new(),
-        directory: subject.directory.clone(),
-        environment: Arc::default(),
-        run: new_run(&*world.host),
-        lock: None,
-        policy: Policy::of_folder(&subject.directory, &|path| resolve(&*world.host, path)),
-    };
-    let taken = conductor.block_on(async { lock::acquire(&around, project, PATIENCE).await?.release().await });
-    taken.map_err(|failure| format!("there, and not to be taken over: {}", failure.message))
-}
-
-struct Unheard;
-
-impl Sink for Unheard {
-    fn event(&self, _: &Event) {}
 }
 
 impl Subject {

@@ -41,7 +41,7 @@ fn project(runbook: &str) -> (Stage, Task) {
 
 fn swept(stage: &Stage, task: &Task) -> Report {
     // Each costs a whole run: few, for there are many sweeps.
-    sweep(stage, task, &Options { recoveries: 8, ..Options::default() }, &|_, _| ())
+    sweep(stage, task, &Options { recoveries: 4, ..Options::default() }, &|_, _| ())
         .unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
 }
 
@@ -62,7 +62,7 @@ fn arrives(stage: &Stage, runbook: &str, words: &[&str]) -> Report {
 #[test]
 fn up_arrives_wherever_it_was_killed() {
     let report = arrives(&reference(), "scripts/up.rhai", &[]);
-    assert!(report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 4, "{}", told(&report));
+    assert!(report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 2, "{}", told(&report));
 }
 
 #[test]
@@ -85,8 +85,9 @@ fn db_init_arrives_wherever_it_was_killed() {
     arrives(&reference(), "scripts/db_init.rhai", &[]);
 }
 
+/// The one that `make check` runs too.
 #[test]
-fn stop_arrives_wherever_it_was_killed() {
+fn stop_arrives_when_it_was_killed_anywhere() {
     arrives(&running(), "scripts/stop.rhai", &[]);
 }
 

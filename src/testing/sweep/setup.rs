@@ -1,0 +1,54 @@
+//! The machine that a swept runbook finds, where the function `sweep` of its test file sets one up.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::case;
+use super::super::lab::Lab;
+use super::super::world::{Subject, World};
+use crate::host::FileKind;
+use crate::model::diagnostic::Diagnostic;
+use crate::script::Script;
+
+/// The function that sets the machine up. It is called on each before the runbook runs, and has all that tests have.
+pub const FUNCTION: &str = "sweep";
+
+/// A machine, with what answers on it.
+pub struct Machine {
+    lab: Arc<Lab>,
+    /// Functions of it answer for processes and commands.
+    _script: Option<Arc<Script>>,
+}
+
+impl Deref for Machine {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.lab.world
+    }
+}
+
+impl Machine {
+    /// `world` as it is, or set up by a test file.
+    pub fn new(world: World, file: Option<&Path>) -> Result<Self, Box<Diagnostic>> {
+        match file {
+            None => Ok(Self { lab: Arc::new(Lab::new(world, PathBuf::new())), _script: None }),
+            Some(file) => {
+                let (lab, script) = case::set_up(world, file, FUNCTION)?;
+                Ok(Self { lab, _script: Some(script) })
+            }
+        }
+    }
+}
+
+/// The test file beside `runbook`, if it has the function: `up_test.rhai` of `up.rhai`.
+pub fn beside(subject: &Subject, runbook: &Path) -> Result<Option<PathBuf>, Box<Diagnostic>> {
+    let stem = runbook.file_stem().unwrap_or_default().to_string_lossy();
+    let file = runbook.with_file_name(format!("{stem}_test.rhai"));
+    if !subject.host.info(&file).is_ok_and(|info| info.kind == FileKind::File) {
+        return Ok(None);
+    }
+    let has = case::functions_of(subject, &file)?.iter().any(|entry| entry.name == FUNCTION);
+    Ok(has.then_some(file))
+}
