@@ -57,3 +57,13 @@ fn wrong_words_are_refused() {
     let ended = swept("volume(`data-${time::now().unix}`).create();", &[]);
     assert!(ended.code == 2 && ended.stderr.contains("make.rhai is not deterministic: call "), "{ended}");
 }
+
+#[test]
+fn the_test_file_sets_the_machine_up() {
+    let spc = Spc::new()
+        .file("spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"make\"]\n")
+        .file("scripts/make.rhai", r#"sh(["make", "all"]); volume("data").create();"#)
+        .file("scripts/make_test.rhai", r#"fn sweep() { sim::command("make all", "made"); }"#);
+    let ended = spc.args(["test", "--crash-sweep", "scripts/make.rhai", "--recoveries", "0"]).output();
+    assert!(ended.code == 0 && ended.stdout.contains("every next run arrived"), "{ended}");
+}
