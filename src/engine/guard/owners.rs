@@ -121,22 +121,26 @@ impl Guard {
         self.are_own(doing, object, &origin).await
     }
 
-    /// Refuses to make an object in another project's name.
+    /// Refuses to make an object in another project's name. What the labels say is a claim: it makes nothing that is there the script's.
     pub(super) async fn labels_are_own(&self, doing: &str, object: &str, labels: &BTreeMap<String, String>) -> Result<()> {
-        self.are_own(doing, object, &Origin::of(labels)).await
+        let claim = Origin::of(labels);
+        for project in &claim.projects {
+            self.is_own(doing, object, project, None).await?;
+        }
+        self.are_own(doing, object, &claim).await
     }
 
     async fn are_own(&self, doing: &str, object: &str, origin: &Origin) -> Result<()> {
         for project in &origin.projects {
-            self.is_own(doing, object, project, origin).await?;
+            self.is_own(doing, object, project, Some(origin)).await?;
         }
         Ok(())
     }
 
-    async fn is_own(&self, doing: &str, object: &str, project: &str, origin: &Origin) -> Result<()> {
+    async fn is_own(&self, doing: &str, object: &str, project: &str, origin: Option<&Origin>) -> Result<()> {
         let known = self.policy.names_project(project) || self.owners.with(|known| known.own.contains(project));
         // Its own record counts in any case: somebody else may have made it a moment ago.
-        let mut there: Vec<Made> = (!known || origin.from.is_some()).then(|| origin.made()).into_iter().collect();
+        let mut there: Vec<Made> = origin.filter(|origin| !known || origin.from.is_some()).map(Origin::made).into_iter().collect();
         if !known {
             self.list_all_of(project).await?;
             let of_project = |origin: &&Origin| origin.projects.contains(project);

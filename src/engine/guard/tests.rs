@@ -350,3 +350,19 @@ fn nothing_is_asked_that_a_list_told_already() {
     bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap();
     assert_eq!(bed.engine.calls().len(), before + 1);
 }
+
+#[test]
+fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own() {
+    let bed = bed("");
+    // What Docker Compose leaves of a project whose containers are gone: nothing says from which folder.
+    let labels = options(&[(compose_label::PROJECT, "other")]);
+    let volume = VolumeCreateRequest { name: Some("other_data".into()), labels: Some(labels), ..VolumeCreateRequest::default() };
+    bed.run(bed.engine.volume_create(volume)).unwrap();
+    let body = ContainerCreateBody { labels: Some(of("other", HERE)), ..plain() };
+    let refusal = bed.refused(bed.guard.container_create("other-web-1", None, body));
+    assert!(
+        refusal.contains("it belongs to the project \"other\", made by Docker Compose from a folder that is not recorded"),
+        "{refusal}"
+    );
+    bed.refused(bed.guard.volume_remove("other_data", false));
+}
