@@ -156,9 +156,9 @@ impl PlannedEngine {
         Ok(())
     }
 
-    /// Tells of a change of a container that is there.
-    fn tell(&self, action: &'static str, container: &str) -> Result<Option<usize>> {
-        Ok(self.touch(container)?.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &format!("container {name}"))))
+    /// Tells of a change of the container that had this name.
+    fn tell(&self, action: &'static str, name: Option<String>) -> Option<usize> {
+        name.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &format!("container {name}")))
     }
 
     fn name_of(&self, container: &str) -> String {
@@ -258,43 +258,61 @@ impl Engine for PlannedEngine {
     }
 
     async fn container_start(&self, container: &str) -> Result<bool> {
-        let step = self.tell("start", container)?;
-        if self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-            let name = self.name_of(container);
-            self.sim.expect_end(&name);
-            self.effects.asked(step, format!("the container {name}"), SILENT_SUCCESS);
+        let name = self.touch(container)?;
+        let is_one_off = self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if is_one_off {
+            self.sim.expect_end(&self.name_of(container));
         }
-        self.sim.container_start(container).await
+        let is_new = self.sim.container_start(container).await?;
+        let step = if is_new { self.tell("start", name) } else { None };
+        if is_one_off {
+            self.effects.asked(step, format!("the container {}", self.name_of(container)), SILENT_SUCCESS);
+        }
+        Ok(is_new)
     }
 
     async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
-        self.tell("stop", container)?;
-        self.sim.container_stop(container, request).await
+        let name = self.touch(container)?;
+        let ran = self.sim.container_stop(container, request).await?;
+        if ran {
+            self.tell("stop", name);
+        }
+        Ok(ran)
     }
 
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
-        self.tell("restart", container)?;
-        self.sim.container_restart(container, request).await
+        let known = self.touch(container)?;
+        self.sim.container_restart(container, request).await?;
+        self.tell("restart", known);
+        Ok(())
     }
 
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
-        self.tell("send a signal to", container)?;
-        self.sim.container_kill(container, signal).await
+        let known = self.touch(container)?;
+        self.sim.container_kill(container, signal).await?;
+        self.tell("send a signal to", known);
+        Ok(())
     }
 
     async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
-        self.tell("rename", container)?;
-        self.sim.container_rename(container, name).await
+        let known = self.touch(container)?;
+        self.sim.container_rename(container, name).await?;
+        self.tell("rename", known);
+        Ok(())
     }
 
     async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
-        self.tell("update", container)?;
-        self.sim.container_update(container, restart).await
+        let known = self.touch(container)?;
+        self.sim.container_update(container, restart).await?;
+        self.tell("update", known);
+        Ok(())
     }
 
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
-        self.tell("remove", container)?;
-        self.sim.container_remove(container, force, volumes).await
+        let known = self.touch(container)?;
+        self.sim.container_remove(container, force, volumes).await?;
+        self.tell("remove", known);
+        Ok(())
     }
 
     async fn container_wait(&self, container: &str) -> Result<i64> {
@@ -451,8 +469,11 @@ impl Engine for PlannedEngine {
     }
 
     async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
+        let before = self.sim.image_id(tag);
         self.sim.image_tag(image, tag).await?;
-        self.effects.effect("tag", &format!("image {image} as {tag}"));
+        if self.sim.image_id(tag) != before {
+            self.effects.effect("tag", &format!("image {image} as {tag}"));
+        }
         Ok(())
     }
 
@@ -532,9 +553,13 @@ impl Engine for PlannedEngine {
     }
 
     async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
+        let is_there = self.sim.volume_inspect(volume).await.is_ok();
         self.sim.volume_remove(volume, force).await?;
-        self.lock().removed.insert(volume.to_owned());
-        self.effects.effect("remove", &format!("volume {volume}"));
+        // With force the engine is content with one that is not there.
+        if is_there {
+            self.lock().removed.insert(volume.to_owned());
+            self.effects.effect("remove", &format!("volume {volume}"));
+        }
         Ok(())
     }
 }

@@ -318,3 +318,13 @@ fn a_large_stack_costs_the_live_engine_as_many_calls_as_a_small_one() {
     };
     assert_eq!((calls(3), calls(60)), (4, 4));
 }
+
+#[test]
+fn what_changes_nothing_is_no_step() {
+    let again = "let web = shop.service(\"web\").containers()[0];\nweb.start();\nweb.stop();\nweb.stop();\n";
+    let world = world(&[("up.rhai", &up(WEB)), ("again.rhai", &(stack(WEB) + again))]);
+    assert_eq!(world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]).code(), 0);
+    let preview = planned(&world, "again.rhai");
+    let said: Vec<String> = preview.steps().map(|step| format!("{} {}", step.action, step.object)).collect();
+    assert_eq!(said, ["stop container shop-web-1"]);
+}
