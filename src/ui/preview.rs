@@ -22,8 +22,11 @@ const CHANGE: Style = AnsiColor::Cyan.on_default();
 pub fn text(preview: &Preview, width: Option<usize>) -> String {
     let mut lines = Vec::new();
     let numbers = preview.steps().last().map_or(1, |step| step.number.to_string().len());
-    let columns = preview.steps().map(|step| what(step).width()).filter(|columns| *columns <= WIDEST).max().unwrap_or(0);
-    let layout = Layout { numbers, columns, width: width.map(|width| width.max(NARROWEST)) };
+    let width = width.map(|width| width.max(NARROWEST));
+    // One long command must not push the causes of all the others off the line.
+    let widest = width.map_or(WIDEST, |width| WIDEST.min(width * 3 / 5));
+    let columns = preview.steps().map(|step| what(step).width()).filter(|columns| *columns <= widest).max().unwrap_or(0);
+    let layout = Layout { numbers, columns, width };
     for item in &preview.items {
         match item {
             Item::Call(call) => layout.call(call, &mut lines),
