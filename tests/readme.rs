@@ -25,20 +25,14 @@ fn every_runbook_of_the_readme_compiles_and_shows_its_help() {
 }
 
 #[test]
-fn every_test_of_the_readme_passes() {
-    const UP: &str = r#"
-        let o = args(#{ services: arg::rest("Services") });
-        stack("shop", #{ services: #{
-            db: #{ image: "postgres:15", healthcheck: #{ test: "pg_isready -h 127.0.0.1", start_period: "20m" } },
-            backend: #{ image: "backend", depends_on: #{ db: #{ condition: "service_healthy" } } },
-        } }).up(o.services);
-    "#;
-    let tests: Vec<String> = blocks(include_str!("../README.md"), "rhai").into_iter().filter(|block| block.contains("fn test_")).collect();
+fn every_test_of_the_readme_passes_beside_its_runbook() {
+    let (tests, runbooks): (Vec<_>, Vec<_>) =
+        blocks(include_str!("../README.md"), "rhai").into_iter().partition(|block| block.contains("fn test_"));
     assert!(!tests.is_empty());
     for test in tests {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("up.rhai"), UP).unwrap();
-        std::fs::write(folder.path().join("up_test.rhai"), &test).unwrap();
+        std::fs::write(folder.path().join("cache.rhai"), &runbooks[0]).unwrap();
+        std::fs::write(folder.path().join("cache_test.rhai"), &test).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_spc")).arg("test").current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
