@@ -113,11 +113,15 @@ pub fn execute(
     }
     let report = report?;
     let took = host.monotonic().saturating_sub(begun);
+    let mut told: Vec<String> = Vec::new();
     for finding in &report.findings {
         if common.json {
             session.terminal.data(&finding.json().to_string());
         } else {
-            session.terminal.out(&text(finding, &again(finding, runbook, common, sweep_options, rest)));
+            let lines = finding.lines();
+            let shown = if lines == told { vec!["as before".to_owned()] } else { lines.clone() };
+            session.terminal.out(&text(finding, &shown, &again(finding, runbook, common, sweep_options, rest)));
+            told = lines;
         }
     }
     let summary = format!("{} ({:.1} s)", report.summary(), took.as_secs_f64());
@@ -163,14 +167,20 @@ fn env_file(host: &dyn Host, common: &Common, current: &Path, directory: &Path) 
     Ok(content.iter().any(|byte| !byte.is_ascii_whitespace()).then(|| content.into()))
 }
 
-fn text(finding: &Finding, again: &str) -> String {
-    let lines = finding.lines().into_iter().map(|line| format!("\n    {line}")).collect::<String>();
+fn text(finding: &Finding, lines: &[String], again: &str) -> String {
+    let lines = lines.iter().map(|line| format!("\n    {line}")).collect::<String>();
     format!("{} {}{lines}\n    again with: {again}", styled(FAILURE, "FAILED"), finding.title())
 }
 
 /// The command that does just this again.
 fn again(finding: &Finding, runbook: &Path, common: &Common, options: &Sweep, rest: &Rest<'_>) -> String {
     let mut words = vec!["spc".to_owned(), "test".to_owned(), "--crash-sweep".to_owned(), runbook.display().to_string()];
+    if let Some(folder) = &common.directory {
+        words.extend(["-C".to_owned(), folder.display().to_string()]);
+    }
+    if let Some(project) = &common.project {
+        words.extend(["--project".to_owned(), project.clone()]);
+    }
     for file in &common.env_file {
         words.extend(["--env-file".to_owned(), file.display().to_string()]);
     }

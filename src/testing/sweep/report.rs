@@ -194,6 +194,9 @@ impl Difference {
     /// `container shop-db-1: state: expected running, found exited (0)`
     pub fn line(&self) -> String {
         let aspect = if self.aspect.is_empty() { String::new() } else { format!("{}: ", self.aspect) };
+        if self.expected == self.found {
+            return format!("{}: {aspect}another than expected", self.object);
+        }
         let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
         format!("{}: {aspect}expected {}, found {}", self.object, side(&self.expected), side(&self.found))
     }

@@ -126,12 +126,16 @@ fn so_far(world: &World) -> (usize, usize) {
     (world.engine.calls().len(), world.host.changes().len())
 }
 
+/// What a run may fail of here and nowhere else.
+const MACHINE: &str = "on a swept machine commands in containers end with code 0 and print nothing";
+
 /// Makes of a run that did not get to its end what is told of it.
 fn done(ran: Ran, who: &str) -> Result<(), Box<Diagnostic>> {
     match ran.end {
         End::Done => Ok(()),
         End::Failed(mut diagnostic) => {
             diagnostic.message = format!("{who} fails: {}", diagnostic.message);
+            diagnostic.hint.get_or_insert_with(|| MACHINE.to_owned());
             Err(diagnostic)
         }
         End::Help(_) => Err(plain(Failure::usage(format!("{who} only shows its help")))),
