@@ -8,7 +8,7 @@ use clap::Args;
 use super::Common;
 use super::session::Session;
 use super::sweep;
-use crate::host::{Conductor, FileSink, Host};
+use crate::host::{Conductor, FileSink, Host, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::parse_duration;
 use crate::model::verdict::{Summary, Told};
@@ -199,7 +199,10 @@ struct Report {
 
 impl Report {
     fn begin(host: &dyn Host, path: PathBuf) -> Result<Self, Failure> {
-        let sink = host.create(&path).map_err(|error| unwritable(&path, &error.message))?;
+        let sink = host.create(&path).map_err(|error| match error.kind {
+            HostErrorKind::NotFound => unwritable(&path, "its folder is not there").hint("make the folder first"),
+            _ => unwritable(&path, &error.message),
+        })?;
         Ok(Self { path, sink })
     }
 

@@ -8,7 +8,7 @@ use super::run::Script;
 use crate::model::diagnostic::Diagnostic;
 use crate::value::wording::unmarked;
 
-/// A function that anybody may call and that takes nothing.
+/// A function that anybody may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub name: String,
@@ -19,11 +19,20 @@ pub struct Entry {
 impl Script {
     /// The script's own functions that take nothing, private ones left out, in the order of the text.
     pub fn entries(&self) -> Vec<Entry> {
+        self.functions(|parameters| parameters == 0)
+    }
+
+    /// Those that take something.
+    pub fn with_parameters(&self) -> Vec<Entry> {
+        self.functions(|parameters| parameters > 0)
+    }
+
+    fn functions(&self, takes: impl Fn(usize) -> bool) -> Vec<Entry> {
         let text = self.library.source(&self.unit.name).map(|source| source.text.clone()).unwrap_or_default();
         let public = self.unit.ast.iter_fn_def().filter(|function| {
             function.access == FnAccess::Public
                 && function.this_type.is_none()
-                && function.params.is_empty()
+                && takes(function.params.len())
                 && !function.name.contains('$')
         });
         let plain = public.filter(|function| unmarked(&function.name) == function.name.as_str());

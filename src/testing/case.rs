@@ -55,7 +55,17 @@ struct Bench {
 
 /// The tests of a file, in the order of its text; why there are none to be run, if so.
 pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let mut tests = functions_of(subject, file)?;
+    let Bench { lab, context, .. } = bench(World::new(subject, 1), file)?;
+    let (mut tests, others) = on_script_thread(&context, || {
+        let script = open(&lab, &context, file)?;
+        Ok((script.entries(), script.with_parameters()))
+    })?;
+    // Nobody could call it: left out in silence it would be taken for a test that passes.
+    if let Some(Entry { name, line }) = others.iter().find(|entry| entry.name.starts_with(PREFIX)) {
+        let shown = crate::host::resolve::shown(&*subject.host, file);
+        let failure = Failure::usage(format!("\"{name}\" in line {line} of \"{shown}\" takes parameters, and a test takes none"));
+        return Err(place::plain(failure.hint("if it helps other tests, begin its name otherwise, or write private fn")));
+    }
     tests.retain(|entry| entry.name.starts_with(PREFIX));
     if tests.is_empty() {
         let shown = crate::host::resolve::shown(&*subject.host, file);

@@ -154,6 +154,7 @@ fn describe_mismatch(wanted: &str, given: &str) -> Failure {
 }
 
 fn outside(what: &str, count: usize, index: i64, parts: &str) -> Failure {
+    let parts = if count == 1 { parts.trim_end_matches('s') } else { parts };
     Failure::usage(format!("Index {index} is outside the {what}, which has {count} {parts}"))
 }
 
@@ -225,6 +226,7 @@ mod tests {
             ("print(y)", "There is no variable \"y\""),
             ("x::f()", "There is no module \"x\" | import it first: import \"…\" as x;"),
             ("[1, 2][7]", "Index 7 is outside the list, which has 2 elements"),
+            ("[1][7]", "Index 7 is outside the list, which has 1 element"),
             ("let x = 5; if x { f() }", "This takes a bool, not an integer"),
             ("1 / 0", "Division by zero: 1 / 0"),
             (

@@ -109,6 +109,16 @@ ok     scripts/up_test.rhai::test_a  [took], 0s simulated
 }
 
 #[test]
+fn a_test_that_takes_parameters_is_not_left_out_in_silence() {
+    let stdout = r#"BROKEN scripts/up_test.rhai
+error: "test_b" in line 2 of "scripts/up_test.rhai" takes parameters, and a test takes none
+help: if it helps other tests, begin its name otherwise, or write private fn
+
+"#;
+    said(project("fn test_a() {}\nfn test_b(image) {}\nprivate fn test_c(x) {}\n"), 2, stdout, "error: 1 file could not be tested\n");
+}
+
+#[test]
 fn where_there_are_no_tests_it_is_said() {
     let spc = || Spc::new().file("scripts/up.rhai", UP);
     let hint = "help: a test is a function test_… in a file …_test.rhai\n";
@@ -199,7 +209,7 @@ fn junits_report_has_a_suite_for_each_file() {
 
 #[test]
 fn a_report_that_cannot_be_written_is_refused_before_any_test_runs() {
-    for (path, cause) in [("nowhere/report.xml", ""), ("scripts", "")] {
+    for (path, cause) in [("nowhere/report.xml", "its folder is not there\nhelp: make the folder first\n"), ("scripts", "")] {
         let ended = project(TWO).args(["--junit", path]).output();
         assert!(ended.code == 2 && ended.stdout.is_empty(), "{ended}");
         assert!(ended.stderr.starts_with(&format!("error: The JUnit report can't be written to \"[project]/{path}\": {cause}")), "{ended}");

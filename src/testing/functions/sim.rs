@@ -43,8 +43,8 @@ fn fault(lab: &Lab, given: &Dynamic) -> Result<(), Failure> {
     let nth = options.count("nth")?.unwrap_or(1);
     // `effect: 500` is as good as `effect: "500"`.
     let effect = options.take("effect").map(|effect| plain(&effect));
-    let effect = effect.ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
     options.finish()?;
+    let effect = effect.ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
     lab.world.engine.fault(Fault::parse(&on, nth, &effect)?);
     Ok(())
 }
