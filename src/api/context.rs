@@ -36,6 +36,8 @@ pub trait Watch: Send + Sync {
     fn at(&self, source: &str, line: usize);
     /// Who is to be told what the script reads of an answer that the task on this thread got just now.
     fn reader(self: Arc<Self>) -> Reader;
+    /// The script is about to wait until this container's process has ended.
+    fn awaits_end(&self, container: &str);
 }
 
 /// The project a run belongs to, as `cli` found it.

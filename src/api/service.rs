@@ -90,6 +90,11 @@ impl Service {
                 .err()
                 .unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
         }
+        if let (Until::Completed, Some(watch)) = (until, &self.stack.context.watch) {
+            for id in &ids {
+                watch.awaits_end(id);
+            }
+        }
         finish(&self.stack.context, async {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
             verbs::wait(&around, &self.stack.name, &self.name, described, &ids, until, timeout).await

@@ -3,7 +3,7 @@
 //! The live engine is read, as far as the plan needs to know it, and never changed. What would be changed is told to
 //! [`Effects`], and done on the simulated one, so that what comes after finds it done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +35,8 @@ pub trait Effects: Send + Sync {
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
     /// The script gets an answer that nobody can know.
     fn assume(&self, whose: &str, assumed: &str);
+    /// What the plan can't follow, and why; it goes on all the same.
+    fn unclear(&self, what: &str);
     /// Which image has this name is unknown until that step.
     fn unknown(&self, image: &str, step: usize);
     /// The simulation made up an id for the image of that name.
@@ -108,10 +110,14 @@ impl PlannedEngine {
         }
     }
 
-    /// What a job that is waited for does: it ends well.
-    pub fn complete(&self, container: &str) {
-        // One that does not run any more has ended.
-        let _ = self.sim.end_process(container, 0);
+    /// What a job that is waited for does: it ends well. Its name, if it was still to end.
+    pub fn complete(&self, container: &str) -> Option<String> {
+        if !self.sim.runs(container) {
+            return None;
+        }
+        // One that can't be asked about is the wait's to tell.
+        let name = self.touch(container).ok()??;
+        self.sim.end_process(container, 0).ok().map(|()| name)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -167,6 +173,16 @@ impl PlannedEngine {
 
     fn network_name(&self, network: &str) -> String {
         self.found.networks.get(network).and_then(|network| network.name.clone()).unwrap_or_else(|| network.to_owned())
+    }
+
+    /// A build ends with an image of which nothing is known but what was asked for.
+    async fn comes_out(&self, tags: &[String], labels: BTreeMap<String, String>) -> Result<Vec<Result<BuildEvent>>> {
+        let Some((image, tags)) = tags.split_first() else { return Ok(Vec::new()) };
+        self.sim.arrives(image, labels.into_iter().collect())?;
+        for tag in tags {
+            self.sim.image_tag(image, tag).await?;
+        }
+        Ok(self.sim.image_id(image).into_iter().map(|id| Ok(BuildEvent::Image(id))).collect())
     }
 
     /// From here on it is open which image has this name.
@@ -418,7 +434,7 @@ impl Engine for PlannedEngine {
         _auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let step = self.effects.effect("pull", &format!("image {image}"));
-        self.sim.arrives(image)?;
+        self.sim.arrives(image, HashMap::new())?;
         self.opens(step, image);
         if let Some(id) = self.sim.image_id(image) {
             self.effects.invented(&id, image);
@@ -440,15 +456,24 @@ impl Engine for PlannedEngine {
         let context = context
             .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not read the build context: {error}")))?
             .freeze();
-        for base in bases(&context, &request.dockerfile, &request.args) {
-            self.meet_image(&base)?;
-        }
         let image = request.tags.first().cloned().unwrap_or_default();
-        let sent = context.clone();
-        let request = BuildRequest { context: stream::iter([Ok(sent)]).boxed(), ..request };
+        let tags = request.tags.clone();
         let step = self.effects.effect("build", &format!("image {image}"));
-        let reports: Vec<_> = self.sim.image_build(request).await?.collect().await;
-        for tag in std::iter::once(&image) {
+        let reports = match bases(&context, &request.dockerfile, &request.args) {
+            Ok(bases) => {
+                for base in bases {
+                    self.meet_image(&base)?;
+                }
+                let request = BuildRequest { context: stream::iter([Ok(context)]).boxed(), ..request };
+                self.sim.image_build(request).await?.collect().await
+            }
+            // What the simulated builder can't read the live one may well.
+            Err(why) => {
+                self.effects.unclear(&format!("what the build of the image {image} makes: {why}"));
+                self.comes_out(&request.tags, request.labels).await?
+            }
+        };
+        for tag in &tags {
             self.opens(step, tag);
             if let Some(id) = self.sim.image_id(tag) {
                 self.effects.invented(&id, tag);

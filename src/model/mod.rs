@@ -6,9 +6,11 @@
 //! - [`graph`]: which service waits for which
 //! - [`observed`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
+//! - [`dockerfile`]: a Dockerfile cut into instructions
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
 
 pub mod diagnostic;
+pub mod dockerfile;
 pub mod event;
 pub mod failure;
 pub mod graph;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::dockerfile::{filled, lines};
+
 /// What stands for no image at all.
 const SCRATCH: &str = "scratch";
 
@@ -10,8 +12,11 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     let mut stages: Vec<Option<String>> = Vec::new();
     let mut images = BTreeSet::new();
+    // An empty name is none.
+    let fill =
+        |text: &str, values: &BTreeMap<String, String>| filled(text, &|name| values.get(name).filter(|value| !value.is_empty()).cloned());
     for line in lines(text) {
-        let mut words = line.split_whitespace();
+        let mut words = line.text.split_whitespace();
         let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
         let words: Vec<&str> = words.collect();
         let named: Vec<String> = match instruction.as_str() {
@@ -29,13 +34,13 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
                     [_, r#as, name, ..] if r#as.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
                     _ => None,
                 };
-                let from = filled(plain.first()?, &values)?;
+                let from = fill(plain.first()?, &values)?;
                 let known = stages.iter().flatten().any(|stage| *stage == from.to_ascii_lowercase());
                 stages.push(name);
                 if known { Vec::new() } else { vec![from] }
             }
             "COPY" | "ADD" | "RUN" => {
-                words.iter().filter_map(|word| source(word)).map(|from| filled(from, &values)).collect::<Option<_>>()?
+                words.iter().filter_map(|word| source(word)).map(|from| fill(from, &values)).collect::<Option<_>>()?
             }
             _ => continue,
         };
@@ -56,34 +61,6 @@ fn source(word: &str) -> Option<&str> {
     options.split(',').find_map(|option| option.strip_prefix("from="))
 }
 
-/// Lines with those that go on joined; without comments.
-fn lines(text: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut open = String::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        if let Some(part) = line.strip_suffix('\\') {
-            open += part;
-        } else {
-            all.push(std::mem::take(&mut open) + line);
-        }
-    }
-    all
-}
-
-/// `$NAME`, `${NAME}` and `${NAME:-default}` filled in; nothing for what has no value here.
-fn filled(text: &str, values: &BTreeMap<String, String>) -> Option<String> {
-    let Some((before, after)) = text.split_once('$') else { return Some(text.to_owned()) };
-    let (name, default, rest) = if let Some((inside, rest)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
-        let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
-        (name, default, rest)
-    } else {
-        let end = after.find(|character: char| !character.is_ascii_alphanumeric() && character != '_').unwrap_or(after.len());
-        (&after[..end], "", &after[end..])
-    };
-    let value = values.get(name).map(String::as_str).filter(|value| !value.is_empty()).unwrap_or(default);
-    if value.is_empty() { None } else { Some(format!("{before}{value}{}", filled(rest, values)?)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +75,12 @@ mod tests {
         let text = "# syntax=x\nARG PYTHON=python:3 OTHER\nFROM ${PYTHON} AS base\nRUN a \\\n  b\nFROM base AS production\nCOPY --from=base /a /b\nCOPY --from=0 /a /b\nFROM --platform=linux/amd64 nginx:alpine\nCOPY --chown=1 --from=tool:1 /x /y\nRUN --mount=type=bind,from=mounted:1,target=/z true\nFROM scratch\n";
         assert_eq!(bases(text, &[]).unwrap(), ["mounted:1", "nginx:alpine", "python:3", "tool:1"]);
         assert_eq!(bases(text, &[("PYTHON", "python:4")]).unwrap()[2], "python:4");
+    }
+
+    #[test]
+    fn what_is_in_a_heredoc_names_no_image() {
+        let text = "FROM a:1\nCOPY <<EOF /init.sql\nSELECT x\nFROM b\nEOF\nRUN --mount=type=cache,target=/c --mount=type=bind,from=c:1 <<EOF\nCOPY --from=d:1 /a /b\nEOF\n";
+        assert_eq!(bases(text, &[]).unwrap(), ["a:1", "c:1"]);
     }
 
     #[test]

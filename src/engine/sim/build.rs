@@ -11,7 +11,7 @@ use futures::channel::mpsc::UnboundedReceiver;
 use super::feed::{Step, say};
 use super::ids::digest;
 use super::images::Image;
-use super::images::dockerfile::{Stage, apply, stages};
+use super::images::dockerfile::{Stage, stages};
 use super::images::reference::Reference;
 use super::process::matches;
 use super::state::State;
@@ -138,7 +138,7 @@ impl State {
         stages.iter().filter(|stage| find_stage(&stages, &stage.base).is_none()).for_each(|stage| self.offer(&stage.base));
         let needed = needed(&stages, last);
         let script = self.build_script(order);
-        let (mut config, base) = self.base_config(&stages, last)?;
+        let (mut config, base) = self.base_config(&stages, last, &order.args)?;
         config.labels.get_or_insert_default().extend(order.labels.clone());
         let mut files = self.base_files(&stages, last);
         files.add_folder(config.working_dir.as_deref().unwrap_or("/"));
@@ -162,19 +162,17 @@ impl State {
     }
 
     /// The configuration of a stage, and the id of the image it goes back to.
-    fn base_config(&self, stages: &[Stage], at: usize) -> Result<(ImageConfig, String)> {
+    fn base_config(&self, stages: &[Stage], at: usize, arguments: &BTreeMap<String, String>) -> Result<(ImageConfig, String)> {
         let stage = &stages[at];
         let (mut config, base) = match find_stage(&stages[..at], &stage.base) {
-            Some(before) => self.base_config(stages, before)?,
+            Some(before) => self.base_config(stages, before, arguments)?,
             None if stage.base == "scratch" => (ImageConfig::default(), String::new()),
             None => {
                 let image = self.base_image(&stage.base)?;
                 (image.config.clone(), image.id.clone())
             }
         };
-        for instruction in &stage.instructions {
-            apply(&mut config, instruction).map_err(|words| failed(format!("the build failed: {words}")))?;
-        }
+        stage.configure(&mut config, arguments).map_err(|words| failed(format!("the build failed: {words}")))?;
         Ok((config, base))
     }
 
@@ -261,11 +259,17 @@ fn needed(stages: &[Stage], last: usize) -> BTreeSet<usize> {
         if !needed.insert(at) {
             continue;
         }
-        let copied = stages[at].instructions.iter().filter(|instruction| matches!(instruction.name.as_str(), "COPY" | "ADD"));
-        let sources = copied.filter_map(|instruction| instruction.rest.split_whitespace().find_map(|word| word.strip_prefix("--from=")));
+        let copied = stages[at].instructions.iter().filter(|instruction| matches!(instruction.name.as_str(), "COPY" | "ADD" | "RUN"));
+        let sources = copied.flat_map(|instruction| instruction.rest.split_whitespace().filter_map(source));
         open.extend(sources.chain([stages[at].base.as_str()]).filter_map(|name| find_stage(&stages[..at], name)));
     }
     needed
+}
+
+/// `--from=stage`, or `from=stage` among the options of a mount.
+fn source(word: &str) -> Option<&str> {
+    let options = word.strip_prefix("--mount=").or_else(|| word.strip_prefix("--"))?;
+    options.split(',').find_map(|option| option.strip_prefix("from="))
 }
 
 /// `[production 2/5] RUN pip install …`

@@ -103,6 +103,11 @@ impl SimEngine {
         })
     }
 
+    /// Whether a container's process runs.
+    pub fn runs(&self, container: &str) -> bool {
+        self.shared.with(|state| state.objects.find_container(container).is_ok_and(|found| state.runs(&found.id, found.starts)))
+    }
+
     /// A container's process ends by itself with `code`, as a crash does.
     pub fn end_process(&self, container: &str, code: i64) -> Result<()> {
         self.shared.with(|state| {

@@ -3,7 +3,7 @@
 //! What lists tell is taken over at once; what only an inspect tells of a container or image is learnt when it is needed, so
 //! that a snapshot costs four calls, whatever there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,12 +54,22 @@ impl Snapshot {
     }
 }
 
-/// The images that a build of this context begins with; none where the Dockerfile can't be read.
-pub fn bases(context: &Bytes, dockerfile: &str, arguments: &BTreeMap<String, String>) -> BTreeSet<String> {
+/// The images that a build of this context begins with; why not, where the Dockerfile is beyond the simulated builder. None
+/// where there is no Dockerfile: that is the build's to say.
+pub fn bases(context: &Bytes, dockerfile: &str, arguments: &BTreeMap<String, String>) -> std::result::Result<BTreeSet<String>, String> {
     let mut tree = Tree::default();
-    let text = tree.unpack("/", context).ok().and_then(|()| tree.file(dockerfile));
-    let stages = text.and_then(|text| stages(&String::from_utf8_lossy(&text), arguments).ok()).unwrap_or_default();
-    stages.into_iter().map(|stage| stage.base).collect()
+    let Some(text) = tree.unpack("/", context).ok().and_then(|()| tree.file(dockerfile)) else { return Ok(BTreeSet::new()) };
+    let stages = stages(&String::from_utf8_lossy(&text), arguments)?;
+    let mut bases = BTreeSet::new();
+    for (at, stage) in stages.iter().enumerate() {
+        stage.configure(&mut models::ImageConfig::default(), arguments)?;
+        let is_stage = stages[..at].iter().any(|before| before.name.as_deref() == Some(stage.base.to_ascii_lowercase().as_str()));
+        if !is_stage && stage.base != "scratch" {
+            Reference::parse(&stage.base).map_err(|error| format!("\"{}\": {}", stage.base, error.message))?;
+            bases.insert(stage.base.clone());
+        }
+    }
+    Ok(bases)
 }
 
 /// A date as simulations count time; what was before their beginning is at it.
@@ -77,7 +87,7 @@ fn moment(text: Option<&String>) -> Option<Duration> {
     (date.timestamp() > 0).then(|| since_epoch(date))
 }
 
-fn sorted(map: Option<&std::collections::HashMap<String, String>>) -> BTreeMap<String, String> {
+fn sorted(map: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     map.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -211,7 +221,7 @@ impl State {
         })
     }
 
-    fn endpoints_found(&self, networks: std::collections::HashMap<String, EndpointSettings>, id: &str) -> BTreeMap<String, Endpoint> {
+    fn endpoints_found(&self, networks: HashMap<String, EndpointSettings>, id: &str) -> BTreeMap<String, Endpoint> {
         let own = |settings: &EndpointSettings| {
             let network = settings.network_id.as_ref().and_then(|id| self.objects.networks.get(id));
             network.is_none_or(|network| !network.is_predefined())
@@ -261,14 +271,16 @@ impl SimEngine {
         self.shared.with(|state| state.learn_image(found));
     }
 
-    /// An image comes from a registry, of which nothing is known but that it runs: another than any that is here.
-    pub fn arrives(&self, image: &str) -> Result<()> {
+    /// An image comes from a registry or a builder, of which nothing is known but its labels and that it runs: another than any that
+    /// is here.
+    pub fn arrives(&self, image: &str, labels: HashMap<String, String>) -> Result<()> {
         self.shared.with(|state| {
             let reference = Reference::parse(image)?;
             let name = reference.full();
             let mut spec = ImageSpec::command(&["serve"]);
             spec.labels.insert("unknown".to_owned(), "until it is pulled".to_owned());
-            let made = state.image_of(&name, &spec);
+            let mut made = state.image_of(&name, &spec);
+            made.config.labels.get_or_insert_default().extend(labels);
             let id = made.id.clone();
             let tag = reference.digest.is_none().then_some(name.as_str());
             state.store_image(&id, tag, |_| made);

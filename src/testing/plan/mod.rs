@@ -16,11 +16,11 @@ use futures::FutureExt;
 
 use self::host::PlannedHost;
 use self::recorder::Recorder;
-use crate::api::context::{Command, Connector, Context};
+use crate::api::context::{Command, Connector, Context, Watch};
 use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::EngineError;
-use crate::engine::planned::{Live, PlannedEngine};
+use crate::engine::planned::{Effects, Live, PlannedEngine};
 use crate::engine::sim::Snapshot;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost, epoch};
@@ -33,6 +33,7 @@ use crate::model::secret::Secrets;
 use crate::script::place::{Place, RunOptions};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::masking::MaskingSink;
+use crate::value::record::Reader;
 
 /// The simulation's choices: any would do, and the same always gives the same plan.
 const SEED: u64 = 1;
@@ -78,6 +79,7 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
     let files = SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
     let host: Arc<dyn Host> = Arc::new(PlannedHost::new(live_host, files, recorder.clone(), &folder));
     let engine: Arc<OnceLock<Arc<PlannedEngine>>> = Arc::default();
+    let following = Arc::new(Following { recorder: recorder.clone(), engine: engine.clone() });
     let events = Arc::new(MaskingSink::new(secrets.clone(), Following { recorder: recorder.clone(), engine: engine.clone() }));
     for warning in &place.warnings {
         recorder.note(warning);
@@ -90,7 +92,7 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
         .with_command(command)
         .with_width(width)
         .with_run(run)
-        .with_watch(recorder.clone());
+        .with_watch(following);
     // It ends where nothing can happen any more.
     context.cancel = sim.stalled().clone();
     let limit = {
@@ -150,7 +152,7 @@ fn seeding(
     })
 }
 
-/// Hears what the runbook's verbs tell.
+/// Hears what the runbook's verbs tell, and where it is.
 struct Following {
     recorder: Arc<Recorder>,
     engine: Arc<OnceLock<Arc<PlannedEngine>>>,
@@ -165,11 +167,27 @@ impl Sink for Following {
             // Nobody does its work here: it is taken to end well.
             Event::StepStarted { label, .. } if label.action == COMPLETION => {
                 if let (Some(engine), Some(container)) = (self.engine.get(), label.object.strip_prefix("container ")) {
-                    engine.complete(container);
+                    let _ = engine.complete(container);
                 }
             }
             Event::Log { level: Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
             _ => {}
+        }
+    }
+}
+
+impl Watch for Following {
+    fn at(&self, source: &str, line: usize) {
+        Recorder::at(source, line);
+    }
+
+    fn reader(self: Arc<Self>) -> Reader {
+        self.recorder.reader()
+    }
+
+    fn awaits_end(&self, container: &str) {
+        if let Some(name) = self.engine.get().and_then(|engine| engine.complete(container)) {
+            self.recorder.assume(&format!("the end of the container {name}"), "it completes with code 0");
         }
     }
 }

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::api::context::Watch;
 use crate::engine::planned::Effects;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
 use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step};
@@ -206,6 +205,10 @@ impl Effects for Recorder {
         }
     }
 
+    fn unclear(&self, what: &str) {
+        self.note(&format!("a plan can't know {what}"));
+    }
+
     fn unknown(&self, image: &str, step: usize) {
         self.lock().unknown.insert(image.to_owned(), step);
     }
@@ -228,8 +231,9 @@ impl Effects for Recorder {
     }
 }
 
-impl Watch for Recorder {
-    fn at(&self, source: &str, line: usize) {
+impl Recorder {
+    /// The task on this thread is at this place.
+    pub fn at(source: &str, line: usize) {
         PLACE.with_borrow_mut(|place| match place {
             Some((file, at)) if **file == *source => *at = line,
             Some(_) if source.starts_with(STANDARD) => {}
@@ -237,9 +241,10 @@ impl Watch for Recorder {
         });
     }
 
-    fn reader(self: Arc<Self>) -> Reader {
-        let asked = ASKED.with_borrow(Clone::clone);
-        Arc::new(move |_| self.assume_of(&asked, asked.assumed))
+    /// Who is to be told what the script reads of the last answer.
+    pub fn reader(self: &Arc<Self>) -> Reader {
+        let (asked, recorder) = (ASKED.with_borrow(Clone::clone), self.clone());
+        Arc::new(move |_| recorder.assume_of(&asked, asked.assumed))
     }
 }
 

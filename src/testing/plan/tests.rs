@@ -285,6 +285,61 @@ fn a_job_that_is_waited_for_is_taken_to_end_well() {
 }
 
 #[test]
+fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
+    let job = r#"job: #{ image: "job:1", restart: "no" }"#;
+    let code = up(job) + "shop.service(\"job\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
+    let world = world(&[("up.rhai", &up(job)), ("wait.rhai", &code)]);
+    let first = planned(&world, "wait.rhai");
+    // One that runs already is waited for alike.
+    planned_and_run(&world, "up.rhai");
+    for (preview, step) in [(first, 4), (planned(&world, "wait.rhai"), 1)] {
+        let said = text(&preview);
+        assert!(
+            said.contains("wait.rhai:4: from here on it depends on the end of the container shop-job-1; assumed: it completes with code 0"),
+            "{said}"
+        );
+        assert!(preview.ends.is_none() && said.contains("write file done"), "{said}");
+        assert!(preview.steps().count() >= step, "{said}");
+    }
+    // What has ended is known.
+    world.engine.end_process("shop-job-1", 0).unwrap();
+    let wait = stack(job) + "shop.service(\"job\").wait(\"completed\");\n";
+    let world = changed(&world, &[("wait.rhai", &wait)], "red");
+    assert_eq!(text(&planned(&world, "wait.rhai")), "nothing to do");
+}
+
+/// A build of these lines, and a service of its image.
+fn building(dockerfile: &str) -> World {
+    let built = r#"web: #{ build: ".", image: "local/web:1" }"#;
+    world(&[("build.rhai", &(stack(built) + "shop.build();\nshop.up();\n")), ("Dockerfile", dockerfile)])
+}
+
+#[test]
+fn a_dockerfile_of_today_is_planned_and_built() {
+    let world = building(
+        "# syntax=docker/dockerfile:1\nARG V=1\nFROM base:$V AS one\nRUN --mount=type=cache,target=/c <<EOF\nNONSENSE x\nEOF\nFROM one\nCOPY --link --chmod=600 <<a /a\nFROM b\na\nONBUILD RUN x\nCMD [\"serve\"]\n",
+    );
+    let said = text(&planned_and_run(&world, "build.rhai"));
+    assert!(said.contains("build image local/web:1") && !said.contains("note:"), "{said}");
+}
+
+#[test]
+fn what_a_dockerfile_makes_that_cannot_be_read_is_unknown_and_the_plan_goes_on() {
+    for (line, why) in [
+        ("FROM base:1\nFRESH x", "dockerfile parse error on line 2: unknown instruction: FRESH"),
+        ("FROM base:${V#x}", "dockerfile parse error on line 1: the simulated builder can't tell what \"base:${V#x}\" stands for"),
+    ] {
+        let world = building(line);
+        let preview = planned(&world, "build.rhai");
+        let said = text(&preview);
+        assert!(said.contains(&format!("note: a plan can't know what the build of the image local/web:1 makes: {why}")), "{said}");
+        assert!(preview.ends.is_none() && said.contains("create container shop-web-1") && said.contains("unknown until step"), "{said}");
+        let ran = world.run(&PathBuf::from(ROOT).join("build.rhai"), &[]);
+        assert_ne!(ran.code(), 0, "the simulated builder itself says what it can't do");
+    }
+}
+
+#[test]
 fn a_one_off_container_ends_and_what_it_prints_is_unknown() {
     let world = world(&[("run.rhai", "let out = run(\"tool:1\", [\"version\"]).stdout;\nprint(out);\n")]);
     let preview = planned(&world, "run.rhai");

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bollard::models::{HealthConfig, ImageConfig};
 
+use crate::model::dockerfile::{filled, lines};
+
 /// One instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Instruction {
@@ -21,6 +23,8 @@ pub(in crate::engine::sim) struct Stage {
     /// `AS name`, in lower case.
     pub name: Option<String>,
     pub instructions: Vec<Instruction>,
+    /// What `ARG`s before the first `FROM` are worth, for those that a stage repeats.
+    globals: BTreeMap<String, String>,
 }
 
 const KNOWN: &[&str] = &[
@@ -44,6 +48,20 @@ const KNOWN: &[&str] = &[
     "WORKDIR",
 ];
 
+/// Instructions in which variables are filled in.
+const EXPANDED: &[&str] = &["ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"];
+
+/// What the builder itself gives values to.
+const PLATFORM: &[(&str, &str)] = &[
+    ("BUILDARCH", "amd64"),
+    ("BUILDOS", "linux"),
+    ("BUILDPLATFORM", "linux/amd64"),
+    ("TARGETARCH", "amd64"),
+    ("TARGETOS", "linux"),
+    ("TARGETPLATFORM", "linux/amd64"),
+    ("TARGETVARIANT", ""),
+];
+
 type Parsed<T> = Result<T, String>;
 
 impl Instruction {
@@ -60,20 +78,28 @@ impl Instruction {
 
 /// The stages of a Dockerfile. `arguments` are the build's.
 pub(in crate::engine::sim) fn stages(text: &str, arguments: &BTreeMap<String, String>) -> Parsed<Vec<Stage>> {
-    let mut global = BTreeMap::new();
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), arguments.get(*name).cloned().unwrap_or_else(|| (*value).to_owned()));
+    let mut global: BTreeMap<String, String> = PLATFORM.iter().map(own).collect();
     let mut stages: Vec<Stage> = Vec::new();
-    for (number, line) in lines(text) {
-        let instruction = Instruction::parse(&line);
+    for line in lines(text) {
+        let (instruction, number) = (Instruction::parse(&line.text), line.number);
         if !KNOWN.contains(&instruction.name.as_str()) {
             return Err(format!("dockerfile parse error on line {number}: unknown instruction: {}", instruction.name));
         }
         match (instruction.name.as_str(), stages.last_mut()) {
-            ("FROM", _) => stages.push(stage(&instruction.rest, &global)),
+            ("FROM", _) => {
+                let begun = stage(&instruction.rest, &global);
+                stages.push(begun.map_err(|words| format!("dockerfile parse error on line {number}: {words}"))?);
+            }
             ("ARG", None) => {
-                let (name, default) =
-                    instruction.rest.split_once('=').map_or((instruction.rest.as_str(), None), |(name, value)| (name, Some(value)));
-                let value = arguments.get(name).cloned().or_else(|| default.map(|value| unquoted(value).to_owned()));
-                global.insert(name.to_owned(), value.unwrap_or_default());
+                for (name, default) in declared(&instruction.rest) {
+                    let value = match (arguments.get(&name), default) {
+                        (Some(value), _) => value.clone(),
+                        (None, Some(default)) => fill(&default, &global)?,
+                        (None, None) => global.get(&name).cloned().unwrap_or_default(),
+                    };
+                    global.insert(name, value);
+                }
             }
             (_, Some(stage)) => stage.instructions.push(instruction),
             (_, None) => return Err(format!("dockerfile parse error on line {number}: no build stage in current context")),
@@ -82,52 +108,64 @@ pub(in crate::engine::sim) fn stages(text: &str, arguments: &BTreeMap<String, St
     if stages.is_empty() { Err("the Dockerfile cannot be empty".to_owned()) } else { Ok(stages) }
 }
 
-fn stage(rest: &str, arguments: &BTreeMap<String, String>) -> Stage {
+fn stage(rest: &str, globals: &BTreeMap<String, String>) -> Parsed<Stage> {
     let words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
     let name = match words.as_slice() {
-        [_, r#as, name, ..] if r#as.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
-        _ => None,
+        [_] => None,
+        [_, r#as, name] if r#as.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
+        _ => return Err("FROM requires either one or three arguments".to_owned()),
     };
-    Stage { base: filled(words.first().copied().unwrap_or_default(), arguments), name, instructions: Vec::new() }
-}
-
-/// Instructions with the line they begin at: comments left out, continued lines joined.
-fn lines(text: &str) -> Vec<(usize, String)> {
-    let mut all = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (at, line) in text.lines().enumerate() {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with('#') {
-            continue;
-        }
-        let (number, before) = open.take().unwrap_or((at + 1, String::new()));
-        match trimmed.strip_suffix('\\') {
-            Some(part) => open = Some((number, before + part)),
-            None => all.push((number, before + trimmed)),
-        }
+    let base = fill(words[0], globals)?;
+    if base.is_empty() {
+        return Err(format!("base name ({}) should not be blank", words[0]));
     }
-    all.extend(open);
-    all
+    Ok(Stage { base, name, instructions: Vec::new(), globals: globals.clone() })
 }
 
-/// `$NAME`, `${NAME}` and `${NAME:-default}` filled in.
-fn filled(text: &str, values: &BTreeMap<String, String>) -> String {
-    let Some((before, after)) = text.split_once('$') else { return text.to_owned() };
-    let value = |name: &str| values.get(name).cloned().unwrap_or_default();
-    let (middle, rest) = if let Some((inside, rest)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
-        let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
-        let found = value(name);
-        (if found.is_empty() { default.to_owned() } else { found }, rest)
-    } else {
-        let end = after.find(|character: char| !character.is_ascii_alphanumeric() && character != '_').unwrap_or(after.len());
-        (value(&after[..end]), &after[end..])
-    };
-    format!("{before}{middle}{}", filled(rest, values))
+/// What `ARG` declares: names, and their defaults if they have any.
+fn declared(rest: &str) -> Vec<(String, Option<String>)> {
+    let words = words(rest).into_iter().filter(|word| !word.is_empty());
+    words.map(|word| word.split_once('=').map_or((word.clone(), None), |(name, value)| (name.to_owned(), Some(value.to_owned())))).collect()
 }
 
-fn unquoted(text: &str) -> &str {
-    let inside = |quote| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
-    inside('"').or_else(|| inside('\'')).unwrap_or(text)
+/// With variables filled in; one without a value is empty.
+fn fill(text: &str, values: &BTreeMap<String, String>) -> Parsed<String> {
+    filled(text, &|name| Some(values.get(name).cloned().unwrap_or_default()))
+        .ok_or_else(|| format!("the simulated builder can't tell what \"{text}\" stands for"))
+}
+
+impl Stage {
+    /// Does what the stage's instructions do to an image's configuration.
+    pub fn configure(&self, config: &mut ImageConfig, arguments: &BTreeMap<String, String>) -> Parsed<()> {
+        for trigger in config.on_build.take().unwrap_or_default() {
+            apply(config, &Instruction::parse(&trigger))?;
+        }
+        let mut values = BTreeMap::new();
+        for instruction in &self.instructions {
+            if instruction.name == "ARG" {
+                for (name, default) in declared(&instruction.rest) {
+                    let value = arguments.get(&name).or_else(|| if default.is_none() { self.globals.get(&name) } else { None }).cloned();
+                    let default = default.map(|default| fill(&default, &values)).transpose()?;
+                    values.extend(value.or(default).map(|value| (name, value)));
+                }
+            } else if EXPANDED.contains(&instruction.name.as_str()) {
+                let mut known = values.clone();
+                // The environment is over the arguments.
+                known.extend(
+                    config
+                        .env
+                        .iter()
+                        .flatten()
+                        .filter_map(|entry| entry.split_once('='))
+                        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+                );
+                apply(config, &Instruction { name: instruction.name.clone(), rest: fill(&instruction.rest, &known)? })?;
+            } else {
+                apply(config, instruction)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What an instruction changes in an image's configuration; most change nothing there.
@@ -164,6 +202,7 @@ pub(in crate::engine::sim) fn apply(config: &mut ImageConfig, instruction: &Inst
         }
         "STOPSIGNAL" => config.stop_signal = Some(rest.to_owned()),
         "HEALTHCHECK" => config.healthcheck = Some(health(rest)?),
+        "ONBUILD" => config.on_build.get_or_insert_default().push(rest.to_owned()),
         _ => {}
     }
     Ok(())
@@ -188,9 +227,14 @@ fn pairs(rest: &str) -> Vec<(String, String)> {
         let (key, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         return vec![(key.to_owned(), value.trim().to_owned())];
     }
+    words(rest).iter().filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// At spaces that are not between quotes; without the quotes.
+fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
-    for character in rest.chars() {
+    for character in text.chars() {
         match (quote, character) {
             (None, '"' | '\'') => quote = Some(character),
             (Some(open), close) if open == close => quote = None,
@@ -198,7 +242,7 @@ fn pairs(rest: &str) -> Vec<(String, String)> {
             _ => words.iter_mut().last().into_iter().for_each(|word| word.push(character)),
         }
     }
-    words.iter().filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    words
 }
 
 fn health(rest: &str) -> Parsed<HealthConfig> {
@@ -243,6 +287,8 @@ fn nanoseconds(text: &str) -> Option<i64> {
             "m" => 60.0,
             "s" => 1.0,
             "ms" => 0.001,
+            "us" | "µs" => 0.000_001,
+            "ns" => 0.000_000_001,
             _ => return None,
         };
         sum += Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
@@ -291,8 +337,8 @@ ENTRYPOINT [\"gunicorn\"]
     fn instructions_configure_the_image() {
         let mut config = ImageConfig::default();
         let stages = given(&[]);
-        for instruction in stages[0].instructions.iter().chain(&stages[2].instructions) {
-            apply(&mut config, instruction).unwrap();
+        for stage in [&stages[0], &stages[2]] {
+            stage.configure(&mut config, &BTreeMap::new()).unwrap();
         }
         assert_eq!(config.env.unwrap(), ["PYTHONUNBUFFERED=1", "NAME=two words"]);
         assert_eq!(config.working_dir.unwrap(), "/app");
@@ -318,5 +364,55 @@ ENTRYPOINT [\"gunicorn\"]
         assert_eq!(stages("", &none).unwrap_err(), "the Dockerfile cannot be empty");
         assert_eq!(stages("FROM a\n\nBOGUS x", &none).unwrap_err(), "dockerfile parse error on line 3: unknown instruction: BOGUS");
         assert_eq!(stages("RUN x", &none).unwrap_err(), "dockerfile parse error on line 1: no build stage in current context");
+    }
+
+    #[test]
+    fn what_builders_of_today_know_is_read() {
+        let text = "\
+# syntax=docker/dockerfile:1
+ARG VERSION=3.11 FLAVOUR=\"slim\"
+ARG BASE=python:${VERSION}-${FLAVOUR}
+FROM --platform=$BUILDPLATFORM ${BASE} AS build
+ARG VERSION
+ARG PORT=80
+ENV HOME_OF=/srv PYTHON=$VERSION
+RUN --mount=type=cache,target=/root/.cache <<EOF
+pip install x
+USER nobody
+EOF
+COPY --link --chmod=0644 <<one <<-two /etc/
+FROM x
+one
+\ttwo
+WORKDIR ${HOME_OF}/app
+EXPOSE $PORT 443
+ONBUILD USER later
+FROM build
+EXPOSE ${PORT:-81}
+";
+        let stages = stages(text, &BTreeMap::from([("PORT".to_owned(), "8080".to_owned())])).unwrap();
+        let bases: Vec<&str> = stages.iter().map(|stage| stage.base.as_str()).collect();
+        assert_eq!(bases, ["python:3.11-slim", "build"]);
+        let mut config = ImageConfig::default();
+        let arguments = BTreeMap::from([("PORT".to_owned(), "8080".to_owned())]);
+        stages[0].configure(&mut config, &arguments).unwrap();
+        assert_eq!(config.env.as_ref().unwrap(), &["HOME_OF=/srv", "PYTHON=3.11"]);
+        assert_eq!(config.working_dir.as_ref().unwrap(), "/srv/app");
+        assert_eq!((config.user.as_ref(), config.on_build.as_ref().unwrap()), (None, &vec!["USER later".to_owned()]));
+        stages[1].configure(&mut config, &arguments).unwrap();
+        let mut ports = config.exposed_ports.unwrap();
+        ports.sort();
+        // An argument ends with its stage.
+        assert_eq!(ports, ["443/tcp", "8080/tcp", "81/tcp"]);
+        assert_eq!((config.user.unwrap(), config.on_build), ("later".to_owned(), None));
+    }
+
+    #[test]
+    fn what_the_simulated_builder_can_not_tell_it_says() {
+        let none = BTreeMap::new();
+        let words = stages("FROM a:${B#x}", &none).unwrap_err();
+        assert_eq!(words, "dockerfile parse error on line 1: the simulated builder can't tell what \"a:${B#x}\" stands for");
+        let words = stages("FROM $B", &none).unwrap_err();
+        assert_eq!(words, "dockerfile parse error on line 1: base name ($B) should not be blank");
     }
 }
