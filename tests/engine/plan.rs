@@ -242,6 +242,53 @@ fn what_is_planned_is_what_is_done() {
 }
 
 #[test]
+fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
+    let project = Project::new("plan-build");
+    let image = format!("local/{}:1", project.name);
+    let _ = try_docker(&["rmi", &image]);
+    project.file("app/Dockerfile", &format!("# small\nARG BASE={}\nFROM ${{BASE}}\nCOPY note \\\n  # where\n  /note\n", busybox()));
+    project.file("app/note", "one");
+    project.stack(&format!(
+        r#"services: #{{ web: #{{ image: "{image}", build: "./app", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#
+    ));
+    project.file("scripts/build.rhai", "import \"stack\" as app;\nlet all = app::describe();\nall.build();\nall.up();\n");
+    let trial = Trial::of(project);
+    let (project, words) = (&trial.project, ["scripts/build.rhai"]);
+    let made = |plan: &Value, name: &str| {
+        let steps = plan["items"].as_array().unwrap().iter().flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
+        steps.into_iter().find(|step| step["object"] == format!("container {name}")).unwrap()
+    };
+
+    let (steps, plan) = trial.plan(&words);
+    assert_eq!((steps[0].number, steps[0].what.as_str()), (1, format!("build image {image}").as_str()));
+    let container = made(&plan, "spct-plan-build-web-1");
+    assert!(container["image"].to_string().contains(&image) && !container["image"].to_string().contains("sha256:"), "{container:#}");
+    let text = project.spc(&["plan"]).args(&words).ends(0);
+    text.printed(&["its image is unknown until step 1", "1 to build"]);
+    trial.plan_and_run(&words);
+    // What is on its labels is what it would be built from.
+    assert!(trial.plan_and_run(&words).is_empty());
+
+    project.file("app/note", "two");
+    let (steps, plan) = trial.plan(&words);
+    let replaced = made(&plan, "spct-plan-build-web-1.new");
+    assert_eq!((&replaced["only_if"]["known_after"], &replaced["only_if"]["changed"]), (&Value::from(1), &Value::from(true)));
+    assert!(steps.len() > 3, "{steps:?}");
+    trial.plan_and_run(&words);
+    assert_eq!(docker(&["exec", &project.container("web"), "cat", "/note"]), "two");
+
+    // Built anew from other lines, it may come out as it was: then less is done than was planned.
+    project.edit("app/Dockerfile", "# small", "# still small");
+    let planned: Vec<String> = trial.plan(&words).0.iter().map(|step| shortened(&step.what)).collect();
+    let before = names();
+    project.spc(&["run"]).args(&words).env("DOCKER_HOST", trial.relay.docker_host()).within(Duration::from_secs(300)).ends(0);
+    let done = done(&trial.relay.take_whole(), &before);
+    assert!(done.iter().all(|line| planned.contains(line)), "{done:?} of {planned:?}");
+    project.spc(&["run", "scripts/down.rhai"]).ends(0);
+    let _ = try_docker(&["rmi", &image]);
+}
+
+#[test]
 fn a_database_is_planned_up_to_what_nobody_can_know() {
     let trial = Trial::of(Project::reference("plan-db"));
     let (_, plan) = trial.plan(&["scripts/db_init.rhai"]);
