@@ -20,7 +20,7 @@ print(attempt(|| fail("exec", "x")).error?.service ?? "none");"#,
             r#"
             [true, 5, ()]
             [false, (), "conflict", "taken", "stop it", "db", "scripts/a.rhai:3:24"]
-            ["usage", "Index 7 is outside the list, which has 1 elements"]
+            ["usage", "Index 7 is outside the list, which has 1 element"]
             ["failed", "as it is"]
             none
             "#,

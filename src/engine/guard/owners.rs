@@ -1,6 +1,6 @@
 //! Whose the objects of the engine are, by their labels: as the lists that passed told it, else by asking.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -168,6 +168,16 @@ impl Guard {
         Ok(())
     }
 
+    /// From the list where the name tells it: an inspect also tells every container that is on the network.
+    async fn labels_of_network(&self, network: &str) -> Result<Option<HashMap<String, String>>> {
+        let named = self.engine.network_list(&Filters::from([("name".to_owned(), vec![network.to_owned()])])).await?;
+        let mut exact = named.into_iter().filter(|listed| listed.name.as_deref() == Some(network));
+        match (exact.next(), exact.next()) {
+            (Some(one), None) => Ok(one.labels),
+            _ => self.engine.network_inspect(network).await.map(|found| found.labels),
+        }
+    }
+
     async fn origin(&self, kind: Kind, object: &str) -> Result<Option<Origin>> {
         if let Some(origin) = self.owners.with(|known| known.objects.get(&(kind, object.to_owned())).cloned()) {
             return Ok(Some(origin));
@@ -175,7 +185,7 @@ impl Guard {
         let labels = match kind {
             Kind::Container => self.engine.container_inspect(object).await.map(|found| found.config.and_then(|config| config.labels)),
             Kind::Volume => self.engine.volume_inspect(object).await.map(|found| Some(found.labels)),
-            Kind::Network => self.engine.network_inspect(object).await.map(|found| found.labels),
+            Kind::Network => self.labels_of_network(object).await,
             Kind::Image => self.engine.image_inspect(object).await.map(|found| found.config.and_then(|config| config.labels)),
         };
         match labels {
