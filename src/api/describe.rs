@@ -15,7 +15,7 @@ use crate::compose::dotenv;
 use crate::host::HostErrorKind;
 use crate::host::resolve::resolve;
 use crate::model::failure::SpecPath;
-use crate::model::spec::{EnvFile, MountSource, Project, ReadOptions, SecretSource, Service};
+use crate::model::spec::{Config, ConfigSource, EnvFile, MountSource, Project, ReadOptions, SecretSource, Service};
 use crate::model::{Failure, Kind};
 use crate::policy::Refusal;
 use crate::value::json::map_to_json;
@@ -40,6 +40,7 @@ impl Stack {
         let mut project = Project::read(&name, description, &options)?;
         check_policy(context, &project)?;
         project.add_env_files(&|file| read_env_file(context, file))?;
+        project.add_configs(&|name, config| read_config(context, name, config))?;
         for (name, secret) in &project.secrets {
             let source = match &secret.source {
                 SecretSource::File(path) => Source::File(path.clone()),
@@ -89,6 +90,11 @@ fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
             context.policy.read_path(path, &resolve).map_err(|refusal| refused(refusal, &["secrets", name, "file"]))?;
         }
     }
+    for (name, config) in &project.configs {
+        if let ConfigSource::File(path) = &config.source {
+            context.policy.read_path(path, &resolve).map_err(|refusal| refused(refusal, &["configs", name, "file"]))?;
+        }
+    }
     Ok(())
 }
 
@@ -108,6 +114,30 @@ fn check_environment(context: &Context, service: &Service) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+/// The content of a config. A secret is none: its hash could be guessed at.
+fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>, Failure> {
+    let text = match &config.source {
+        ConfigSource::File(path) => {
+            let checked = context.policy.read_path(path, &|path| resolve(&*context.host, path))?;
+            let content = context.host.read(checked.as_path()).map_err(|error| {
+                Failure::new(Kind::NotFound, format!("The config \"{name}\" could not be read: {error}"))
+                    .hint("make the file, or change the config's `file`")
+            })?;
+            return Ok(content.to_vec());
+        }
+        ConfigSource::Content(text) => text.clone(),
+        ConfigSource::Environment(variable) => context.variable(variable).map(str::to_owned).ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("The config \"{name}\" has no content: the variable \"{variable}\" is not set"))
+                .hint(format!("set {variable} in .env or in the environment"))
+        })?,
+    };
+    match context.secrets.named_in(&text).first() {
+        Some(secret) => Err(Failure::usage(format!("The secret \"{secret}\" would stand in the config \"{name}\""))
+            .hint(format!("deliver it as a file of its own with `secrets: [\"{secret}\"]`"))),
+        None => Ok(text.into_bytes()),
+    }
 }
 
 fn read_env_file(context: &Context, file: &EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> {

@@ -122,7 +122,7 @@ fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models:
     for (target, name) in making.inherited {
         mounts.push(volume_mount(target, Some(name.clone()), false, false));
     }
-    if service.read_only && !service.secrets.is_empty() {
+    if service.read_only && !(service.secrets.is_empty() && service.configs.is_empty()) {
         mounts.push(secrets_mount(&making.project.name));
     }
     models::HostConfig {
@@ -191,7 +191,7 @@ fn volume_mount(target: &str, source: Option<String>, read_only: bool, no_copy: 
     }
 }
 
-/// The volume of a read-only container's secrets, labelled so that it is found when its container is gone.
+/// The volume of a read-only container's secrets and configs, labelled so that it is found when its container is gone.
 fn secrets_mount(project: &str) -> models::Mount {
     let labels = [(label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HOLDS, HOLDS_SECRETS)];
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));

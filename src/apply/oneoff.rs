@@ -79,6 +79,9 @@ async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Re
                 .await
                 .map_err(|error| of_engine(error, &format!("connect to the network \"{network}\"")))?;
         }
+        if !service.configs.is_empty() {
+            super::secrets::deliver_configs(around, project, service, id).await?;
+        }
         if !service.secrets.is_empty() {
             super::secrets::deliver(around, project, service, id).await?;
         }

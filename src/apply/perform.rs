@@ -128,6 +128,10 @@ impl Execution<'_> {
                 let id = self.create_container(learnt, service, name, *number, *alias, replaces.as_ref()).await?;
                 learnt.with(|known| known.containers.insert(name.clone(), id));
             }
+            Action::DeliverConfigs { container } => {
+                let (project, service) = self.described(service.unwrap_or_default())?;
+                secrets::deliver_configs(around, project, service, &learnt.id(container)).await?;
+            }
             Action::DeliverSecrets { container } => {
                 let (project, service) = self.described(service.unwrap_or_default())?;
                 secrets::deliver(around, project, service, &learnt.id(container)).await?;

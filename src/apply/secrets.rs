@@ -1,4 +1,4 @@
-//! Values of secrets, and how they get into a container: as files, never in its environment.
+//! Values of secrets, and how they and configs get into a container: as files, never in its environment.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::failures::of_engine;
 use super::records::Records;
 use crate::host::resolve::resolve;
 use crate::model::spec::secret::SECRETS_FOLDER;
-use crate::model::spec::{Project, Secret, SecretSource, Service};
+use crate::model::spec::{FileMount, Project, Secret, SecretSource, Service};
 use crate::model::{Failure, Kind};
 
 /// The value of a top-level secret, from its file or variable.
@@ -74,35 +74,52 @@ pub fn fingerprints<'a>(
 
 /// Writes a service's secret files into a container that was never started.
 pub async fn deliver(around: &Surroundings, project: &Project, service: &Service, container: &str) -> Result<(), Failure> {
-    let mut root = Vec::new();
     let mut files = Vec::new();
     for mount in &service.secrets {
         let value = value(around, &mount.source, &project.secrets[&mount.source])?;
-        files.push((mount, value));
+        files.push((mount, value.into_bytes()));
     }
+    upload(around, service, container, "secret", &files).await
+}
+
+/// Writes a service's config files into a container that was never started.
+pub async fn deliver_configs(around: &Surroundings, project: &Project, service: &Service, container: &str) -> Result<(), Failure> {
+    let files: Vec<_> = service.configs.iter().map(|mount| (mount, project.configs[&mount.source].content.clone())).collect();
+    upload(around, service, container, "config", &files).await
+}
+
+/// `kind`: secret or config.
+async fn upload(
+    around: &Surroundings,
+    service: &Service,
+    container: &str,
+    kind: &str,
+    files: &[(&FileMount, Vec<u8>)],
+) -> Result<(), Failure> {
+    let mut root = Vec::new();
     // A read-only root takes no upload: its secrets lie in a volume of the container's own.
     let base = if service.read_only { SECRETS_FOLDER } else { "/" };
-    for (mount, value) in &files {
+    for (mount, value) in files {
         let path =
             mount.target.strip_prefix(base).map(|path| path.trim_start_matches('/')).filter(|path| !path.is_empty()).ok_or_else(|| {
                 Failure::usage(format!(
-                    "The secret \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
+                    "The {kind} \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
                     mount.source, service.name, mount.target
                 ))
-                .hint(format!("a read-only service has its secrets below {SECRETS_FOLDER}"))
+                .hint(format!("a read-only service has its {kind}s below {SECRETS_FOLDER}"))
             })?;
         root.push((path.to_owned(), *mount, value));
     }
     let archive = archive(&root)
-        .map_err(|error| Failure::new(Kind::Failed, format!("The secrets of \"{}\" could not be packed: {error}", service.name)))?;
+        .map_err(|error| Failure::new(Kind::Failed, format!("The {kind}s of \"{}\" could not be packed: {error}", service.name)))?;
     around
         .engine
         .container_upload(container, base, archive)
         .await
-        .map_err(|error| of_engine(error, &format!("deliver the secrets of \"{}\"", service.name)))
+        .map_err(|error| of_engine(error, &format!("deliver the {kind}s of \"{}\"", service.name)))
 }
 
-type File<'a> = (String, &'a crate::model::spec::SecretMount, &'a String);
+type File<'a> = (String, &'a FileMount, &'a Vec<u8>);
 
 fn archive(files: &[File<'_>]) -> std::io::Result<Bytes> {
     let mut tar = tar::Builder::new(Vec::new());
@@ -113,7 +130,7 @@ fn archive(files: &[File<'_>]) -> std::io::Result<Bytes> {
         header.set_uid(mount.uid.into());
         header.set_gid(mount.gid.into());
         header.set_mtime(0);
-        tar.append_data(&mut header, path, value.as_bytes())?;
+        tar.append_data(&mut header, path, value.as_slice())?;
     }
     Ok(tar.into_inner()?.into())
 }

@@ -85,7 +85,10 @@ impl Turns {
 
 /// Whether the engine is busy with it for a moment.
 fn is_short(step: &Step) -> bool {
-    matches!(step.action, Action::CreateContainer { .. } | Action::DeliverSecrets { .. } | Action::StartContainer { .. })
+    matches!(
+        step.action,
+        Action::CreateContainer { .. } | Action::DeliverConfigs { .. } | Action::DeliverSecrets { .. } | Action::StartContainer { .. }
+    )
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ fn condition(step: &Step) -> (String, &'static str) {
         Action::CreateVolume { name, .. } => (format!("the volume {name}"), "to be created"),
         Action::RemoveVolume { name } => (format!("the volume {name}"), "to be removed"),
         Action::CreateContainer { name, .. } => (service(name), "to be created"),
+        Action::DeliverConfigs { container } => (service(&container.name), "to have its configs"),
         Action::DeliverSecrets { container } => (service(&container.name), "to have its secrets"),
         Action::StartContainer { container } | Action::RestartContainer { container } => (service(&container.name), "to start"),
         Action::Wait { container, until: Until::Ready } => (service(&container.name), "to be ready"),

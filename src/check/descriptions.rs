@@ -23,8 +23,7 @@ pub fn with_key(path: &[Step], key: &str) -> Vec<Step> {
 
 /// A path with `*` for names of the description's own, and `#` for items.
 pub fn pattern(path: &[Step]) -> Vec<&str> {
-    let own =
-        matches!(path, [Step::Key(kind), Step::Key(_), ..] if ["services", "networks", "volumes", "secrets"].contains(&kind.as_str()));
+    let own = matches!(path, [Step::Key(kind), Step::Key(_), ..] if ["services", "networks", "volumes", "secrets", "configs"].contains(&kind.as_str()));
     path.iter()
         .enumerate()
         .map(|(at, step)| match step {
@@ -146,7 +145,7 @@ fn needed(path: &[Step], key: Option<&str>) -> Map<String, Value> {
             _ => json!({ "type": "volume", "target": "/x" }),
         },
         ["services", "*", "ports", "#"] => json!({ "target": 1 }),
-        ["services", "*", "secrets", "#"] => json!({ "source": "x" }),
+        ["services", "*", "secrets" | "configs", "#"] => json!({ "source": "x" }),
         ["services", "*", "env_file"] | ["services", "*", "env_file", "#"] => json!({ "path": "x" }),
         _ => json!({}),
     };

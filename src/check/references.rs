@@ -12,7 +12,7 @@ use crate::model::spec::project::unknown;
 pub type Known = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// What a description has names for.
-pub const KINDS: [&str; 4] = ["services", "networks", "volumes", "secrets"];
+pub const KINDS: [&str; 5] = ["services", "networks", "volumes", "secrets", "configs"];
 
 /// The failure for a value that names what isn't there.
 pub fn dangling(known: &Known, path: &[Step], value: &Value) -> Option<Failure> {
@@ -21,6 +21,7 @@ pub fn dangling(known: &Known, path: &[Step], value: &Value) -> Option<Failure> 
         ["services", "*", "depends_on", "#"] => ("service", text),
         ["services", "*", "networks", "#"] if text != "default" => ("network", text),
         ["services", "*", "secrets", "#"] | ["services", "*", "secrets", "#", "source"] => ("secret", text),
+        ["services", "*", "configs", "#"] | ["services", "*", "configs", "#", "source"] => ("config", text),
         ["services", "*", "volumes", "#"] => ("volume", text.split_once(':').map(|(source, _)| source)?),
         _ => return None,
     };

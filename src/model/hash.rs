@@ -35,14 +35,14 @@ pub fn volume(volume: &Volume) -> String {
     hash_of(volume)
 }
 
-/// Short hashes of the parts of a service, `environment` and `labels` key by key: `image=1a2b3c4d,environment.DEBUG=…`.
+/// Short hashes of the parts of a service, `environment`, `labels` and configs key by key: `image=1a2b3c4d,environment.DEBUG=…`.
 pub fn parts(service: &Service, project: &Project, secrets: &Secrets) -> String {
     let parts: Vec<String> =
         part_hashes(&canonical(service, project, secrets)).into_iter().map(|(key, hash)| format!("{key}={hash}")).collect();
     parts.join(",")
 }
 
-/// The keys that differ between two [`parts`], in order; a key of `environment` as `environment KEY`.
+/// The keys that differ between two [`parts`], in order; a key of `environment` as `environment KEY`, a config as `config NAME`.
 pub fn changed_parts(before: &str, after: &str) -> Vec<String> {
     let read = |text: &str| -> BTreeMap<String, String> {
         text.split(',').filter_map(|part| part.split_once('=')).map(|(key, hash)| (key.to_owned(), hash.to_owned())).collect()
@@ -59,7 +59,7 @@ fn part_hashes(canonical: &Value) -> BTreeMap<String, String> {
     let Value::Object(map) = canonical else { return parts };
     for (key, value) in map {
         match value {
-            Value::Object(inner) if key == "environment" || key == "labels" => {
+            Value::Object(inner) if ["environment", "labels", "config"].contains(&key.as_str()) => {
                 for (name, value) in inner {
                     // "," and "=" separate the parts; a name holding one is still told apart by its hash.
                     let name = name.replace([',', '='], "_");
@@ -85,8 +85,21 @@ fn canonical(service: &Service, project: &Project, secrets: &Secrets) -> Value {
             _ => None,
         });
         map.insert("volume_names".into(), volumes.collect());
+        if !service.configs.is_empty() {
+            map.insert("config".into(), configs(service, project));
+        }
     }
     without_tokens(value, secrets)
+}
+
+/// Name → where it is put, and the hash of its content.
+fn configs(service: &Service, project: &Project) -> Value {
+    let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for mount in &service.configs {
+        let content = project.configs.get(&mount.source).map(|config| sha256(&config.content));
+        all.entry(&mount.source).or_default().push(serde_json::json!([mount, content]));
+    }
+    all.into_iter().map(|(name, mounts)| (name.to_owned(), Value::from(mounts))).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn without_tokens(value: Value, secrets: &Secrets) -> Value {

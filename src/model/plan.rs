@@ -140,6 +140,10 @@ pub enum Action {
         alias: bool,
         replaces: Option<ContainerRef>,
     },
+    /// Writes its configs into a container that was never started.
+    DeliverConfigs {
+        container: ContainerRef,
+    },
     /// Writes its secrets into a container that was never started.
     DeliverSecrets {
         container: ContainerRef,
@@ -178,6 +182,7 @@ impl Action {
             Self::PullImage { .. } => "pull",
             Self::BuildImage { .. } => "build",
             Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => "create",
+            Self::DeliverConfigs { .. } => "deliver configs to",
             Self::DeliverSecrets { .. } => "deliver secrets to",
             Self::StartContainer { .. } => "start",
             Self::Wait { until: Until::Ready, .. } => "wait until ready",
@@ -198,7 +203,8 @@ impl Action {
             Self::CreateVolume { name, .. } | Self::RemoveVolume { name } => format!("volume {name}"),
             Self::CreateContainer { name, .. } => format!("container {name}"),
             Self::RenameContainer { container, to } => format!("container {} to {to}", container.name),
-            Self::DeliverSecrets { container }
+            Self::DeliverConfigs { container }
+            | Self::DeliverSecrets { container }
             | Self::StartContainer { container }
             | Self::Wait { container, .. }
             | Self::Attach { container }

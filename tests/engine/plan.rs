@@ -91,7 +91,7 @@ fn on_engine(what: &str) -> bool {
 
 /// Without what the request does not say.
 fn shortened(what: &str) -> String {
-    match what.strip_prefix("deliver secrets to ") {
+    match what.strip_prefix("deliver secrets to ").or_else(|| what.strip_prefix("deliver configs to ")) {
         Some(container) => format!("deliver {container}"),
         None => what.split(" to ").next().unwrap_or_default().to_owned(),
     }
@@ -176,8 +176,9 @@ fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
     let more = if worker { format!("worker: #{{ {} }},", sleeps(busybox())) } else { String::new() };
     project.stack(&format!(
         r#"volumes: #{{ data: #{{}} }},
+        configs: #{{ "site.conf": #{{ file: "./site.conf" }} }},
         services: #{{
-            web: #{{ {}, environment: #{{ COLOUR: "{colour}" }}, env_file: ["web.env"], volumes: ["data:/data"], healthcheck: #{{ test: "true", interval: "1h" }} }},
+            web: #{{ {}, environment: #{{ COLOUR: "{colour}" }}, env_file: ["web.env"], configs: ["site.conf", #{{ source: "site.conf", target: "/etc/site/own.conf", uid: "5", mode: 0o400 }}], volumes: ["data:/data"], healthcheck: #{{ test: "true", interval: "1h" }} }},
             {more}
         }}"#,
         sleeps(image)
@@ -187,7 +188,7 @@ fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
 #[test]
 fn what_is_planned_is_what_is_done() {
     let project = Project::new("plan");
-    project.file("web.env", "SIZE=1\n");
+    project.file("web.env", "SIZE=1\n").file("site.conf", "first of a config");
     let own = format!("local/{}:1", project.name);
     docker(&["tag", busybox(), &own]);
     describe(&project, &own, "red", true);
@@ -211,6 +212,18 @@ fn what_is_planned_is_what_is_done() {
 
     project.file("web.env", "SIZE=2\n");
     assert!(causes(&trial.plan_and_run(&up)).contains(&"environment SIZE changed".to_owned()));
+
+    let inside = |path: &str| {
+        let command = format!("cat {path}; stat -c ' %u %a' {path}");
+        docker(&["exec", &project.container("web"), "sh", "-c", &command]).trim_end().to_owned()
+    };
+    assert_eq!(inside("/site.conf"), "first of a config 0 444");
+    let worker = project.container("worker");
+    project.file("site.conf", "second of a config");
+    let (_, plan) = trial.plan(&up);
+    assert!(!plan.to_string().contains("of a config"), "{plan:#}");
+    assert!(causes(&trial.plan_and_run(&up)).contains(&"config site.conf changed".to_owned()));
+    assert_eq!((inside("/etc/site/own.conf"), project.container("worker")), ("second of a config 5 400".to_owned(), worker));
 
     for (count, number) in [(3, 2), (2, 1)] {
         let file = format!("scripts/scale{count}.rhai");

@@ -45,7 +45,7 @@ fn what_a_file_imports_is_checked_with_it() {
         [
             "a.rhai:4:4 argument-count: \"b::f\" is called with 1 argument | it takes b::f()",
             "b.rhai:1:10 undefined-variable: There is no variable \"nowhere\"",
-            "b.rhai:2:15 unknown-key: Unknown key \"a\" | there is: name, networks, profiles, secrets, services, version, volumes",
+            "b.rhai:2:15 unknown-key: Unknown key \"a\" | there is: configs, name, networks, profiles, secrets, services, version, volumes",
             "c.rhai:1:10 syntax: Unexpected \";\"",
         ]
     );

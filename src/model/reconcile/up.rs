@@ -292,9 +292,12 @@ impl<'a> Planner<'a> {
         self.begin(service, container, cause, &before);
     }
 
-    /// Its secrets, if it gets any; answers the steps after which it has them.
+    /// Its configs and secrets, if it gets any; answers the steps after which it has them.
     pub(super) fn deliver(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> Vec<StepId> {
         let mut before = before.to_vec();
+        if !service.configs.is_empty() {
+            before.push(self.add(Some(service), Action::DeliverConfigs { container: container.clone() }, cause, &before));
+        }
         if !service.secrets.is_empty() {
             before.push(self.add(Some(service), Action::DeliverSecrets { container: container.clone() }, cause, &before));
         }

@@ -3,6 +3,7 @@
 //! Short and long forms read into the same types, so that equal descriptions are equal values.
 
 pub mod build;
+pub mod config;
 pub mod health;
 pub mod mount;
 pub mod network;
@@ -17,12 +18,13 @@ pub mod volume;
 mod tests;
 
 pub use build::Build;
+pub use config::{Config, ConfigSource};
 pub use health::{HealthTest, Healthcheck};
 pub use mount::{Mount, MountSource};
 pub use network::{IpamConfig, Network};
 pub use port::Port;
 pub use project::{Project, ReadOptions};
-pub use secret::{Secret, SecretMount, SecretSource};
+pub use secret::{FileMount, Secret, SecretSource};
 pub use service::{Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service, UpdateOrder};
 pub use volume::Volume;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::reader::Field;
-use super::{EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume};
+use super::{Config, EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume, config};
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, graph, names, suggest};
 
@@ -21,6 +21,9 @@ pub struct ReadOptions<'a> {
 /// Reads an `env_file`; nothing if it is missing.
 pub type EnvFileReader<'a> = dyn Fn(&EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> + 'a;
 
+/// Reads the content of the config of that name.
+pub type ConfigReader<'a> = dyn Fn(&str, &Config) -> Result<Vec<u8>, Failure> + 'a;
+
 /// A stack as it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -29,6 +32,7 @@ pub struct Project {
     pub networks: BTreeMap<String, Network>,
     pub volumes: BTreeMap<String, Volume>,
     pub secrets: BTreeMap<String, Secret>,
+    pub configs: BTreeMap<String, Config>,
     /// The active profiles.
     pub profiles: BTreeSet<String>,
 }
@@ -52,13 +56,14 @@ impl Project {
         let mut networks = read_objects(map.get("networks"), |key, field| Network::read(field, names::object(name, key)))?;
         let volumes = read_objects(map.get("volumes"), |key, field| Volume::read(field, names::object(name, key)))?;
         let secrets = read_objects(map.get("secrets"), |_, field| Secret::read(field, options.directory))?;
+        let configs = read_objects(map.get("configs"), |_, field| Config::read(field, options.directory))?;
         let services_field = map.get("services");
         let services = read_objects(services_field.clone(), |key, field| Service::read(key, name, field, options))?;
-        map.finish(&["configs", "include", "models"])?;
+        map.finish(&["include", "models"])?;
         if services.values().any(|service| service.networks.contains_key("default")) {
             networks.entry("default".into()).or_insert_with(|| Network { name: names::object(name, "default"), ..Network::default() });
         }
-        Ok(Self { name: name.to_owned(), services, networks, volumes, secrets, profiles })
+        Ok(Self { name: name.to_owned(), services, networks, volumes, secrets, configs, profiles })
     }
 
     /// The files of every service's `env_file`.
@@ -87,6 +92,15 @@ impl Project {
             }
             environment.append(&mut service.environment);
             service.environment = environment;
+        }
+        Ok(())
+    }
+
+    /// Puts the content of its source into each config that a service has.
+    pub fn add_configs(&mut self, read: &ConfigReader<'_>) -> Result<(), Failure> {
+        let used: BTreeSet<&String> = self.services.values().flat_map(|service| &service.configs).map(|mount| &mount.source).collect();
+        for (name, config) in self.configs.iter_mut().filter(|(name, _)| used.contains(name)) {
+            config.content = read(name, config).map_err(|failure| failure.at(path(&["configs", name])))?;
         }
         Ok(())
     }
@@ -147,6 +161,13 @@ impl Project {
                 if !self.secrets.contains_key(&secret.source) {
                     return Err(dangling("secret", &secret.source, self.secrets.keys()).at(path(&["services", name, "secrets"])));
                 }
+            }
+            for (index, mount) in service.configs.iter().enumerate() {
+                if !self.configs.contains_key(&mount.source) {
+                    return Err(dangling("config", &mount.source, self.configs.keys()).at(path(&["services", name, "configs"])));
+                }
+                config::check_place(service, mount)
+                    .map_err(|failure| failure.at(path(&["services", name, "configs", &index.to_string()])))?;
             }
             for (dependency, how) in &service.depends_on {
                 if how.required && !self.services.contains_key(dependency) {

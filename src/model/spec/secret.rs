@@ -25,10 +25,10 @@ pub enum SecretSource {
     Environment(String),
 }
 
-/// A secret as a file in a container.
+/// A secret or config as a file in a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct SecretMount {
-    /// Key of the top-level secret.
+pub struct FileMount {
+    /// Key of the top-level secret or config.
     pub source: String,
     /// Absolute path in the container.
     pub target: String,
@@ -57,18 +57,19 @@ impl Secret {
     }
 }
 
-impl SecretMount {
-    pub(super) fn read(field: &Field<'_>) -> Result<Self, Failure> {
+impl FileMount {
+    /// The mount of a `kind`; a relative target, or none, is in `folder`.
+    pub(super) fn read(field: &Field<'_>, kind: &str, folder: &str) -> Result<Self, Failure> {
         if let Value::String(source) = field.value {
-            return Ok(Self { source: source.clone(), target: format!("{SECRETS_FOLDER}/{source}"), uid: 0, gid: 0, mode: 0o444 });
+            return Ok(Self { source: source.clone(), target: format!("{folder}/{source}"), uid: 0, gid: 0, mode: 0o444 });
         }
-        let mut map = field.long_form("the name of a secret or a map")?;
+        let mut map = field.long_form(&format!("the name of a {kind} or a map"))?;
         let source = map.required("source")?.name_text()?;
         let target = map.read("target", Field::name_text)?.unwrap_or_else(|| source.clone());
         let id =
             |field: &Field<'_>| u32::try_from(field.number()?).map_err(|_| field.fail(format!("\"{}\" is out of range", field.name())));
         let mount = Self {
-            target: if target.starts_with('/') { target } else { format!("{SECRETS_FOLDER}/{target}") },
+            target: if target.starts_with('/') { target } else { format!("{folder}/{target}") },
             uid: map.read("uid", id)?.unwrap_or(0),
             gid: map.read("gid", id)?.unwrap_or(0),
             mode: map.read("mode", read_mode)?.unwrap_or(0o444),

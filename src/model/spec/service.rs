@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::mount::host_path;
 use super::project::ReadOptions;
 use super::reader::Field;
-use super::{Build, HealthTest, Healthcheck, Mount, MountSource, Port, SecretMount, is_false};
+use super::secret::SECRETS_FOLDER;
+use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, is_false};
 use crate::model::Failure;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
@@ -35,7 +36,10 @@ pub struct Service {
     pub volumes: Vec<Mount>,
     /// By the key of the top-level network.
     pub networks: BTreeMap<String, NetworkAttachment>,
-    pub secrets: Vec<SecretMount>,
+    pub secrets: Vec<FileMount>,
+    /// In the hash with their content.
+    #[serde(skip)]
+    pub configs: Vec<FileMount>,
     #[serde(skip)]
     pub depends_on: BTreeMap<String, Dependency>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,7 +181,6 @@ const UNSUPPORTED: &[&str] = &[
     "cap_drop",
     "cgroup",
     "cgroup_parent",
-    "configs",
     "cpu_count",
     "cpu_percent",
     "cpu_period",
@@ -270,7 +273,10 @@ impl Service {
             networks: map
                 .read("networks", read_networks)?
                 .unwrap_or_else(|| BTreeMap::from([("default".to_owned(), NetworkAttachment::default())])),
-            secrets: map.read("secrets", |field| field.list()?.iter().map(SecretMount::read).collect())?.unwrap_or_default(),
+            secrets: map
+                .read("secrets", |field| field.list()?.iter().map(|item| FileMount::read(item, "secret", SECRETS_FOLDER)).collect())?
+                .unwrap_or_default(),
+            configs: map.read("configs", |field| field.list()?.iter().map(config::read_mount).collect())?.unwrap_or_default(),
             depends_on: map.read("depends_on", read_depends_on)?.unwrap_or_default(),
             healthcheck: map.read("healthcheck", Healthcheck::read)?,
             restart: map.read("restart", read_restart)?.unwrap_or_default(),

@@ -192,3 +192,24 @@ fn an_exposed_secret_is_in_the_hash_by_name_only() {
     };
     assert_eq!(hash_with(1), hash_with(2));
 }
+
+#[test]
+fn a_config_is_a_file_at_its_name_and_never_in_a_mount() {
+    let with = |service: Value, config: Value| json!({"services": {"a": service}, "volumes": {"v": {}}, "configs": {"c": config}});
+    let text = json!({"content": "x"});
+    for (service, config, said) in [
+        (json!({"image": "x", "configs": ["d"]}), text.clone(), "There is no config \"d\""),
+        (json!({"image": "x", "configs": ["c"], "volumes": ["v:/c"]}), text.clone(), "would lie in the volume at \"/c\""),
+        (
+            json!({"image": "x", "configs": [{"source": "c", "target": "/v/c"}], "volumes": ["v:/v"]}),
+            text.clone(),
+            "in the volume at \"/v\"",
+        ),
+        (json!({"image": "x", "configs": ["c"], "read_only": true}), text, "read-only service \"a\" can't be at \"/c\""),
+        (json!({"image": "x"}), json!({"external": true}), "can't be external"),
+        (json!({"image": "x"}), json!({"content": "x", "file": "y"}), "needs exactly one of"),
+    ] {
+        let found = message(with(service, config));
+        assert!(found.contains(said), "{found}");
+    }
+}

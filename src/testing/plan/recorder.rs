@@ -290,7 +290,7 @@ fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<&'static 
 fn is_new(plan: &Plan, id: StepId, container: &ContainerRef) -> bool {
     plan.steps[id].after.iter().any(|before| match &plan.steps[*before].action {
         Action::CreateContainer { name, .. } => *name == container.name,
-        Action::DeliverSecrets { container: to } => to.name == container.name,
+        Action::DeliverConfigs { container: to } | Action::DeliverSecrets { container: to } => to.name == container.name,
         _ => false,
     })
 }

@@ -131,7 +131,9 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
 }
 
 fn is_compared(step: &Step) -> bool {
-    step.changes && !matches!(step.action.as_str(), "deliver secrets to" | "write into") && !step.object.starts_with("file ")
+    step.changes
+        && !matches!(step.action.as_str(), "deliver configs to" | "deliver secrets to" | "write into")
+        && !step.object.starts_with("file ")
 }
 
 /// Names by id, as they are now.
@@ -188,6 +190,24 @@ fn a_changed_environment_is_named_and_no_value_is() {
     assert!(!said.contains("blue") && !said.contains("hunter2"), "{said}");
     assert!(said.ends_with("1 to replace"), "{said}");
     assert!(preview.steps().all(|step| !step.cause.is_empty()), "{preview:?}");
+}
+
+#[test]
+fn a_changed_config_is_named_and_its_content_is_not() {
+    let script = r#"stack("shop", #{ configs: #{ "web.conf": #{ file: "web.conf" }, level: #{ content: "of a level" } }, services: #{
+        web: #{ image: "web:1", configs: ["web.conf", #{ source: "level", target: "/etc/level", mode: 0o400 }] }, other: #{ image: "web:1" } } }).up();"#;
+    let first = world(&[("up.rhai", script), ("web.conf", "first content")]);
+    let said = text(&planned_and_run(&first, "up.rhai"));
+    assert!(said.contains("deliver configs to container shop-web-1"), "{said}");
+    let inside =
+        |world: &World, path: &str| world.engine.file("shop-web-1", path).map(|content| String::from_utf8(content.to_vec()).unwrap());
+    assert_eq!(inside(&first, "/web.conf").unwrap(), "first content");
+    assert_eq!(inside(&first, "/etc/level").unwrap(), "of a level");
+    assert_eq!(text(&planned(&first, "up.rhai")), "nothing to do");
+    let second = changed(&first, &[("up.rhai", script), ("web.conf", "second content")], "red");
+    let said = text(&planned_and_run(&second, "up.rhai"));
+    assert!(said.contains("config web.conf changed") && said.ends_with("1 to replace") && !said.contains("content"), "{said}");
+    assert_eq!(inside(&second, "/web.conf").unwrap(), "second content");
 }
 
 #[test]
