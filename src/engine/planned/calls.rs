@@ -1,0 +1,408 @@
+//! The calls of a plan's engine: what reads is answered as found, what changes is done on the simulated one and told.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use bollard::models;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use super::{OWN_IMAGE, PlannedEngine, SILENT_SUCCESS, is_lock};
+use crate::engine::sim::bases;
+use crate::engine::{
+    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
+    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+};
+use crate::model::names::compose_label;
+
+fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Result<T>> {
+    stream::iter(items).boxed()
+}
+
+/// A file without content, as an archive.
+fn empty_file(path: &str) -> Bytes {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    let mut archive = tar::Builder::new(Vec::new());
+    let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or("file");
+    let packed = archive.append_data(&mut header, name, std::io::empty()).and_then(|()| archive.into_inner());
+    packed.unwrap_or_default().into()
+}
+
+#[async_trait]
+impl Engine for PlannedEngine {
+    fn api_version(&self) -> ApiVersion {
+        self.live.engine.api_version()
+    }
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn is_local(&self) -> bool {
+        self.live.engine.is_local()
+    }
+
+    async fn version(&self) -> Result<models::SystemVersion> {
+        self.live.ask(self.live.engine.version())
+    }
+
+    async fn info(&self) -> Result<models::SystemInfo> {
+        self.live.ask(self.live.engine.info())
+    }
+
+    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream> {
+        self.sim.events(filters, since).await
+    }
+
+    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+        let mut list = self.sim.container_list(all, filters).await?;
+        let state = self.lock();
+        for summary in &mut list {
+            let Some(id) = summary.id.as_ref().filter(|id| !state.changed.contains(*id)) else { continue };
+            if let Some(found) = self.found.containers.get(id) {
+                summary.clone_from(found);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse> {
+        match self.as_found(container) {
+            Some(id) => self.meet(&id),
+            None => self.sim.container_inspect(container).await,
+        }
+    }
+
+    async fn container_create(
+        &self,
+        name: &str,
+        platform: Option<&str>,
+        body: models::ContainerCreateBody,
+    ) -> Result<models::ContainerCreateResponse> {
+        let image = body.image.clone().unwrap_or_default();
+        self.meet_image(&image)?;
+        let created = self.sim.container_create(name, platform, body).await?;
+        if !is_lock(name) {
+            self.effects.effect("create", &format!("container {name}"));
+            self.effects.made_from(name, &image, self.sim.image_id(&image));
+        }
+        Ok(created)
+    }
+
+    async fn container_start(&self, container: &str) -> Result<bool> {
+        let name = self.touch(container)?;
+        let is_one_off = self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if is_one_off {
+            self.sim.expect_end(&self.name_of(container));
+        }
+        let is_new = self.sim.container_start(container).await?;
+        let step = if is_new { self.tell("start", name) } else { None };
+        if is_one_off {
+            self.effects.asked(step, format!("the container {}", self.name_of(container)), SILENT_SUCCESS);
+        }
+        Ok(is_new)
+    }
+
+    async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
+        let name = self.touch(container)?;
+        let ran = self.sim.container_stop(container, request).await?;
+        if ran {
+            self.tell("stop", name);
+        }
+        Ok(ran)
+    }
+
+    async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
+        let known = self.touch(container)?;
+        self.sim.container_restart(container, request).await?;
+        self.tell("restart", known);
+        Ok(())
+    }
+
+    async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
+        let known = self.touch(container)?;
+        self.sim.container_kill(container, signal).await?;
+        self.tell("send a signal to", known);
+        Ok(())
+    }
+
+    async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
+        let known = self.touch(container)?;
+        self.sim.container_rename(container, name).await?;
+        self.tell("rename", known);
+        Ok(())
+    }
+
+    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+        let known = self.touch(container)?;
+        self.sim.container_update(container, restart).await?;
+        self.tell("update", known);
+        Ok(())
+    }
+
+    async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
+        let known = self.touch(container)?;
+        self.sim.container_remove(container, force, volumes).await?;
+        self.tell("remove", known);
+        Ok(())
+    }
+
+    async fn container_wait(&self, container: &str) -> Result<i64> {
+        self.sim.container_wait(container).await
+    }
+
+    async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
+        let Some(id) = self.as_found(container) else {
+            let is_one_off = self.sim.label(container, compose_label::ONEOFF).is_some();
+            if !is_one_off {
+                self.effects.assume(&format!("the log of the container {}", self.name_of(container)), "it is empty");
+            }
+            return self.sim.container_logs(container, request).await;
+        };
+        // What will be written is not there to be waited for.
+        let request = LogsRequest { follow: false, ..*request };
+        let chunks = self.live.ask(async { self.live.engine.container_logs(&id, &request).await?.try_collect::<Vec<_>>().await })?;
+        Ok(stream_of(chunks.into_iter().map(Ok).collect()))
+    }
+
+    async fn container_top(&self, container: &str) -> Result<Top> {
+        match self.as_found(container) {
+            Some(id) => self.live.ask(self.live.engine.container_top(&id)),
+            None => self.sim.container_top(container).await,
+        }
+    }
+
+    async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
+        let name = self.name_of(container);
+        if is_lock(&name) {
+            return self.sim.container_upload(container, path, tar).await;
+        }
+        // Which folders are in a container is not known here.
+        if self.sim.who_is(container).is_none() {
+            return self.sim.container_upload(container, path, tar).await;
+        }
+        self.effects.effect("write into", &format!("container {name} at {path}"));
+        Ok(())
+    }
+
+    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        if let Some(id) = self.as_found(container) {
+            let chunks = self.live.ask(async { self.live.engine.container_download(&id, path).await?.try_collect::<Vec<_>>().await })?;
+            return Ok(stream_of(chunks.into_iter().map(Ok).collect()));
+        }
+        let name = self.name_of(container);
+        if is_lock(&name) || self.sim.who_is(container).is_none() {
+            return self.sim.container_download(container, path).await;
+        }
+        self.effects.assume(&format!("{path} in the container {name}"), "it is an empty file");
+        Ok(stream_of(vec![Ok(empty_file(path))]))
+    }
+
+    async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
+        let Some((id, name)) = self.sim.who_is(container) else { return self.sim.exec_start(container, request).await };
+        if self.found.containers.contains_key(&id) {
+            self.meet(&id)?;
+        }
+        let session = self.sim.exec_start(container, request).await?;
+        if self.sim.health_command(container).as_ref() == Some(&request.command) {
+            self.effects.asked(None, format!("the health check of the container {name}"), "it passes");
+        } else {
+            let line = request.command.join(" ");
+            let step = self.effects.effect("run", &format!("command {line} in container {name}"));
+            self.effects.asked(step, format!("the command \"{line}\" in the container {name}"), SILENT_SUCCESS);
+        }
+        Ok(session)
+    }
+
+    async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
+        self.sim.exec_inspect(exec).await
+    }
+
+    async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>> {
+        let mut list = self.sim.image_list(filters).await?;
+        for summary in &mut list {
+            if let Some(found) = self.found.images.get(&summary.id) {
+                let (tags, digests) = (std::mem::take(&mut summary.repo_tags), std::mem::take(&mut summary.repo_digests));
+                *summary = models::ImageSummary { repo_tags: tags, repo_digests: digests, ..found.clone() };
+            }
+        }
+        Ok(list)
+    }
+
+    async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
+        self.meet_image(image)?;
+        let seen = self.sim.image_inspect(image).await?;
+        let found = seen.id.as_ref().and_then(|id| self.lock().images.get(id).cloned());
+        Ok(match found {
+            Some(found) => models::ImageInspect { repo_tags: seen.repo_tags, repo_digests: seen.repo_digests, ..found },
+            None => seen,
+        })
+    }
+
+    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+        self.live.ask(self.live.engine.image_registry_digest(image, auth))
+    }
+
+    async fn image_pull(
+        &self,
+        image: &str,
+        _platform: Option<&str>,
+        _auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        let step = self.effects.effect("pull", &format!("image {image}"));
+        self.sim.arrives(image, HashMap::new())?;
+        self.opens(step, image);
+        if let Some(id) = self.sim.image_id(image) {
+            self.effects.invented(&id, image);
+        }
+        Ok(stream_of(Vec::new()))
+    }
+
+    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        self.effects.effect("push", &format!("image {image}"));
+        self.sim.image_push(image, auth).await
+    }
+
+    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+        let add = |mut all: BytesMut, chunk: Bytes| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        };
+        let context = request.context.try_fold(BytesMut::new(), add).await;
+        let context = context
+            .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not read the build context: {error}")))?
+            .freeze();
+        let image = request.tags.first().cloned().unwrap_or_default();
+        let tags = request.tags.clone();
+        let step = self.effects.effect("build", &format!("image {image}"));
+        let reports = match bases(&context, &request.dockerfile, &request.args) {
+            Ok(bases) => {
+                for base in bases {
+                    self.meet_image(&base)?;
+                }
+                let request = BuildRequest { context: stream::iter([Ok(context)]).boxed(), ..request };
+                self.sim.image_build(request).await?.collect().await
+            }
+            // What the simulated builder can't read the live one may well.
+            Err(why) => {
+                self.effects.unclear(&format!("what the build of the image {image} makes: {why}"));
+                self.comes_out(&request.tags, request.labels).await?
+            }
+        };
+        for tag in &tags {
+            self.opens(step, tag);
+            if let Some(id) = self.sim.image_id(tag) {
+                self.effects.invented(&id, tag);
+            }
+        }
+        Ok(stream_of(reports))
+    }
+
+    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+        if tag == OWN_IMAGE {
+            return self.sim.image_import(tag, changes, tar).await;
+        }
+        let step = self.effects.effect("import", &format!("image {tag}"));
+        let id = self.sim.image_import(tag, changes, tar).await?;
+        self.opens(step, tag);
+        self.effects.invented(&id, tag);
+        Ok(id)
+    }
+
+    async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
+        let before = self.sim.image_id(tag);
+        self.sim.image_tag(image, tag).await?;
+        if self.sim.image_id(tag) != before {
+            self.effects.effect("tag", &format!("image {image} as {tag}"));
+        }
+        Ok(())
+    }
+
+    async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
+        self.sim.image_remove(image, force).await?;
+        self.effects.effect("remove", &format!("image {image}"));
+        Ok(())
+    }
+
+    async fn network_list(&self, filters: &Filters) -> Result<Vec<models::Network>> {
+        let mut list = self.sim.network_list(filters).await?;
+        for network in &mut list {
+            if let Some(found) = network.id.as_ref().and_then(|id| self.found.networks.get(id)) {
+                network.clone_from(found);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect> {
+        self.sim.network_inspect(network).await
+    }
+
+    async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
+        let name = body.name.clone();
+        let id = self.sim.network_create(body).await?;
+        self.effects.effect("create", &format!("network {name}"));
+        Ok(id)
+    }
+
+    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+        self.touch(container)?;
+        self.sim.network_connect(network, container, endpoint).await?;
+        self.effects.effect("connect", &format!("container {} to network {}", self.name_of(container), self.network_name(network)));
+        Ok(())
+    }
+
+    async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
+        self.touch(container)?;
+        self.sim.network_disconnect(network, container, force).await?;
+        self.effects.effect("disconnect", &format!("container {} from network {}", self.name_of(container), self.network_name(network)));
+        Ok(())
+    }
+
+    async fn network_remove(&self, network: &str) -> Result<()> {
+        self.sim.network_remove(network).await?;
+        self.effects.effect("remove", &format!("network {}", self.network_name(network)));
+        Ok(())
+    }
+
+    async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
+        let mut list = self.sim.volume_list(filters).await?;
+        let state = self.lock();
+        for volume in list.iter_mut().filter(|volume| !state.removed.contains(&volume.name)) {
+            if let Some(found) = self.found.volumes.get(&volume.name) {
+                volume.clone_from(found);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn volume_inspect(&self, volume: &str) -> Result<models::Volume> {
+        let seen = self.sim.volume_inspect(volume).await?;
+        let is_found = !self.lock().removed.contains(volume);
+        Ok(self.found.volumes.get(volume).filter(|_| is_found).cloned().unwrap_or(seen))
+    }
+
+    async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
+        let name = body.name.clone().unwrap_or_default();
+        let is_new = name.is_empty() || self.sim.volume_inspect(&name).await.is_err();
+        // What kinds of volumes the live engine has is not known here.
+        let volume = self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
+        if is_new {
+            self.effects.effect("create", &format!("volume {}", volume.name));
+        }
+        Ok(volume)
+    }
+
+    async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
+        let is_there = self.sim.volume_inspect(volume).await.is_ok();
+        self.sim.volume_remove(volume, force).await?;
+        // With force the engine is content with one that is not there.
+        if is_there {
+            self.lock().removed.insert(volume.to_owned());
+            self.effects.effect("remove", &format!("volume {volume}"));
+        }
+        Ok(())
+    }
+}
