@@ -167,11 +167,6 @@ impl Observed {
             self.images.values().find(|id| *id == reference).map(String::as_str)
         })
     }
-
-    /// The project's containers of `service`, by number.
-    pub fn of_service<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Container> {
-        self.containers.iter().filter(move |container| container.service == service)
-    }
 }
 
 /// What Compose's label `depends_on` says: `db:service_healthy:true,redis:service_started:false`.

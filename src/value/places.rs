@@ -102,10 +102,16 @@ fn start(expression: &Expr) -> Position {
 fn chain(path: &[ASTNode]) -> Vec<String> {
     let named = path.iter().zip(path.iter().skip(1)).filter_map(|(outer, inner)| {
         let (ASTNode::Expr(outer), ASTNode::Expr(inner)) = (outer, inner) else { return None };
-        // The names of the others are not made: a map may have thousands of keys.
+        // A map may have thousands of keys: they stand in memory one after the other, and the names of the others are not made.
         match outer {
-            Expr::Map(map, _) => map.0.iter().find(|(_, value)| std::ptr::eq(value, *inner)).map(|(key, _)| key.name.to_string()),
-            Expr::Array(items, _) => items.iter().position(|item| std::ptr::eq(item, *inner)).map(|index| index.to_string()),
+            Expr::Map(map, _) => {
+                let at = map.0.partition_point(|(_, value)| std::ptr::from_ref(value) < *inner);
+                map.0.get(at).filter(|(_, value)| std::ptr::eq(value, *inner)).map(|(key, _)| key.name.to_string())
+            }
+            Expr::Array(items, _) => {
+                let at = items.partition_point(|item| std::ptr::from_ref(item) < *inner);
+                items.get(at).filter(|item| std::ptr::eq(*item, *inner)).map(|_| at.to_string())
+            }
             _ => None,
         }
     });

@@ -79,6 +79,11 @@ pub(super) fn in_dependency_order(project: &Project, names: &BTreeSet<String>) -
     order
 }
 
+/// The services that one waits for to complete.
+fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
+    service.depends_on.iter().filter(|(_, how)| how.condition == Condition::Completed).map(|(name, _)| name.as_str())
+}
+
 /// The cause of what mends a run that was killed.
 pub(super) const INTERRUPTED: &str = "left by an interrupted run";
 
@@ -96,6 +101,10 @@ pub(super) struct Planner<'a> {
     pub(super) wanted: &'a Wanted<'a>,
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
+    /// The containers there are, by their service.
+    of_service: BTreeMap<&'a str, Vec<&'a Container>>,
+    /// The services whose end somebody waits for.
+    jobs: BTreeSet<&'a str>,
     images: BTreeMap<String, StepId>,
     networks: BTreeMap<String, Option<StepId>>,
     volumes: BTreeMap<String, Option<StepId>>,
@@ -111,9 +120,15 @@ pub(super) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(wanted: &'a Wanted<'a>, observed: &'a Observed) -> Self {
+        let mut of_service: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
+        for container in &observed.containers {
+            of_service.entry(&container.service).or_default().push(container);
+        }
         Self {
             wanted,
             observed,
+            of_service,
+            jobs: wanted.project.services.values().flat_map(waits_for_the_end_of).collect(),
             plan: Plan { project: wanted.project.name.clone(), ..Plan::default() },
             images: BTreeMap::new(),
             networks: BTreeMap::new(),
@@ -255,8 +270,8 @@ impl<'a> Planner<'a> {
 
     /// Container `number` of `service`. `previous`: the steps of the one before, which is replaced first.
     fn container(&mut self, service: &'a Service, number: u32, before: &[StepId], previous: Vec<StepId>) -> Result<Vec<StepId>, Failure> {
-        let observed = self.observed;
-        let of_number = || observed.of_service(&service.name).filter(|container| container.number == number);
+        let there = self.of_service.get(service.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let of_number = || there.iter().copied().filter(|container| container.number == number);
         let old = of_number().find(|container| !container.is_new());
         let new = of_number().find(|container| container.is_new());
         match (old, new) {
@@ -346,11 +361,7 @@ impl<'a> Planner<'a> {
 
     /// Whether somebody waits for the service's end.
     pub(super) fn is_job(&self, service: &Service) -> bool {
-        self.wanted
-            .project
-            .services
-            .values()
-            .any(|other| other.depends_on.get(&service.name).is_some_and(|how| how.condition == Condition::Completed))
+        self.jobs.contains(service.name.as_str())
     }
 
     fn existing(
@@ -477,8 +488,8 @@ impl<'a> Planner<'a> {
 
     /// Containers beyond the scale.
     fn surplus(&mut self, service: &Service) {
-        let observed = self.observed;
-        for container in observed.of_service(&service.name).filter(|container| container.number > service.scale) {
+        let there = self.of_service.get(service.name.as_str()).cloned().unwrap_or_default();
+        for container in there.into_iter().filter(|container| container.number > service.scale) {
             let cause = format!("scale is {}", service.scale);
             self.stop_and_remove(Some(service), container, &cause);
         }
