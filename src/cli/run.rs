@@ -153,7 +153,7 @@ impl Origin {
 fn execute(session: &Session, common: &Common, given: &Words, origin: Origin) -> Result<(), Box<Diagnostic>> {
     let found = origin.find(session, common)?;
     let runtime = Session::runtime().map_err(plain)?;
-    let mut options = RunOptions { remove_orphans: given.remove_orphans, adopt: given.adopt, assume_yes: common.yes };
+    let mut options = RunOptions { remove_orphans: given.remove_orphans, adopt: given.adopt, ..RunOptions::default() };
     let words = options.take(given.words());
     let command = Command { name: origin.command("run"), words, help: false };
     let context = Arc::new(session.context(common, found.place, runtime.handle(), options).with_command(command));
