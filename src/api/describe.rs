@@ -78,7 +78,8 @@ fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
     }
     for (name, network) in &project.networks {
         let driver = network.driver.as_deref().unwrap_or_default();
-        let allowed = context.policy.namespace("network", &network.name).and_then(|()| context.policy.network_driver(driver));
+        let allowed =
+            context.policy.namespace("network", &network.name).and_then(|()| context.policy.network(driver, &network.driver_opts));
         allowed.map_err(|refusal| refused(refusal, &["networks", name]))?;
     }
     for (name, volume) in &project.volumes {

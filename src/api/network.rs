@@ -48,7 +48,7 @@ impl Network {
         let json = map_to_json(given)?;
         let project = project::name(&self.context)?;
         let described = spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
-        self.context.policy.network_driver(described.driver.as_deref().unwrap_or_default())?;
+        self.context.policy.network(described.driver.as_deref().unwrap_or_default(), &described.driver_opts)?;
         project::finish(&self.context, async {
             if self.find().await?.is_some() {
                 return Ok(());

@@ -47,7 +47,7 @@ impl Volume {
     fn create(&self, given: &Map) -> Result<(), Failure> {
         let json = map_to_json(given)?;
         let project = project::name(&self.context)?;
-        let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name))?;
+        let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name), &self.context.project.directory)?;
         self.context
             .policy
             .volume_options(described.driver.as_deref(), &described.driver_opts, &|path| resolve(&*self.context.host, path))?;

@@ -5,7 +5,7 @@
 //! under `[allow]`, and a [`Refusal`] names that line.
 //!
 //! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
-//! [`CheckedCommand`], [`CheckedMount`], [`CheckedUrl`], [`CheckedPrivilege`], [`CheckedProject`].
+//! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`], [`CheckedPrivilege`], [`CheckedProject`].
 
 mod command;
 mod mount;
@@ -15,6 +15,7 @@ mod privilege;
 mod project;
 mod refusal;
 pub mod settings;
+mod volume;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ pub use privilege::CheckedPrivilege;
 pub use project::{CheckedProject, Made};
 pub use refusal::Refusal;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
+pub use volume::CheckedVolumeOptions;
 
 /// What the scripts of one project may do.
 #[derive(Debug, Clone)]

@@ -1,6 +1,5 @@
 //! Bind mounts, under every name they have.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::path::{self, DANGLING, Resolve, both_names, within};
@@ -43,29 +42,6 @@ impl Policy {
         Err(refusal.allowed_by(list_with("bind_mounts", &self.settings.bind_mounts, &real.to_string_lossy())))
     }
 
-    /// A volume's driver options, which can hide a bind mount, a device, or another machine.
-    pub fn volume_options(&self, driver: Option<&str>, options: &BTreeMap<String, String>, resolve: Resolve<'_>) -> Result<(), Refusal> {
-        // What a plugin takes as an option, and what it does with it on the host, only it knows.
-        if let Some(driver) = driver.filter(|driver| !driver.is_empty() && *driver != "local") {
-            return self.privileged(&format!("driver: {driver}")).map(drop);
-        }
-        let device = options.get("device").map_or("", String::as_str);
-        let kind = options.get("type").map_or("", String::as_str);
-        let flags = || options.get("o").map_or("", String::as_str).split(',').map(str::trim);
-        let binds = flags().any(|flag| matches!(flag, "bind" | "rbind"));
-        match kind {
-            _ if device.is_empty() => Ok(()),
-            _ if binds => self.bind_mount(Path::new(device), resolve).map(drop),
-            "none" | "bind" => self.bind_mount(Path::new(device), resolve).map(drop),
-            "tmpfs" => Ok(()),
-            "nfs" | "nfs4" | "cifs" => {
-                let server = flags().find_map(|flag| flag.strip_prefix("addr=")).unwrap_or_else(|| server_of(device));
-                self.machine("mount a folder of", server)
-            }
-            _ => self.privileged(&format!("device: {device}")).map(drop),
-        }
-    }
-
     /// Why a mount would hand over the engine, and with it the host.
     fn holds_engine(&self, given: &Path, real: &Path) -> Option<&'static str> {
         let named = path::clean(&self.project_directory.join(given));
@@ -78,10 +54,4 @@ impl Policy {
         }
         sockets.iter().any(|socket| socket.starts_with(real)).then_some("it holds the engine's socket")
     }
-}
-
-/// The machine in `//server/share` and `server:/folder`.
-fn server_of(device: &str) -> &str {
-    let device = device.trim_start_matches('/');
-    device.split(['/', ':']).next().unwrap_or(device)
 }

@@ -15,6 +15,20 @@ const LOG_DRIVERS: [&str; 5] = ["", "json-file", "local", "journald", "none"];
 /// Drivers of networks that are the engine's alone.
 const NETWORK_DRIVERS: [&str; 4] = ["", "bridge", "default", "overlay"];
 
+/// Options of the bridge and overlay drivers that say how a network of one's own works.
+const NETWORK_OPTIONS: [&str; 10] = [
+    "com.docker.network.bridge.enable_icc",
+    "com.docker.network.bridge.enable_ip_masquerade",
+    "com.docker.network.bridge.gateway_mode_ipv4",
+    "com.docker.network.bridge.gateway_mode_ipv6",
+    "com.docker.network.bridge.host_binding_ipv4",
+    "com.docker.network.bridge.inhibit_ipv4",
+    "com.docker.network.container_iface_prefix",
+    "com.docker.network.driver.mtu",
+    "com.docker.network.enable_ipv6",
+    "encrypted",
+];
+
 impl Policy {
     /// A privileged setting of a container, as it is written: `privileged: true`, `pid: host`, `cap_add: SYS_ADMIN`.
     pub fn privileged(&self, what: &str) -> Result<CheckedPrivilege, Refusal> {
@@ -30,9 +44,16 @@ impl Policy {
         if matches!(kind, "host" | "container" | "service" | "ns") { self.privileged(&format!("{key}: {mode}")).map(drop) } else { Ok(()) }
     }
 
-    /// The driver of a network: those on the host's own interfaces, and plugins, reach beyond the engine.
-    pub fn network_driver(&self, driver: &str) -> Result<(), Refusal> {
-        if NETWORK_DRIVERS.contains(&driver) { Ok(()) } else { self.privileged(&format!("driver: {driver}")).map(drop) }
+    /// The driver of a network and its options: one on the host's own interfaces, a plugin, an option that names an interface or that
+    /// nobody looked at reach beyond the engine.
+    pub fn network<'o>(&self, driver: &str, options: impl IntoIterator<Item = (&'o String, &'o String)>) -> Result<(), Refusal> {
+        if !NETWORK_DRIVERS.contains(&driver) {
+            self.privileged(&format!("driver: {driver}"))?;
+        }
+        for (key, value) in options.into_iter().filter(|(key, _)| !NETWORK_OPTIONS.contains(&key.as_str())) {
+            self.privileged(&format!("{key}: {value}"))?;
+        }
+        Ok(())
     }
 
     /// The log driver of a container: the engine itself sends what others are given, and to where it is told.

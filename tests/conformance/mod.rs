@@ -97,6 +97,9 @@ macro_rules! for_each_case {
                 a_volume_is_created_once_found_and_removed,
                 a_volume_in_use_is_not_removed,
                 an_unknown_volume_is_not_found_unless_forced,
+                a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_the_folder_at_the_start,
+                a_volumes_options_are_known_ones_and_name_a_device,
+                a_mount_makes_a_volume_with_the_options_it_names,
             ],
             events: [
                 the_engine_tells_its_version_and_its_time,

@@ -40,3 +40,43 @@ pub async fn an_unknown_volume_is_not_found_unless_forced(case: &Case<'_>) {
     assert_eq!(kind(case.engine.volume_remove(&none, false).await), Kind::NotFound);
     assert_eq!(case.engine.volume_remove(&none, true).await, Ok(()));
 }
+
+pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_the_folder_at_the_start(case: &Case<'_>) {
+    let bound = |device: &str| {
+        let options = [("type", "none"), ("o", "bind"), ("device", device)];
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        models::VolumeCreateRequest { driver_opts: Some(options), ..request(case) }
+    };
+    // Below the engine's own working directory, which is not the client's.
+    case.engine.volume_create(bound("spc-none/such")).await.unwrap();
+    assert_eq!(case.engine.volume_inspect(&case.name("data")).await.unwrap().options["device"], "spc-none/such");
+    let host = models::HostConfig { binds: Some(vec![format!("{}:/data", case.name("data"))]), ..Default::default() };
+    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    let error = case.engine.container_start(&name).await.unwrap_err();
+    assert!(error.message.contains("failed to mount local volume: mount spc-none/such:"), "{error}");
+    assert!(error.message.contains("no such file or directory"), "{error}");
+}
+
+pub async fn a_volumes_options_are_known_ones_and_name_a_device(case: &Case<'_>) {
+    for options in [[("type", "none"), ("o", "bind")], [("type", "none"), ("Device", "/srv")]] {
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let refused = case.engine.volume_create(models::VolumeCreateRequest { driver_opts: Some(options), ..request(case) }).await;
+        assert_eq!(kind(refused), Kind::Invalid);
+    }
+}
+
+pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
+    let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let driver = models::MountVolumeOptionsDriverConfig { name: Some("local".into()), options: Some(options.into()) };
+    let volume = models::MountVolumeOptions { driver_config: Some(driver), ..Default::default() };
+    let mount = models::Mount {
+        typ: Some(models::MountType::VOLUME),
+        source: Some(case.name("data")),
+        target: Some("/data".into()),
+        volume_options: Some(volume),
+        ..Default::default()
+    };
+    let host = models::HostConfig { mounts: Some(vec![mount]), ..Default::default() };
+    case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    assert_eq!(case.engine.volume_inspect(&case.name("data")).await.unwrap().options["o"], "size=1m");
+}

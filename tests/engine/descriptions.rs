@@ -147,3 +147,25 @@ fn profiles_and_names_choose_what_comes_up() {
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     assert_eq!(there(), [""; 0]);
 }
+
+#[test]
+fn a_volume_over_a_relative_folder_holds_the_projects_folder_and_nothing_of_the_hosts() {
+    let project = Project::new("bound");
+    let image = busybox();
+    project.file("data/own.txt", "of the project\n");
+    std::os::unix::fs::symlink("data", project.path("in")).unwrap();
+    project.stack(&format!(
+        r#"volumes: #{{
+            here: #{{ driver_opts: #{{ type: "none", o: "bind", device: "." }} }},
+            linked: #{{ driver_opts: #{{ type: "none", o: "bind", device: "./in" }} }},
+        }},
+        services: #{{ a: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", volumes: ["here:/here", "linked:/linked"] }} }}"#
+    ));
+    project.up().ends(0);
+    let folder = project.path("").canonicalize().unwrap();
+    let device = |volume: &str| docker(&["volume", "inspect", volume, "--format", "{{.Options.device}}"]).trim().to_owned();
+    assert_eq!(device("spct-bound_here"), folder.to_str().unwrap());
+    assert_eq!(device("spct-bound_linked"), folder.join("data").to_str().unwrap());
+    assert_eq!(exec("spct-bound-a-1", &["cat", "/here/data/own.txt", "/linked/own.txt"]), "of the project\nof the project\n");
+    project.up().ends(0).told(&["unchanged"]);
+}

@@ -1,6 +1,6 @@
 //! What a container is made of: mounts, namespaces, privileges, networks, volumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bollard::models;
@@ -56,24 +56,32 @@ const HARMLESS: [&str; 41] = [
 ];
 
 impl Guard {
-    /// Holds a container's create call to the policy.
-    pub(super) async fn may_create_container(&self, name: &str, body: &models::ContainerCreateBody) -> Result<()> {
+    /// A container's create call as the policy allows it: what is returned is what was checked, and is what is sent.
+    pub(super) async fn checked_container(&self, name: &str, mut body: models::ContainerCreateBody) -> Result<models::ContainerCreateBody> {
         let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
-        let host = body.host_config.clone().unwrap_or_default();
+        let mut host = body.host_config.take().unwrap_or_default();
         self.host_settings(&host)?;
-        let volumes = self.mounts(&host)?;
+        let volumes = self.mounts(&mut host)?;
         self.labels_are_own("create the container", name, &labels).await?;
         for volume in volumes {
             self.may("mount the volume", Kind::Volume, &volume).await?;
         }
-        let endpoints =
-            body.networking_config.iter().filter_map(|networking| networking.endpoints_config.as_ref()).flat_map(|it| it.keys());
-        let mode = host.network_mode.as_ref().filter(|mode| !matches!(mode.as_str(), "" | "default" | "bridge" | "none" | "host"));
-        for network in endpoints.chain(mode.filter(|mode| !mode.contains(':'))) {
+        // The engine hands a linked container's environment on.
+        for link in host.links.iter().flatten() {
+            let linked = link.split_once(':').map_or(link.as_str(), |(linked, _)| linked);
+            self.may("link to the container", Kind::Container, linked).await?;
+        }
+        let mode = host.network_mode.clone();
+        let mode = mode.filter(|mode| !matches!(mode.as_str(), "" | "default" | "bridge" | "none" | "host") && !mode.contains(':'));
+        let mut endpoints = body.networking_config.take().unwrap_or_default().endpoints_config.unwrap_or_default();
+        for network in endpoints.keys().chain(&mode) {
             self.policy.namespace("network", network)?;
             self.may("connect to the network", Kind::Network, network).await?;
         }
-        Ok(())
+        endpoints.values_mut().for_each(by_name_only);
+        body.networking_config = (!endpoints.is_empty()).then_some(models::NetworkingConfig { endpoints_config: Some(endpoints) });
+        body.host_config = Some(host);
+        Ok(body)
     }
 
     fn host_settings(&self, host: &models::HostConfig) -> Result<()> {
@@ -119,38 +127,35 @@ impl Guard {
         Ok(())
     }
 
-    /// Holds bind mounts to the policy; the names of the volumes that are mounted.
-    fn mounts(&self, host: &models::HostConfig) -> Result<Vec<String>> {
+    /// Holds bind mounts to the policy and names their sources as they were checked; the names of the volumes that are mounted.
+    fn mounts(&self, host: &mut models::HostConfig) -> Result<Vec<String>> {
         let mut volumes = Vec::new();
-        for bind in host.binds.iter().flatten() {
+        for bind in host.binds.iter_mut().flatten() {
             let (source, rest) = bind.split_once(':').unwrap_or((bind, ""));
             if !source.starts_with('/') {
                 volumes.push(source.to_owned());
                 continue;
             }
-            self.policy.bind_mount(Path::new(source), &|path| self.resolve(path))?;
             let options = rest.split_once(':').map_or("", |(_, options)| options);
-            if let Some(shared) = options.split(',').find(|option| option.contains("shared") || option.contains("slave")) {
+            if let Some(shared) = options.split(',').find(|option| reaches_out(option)) {
                 self.policy.privileged(&format!("propagation: {shared}"))?;
             }
+            *bind = format!("{}:{rest}", self.bound(source)?);
         }
-        for mount in host.mounts.iter().flatten() {
+        for mount in host.mounts.iter_mut().flatten() {
             let source = mount.source.as_deref().unwrap_or_default();
             match mount.typ {
                 Some(models::MountType::BIND) => {
-                    self.policy.bind_mount(Path::new(source), &|path| self.resolve(path))?;
+                    mount.source = Some(self.bound(source)?);
                     let propagation = mount.bind_options.as_ref().and_then(|options| options.propagation);
-                    if let Some(propagation) =
-                        propagation.map(|it| it.to_string()).filter(|it| it.contains("shared") || it.contains("slave"))
-                    {
+                    if let Some(propagation) = propagation.map(|it| it.to_string()).filter(|it| reaches_out(it)) {
                         self.policy.privileged(&format!("propagation: {propagation}"))?;
                     }
                 }
                 Some(models::MountType::VOLUME) | None => {
                     volumes.extend((!source.is_empty()).then(|| source.to_owned()));
-                    if let Some(driver) = mount.volume_options.as_ref().and_then(|options| options.driver_config.as_ref()) {
-                        let options = driver.options.clone().unwrap_or_default().into_iter().collect();
-                        self.policy.volume_options(driver.name.as_deref(), &options, &|path| self.resolve(path))?;
+                    if let Some(driver) = mount.volume_options.as_mut().and_then(|options| options.driver_config.as_mut()) {
+                        driver.options = self.volume_options(driver.name.as_deref(), driver.options.take())?;
                     }
                 }
                 Some(models::MountType::TMPFS) => {}
@@ -159,6 +164,47 @@ impl Guard {
         }
         Ok(volumes)
     }
+
+    /// The source of a bind mount, as it was checked.
+    fn bound(&self, source: &str) -> Result<String> {
+        let checked = self.policy.bind_mount(Path::new(source), &|path| self.resolve(path))?;
+        Ok(checked.source().to_string_lossy().into_owned())
+    }
+
+    /// A volume's driver options, as they were checked.
+    pub(super) fn volume_options(&self, driver: Option<&str>, given: Option<Options>) -> Result<Option<Options>> {
+        let is_given = given.is_some();
+        let given = given.into_iter().flatten().collect();
+        let checked = self.policy.volume_options(driver, &given, &|path| self.resolve(path))?;
+        Ok(is_given.then(|| checked.into_map().into_iter().collect()))
+    }
+
+    /// A network's create call: nothing of the host's is in it, and nothing of another network.
+    pub(super) async fn network(&self, body: &models::NetworkCreateRequest) -> Result<()> {
+        self.policy.network(body.driver.as_deref().unwrap_or_default(), body.options.iter().flatten())?;
+        if let Some(driver) = body.ipam.as_ref().and_then(|ipam| ipam.driver.as_deref()).filter(|driver| !matches!(*driver, "" | "default"))
+        {
+            self.policy.privileged(&format!("ipam driver: {driver}"))?;
+        }
+        if let Some(from) = body.config_from.as_ref().and_then(|from| from.network.as_deref()).filter(|from| !from.is_empty()) {
+            self.may("take the configuration of the network", Kind::Network, from).await?;
+        }
+        let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
+        self.labels_are_own("create the network", &body.name, &labels).await
+    }
+}
+
+/// Driver options as the engine takes them.
+type Options = HashMap<String, String>;
+
+/// Takes the id out of an endpoint: the engine prefers it to the name that was checked.
+pub(super) fn by_name_only(endpoint: &mut models::EndpointSettings) {
+    endpoint.network_id = None;
+}
+
+/// Whether mounts made inside would show outside of the container, or those made outside inside.
+fn reaches_out(propagation: &str) -> bool {
+    propagation.contains("shared") || propagation.contains("slave")
 }
 
 /// Whether a setting was given: Docker takes all of these for none.

@@ -50,8 +50,9 @@ impl Guard {
         Self { engine, policy, host, owners: Owners::default() }
     }
 
-    async fn container(&self, doing: &str, container: &str) -> Result<()> {
-        self.may(doing, Kind::Container, container).await
+    /// The id of a container that may be changed or looked into.
+    async fn container(&self, doing: &str, container: &str) -> Result<String> {
+        self.checked(doing, Kind::Container, container).await
     }
 }
 
@@ -97,7 +98,7 @@ impl Engine for Guard {
         platform: Option<&str>,
         body: models::ContainerCreateBody,
     ) -> Result<models::ContainerCreateResponse> {
-        self.may_create_container(name, &body).await?;
+        let body = self.checked_container(name, body).await?;
         let labels = body.labels.clone().unwrap_or_default();
         let created = self.engine.container_create(name, platform, body).await?;
         self.owners.saw(Kind::Container, &created.id, &labels);
@@ -105,38 +106,38 @@ impl Engine for Guard {
     }
 
     async fn container_start(&self, container: &str) -> Result<bool> {
-        self.container("start the container", container).await?;
-        self.engine.container_start(container).await
+        let container = self.container("start the container", container).await?;
+        self.engine.container_start(&container).await
     }
 
     async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
-        self.container("stop the container", container).await?;
-        self.engine.container_stop(container, request).await
+        let container = self.container("stop the container", container).await?;
+        self.engine.container_stop(&container, request).await
     }
 
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
-        self.container("restart the container", container).await?;
-        self.engine.container_restart(container, request).await
+        let container = self.container("restart the container", container).await?;
+        self.engine.container_restart(&container, request).await
     }
 
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
-        self.container("send a signal to the container", container).await?;
-        self.engine.container_kill(container, signal).await
+        let container = self.container("send a signal to the container", container).await?;
+        self.engine.container_kill(&container, signal).await
     }
 
     async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
-        self.container("rename the container", container).await?;
-        self.engine.container_rename(container, name).await
+        let container = self.container("rename the container", container).await?;
+        self.engine.container_rename(&container, name).await
     }
 
     async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
-        self.container("change the container", container).await?;
-        self.engine.container_update(container, restart).await
+        let container = self.container("change the container", container).await?;
+        self.engine.container_update(&container, restart).await
     }
 
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
-        self.container("remove the container", container).await?;
-        self.engine.container_remove(container, force, volumes).await
+        let container = self.container("remove the container", container).await?;
+        self.engine.container_remove(&container, force, volumes).await
     }
 
     async fn container_wait(&self, container: &str) -> Result<i64> {
@@ -144,31 +145,31 @@ impl Engine for Guard {
     }
 
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
-        self.container("read the log of the container", container).await?;
-        self.engine.container_logs(container, request).await
+        let container = self.container("read the log of the container", container).await?;
+        self.engine.container_logs(&container, request).await
     }
 
     async fn container_top(&self, container: &str) -> Result<Top> {
-        self.container("look into the container", container).await?;
-        self.engine.container_top(container).await
+        let container = self.container("look into the container", container).await?;
+        self.engine.container_top(&container).await
     }
 
     async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
-        self.container("write into the container", container).await?;
-        self.engine.container_upload(container, path, tar).await
+        let container = self.container("write into the container", container).await?;
+        self.engine.container_upload(&container, path, tar).await
     }
 
     async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
-        self.container("read from the container", container).await?;
-        self.engine.container_download(container, path).await
+        let container = self.container("read from the container", container).await?;
+        self.engine.container_download(&container, path).await
     }
 
     async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
         if request.privileged {
             self.policy.privileged("exec with privileged: true")?;
         }
-        self.container("run a command in the container", container).await?;
-        self.engine.exec_start(container, request).await
+        let container = self.container("run a command in the container", container).await?;
+        self.engine.exec_start(&container, request).await
     }
 
     async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
@@ -231,27 +232,26 @@ impl Engine for Guard {
     }
 
     async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
-        self.policy.network_driver(body.driver.as_deref().unwrap_or_default())?;
-        let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
-        self.labels_are_own("create the network", &body.name, &labels).await?;
+        self.network(&body).await?;
         self.engine.network_create(body).await
     }
 
-    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+    async fn network_connect(&self, network: &str, container: &str, mut endpoint: models::EndpointSettings) -> Result<()> {
         self.policy.namespace("network", network)?;
-        self.may("connect to the network", Kind::Network, network).await?;
-        self.container("connect to a network the container", container).await?;
-        self.engine.network_connect(network, container, endpoint).await
+        let network = self.checked("connect to the network", Kind::Network, network).await?;
+        let container = self.container("connect to a network the container", container).await?;
+        bodies::by_name_only(&mut endpoint);
+        self.engine.network_connect(&network, &container, endpoint).await
     }
 
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
-        self.container("disconnect from a network the container", container).await?;
-        self.engine.network_disconnect(network, container, force).await
+        let container = self.container("disconnect from a network the container", container).await?;
+        self.engine.network_disconnect(network, &container, force).await
     }
 
     async fn network_remove(&self, network: &str) -> Result<()> {
-        self.may("remove the network", Kind::Network, network).await?;
-        self.engine.network_remove(network).await
+        let network = self.checked("remove the network", Kind::Network, network).await?;
+        self.engine.network_remove(&network).await
     }
 
     async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
@@ -264,9 +264,8 @@ impl Engine for Guard {
         self.engine.volume_inspect(volume).await
     }
 
-    async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
-        let options: BTreeMap<String, String> = body.driver_opts.clone().unwrap_or_default().into_iter().collect();
-        self.policy.volume_options(body.driver.as_deref(), &options, &|path| self.resolve(path))?;
+    async fn volume_create(&self, mut body: models::VolumeCreateRequest) -> Result<models::Volume> {
+        body.driver_opts = self.volume_options(body.driver.as_deref(), body.driver_opts.take())?;
         let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
         self.labels_are_own("create the volume", body.name.as_deref().unwrap_or_default(), &labels).await?;
         self.engine.volume_create(body).await

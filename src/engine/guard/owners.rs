@@ -27,9 +27,16 @@ struct Origin {
     projects: BTreeSet<String>,
     from: Option<String>,
     by_spc: bool,
+    /// Of a network.
+    driver: Option<String>,
 }
 
 impl Origin {
+    fn driven_by(mut self, driver: Option<String>) -> Self {
+        self.driver = driver;
+        self
+    }
+
     fn of<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         let mut origin = Self::default();
         for (key, value) in labels {
@@ -94,7 +101,8 @@ impl Owners {
 
     pub(super) fn saw_networks(&self, filters: &Filters, listed: &[models::Network]) {
         for network in listed {
-            self.saw(Kind::Network, network.id.as_deref().unwrap_or_default(), network.labels.iter().flatten());
+            let origin = Origin::of(network.labels.iter().flatten()).driven_by(network.driver.clone());
+            self.with(|known| known.objects.insert((Kind::Network, network.id.clone().unwrap_or_default()), origin));
         }
         self.with(|known| known.networks |= filters.is_empty());
     }
@@ -112,13 +120,31 @@ impl Guard {
         resolve(&*self.host, path)
     }
 
-    /// Refuses to do something to an object of another project, or to a container of none. What is not there is for the engine to say.
+    /// Refuses to use or change an object of another project, or a container of none. What is not there passes.
     pub(super) async fn may(&self, doing: &str, kind: Kind, object: &str) -> Result<()> {
-        let Some(origin) = self.origin(kind, object).await? else { return Ok(()) };
+        self.found(doing, kind, object).await.map(drop)
+    }
+
+    /// The object that may be used or changed, by the id that was checked: its name can be another's by the time of the call. What is
+    /// not there is an error.
+    pub(super) async fn checked(&self, doing: &str, kind: Kind, object: &str) -> Result<String> {
+        self.found(doing, kind, object).await?
+    }
+
+    /// The id of an object that was checked, or why the engine does not know it.
+    async fn found(&self, doing: &str, kind: Kind, object: &str) -> Result<Result<String>> {
+        let (id, origin) = match self.origin(kind, object).await? {
+            Ok(found) => found,
+            Err(missing) => return Ok(Err(missing)),
+        };
         if origin.projects.is_empty() && kind == Kind::Container {
             return Err(self.policy.of_nobody(doing, object).into());
         }
-        self.are_own(doing, object, &origin).await
+        if origin.driver.as_deref() == Some("host") {
+            self.policy.namespace("network", "host")?;
+        }
+        self.are_own(doing, object, &origin).await?;
+        Ok(Ok(id))
     }
 
     /// Refuses to make an object in another project's name. What the labels say is a claim: it makes nothing that is there the script's.
@@ -169,29 +195,41 @@ impl Guard {
     }
 
     /// From the list where the name tells it: an inspect also tells every container that is on the network.
-    async fn labels_of_network(&self, network: &str) -> Result<Option<HashMap<String, String>>> {
+    async fn listed_network(&self, network: &str) -> Result<(String, Origin)> {
         let named = self.engine.network_list(&Filters::from([("name".to_owned(), vec![network.to_owned()])])).await?;
         let mut exact = named.into_iter().filter(|listed| listed.name.as_deref() == Some(network));
-        match (exact.next(), exact.next()) {
-            (Some(one), None) => Ok(one.labels),
-            _ => self.engine.network_inspect(network).await.map(|found| found.labels),
-        }
+        let (id, labels, driver) = match (exact.next(), exact.next()) {
+            (Some(one), None) => (one.id, one.labels, one.driver),
+            _ => self.engine.network_inspect(network).await.map(|found| (found.id, found.labels, found.driver))?,
+        };
+        Ok((id.unwrap_or_else(|| network.to_owned()), Origin::of(&labels.unwrap_or_default()).driven_by(driver)))
     }
 
-    async fn origin(&self, kind: Kind, object: &str) -> Result<Option<Origin>> {
+    async fn inspected_container(&self, container: &str) -> Result<(String, Origin)> {
+        let found = self.engine.container_inspect(container).await?;
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok((found.id.unwrap_or_else(|| container.to_owned()), Origin::of(&labels)))
+    }
+
+    /// The object's id and where it is from; inside, the engine's answer where it does not know it.
+    async fn origin(&self, kind: Kind, object: &str) -> Result<Result<(String, Origin)>> {
         if let Some(origin) = self.owners.with(|known| known.objects.get(&(kind, object.to_owned())).cloned()) {
-            return Ok(Some(origin));
+            return Ok(Ok((object.to_owned(), origin)));
         }
-        let labels = match kind {
-            Kind::Container => self.engine.container_inspect(object).await.map(|found| found.config.and_then(|config| config.labels)),
-            Kind::Volume => self.engine.volume_inspect(object).await.map(|found| Some(found.labels)),
-            Kind::Network => self.labels_of_network(object).await,
-            Kind::Image => self.engine.image_inspect(object).await.map(|found| found.config.and_then(|config| config.labels)),
+        let named = |labels: HashMap<String, String>| (object.to_owned(), Origin::of(&labels));
+        let found = match kind {
+            Kind::Container => self.inspected_container(object).await,
+            Kind::Volume => self.engine.volume_inspect(object).await.map(|found| named(found.labels)),
+            Kind::Network => self.listed_network(object).await,
+            Kind::Image => {
+                let found = self.engine.image_inspect(object).await;
+                found.map(|found| named(found.config.and_then(|config| config.labels).unwrap_or_default()))
+            }
         };
-        match labels {
-            Ok(labels) => Ok(Some(Origin::of(&labels.unwrap_or_default()))),
-            // A name that is none is refused by the call itself, in better words.
-            Err(error) if error.is_not_found() || error.kind == super::EngineErrorKind::Invalid => Ok(None),
+        match found {
+            Ok(found) => Ok(Ok(found)),
+            // A name that can't be one is as good as missing.
+            Err(error) if error.is_not_found() || error.kind == super::EngineErrorKind::Invalid => Ok(Err(error)),
             Err(error) => Err(error),
         }
     }

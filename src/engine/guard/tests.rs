@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Mutex;
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
@@ -11,6 +12,7 @@ use bollard::models::{
 
 use super::*;
 use crate::engine::sim::{ImageSpec, SimEngine};
+use crate::engine::tap::Tap;
 use crate::host::Conductor;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
@@ -28,7 +30,7 @@ struct Bed {
 fn bed(toml: &str) -> Bed {
     let conductor = SimConductor::new(1);
     let engine = SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"])).build();
-    let host = Arc::new(SimHost::new(conductor.clone()));
+    let host = Arc::new(SimHost::new(conductor.clone()).with_folder("/project/data").with_symlink("/project/in", "data"));
     let policy = Policy::new(Path::new(HERE), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(&*host, path)).unwrap();
     let guard = Guard::new(Arc::new(engine.clone()), policy, host);
     Bed { conductor, engine, guard }
@@ -192,6 +194,134 @@ fn every_way_to_mount_the_host_is_refused_at_the_call() {
     let shared = Mount { bind_options: Some(shared), ..long("/project/src") };
     assert_eq!(bed.host(mounted(shared)), format!("A script may not use \"propagation: rshared\" {PRIVILEGED}"));
     assert_eq!(bed.host(mounted(disguised("ext4", "", "/dev/sda1"))), format!("A script may not use \"device: /dev/sda1\" {PRIVILEGED}"));
+}
+
+#[test]
+fn what_is_mounted_is_sent_as_it_was_checked() {
+    let bed = bed("");
+    let driver = |device: &str| options(&[("type", "none"), ("o", "bind"), ("device", device)]);
+    for (device, sent) in [(".", "/project"), ("./data", "/project/data"), ("in", "/project/data"), ("/project/in/..", "/project")] {
+        let name = format!("own_{}", device.replace(['/', '.'], "_"));
+        let volume = VolumeCreateRequest {
+            name: Some(name.clone()),
+            labels: Some(of("own", HERE)),
+            driver_opts: Some(driver(device)),
+            ..VolumeCreateRequest::default()
+        };
+        bed.run(bed.guard.volume_create(volume)).unwrap();
+        assert_eq!(bed.run(bed.engine.volume_inspect(&name)).unwrap().options["device"], sent, "{device}");
+    }
+    let disguised = MountVolumeOptions {
+        driver_config: Some(MountVolumeOptionsDriverConfig { name: None, options: Some(driver("in")) }),
+        ..MountVolumeOptions::default()
+    };
+    let volume = Mount { source: Some("own_v".into()), target: Some("/v".into()), volume_options: Some(disguised), ..Mount::default() };
+    let bind = Mount { typ: Some(MountType::BIND), source: Some("/project/in".into()), target: Some("/m".into()), ..Mount::default() };
+    let host = HostConfig { binds: Some(vec!["/project/in:/b:ro".into()]), mounts: Some(vec![volume, bind]), ..HostConfig::default() };
+    let body = ContainerCreateBody { host_config: Some(host), ..own() };
+    let id = bed.run(bed.guard.container_create("own-web-1", None, body)).unwrap().id;
+    let made = bed.run(bed.engine.container_inspect(&id)).unwrap().host_config.unwrap();
+    assert_eq!(made.binds.unwrap(), ["/project/data:/b:ro"]);
+    assert_eq!(made.mounts.unwrap()[1].source.as_deref(), Some("/project/data"));
+    assert_eq!(bed.run(bed.engine.volume_inspect("own_v")).unwrap().options["device"], "/project/data");
+}
+
+#[test]
+fn a_network_takes_nothing_of_the_host_and_of_other_networks() {
+    let bed = bed("");
+    bed.made("other", "/srv/other");
+    let network = |change: &dyn Fn(&mut NetworkCreateRequest)| {
+        let mut network = NetworkCreateRequest { name: "x".into(), labels: Some(of("own", HERE)), ..NetworkCreateRequest::default() };
+        change(&mut network);
+        bed.refused(bed.guard.network_create(network))
+    };
+    let said = network(&|it| it.options = Some(options(&[("com.docker.network.bridge.name", "virbr0")])));
+    assert_eq!(said, format!("A script may not use \"com.docker.network.bridge.name: virbr0\" {PRIVILEGED}"));
+    let said = network(&|it| it.ipam = Some(models::Ipam { driver: Some("plugin".into()), ..models::Ipam::default() }));
+    assert_eq!(said, format!("A script may not use \"ipam driver: plugin\" {PRIVILEGED}"));
+    let from = models::ConfigReference { network: Some("other_net".into()) };
+    let said = network(&|it| it.config_from = Some(from.clone()));
+    assert!(said.starts_with("A script may not take the configuration of the network \"other_net\": it belongs to"), "{said}");
+}
+
+#[test]
+fn an_endpoint_leads_to_the_network_whose_name_was_checked() {
+    let bed = bed("");
+    bed.made("other", "/srv/other");
+    let other = bed.run(bed.engine.network_inspect("other_net")).unwrap().id;
+    let request = NetworkCreateRequest { name: "own_net".into(), labels: Some(of("own", HERE)), ..NetworkCreateRequest::default() };
+    bed.run(bed.guard.network_create(request)).unwrap();
+    let elsewhere = EndpointSettings { network_id: other, ..EndpointSettings::default() };
+    let endpoints = NetworkingConfig { endpoints_config: Some(HashMap::from([("own_net".to_owned(), elsewhere.clone())])) };
+    let host = HostConfig { network_mode: Some("own_net".into()), ..HostConfig::default() };
+    let body = ContainerCreateBody { networking_config: Some(endpoints), host_config: Some(host), ..own() };
+    let id = bed.run(bed.guard.container_create("own-web-1", None, body)).unwrap().id;
+    let networks = |id: &str| {
+        let inspected = bed.run(bed.engine.container_inspect(id)).unwrap();
+        inspected.network_settings.unwrap().networks.unwrap().into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(networks(&id), ["own_net"]);
+    let plain = bed.run(bed.guard.container_create("own-web-2", None, own())).unwrap().id;
+    bed.run(bed.guard.network_connect("own_net", &plain, elsewhere)).unwrap();
+    assert!(!networks(&plain).contains(&"other_net".to_owned()));
+}
+
+#[test]
+fn the_hosts_network_is_refused_by_its_id_too_and_a_link_is_a_look_into_a_container() {
+    let bed = bed("");
+    bed.made("other", "/srv/other");
+    let host = bed.run(bed.engine.network_inspect("host")).unwrap().id.unwrap();
+    let created = bed.run(bed.guard.container_create("own-web-1", None, own())).unwrap();
+    let said = bed.refused(bed.guard.network_connect(&host, &created.id, EndpointSettings::default()));
+    assert_eq!(said, format!("A script may not use \"network: host\" {PRIVILEGED}"));
+    let endpoints = NetworkingConfig { endpoints_config: Some(HashMap::from([(host, EndpointSettings::default())])) };
+    let body = ContainerCreateBody { networking_config: Some(endpoints), ..own() };
+    assert_eq!(
+        bed.refused(bed.guard.container_create("own-web-2", None, body)),
+        format!("A script may not use \"network: host\" {PRIVILEGED}")
+    );
+    let links = HostConfig { links: Some(vec!["other-web-1:db".into()]), ..HostConfig::default() };
+    assert!(bed.host(links).starts_with("A script may not link to the container \"other-web-1\": it belongs to the project \"other\""));
+}
+
+#[test]
+fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
+    let bed = bed("");
+    let id = bed.run(bed.guard.container_create("own-web-1", None, own())).unwrap().id;
+    let request = NetworkCreateRequest { name: "own_net".into(), labels: Some(of("own", HERE)), ..NetworkCreateRequest::default() };
+    let network = bed.run(bed.guard.network_create(request)).unwrap();
+    let sent: Arc<Mutex<Vec<(&str, String)>>> = Arc::default();
+    let noted = sent.clone();
+    let tap = Tap::new(Arc::new(bed.engine.clone()), move |call| noted.lock().unwrap().push((call.method, call.target.to_owned())));
+    let host = Arc::new(SimHost::new(bed.conductor.clone()));
+    let guard = Guard::new(Arc::new(tap), Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path)), host);
+    let stop = StopRequest::default();
+    let exec = ExecRequest { command: vec!["id".into()], ..ExecRequest::default() };
+    bed.run(async {
+        let name = "own-web-1";
+        guard.network_connect("own_net", name, EndpointSettings::default()).await.unwrap();
+        guard.network_disconnect("own_net", name, false).await.unwrap();
+        guard.network_remove("own_net").await.unwrap();
+        guard.container_start(name).await.unwrap();
+        drop(guard.exec_start(name, &exec).await);
+        drop(guard.container_logs(name, &LogsRequest::default()).await);
+        drop(guard.container_top(name).await);
+        drop(guard.container_upload(name, "/", Bytes::new()).await);
+        drop(guard.container_download(name, "/etc").await);
+        drop(guard.container_kill(name, "HUP").await);
+        drop(guard.container_update(name, models::RestartPolicy::default()).await);
+        drop(guard.container_restart(name, &stop).await);
+        drop(guard.container_stop(name, &stop).await);
+        guard.container_rename(name, "own-web-2").await.unwrap();
+        guard.container_remove("own-web-2", true, true).await.unwrap();
+    });
+    let looks = ["container_inspect", "network_list", "network_inspect", "container_list", "volume_list"];
+    let acts: Vec<_> = sent.lock().unwrap().iter().filter(|(method, _)| !looks.contains(method)).cloned().collect();
+    assert_eq!(acts.len(), 15, "{acts:?}");
+    // Of a disconnect the container counts.
+    for (method, target) in acts.iter().filter(|(method, _)| *method != "network_disconnect") {
+        assert_eq!(target, if method.starts_with("network") { &network } else { &id }, "{method}");
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) struct Wanted {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WantedSource {
-    Volume { name: Option<String>, labels: BTreeMap<String, String>, copy: bool },
+    Volume { name: Option<String>, labels: BTreeMap<String, String>, options: BTreeMap<String, String>, copy: bool },
     Bind(String),
     Tmpfs { listed: bool },
 }
@@ -109,7 +109,7 @@ pub(super) fn wanted(config: &ContainerConfig, host: &HostConfig, machine: &Mach
     for path in config.volumes.iter().flatten() {
         let destination = normal(path);
         if taken.insert(destination.clone()) {
-            let source = WantedSource::Volume { name: None, labels: BTreeMap::new(), copy: true };
+            let source = WantedSource::Volume { name: None, labels: BTreeMap::new(), options: BTreeMap::new(), copy: true };
             all.push(Wanted { source, destination, mode: String::new(), writable: true });
         }
     }
@@ -142,7 +142,7 @@ fn from_bind(bind: &str) -> Result<Wanted> {
     }
     let source = match source {
         Some(path) if path.starts_with('/') => WantedSource::Bind(normal(path)),
-        name => WantedSource::Volume { name: name.map(str::to_owned), labels: BTreeMap::new(), copy },
+        name => WantedSource::Volume { name: name.map(str::to_owned), labels: BTreeMap::new(), options: BTreeMap::new(), copy },
     };
     // Docker gives a volume without a mode its default one.
     let mode = if mode.is_empty() && kind == "volume" { "z" } else { mode };
@@ -169,7 +169,9 @@ fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
             let options = mount.volume_options.as_ref();
             let labels = options.and_then(|options| options.labels.clone()).unwrap_or_default().into_iter().collect();
             let copy = options.and_then(|options| options.no_copy) != Some(true);
-            (WantedSource::Volume { name, labels, copy }, "z")
+            let driver = options.and_then(|options| options.driver_config.clone()).unwrap_or_default();
+            let options = driver.options.unwrap_or_default().into_iter().collect();
+            (WantedSource::Volume { name, labels, options, copy }, "z")
         }
         other => return Err(refusal(400, format!("invalid mount config for type \"{other}\": mount type unknown"))),
     };
@@ -197,9 +199,9 @@ impl State {
         let source = match source {
             WantedSource::Bind(path) => Source::Bind(path),
             WantedSource::Tmpfs { listed } => Source::Tmpfs { listed },
-            WantedSource::Volume { name, labels, copy } => {
+            WantedSource::Volume { name, labels, options, copy } => {
                 let anonymous = name.is_none();
-                let name = self.ensure_volume(name, labels, BTreeMap::new())?;
+                let name = self.ensure_volume(name, labels, options)?;
                 if copy {
                     self.fill_volume(&name, &image.subtree(&destination));
                 }

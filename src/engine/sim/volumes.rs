@@ -13,7 +13,7 @@ use super::errors::refusal;
 use super::filters::{Wanted, label_matches, name_matches};
 use super::mounts::mountpoint;
 use super::state::{Objects, State};
-use super::tree::Tree;
+use super::tree::{Tree, normal};
 use crate::engine::{ApiVersion, Filters, Result};
 use crate::host::sim::date;
 
@@ -38,6 +38,13 @@ pub(super) struct Volume {
 }
 
 impl Volume {
+    /// The folder of the engine's machine that the volume stands for.
+    fn bound_folder(&self) -> Option<&str> {
+        let option = |key: &str| self.options.get(key).map_or("", String::as_str);
+        let binds = option("o").split(',').any(|flag| matches!(flag, "bind" | "rbind"));
+        Some(option("device")).filter(|device| binds && !device.is_empty())
+    }
+
     fn shown(&self) -> VolumeModel {
         VolumeModel {
             name: self.name.clone(),
@@ -107,6 +114,7 @@ impl State {
         };
         let known = self.objects.volumes.contains_key(&name);
         if !known {
+            checked_options(&name, &options)?;
             let volume = Volume {
                 name: name.clone(),
                 created: self.now,
@@ -123,6 +131,20 @@ impl State {
             self.emit_volume(&name, "create", &[("driver", "local")]);
         }
         Ok(name)
+    }
+
+    /// Mounts the folders that volumes of a container bind: they have to be there, and a relative one begins at the engine's own folder.
+    pub(super) fn mount_volumes(&self, id: &str) -> Result<()> {
+        let mounts = self.container(id)?.mounts.iter().filter_map(|mount| mount.volume());
+        for volume in mounts.filter_map(|name| self.objects.volumes.get(name)) {
+            let Some(device) = volume.bound_folder() else { continue };
+            if !(self.machine.has_path)(&normal(&format!("/{device}"))) {
+                let at = mountpoint(&volume.name);
+                let words = format!("failed to mount local volume: mount {device}:{at}, flags: 0x1000: no such file or directory");
+                return Err(refusal(500, format!("error while mounting volume '{at}': {words}")));
+            }
+        }
+        Ok(())
     }
 
     pub fn remove_volume(&mut self, name: &str, force: bool) -> Result<()> {
@@ -200,6 +222,18 @@ impl State {
 /// The volumes that a container may write to.
 fn written(container: &Container) -> impl Iterator<Item = &str> {
     container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume())
+}
+
+/// What the driver `local` takes, and needs.
+fn checked_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
+    if let Some(unknown) = options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device" | "size")) {
+        return Err(refusal(400, format!("create {name}: invalid option: \"{unknown}\"")));
+    }
+    let has = |key: &str| options.contains_key(key);
+    if (has("type") || has("o")) && !has("device") {
+        return Err(refusal(400, format!("create {name}: missing required option: \"device\"")));
+    }
+    Ok(())
 }
 
 fn checked(name: String) -> Result<String> {

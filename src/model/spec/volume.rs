@@ -1,10 +1,12 @@
 //! Named volumes of a stack.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::is_false;
+use super::mount::host_path;
 use super::reader::Field;
 use crate::model::Failure;
 
@@ -28,10 +30,11 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Reads an entry of the description; `default_name` is the engine's name if none is given.
-    pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
+    /// Reads an entry of the description; `default_name` is the engine's name if none is given. A folder that the options bind
+    /// is made absolute, a relative one below `directory`, as Compose does: the engine would begin at its own.
+    pub fn read(field: &Field<'_>, default_name: String, directory: &Path) -> Result<Self, Failure> {
         let mut map = field.map()?;
-        let volume = Self {
+        let mut volume = Self {
             name: map.read("name", Field::name_text)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
             driver: map.read("driver", Field::name_text)?,
@@ -40,6 +43,38 @@ impl Volume {
             shared: map.read("x-spc-shared", Field::bool)?.unwrap_or(false),
         };
         map.finish(&[])?;
+        if volume.is_bound()
+            && let Some(device) = volume.driver_opts.get_mut("device").filter(|device| !device.is_empty())
+        {
+            *device = host_path(field, device, directory)?.to_string_lossy().into_owned();
+        }
         Ok(volume)
+    }
+
+    /// Whether the options bind a folder of the host.
+    fn is_bound(&self) -> bool {
+        let option = |key: &str| self.driver_opts.get(key).map_or("", String::as_str);
+        let binds = option("o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind")) || matches!(option("type"), "none" | "bind");
+        binds && self.driver.as_deref().is_none_or(|driver| matches!(driver, "" | "local"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_bound_folder_is_absolute_and_nothing_else_is_touched() {
+        let device = |description: serde_json::Value| {
+            let volume = Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv/shop")).unwrap();
+            volume.driver_opts["device"].clone()
+        };
+        assert_eq!(device(json!({ "driver_opts": { "type": "none", "o": "bind", "device": "." } })), "/srv/shop");
+        assert_eq!(device(json!({ "driver": "local", "driver_opts": { "o": "ro,rbind", "device": "./a/../data" } })), "/srv/shop/data");
+        assert_eq!(device(json!({ "driver_opts": { "type": "none", "o": "bind", "device": "/data/." } })), "/data");
+        assert_eq!(device(json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs" } })), "tmpfs");
+        assert_eq!(device(json!({ "driver_opts": { "type": "nfs", "o": "addr=nas", "device": ":/x" } })), ":/x");
+        assert_eq!(device(json!({ "driver": "other", "driver_opts": { "o": "bind", "device": "." } })), ".");
     }
 }

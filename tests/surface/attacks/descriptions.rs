@@ -94,6 +94,8 @@ fn networks_are_the_engines_own() {
         "driver: \"host\"",
         "driver: \"macvlan\"",
         "driver: \"ipvlan\"",
+        "driver_opts: #{ \"com.docker.network.bridge.name\": \"virbr0\" }",
+        "driver_opts: #{ parent: \"eth0\" }",
     ] {
         assert_eq!(line(&refused(Spc::new(), &network(keys))), "privileged = true", "{keys}");
     }

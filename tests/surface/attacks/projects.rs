@@ -110,13 +110,13 @@ fn a_person_can_name_it() {
     let stops = |run: Spc| {
         let asked = Asked::default();
         let engine = asked.engine(|request| match request {
-            "POST /containers/other-web-1/stop?" => Some(Answer::of_api("1.41", "").with_status(204)),
+            "POST /containers/0123/stop?" => Some(Answer::of_api("1.41", "").with_status(204)),
             _ => other(request),
         });
         let ended = run.engine(engine).runbook("container(\"other-web-1\").stop();").output();
         (ended.code, asked.changes())
     };
-    let stopped = (0, vec!["POST /containers/other-web-1/stop?".to_owned()]);
+    let stopped = (0, vec!["POST /containers/0123/stop?".to_owned()]);
     assert_eq!(stops(Spc::new().file("spc.toml", "[allow]\nprojects = [\"other\"]\n")), stopped);
     assert_eq!(stops(Spc::new().args(["--project", "other"])), stopped);
     assert_eq!(stops(Spc::new().env("COMPOSE_PROJECT_NAME", "other")), stopped);

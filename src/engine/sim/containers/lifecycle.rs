@@ -59,7 +59,7 @@ impl State {
         let process = self.processes.find(&container.name, &container.image, &container.labels, &container.command().join(" "));
         self.container_mut(id)?.process = process;
         let connected = self.join_networks(id).and_then(|()| self.publish_ports(id)).map(|()| self.announce_networks(id));
-        if let Err(error) = connected.and_then(|()| self.exec_process(id)) {
+        if let Err(error) = connected.and_then(|()| self.mount_volumes(id)).and_then(|()| self.exec_process(id)) {
             self.leave_networks(id);
             let code = if error.message.contains("executable file not found") { 127 } else { START_FAILED };
             let container = self.container_mut(id)?;
