@@ -69,49 +69,6 @@ fn the_host_is_not_mounted_under_any_name() {
 }
 
 #[test]
-fn devices_other_machines_and_plugins_are_no_volumes() {
-    let named = |keys: &str| line(&refused(Spc::new(), &volume(keys)));
-    assert_eq!(named("driver_opts: #{ type: \"ext4\", device: \"/dev/sda1\" }"), "privileged = true");
-    assert_eq!(named("driver_opts: #{ device: \"/dev/sda1\" }"), "privileged = true");
-    assert_eq!(
-        named("driver_opts: #{ type: \"overlay\", device: \"overlay\", o: \"lowerdir=/,upperdir=/a,workdir=/b\" }"),
-        "privileged = true"
-    );
-    assert_eq!(named("driver: \"local-persist\", driver_opts: #{ mountpoint: \"/\" }"), "privileged = true");
-    assert_eq!(named("driver_opts: #{ type: \"nfs\", o: \"addr=10.0.0.5,rw\", device: \":/\" }"), "network = [\"10.0.0.5\"]");
-    assert_eq!(named("driver_opts: #{ type: \"cifs\", device: \"//files.example/all\" }"), "network = [\"files.example\"]");
-}
-
-#[test]
-fn networks_are_the_engines_own() {
-    let network = |keys: &str| {
-        format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", networks: [\"n\"] }} }}, networks: #{{ n: #{{ {keys} }} }} }}).up();")
-    };
-    for keys in [
-        "external: true, name: \"host\"",
-        "name: \"host\"",
-        "name: \"container:other-db-1\"",
-        "driver: \"host\"",
-        "driver: \"macvlan\"",
-        "driver: \"ipvlan\"",
-        "driver_opts: #{ \"com.docker.network.bridge.name\": \"virbr0\" }",
-        "driver_opts: #{ parent: \"eth0\" }",
-    ] {
-        assert_eq!(line(&refused(Spc::new(), &network(keys))), "privileged = true", "{keys}");
-    }
-    assert_eq!(line(&refused(Spc::new(), "network(\"n\").create(#{ driver: \"macvlan\" });\n")), "privileged = true");
-}
-
-#[test]
-fn a_build_does_not_get_the_hosts_network_nor_a_log_another_driver() {
-    let build = "stack(\"x\", #{ services: #{ a: #{ build: #{ context: \".\", network: \"host\" } } } }).build();";
-    assert_eq!(line(&refused(Spc::new().file("Dockerfile", "FROM a"), build)), "privileged = true");
-    let image = "image(\"a\").build(#{ context: \".\", network: \"container:other-db-1\" });";
-    assert_eq!(line(&refused(Spc::new().file("Dockerfile", "FROM a"), image)), "privileged = true");
-    assert_eq!(line(&refused(Spc::new(), &service("logging: #{ driver: \"syslog\" }"))), "privileged = true");
-}
-
-#[test]
 fn a_key_that_gives_the_host_is_refused_whether_it_is_done_or_not() {
     for key in [
         "privileged: true",

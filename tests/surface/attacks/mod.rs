@@ -1,5 +1,6 @@
 //! What a hostile runbook tries, through the real binary: each is refused, says what would allow it, and has done nothing.
 
+mod attempts;
 mod bombs;
 mod descriptions;
 mod files;

@@ -4,7 +4,7 @@ use super::{Asked, line};
 use crate::support::{Answer, Ended, Spc};
 
 /// A container of the project `other`, made from another folder; and that project's list.
-fn other(request: &str) -> Option<Answer> {
+pub(super) fn other(request: &str) -> Option<Answer> {
     let labels = r#"{"com.docker.compose.project":"other","com.docker.compose.service":"web","com.docker.compose.project.working_dir":"/srv/other","dev.spc.project":"other"}"#;
     let body = match request.split_once(' ')? {
         ("GET", "/containers/other-web-1/json" | "/containers/0123/json") => {

@@ -1,0 +1,103 @@
+//! The table of attempts, `attempts.txt`: each line is a runbook that has to be refused. A new attempt is a new line.
+
+use super::Asked;
+use crate::support::{Answer, Spc};
+
+/// `attempt → refused by → message`, under headings that name the project it is made in.
+const TABLE: &str = include_str!("attempts.txt");
+
+struct Attempt {
+    /// Where in the table.
+    line: usize,
+    /// The heading above it.
+    project: &'static str,
+    script: &'static str,
+    /// The exit code of who refused it.
+    code: i32,
+    /// What standard error begins with after `error: `; after a `…`, what it holds.
+    message: &'static str,
+}
+
+fn attempts() -> Vec<Attempt> {
+    let mut project = "";
+    let mut all = Vec::new();
+    for (line, text) in (1..).zip(TABLE.lines()) {
+        if let Some(heading) = text.strip_prefix("## ") {
+            project = heading.split(':').next().unwrap();
+        }
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let parts: Vec<&str> = text.split("→").map(str::trim).collect();
+        let [script, by, message] = parts[..] else { panic!("line {line} of the table is no attempt: {text}") };
+        let code = match by {
+            "policy" => 5,
+            "check" | "limit" => 2,
+            "run" => 1,
+            _ => panic!("line {line} of the table: nothing is refused by \"{by}\""),
+        };
+        all.push(Attempt { line, project, script, code, message });
+    }
+    all
+}
+
+/// A project as its heading in the table says.
+fn project(heading: &str) -> Spc {
+    let run = Spc::new().file("../secret", "told").file("../outside/secret.rhai", "print(\"told\");");
+    match heading {
+        "links" => run
+            .file("spc.toml", "project_directory = \"own\"\n")
+            .file("own/note", "kept")
+            .link("own/file", "../../secret")
+            .link("own/folder", "../..")
+            .link("own/gone", "../../new")
+            .link("own/all", "/")
+            .link("own/run", "/var/run")
+            .link("own/engine", "/var/run/docker.sock")
+            .link("scripts/file.rhai", "../../outside/secret.rhai")
+            .link("scripts/folder", "../../outside"),
+        "nas" => run.file("spc.toml", "[allow]\nnetwork = [\"nas.example\"]\n"),
+        "build" => run.file("spc.toml", "").file("Dockerfile", "FROM a\n"),
+        "empty" => run.file("spc.toml", ""),
+        _ => panic!("no project of the table is called \"{heading}\""),
+    }
+}
+
+/// Nothing is there, as in [`Asked::engine`], but for a container, a volume and a network of the project `other`.
+fn engine(request: &str) -> Option<Answer> {
+    super::projects::other(request)
+}
+
+/// What is wrong with how an attempt ended.
+fn complaint(attempt: &Attempt) -> Option<String> {
+    let asked = Asked::default();
+    let run = project(attempt.project).engine(asked.engine(engine));
+    let ended = run.runbook(&format!("{};\nprint(\"went on\");", attempt.script)).output();
+    let (begins, holds) = attempt.message.split_once('…').unwrap_or((attempt.message, ""));
+    let wrong = if ended.code != attempt.code {
+        format!("it ends with code {}, not {}", ended.code, attempt.code)
+    } else if !ended.stdout.is_empty() {
+        "it went on".to_owned()
+    } else if ended.stderr.contains("told") {
+        "it tells what it may not know".to_owned()
+    } else if !asked.changes().is_empty() {
+        format!("the engine was asked for {:?}", asked.changes())
+    } else if !ended.stderr.contains(&format!("error: {begins}")) || !ended.stderr.contains(holds) {
+        "its message is another".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!("attempts.txt:{}: {}: {wrong}\n{}", attempt.line, attempt.script, ended.stderr))
+}
+
+#[test]
+fn every_attempt_of_the_table_is_refused_before_anything_is_done() {
+    let attempts = attempts();
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let complaints: Vec<String> = std::thread::scope(|scope| {
+        let share = |worker: usize| attempts.iter().skip(worker).step_by(workers).filter_map(complaint).collect::<Vec<_>>();
+        let shares: Vec<_> = (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
+        shares.into_iter().flat_map(|share| share.join().expect("an attempt was made")).collect()
+    });
+    assert!(complaints.is_empty(), "{} of {} attempts:\n\n{}", complaints.len(), attempts.len(), complaints.join("\n"));
+}
