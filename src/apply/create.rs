@@ -156,7 +156,7 @@ fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
             MountSource::Anonymous => mounts.push(volume_mount(target, None, *read_only, false)),
             MountSource::Bind { path, create } => {
                 let path = path.to_string_lossy().into_owned();
-                if *create && !path.contains(':') {
+                if *create && !path.contains(':') && !target.contains(':') {
                     binds.push(format!("{path}:{target}{}", if *read_only { ":ro" } else { "" }));
                 } else {
                     mounts.push(models::Mount {

@@ -29,6 +29,10 @@ impl Policy {
     pub fn bind_mount(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedMount, Refusal> {
         let refusal = Refusal::new("mount", given.to_string_lossy());
         let Ok(real) = self.real(given, resolve) else { return Err(refusal.because(DANGLING)) };
+        // The engine is sent text: another name would stand for this one.
+        if real.to_str().is_none() {
+            return Err(refusal.because(format!("\"{}\" has a name that is not UTF-8", real.display())));
+        }
         let outside = self.project(&real).is_none() && !within(&real, &self.mountable);
         let power = self.holds_engine(given, &real).filter(|_| !self.settings.privileged);
         let refusal = match (power, outside) {

@@ -140,7 +140,12 @@ impl Guard {
             if let Some(shared) = options.split(',').find(|option| reaches_out(option)) {
                 self.policy.privileged(&format!("propagation: {shared}"))?;
             }
-            *bind = format!("{}:{rest}", self.bound(source)?);
+            let checked = self.bound(source)?;
+            if checked.contains(':') {
+                let words = format!("\"{source}\" leads to \"{checked}\": a colon can't be in the source of a bind of the short form");
+                return Err(EngineError::new(EngineErrorKind::Invalid, words));
+            }
+            *bind = format!("{checked}:{rest}");
         }
         for mount in host.mounts.iter_mut().flatten() {
             let source = mount.source.as_deref().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
 use bollard::models::{
@@ -30,7 +31,10 @@ struct Bed {
 fn bed(toml: &str) -> Bed {
     let conductor = SimConductor::new(1);
     let engine = SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"])).build();
-    let host = Arc::new(SimHost::new(conductor.clone()).with_folder("/project/data").with_symlink("/project/in", "data"));
+    let host = SimHost::new(conductor.clone()).with_folder("/project/data").with_symlink("/project/in", "data");
+    let bytes = std::ffi::OsStr::from_bytes(b"/project/\xff");
+    let host = host.with_folder(bytes).with_symlink("/project/bytes", bytes);
+    let host = Arc::new(host.with_folder("/project/a:b").with_symlink("/project/colon", "a:b"));
     let policy = Policy::new(Path::new(HERE), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(&*host, path)).unwrap();
     let guard = Guard::new(Arc::new(engine.clone()), policy, host);
     Bed { conductor, engine, guard }
@@ -224,6 +228,19 @@ fn what_is_mounted_is_sent_as_it_was_checked() {
     assert_eq!(made.binds.unwrap(), ["/project/data:/b:ro"]);
     assert_eq!(made.mounts.unwrap()[1].source.as_deref(), Some("/project/data"));
     assert_eq!(bed.run(bed.engine.volume_inspect("own_v")).unwrap().options["device"], "/project/data");
+}
+
+#[test]
+fn a_name_that_would_be_read_as_another_is_not_sent() {
+    let bed = bed("");
+    let bind = |source: &str| {
+        let host = HostConfig { binds: Some(vec![format!("{source}:/x")]), ..HostConfig::default() };
+        bed.run(bed.guard.container_create("own-web-1", None, ContainerCreateBody { host_config: Some(host), ..own() })).unwrap_err()
+    };
+    let said = bind("/project/colon");
+    assert_eq!(said.message, "\"/project/colon\" leads to \"/project/a:b\": a colon can't be in the source of a bind of the short form");
+    // An engine would be sent `\u{fffd}` in its place, which can be a symlink to anywhere.
+    assert!(bind("/project/bytes").message.contains("has a name that is not UTF-8"), "{}", bind("/project/bytes").message);
 }
 
 #[test]
