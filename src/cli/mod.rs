@@ -6,6 +6,7 @@ mod ps;
 mod repl;
 mod run;
 mod session;
+mod signals;
 mod sweep;
 mod test;
 mod unlock;

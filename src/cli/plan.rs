@@ -1,13 +1,11 @@
 //! `spc plan`: what a runbook would do.
 
-use std::sync::Arc;
-
 use clap::Args;
-use tokio::signal::unix::SignalKind;
 
 use super::Common;
 use super::run::{Origin, Words, origin};
-use super::session::{Session, leave_now, listen};
+use super::session::Session;
+use super::signals;
 use crate::api::context::Command;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
@@ -44,7 +42,7 @@ pub fn main(mut common: Common, mut given: Plan) -> u8 {
 /// Answers whether there is anything to do.
 fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> Result<bool, Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
-    leave_at_once_when_interrupted(session, runtime.handle()).map_err(plain)?;
+    signals::leave_at_once(session).map_err(plain)?;
     let found = from.find(session, common)?;
     let mut options = RunOptions { remove_orphans: words.remove_orphans, adopt: words.adopt, assume_yes: common.yes };
     let own = options.take(words.words());
@@ -81,24 +79,4 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
             Ok(changes)
         }
     }
-}
-
-/// Nothing was begun: there is nothing to finish.
-fn leave_at_once_when_interrupted(session: &Session, handle: &tokio::runtime::Handle) -> Result<(), Failure> {
-    let _runtime = handle.enter();
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let (terminal, lines) = (session.terminal.clone(), session.is_json().then(|| Arc::new(session.json_lines())));
-    #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
-    handle.spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        match lines {
-            Some(lines) => lines.end(Kind::Interrupted.exit_code(), false, Some(&*plain(Failure::interrupted()))),
-            None => terminal.err("interrupted: nothing was changed"),
-        }
-        leave_now();
-    });
-    Ok(())
 }

@@ -5,22 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use rustix::process::{Signal, getpid, kill_process};
-use tokio::signal::unix::SignalKind;
 
 use super::Common;
-use super::session::{Session, leave_now, listen};
+use super::session::Session;
+use super::signals;
 use crate::api::context::Command;
 use crate::api::{Context, project, task};
 use crate::engine::docker::ConnectOptions;
 use crate::host::{FileKind, Host, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
-use crate::repl::interrupts::Answer;
 use crate::repl::{self, Ended, Interrupts, show};
 use crate::script::place::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
-use crate::ui::{Terminal, help};
+use crate::ui::help;
 
 /// What piped text is called in messages.
 pub const STDIN: &str = "<stdin>";
@@ -28,16 +26,16 @@ pub const STDIN: &str = "<stdin>";
 /// How long the first prompt waits for the engine at most.
 const CONNECTING: Duration = Duration::from_millis(200);
 
-/// Between two tries to wake the reader of a line.
-const WAKING: Duration = Duration::from_millis(20);
-
 /// Asks for lines, or evaluates what is piped in; the exit code.
 pub fn main(common: &Common) -> u8 {
     let session = Session::new(common);
     match execute(&session, common) {
         Ok(Ended::Left) => session.end(Ok(())),
         // Told by a signal: there is nobody to tell.
-        Ok(Ended::Told) => Kind::Interrupted.exit_code(),
+        Ok(Ended::Told) => {
+            session.terminal.flush();
+            Kind::Interrupted.exit_code()
+        }
         Err(error) => session.end(Err(error)),
     }
 }
@@ -59,10 +57,10 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
         greet(session, &context);
         connect_to_near(session, common, &context);
         let interrupts = Arc::new(Interrupts::new());
-        listen_at_prompt(runtime.handle(), &context, &interrupts, session.terminal.clone()).map_err(plain)?;
+        signals::at_prompt(&interrupts, session).map_err(plain)?;
         repl::run(&context, &folder, &session.terminal, &interrupts)
     } else {
-        Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone()).map_err(plain)?;
+        signals::end_in_order(context.cancel.clone(), session).map_err(plain)?;
         piped(session, common, &context, folder).map(|()| Ended::Left)
     };
     // What still runs on it (a stream of events) is not waited for.
@@ -115,39 +113,5 @@ fn piped(session: &Session, common: &Common, context: &Arc<Context>, folder: Pat
     if let Outcome::Help(text) = outcome {
         session.print(&help::text(&text, session.terminal.width()));
     }
-    Ok(())
-}
-
-/// Ctrl-C ends what a line does, once more leaves at once; TERM, and a reader of the output that has gone, end the session.
-fn listen_at_prompt(
-    handle: &tokio::runtime::Handle,
-    context: &Arc<Context>,
-    interrupts: &Arc<Interrupts>,
-    terminal: Arc<Terminal>,
-) -> Result<(), Failure> {
-    let _runtime = handle.enter();
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let (context, interrupts) = (context.clone(), interrupts.clone());
-    #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
-    handle.spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {
-                    let say = || terminal.err("interrupted: finishing what was begun; once more leaves at once");
-                    if interrupts.interrupt(say) == Answer::Leave {
-                        // What is drawn stays as it is, and the cursor under it.
-                        terminal.keep();
-                        leave_now();
-                    }
-                }
-                _ = terminate.recv() => interrupts.end(),
-                () = terminal.closed().cancelled(), if !interrupts.is_told_to_end() => interrupts.end(),
-                // Only a signal that reaches it wakes the reader of keys, which then gives the terminal back as it was.
-                () = context.host.sleep(WAKING), if interrupts.is_told_to_end() && interrupts.is_editing() => {
-                    let _ = kill_process(getpid(), Signal::INT);
-                }
-            }
-        }
-    });
     Ok(())
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::Common;
 use super::repl;
 use super::session::Session;
+use super::signals;
 use crate::api::context::Command;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
@@ -157,7 +158,7 @@ fn execute(session: &Session, common: &Common, given: &Words, origin: Origin) ->
     let words = options.take(given.words());
     let command = Command { name: origin.command("run"), words, help: false };
     let context = Arc::new(session.context(common, found.place, runtime.handle(), options).with_command(command));
-    Session::listen_for_interrupts(runtime.handle(), context.cancel.clone(), session.terminal.clone()).map_err(plain)?;
+    signals::end_in_order(context.cancel.clone(), session).map_err(plain)?;
     let runbook = origin.runbook(found.path, &found.imports, &|| repl::read_stdin(&context));
     let result = runbook.and_then(|runbook| script::run(&context, &runbook)).map(|outcome| {
         if let Outcome::Help(text) = outcome {

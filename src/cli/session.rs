@@ -1,10 +1,8 @@
-//! One process's inhabitants: the real host, the engine, the terminal; and Ctrl-C.
+//! One process's implementations of the ports: the real host, the engine; and its terminal.
 
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::Common;
 use crate::api::context::{Connector, Context};
@@ -37,9 +35,11 @@ impl Session {
     /// The process's own.
     pub fn new(common: &Common) -> Self {
         let secrets = Arc::new(Secrets::new());
+        let terminal = Arc::new(Terminal::standard(secrets.clone()));
+        let asked = terminal.clone();
         Self {
-            host: Arc::new(RealHost::new()),
-            terminal: Arc::new(Terminal::standard(secrets.clone())),
+            host: Arc::new(RealHost::asking(move |question| asked.ask(question))),
+            terminal,
             secrets,
             json: common.json,
             verbosity: verbosity(common),
@@ -137,44 +137,6 @@ impl Session {
         self.json
     }
 
-    /// Ctrl-C and TERM: the first cancels in order, the second leaves now. Where nobody reads the output any more (`| head`)
-    /// the run ends in order too, and quietly.
-    pub fn listen_for_interrupts(
-        handle: &tokio::runtime::Handle,
-        cancel: CancellationToken,
-        terminal: Arc<Terminal>,
-    ) -> Result<(), Failure> {
-        // Here and not in the task, which may begin later than the script does: a signal in between would end the process
-        // without a word or, as a shell's background job, which ignores it, be lost.
-        let _runtime = handle.enter();
-        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-        #[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
-        handle.spawn(async move {
-            let mut times = 0;
-            let mut is_read = true;
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    () = terminal.closed().cancelled(), if is_read => {
-                        is_read = false;
-                        cancel.cancel();
-                        continue;
-                    }
-                }
-                times += 1;
-                if times > 1 {
-                    // What is drawn stays as it is, and the cursor under it.
-                    terminal.keep();
-                    leave_now();
-                }
-                terminal.err("interrupted: finishing what was begun; once more leaves at once");
-                cancel.cancel();
-            }
-        });
-        Ok(())
-    }
-
     /// Says how it ended; the exit code.
     pub fn end(&self, result: Result<(), Box<Diagnostic>>) -> u8 {
         self.end_as(result, 0, true)
@@ -196,13 +158,16 @@ impl Session {
         } else if let Some(diagnostic) = &error {
             diagnostics::print(&self.terminal, diagnostic);
         }
-        match written {
+        let code = match written.and(self.terminal.finish()) {
             Err(reason) => {
                 self.terminal.err(&format!("error: Standard output could not be written: {}", reason.kind()));
                 if error.is_none() { 1 } else { code }
             }
             Ok(()) => code,
-        }
+        };
+        self.terminal.flush();
+        // The work was done, but not all that it printed could be written when a signal came.
+        if code == 0 && self.terminal.has_lost_text() { Kind::Interrupted.exit_code() } else { code }
     }
 }
 
@@ -212,15 +177,4 @@ fn verbosity(common: &Common) -> Verbosity {
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     }
-}
-
-/// Hears of a signal from now on.
-pub fn listen(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}")))
-}
-
-/// Ends the process without waiting for anything.
-#[expect(clippy::exit, reason = "asked for by a second interrupt: nothing is to be waited for any more")]
-pub fn leave_now() -> ! {
-    std::process::exit(130)
 }

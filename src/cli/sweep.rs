@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Common;
 use super::session::Session;
+use super::signals;
 use crate::host::Host;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
@@ -98,8 +99,7 @@ pub fn execute(
         at: sweep_options.at.map(|At(first, second)| (first, second)),
         ..Options::default()
     };
-    let runtime = Session::runtime().map_err(plain)?;
-    Session::listen_for_interrupts(runtime.handle(), options.cancel.clone(), session.terminal.clone()).map_err(plain)?;
+    signals::end_in_order(options.cancel.clone(), session).map_err(plain)?;
     let begun = host.monotonic();
     let shown = !common.quiet && !common.json && session.terminal.size().is_some();
     let progress = |done: usize, total: usize| {

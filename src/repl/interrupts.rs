@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Context, task};
 
-/// What an interrupt came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an interrupt is to come to.
+#[derive(Debug, Clone)]
 pub enum Answer {
-    /// What runs was told to end.
-    Cancelled,
-    /// What runs was told so before: the process has to be left.
+    /// This ends what runs, once the person knows of it: what it says itself comes after.
+    Cancel(CancellationToken),
+    /// What runs was told to end before: the process has to be left.
     Leave,
     /// Nothing runs: whoever asks for the next line deals with it.
     AtPrompt,
@@ -45,15 +45,13 @@ impl Interrupts {
         Self::default()
     }
 
-    /// Takes an interrupt. If what runs is told to end, `say` is done before it learns of it: what it says itself comes after.
-    pub fn interrupt(&self, say: impl FnOnce()) -> Answer {
+    /// Takes an interrupt.
+    pub fn interrupt(&self) -> Answer {
         match &mut self.lock().doing {
             Doing::Evaluating(_, true) => Answer::Leave,
             Doing::Evaluating(token, told) => {
                 *told = true;
-                say();
-                token.cancel();
-                Answer::Cancelled
+                Answer::Cancel(token.clone())
             }
             Doing::Asking(Some(token)) => {
                 token.cancel();
@@ -63,10 +61,12 @@ impl Interrupts {
         }
     }
 
-    /// Ends what is done, and after it the session.
-    pub fn end(&self) {
-        self.lock().is_told_to_end = true;
-        self.interrupt(|| {});
+    /// Ends what is done, and after it the session. Told so once more, the process has to be left.
+    pub fn end(&self) -> Answer {
+        if std::mem::replace(&mut self.lock().is_told_to_end, true) {
+            return Answer::Leave;
+        }
+        self.interrupt()
     }
 
     /// Whether the session has to end.
@@ -119,28 +119,52 @@ mod tests {
     use super::*;
     use crate::api::trial::Trial;
 
+    /// An interrupt whose notice was given.
+    fn cancelled(answer: &Answer) -> bool {
+        match answer {
+            Answer::Cancel(token) => token.cancel(),
+            _ => return false,
+        }
+        true
+    }
+
     #[test]
     fn the_first_ends_what_runs_the_second_leaves_and_the_next_line_begins_anew() {
         let (context, interrupts) = (Trial::new().context, Interrupts::new());
-        assert_eq!(interrupts.interrupt(|| {}), Answer::AtPrompt);
+        assert!(matches!(interrupts.interrupt(), Answer::AtPrompt));
         for _ in 0..2 {
             interrupts.during(&context, || {
                 assert!(!task::is_cancelled());
-                assert_eq!(interrupts.interrupt(|| {}), Answer::Cancelled);
+                assert!(cancelled(&interrupts.interrupt()));
                 assert!(task::is_cancelled());
-                assert_eq!(interrupts.interrupt(|| {}), Answer::Leave);
+                assert!(matches!(interrupts.interrupt(), Answer::Leave));
             });
         }
         assert!(!context.cancel.is_cancelled() && !interrupts.is_told_to_end());
     }
 
     #[test]
+    fn told_to_end_twice_or_interrupted_and_told_to_end_the_process_leaves() {
+        let (context, interrupts) = (Trial::new().context, Interrupts::new());
+        interrupts.during(&context, || {
+            assert!(cancelled(&interrupts.end()) && task::is_cancelled());
+            assert!(matches!(interrupts.interrupt(), Answer::Leave));
+            assert!(matches!(interrupts.end(), Answer::Leave));
+        });
+        let interrupts = Interrupts::new();
+        interrupts.during(&context, || {
+            assert!(cancelled(&interrupts.interrupt()));
+            assert!(matches!(interrupts.end(), Answer::Leave));
+        });
+    }
+
+    #[test]
     fn at_the_prompt_an_interrupt_gives_the_line_up_and_the_end_ends_asking() {
         let (context, interrupts) = (Trial::new().context, Interrupts::new());
         interrupts.while_asking(&context, || {
-            assert_eq!((interrupts.interrupt(|| {}), task::is_cancelled(), interrupts.is_editing()), (Answer::AtPrompt, true, false));
+            assert!(matches!(interrupts.interrupt(), Answer::AtPrompt) && task::is_cancelled() && !interrupts.is_editing());
         });
-        interrupts.while_editing(|| assert_eq!((interrupts.interrupt(|| {}), interrupts.is_editing()), (Answer::AtPrompt, true)));
+        interrupts.while_editing(|| assert!(matches!(interrupts.interrupt(), Answer::AtPrompt) && interrupts.is_editing()));
         interrupts.while_asking(&context, || {
             interrupts.end();
             assert!(task::is_cancelled());

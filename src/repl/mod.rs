@@ -79,6 +79,8 @@ impl Prompt<'_> {
             if self.interrupts.is_told_to_end() {
                 return Ok(Ended::Told);
             }
+            // The editor writes to the terminal itself, after what was printed before.
+            self.terminal.flush();
             let text = match input.read(self.interrupts)? {
                 Typed::Text(text) => text,
                 Typed::Nothing => continue,
@@ -100,6 +102,8 @@ impl Prompt<'_> {
     }
 
     fn eval(&self, text: &str) {
+        // An interrupt was of the line before.
+        self.terminal.calm();
         let result = self
             .interrupts
             .during(self.context, || self.session.borrow_mut().eval(text, &mut |printer, value| show::show(self.terminal, printer, value)));

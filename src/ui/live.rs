@@ -1,7 +1,7 @@
 //! A run for people at a terminal: what is under way is drawn at its foot and moves; what is said otherwise goes above it, in order.
 //! When nothing is under way any more, what was drawn stays as a line for each service.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -46,12 +46,17 @@ impl Live {
         }
     }
 
-    /// Draws what is under way as it is now; answers whether anything is.
+    /// Draws what is under way as it is now; answers whether anything is. Who drives it drives connections and the lock's heartbeat
+    /// too, so this never waits for a terminal that stands still.
     pub fn redraw(&self) -> bool {
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let board = match self.board.try_lock() {
+            Ok(board) => board,
+            Err(TryLockError::Poisoned(board)) => board.into_inner(),
+            Err(TryLockError::WouldBlock) => return true,
+        };
         let active = board.is_active();
         if active {
-            self.terminal.show(&board.lines((self.clock)(), self.size()));
+            self.terminal.show_if_free(&board.lines((self.clock)(), self.size()));
         }
         active
     }
@@ -293,7 +298,7 @@ after
     fn what_is_kept_is_drawn_no_more() {
         let scene = scene(Verbosity::Normal, false);
         scene.begin();
-        scene.captured.terminal.keep();
+        scene.captured.terminal.keep_if_free();
         scene.captured.terminal.err("left");
         assert!(scene.seen().ends_with("2 waiting\nleft\n"), "{}", scene.seen());
     }

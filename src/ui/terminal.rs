@@ -1,12 +1,13 @@
 //! Standard output and standard error: whole lines, masked, coloured only where that is wanted.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use anstyle::{AnsiColor, Style};
 use tokio_util::sync::CancellationToken;
 
 use super::foot::{Foot, Size};
+use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
 
 /// Something failed.
@@ -41,6 +42,8 @@ pub struct Terminal {
     /// Where standard error is a terminal that can be drawn on.
     screen: Option<Screen>,
     closed: CancellationToken,
+    /// What is written to the process's own streams waits here.
+    queue: Option<Arc<OutputQueue>>,
 }
 
 /// A terminal that can be drawn on.
@@ -54,8 +57,9 @@ pub struct Screen {
 struct Streams {
     stdout: Stream,
     stderr: Stream,
-    /// The first failure of standard output, other than its reader having gone.
+    /// How standard output failed, other than by its reader having gone, until it was told.
     failure: Option<io::Error>,
+    has_failed: bool,
     foot: Foot,
 }
 
@@ -72,19 +76,21 @@ impl Terminal {
         let colour = |choice| choice != anstream::ColorChoice::Never;
         let stdout_colour = colour(anstream::AutoStream::choice(&stdout));
         let stderr_colour = colour(anstream::AutoStream::choice(&stderr));
-        Self::new(
-            Stream { writer: Box::new(stdout), colour: stdout_colour },
-            Stream { writer: Box::new(stderr), colour: stderr_colour },
+        let closed = CancellationToken::new();
+        let queue = Arc::new(OutputQueue::standard(closed.clone()));
+        let terminal = Self::new(
+            Stream { writer: Box::new(queue.writer(Target::Stdout)), colour: stdout_colour },
+            Stream { writer: Box::new(queue.writer(Target::Stderr)), colour: stderr_colour },
             width,
             secrets,
-        )
-        .drawing_on(screen)
+        );
+        Self { screen, closed, queue: Some(queue), ..terminal }
     }
 
     /// A terminal that writes elsewhere. `width`: columns, if lines should be fitted to them.
     pub fn new(stdout: Stream, stderr: Stream, width: Option<usize>, secrets: Arc<Secrets>) -> Self {
-        let streams = Mutex::new(Streams { stdout, stderr, failure: None, foot: Foot::default() });
-        Self { streams, secrets, width, screen: None, closed: CancellationToken::new() }
+        let streams = Mutex::new(Streams { stdout, stderr, failure: None, has_failed: false, foot: Foot::default() });
+        Self { streams, secrets, width, screen: None, closed: CancellationToken::new(), queue: None }
     }
 
     /// The same with standard error a terminal that can be drawn on.
@@ -100,12 +106,27 @@ impl Terminal {
     }
 
     /// Shows these lines under all that is written, in the place of those shown before; each shorter than the terminal is wide.
+    /// A terminal that is behind (stopped with Ctrl-S) shows them later, with the next ones.
     pub fn show(&self, lines: &[String]) {
-        let mut streams = self.lock();
+        self.draw(&mut self.lock(), lines);
+    }
+
+    /// The same, not now but with the next ones if another thread is just writing: this never waits.
+    pub fn show_if_free(&self, lines: &[String]) {
+        match self.streams.try_lock() {
+            Ok(mut streams) => self.draw(&mut streams, lines),
+            Err(TryLockError::Poisoned(streams)) => self.draw(&mut streams.into_inner(), lines),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    fn draw(&self, streams: &mut Streams, lines: &[String]) {
         let colour = streams.stderr.colour;
         streams.foot.set(lines.iter().map(|line| self.prepared(line, colour)).collect());
-        let drawing = streams.foot.draw(self.columns());
-        send(&mut streams.stderr, &drawing);
+        if self.queue.as_ref().is_none_or(|queue| !queue.is_behind(Target::Stderr)) {
+            let drawing = streams.foot.draw(self.columns());
+            send(&mut streams.stderr, &drawing);
+        }
     }
 
     /// Writes these lines where lines were shown, to stay.
@@ -120,12 +141,54 @@ impl Terminal {
         send(&mut streams.stderr, &text);
     }
 
-    /// Leaves what is shown as it is: it is drawn no more.
-    pub fn keep(&self) {
-        let mut streams = self.lock();
+    /// Leaves what is shown as it is, and the cursor under it: it is drawn no more. Nothing is done while another thread writes: for
+    /// who has to leave at once, which waits for nothing.
+    pub fn keep_if_free(&self) {
+        let Ok(mut streams) = self.streams.try_lock() else { return };
+        if self.queue.as_ref().is_some_and(|queue| queue.is_behind(Target::Stderr)) {
+            return;
+        }
         let drawing = format!("{}{}", streams.foot.line_end(), streams.foot.draw(self.columns()));
         send(&mut streams.stderr, &drawing);
         streams.foot = Foot::default();
+    }
+
+    /// A signal came: from now on a reader that stands still holds nobody up, text that it doesn't take is dropped.
+    pub fn hurry(&self) {
+        if let Some(queue) = &self.queue {
+            queue.hurry();
+        }
+    }
+
+    /// What the signal was about is over: readers are waited for again.
+    pub fn calm(&self) {
+        if let Some(queue) = &self.queue {
+            queue.calm();
+        }
+    }
+
+    /// Whether text was dropped after a signal.
+    pub fn has_lost_text(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.has_lost_text())
+    }
+
+    /// Waits until all that was printed is written: before something else writes to the terminal, or the process ends.
+    pub fn flush(&self) {
+        if let Some(queue) = &self.queue {
+            queue.flush();
+        }
+    }
+
+    /// The same, waiting but a moment: the process leaves at once.
+    pub fn flush_briefly(&self) {
+        if let Some(queue) = &self.queue {
+            queue.flush_briefly();
+        }
+    }
+
+    /// Writes a question as it is, without a line end.
+    pub fn ask(&self, question: &str) {
+        send(&mut self.lock().stderr, &self.secrets.mask(question));
     }
 
     /// While a question stands at the terminal nothing is shown in its place.
@@ -188,10 +251,7 @@ impl Terminal {
             send(&mut streams.stderr, &drawing);
         }
         if let Err(error) = written {
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                streams.failure.get_or_insert(error);
-            }
-            self.closed.cancel();
+            self.note_failure(streams, error);
         }
     }
 
@@ -209,13 +269,25 @@ impl Terminal {
         &self.closed
     }
 
-    /// Why standard output failed (the disk is full), if it did; a reader that has gone is no failure.
+    /// Waits until all that was printed is written. Why standard output failed (the disk is full), if it did and that was not told
+    /// before; a reader that has gone is no failure.
     pub fn finish(&self) -> io::Result<()> {
+        self.flush();
         let mut streams = self.lock();
-        match streams.failure.take() {
-            Some(error) => Err(error),
-            None => Ok(()),
+        let broken = self.queue.as_ref().and_then(|queue| queue.failure(Target::Stdout));
+        if let Some(kind) = broken {
+            self.note_failure(&mut streams, kind.into());
         }
+        streams.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Standard output takes no more.
+    fn note_failure(&self, streams: &mut Streams, error: io::Error) {
+        if !streams.has_failed && error.kind() != io::ErrorKind::BrokenPipe {
+            streams.failure = Some(error);
+        }
+        streams.has_failed = true;
+        self.closed.cancel();
     }
 
     fn prepared(&self, text: &str, colour: bool) -> String {

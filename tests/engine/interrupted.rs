@@ -8,6 +8,7 @@ use super::docker::{containers, docker, exec, inspect, is_there, objects};
 use super::images::busybox;
 use super::project::Project;
 use super::until::until;
+use crate::support::FullPipe;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -80,6 +81,36 @@ fn an_interrupt_while_replacing_brings_the_old_container_back() {
     assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
     stack("true");
     project.up().ends(0).told(&["unchanged"]);
+}
+
+#[test]
+fn a_run_whose_messages_nobody_reads_is_rolled_back_and_gives_its_lock_back() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let project = Project::new("int-unread");
+        let image = busybox();
+        let stack = |check: &str| {
+            project.stack(&format!(
+                r#"services: #{{ db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{check}", interval: "1h" }} }} }}"#
+            ));
+        };
+        stack("true");
+        project.up().ends(0);
+        let before = containers(&project.name);
+        stack("false");
+        let pipe = FullPipe::new();
+        let run = project.up().told_to(pipe.end()).start();
+        // The new one has its name once the old one is stopped.
+        let runs = |name: &str| is_there("container", name) && inspect(name)["State"]["Running"] == true;
+        until("the old container is replaced", LIMIT, || {
+            (is_there("container", "spct-int-unread-db-1") && containers(&project.name) != before && runs("spct-int-unread-db-1.new"))
+                .then_some(())
+        });
+        run.signal(signal);
+        assert!(run.ends(130).took < LIMIT);
+        assert_eq!(containers(&project.name), before, "{signal:?}");
+        assert!(runs("spct-int-unread-db-1"), "{signal:?}");
+        assert!(!is_there("container", "spct-int-unread.spc-lock"), "the lock is given back");
+    }
 }
 
 #[test]

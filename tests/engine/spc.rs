@@ -69,6 +69,12 @@ impl Spc {
         spc
     }
 
+    /// Sends its standard error elsewhere: nothing of it is seen.
+    pub fn told_to(mut self, file: std::fs::File) -> Self {
+        self.command.stderr(file);
+        self
+    }
+
     /// How long it may take.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;

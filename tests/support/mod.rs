@@ -8,6 +8,7 @@
 //! test reaches the machine's engine by mistake.
 
 mod engine;
+mod pipe;
 mod running;
 mod screen;
 mod text;
@@ -22,6 +23,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub use engine::{Answer, FakeEngine};
+pub use pipe::FullPipe;
 use running::Keyboard;
 pub use running::Running;
 pub use screen::Screen;
@@ -49,8 +51,11 @@ pub struct Spc {
     stdin: Vec<u8>,
     at: Streams,
     output: Option<File>,
+    messages: Option<File>,
     folder: PathBuf,
     by_nobody: bool,
+    /// The program that starts it, with its arguments.
+    under: Vec<String>,
     expected: Ended,
 }
 
@@ -93,8 +98,10 @@ impl Spc {
             stdin: Vec::new(),
             at: Streams::Pipes,
             output: None,
+            messages: None,
             folder: PathBuf::new(),
             by_nobody: false,
+            under: Vec::new(),
             expected: Ended { code: 0, stdout: String::new(), stderr: String::new() },
             engine: None,
         }
@@ -175,8 +182,20 @@ impl Spc {
     }
 
     /// Sends its standard output elsewhere: nothing of it is seen.
-    pub fn writes_to(mut self, file: File) -> Self {
-        self.output = Some(file);
+    pub fn writes_to(mut self, file: impl Into<File>) -> Self {
+        self.output = Some(file.into());
+        self
+    }
+
+    /// Sends its standard error elsewhere: nothing of it is seen.
+    pub fn tells_to(mut self, file: impl Into<File>) -> Self {
+        self.messages = Some(file.into());
+        self
+    }
+
+    /// Has it started by another program, whose last arguments are `spc` and those of `spc`.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -237,7 +256,10 @@ impl Spc {
     pub fn start(mut self) -> Running {
         let keyboard = (self.at != Streams::Pipes).then(Keyboard::new);
         let mut command = self.command();
-        command.stderr(Stdio::piped());
+        match self.messages.take() {
+            Some(file) => command.stderr(file),
+            None => command.stderr(Stdio::piped()),
+        };
         match &keyboard {
             Some(keyboard) => command.stdin(keyboard.terminal()),
             None => command.stdin(Stdio::piped()),
@@ -257,6 +279,11 @@ impl Spc {
             // Makes the terminal the process's own: only then are its Ctrl-C and Ctrl-D what they are at a desk.
             let mut command = Command::new("setsid");
             command.args(["--ctty", program]);
+            return self.surrounded(command);
+        }
+        if let [starter, arguments @ ..] = &self.under[..] {
+            let mut command = Command::new(starter);
+            command.args(arguments).arg(program);
             return self.surrounded(command);
         }
         let command = if self.by_nobody {

@@ -130,6 +130,17 @@ impl Running {
         self.ends_within(DEADLINE)
     }
 
+    /// Whether it is still running after that time.
+    pub fn goes_on_for(&mut self, time: Duration) -> bool {
+        matches!(self.ended.recv_timeout(time), Err(RecvTimeoutError::Timeout))
+    }
+
+    /// Waits for its end, which has to come in that time.
+    #[track_caller]
+    pub fn ends_soon(&mut self, time: Duration) -> Ended {
+        self.end(time)
+    }
+
     /// Waits for its end, and looks at what it left before its folders are gone.
     #[track_caller]
     pub fn ends_then<T>(mut self, look: impl FnOnce() -> T) -> (Ended, T) {

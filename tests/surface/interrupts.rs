@@ -1,4 +1,4 @@
-//! Ctrl-C, whatever a runbook does at that moment.
+//! Ctrl-C, a lost terminal and the like, whatever a runbook does at that moment.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ error: Interrupted
 2 | sleep(\"1h\");
   | ^^^^^
 ";
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         assert_eq!(interrupted("sleep(\"1h\");", signal).stderr, expected);
     }
 }
@@ -93,4 +93,39 @@ fn an_interrupt_of_the_scripts_own_is_one_too() {
             "#,
         )
         .run();
+}
+
+#[test]
+fn a_second_hang_up_is_the_first_ones_echo() {
+    let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
+    let mut run = Spc::new().engine(engine).runbook("network(\"front\").create();").start();
+    asked.recv_timeout(DEADLINE).unwrap();
+    // A shell that loses its terminal passes on what the system has sent already.
+    for _ in 0..3 {
+        run.signal(Signal::HUP);
+        assert!(run.goes_on_for(Duration::from_millis(200)), "it finishes what was begun");
+    }
+    run.signal(Signal::TERM);
+    assert_eq!(run.ends_soon(AT_ONCE).code, 130);
+}
+
+#[test]
+fn a_run_that_was_started_to_outlive_its_terminal_does() {
+    let nohup = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
+    let mut run = Spc::new().under(&nohup).runbook("print(\"begun\");\nsleep(\"1h\");").start();
+    run.until_stdout("begun\n");
+    run.signal(Signal::HUP);
+    assert!(run.goes_on_for(Duration::from_millis(300)));
+    run.signal(Signal::TERM);
+    assert_eq!(run.ends_soon(AT_ONCE).code, 130);
+}
+
+#[test]
+fn a_signal_that_timeout_sends_twice_is_one() {
+    for _ in 0..10 {
+        let run = Spc::new().under(&["timeout", "--preserve-status", "0.3"]).args(["run", "-e", "sleep(\"1h\")"]);
+        let ended = run.output();
+        assert_eq!(ended.code, 130, "{ended}");
+        assert!(ended.stderr.contains("error: Interrupted"), "it ends in order: {ended}");
+    }
 }

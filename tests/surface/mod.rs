@@ -2,6 +2,7 @@
 
 mod args;
 mod attacks;
+mod blocked;
 mod certificate;
 mod check;
 mod cli;

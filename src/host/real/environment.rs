@@ -26,6 +26,19 @@ pub(super) fn identity() -> String {
     format!("{}@{}", user.unwrap_or_else(|| id.to_string()), uname.nodename().to_string_lossy())
 }
 
+/// Whether this process was started with the hang-up signal ignored, as `nohup` does. Where the system doesn't tell (it does on
+/// Linux), it was not.
+pub fn ignores_hang_up() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, rustix::process::Signal::HUP.as_raw()))
+}
+
+/// `SigIgn:\t0000000000001000` among the lines of a process's status: a bit for each signal from 1 on.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal - 1) & 1 == 1
+}
+
 /// Bytes of memory that this process holds.
 pub(super) fn memory() -> Option<u64> {
     held(&std::fs::read_to_string("/proc/self/status").ok()?)
@@ -68,6 +81,14 @@ mod tests {
     fn the_environment_holds_what_a_single_look_up_finds() {
         assert_eq!(all().get("PATH").cloned(), variable("PATH"));
         assert_eq!(variable("SPC_NO_SUCH_VARIABLE"), None);
+    }
+
+    #[test]
+    fn an_ignored_signal_is_read_from_a_processs_status() {
+        let status = "Name:\tspc\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\nSigCgt:\t0000000180004002\n";
+        assert!(ignores(status, 1) && ignores(status, 13));
+        assert!(!ignores(status, 2) && !ignores("Name:\tspc\n", 1));
+        assert!(!ignores_hang_up(), "unless the tests run under nohup");
     }
 
     #[test]

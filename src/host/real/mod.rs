@@ -24,6 +24,8 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use environment::ignores_hang_up;
+
 use super::{CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Result, StandardStream};
 
 /// This machine. Cheap to make: what costs is made when it is first used.
@@ -33,11 +35,26 @@ pub struct RealHost {
     clock: clock::Clock,
     http: http::Http,
     input: terminal::Input,
+    show_question: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl RealHost {
+    /// The host of this process, which asks its questions on standard error.
     pub fn new() -> Self {
-        Self { clock: clock::Clock::new(), http: http::Http::new(environment::variable), input: terminal::Input::standard() }
+        Self::asking(|question| {
+            // Where nobody reads the question an answer may come all the same.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), question.as_bytes());
+        })
+    }
+
+    /// The same, with its questions shown by `show_question`.
+    pub fn asking(show_question: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            clock: clock::Clock::new(),
+            http: http::Http::new(environment::variable),
+            input: terminal::Input::standard(),
+            show_question: Box::new(show_question),
+        }
     }
 }
 
@@ -154,7 +171,7 @@ impl Host for RealHost {
     }
 
     async fn ask(&self, question: &str) -> Result<Option<String>> {
-        self.input.ask(question, &mut std::io::stderr()).await
+        self.input.ask(question, &self.show_question).await
     }
 
     async fn read_stdin(&self) -> Result<Bytes> {

@@ -4,7 +4,7 @@
 //! "the question was withdrawn", and reads only then: nobody loses what is typed after a withdrawn
 //! question, and nothing holds up the end of the process.
 
-use std::io::{self, IsTerminal, PipeReader, Write};
+use std::io::{self, IsTerminal, PipeReader};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,10 +54,10 @@ impl Input {
         Self { descriptor, read_ahead: Arc::default(), asking: tokio::sync::Mutex::default() }
     }
 
-    pub(super) async fn ask(&self, question: &str, terminal: &mut (impl Write + Send)) -> Result<Option<String>> {
+    pub(super) async fn ask(&self, question: &str, show: impl FnOnce(&str) + Send) -> Result<Option<String>> {
         let _turn = self.asking.lock().await;
         // Without a terminal the answer may still come through a pipe.
-        let _ = terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush());
+        show(question);
         let line = self.read(Amount::Line).await?;
         if line.is_empty() {
             return Ok(None);
@@ -131,6 +131,8 @@ fn wait(input: &dyn AsFd, withdrawn: &PipeReader, read_ahead: &mut Vec<u8>, amou
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use futures::FutureExt;
 
@@ -148,9 +150,9 @@ mod tests {
     async fn a_question_is_shown_and_its_answer_is_a_line() {
         let mut terminal = terminal();
         terminal.keyboard.write_all("já \r\n".as_bytes()).unwrap();
-        let mut shown = Vec::new();
-        assert_eq!(terminal.input.ask("Sure? ", &mut shown).await.unwrap().as_deref(), Some("já "));
-        assert_eq!(shown, b"Sure? ");
+        let mut shown = String::new();
+        assert_eq!(terminal.input.ask("Sure? ", |question| shown.push_str(question)).await.unwrap().as_deref(), Some("já "));
+        assert_eq!(shown, "Sure? ");
     }
 
     #[tokio::test]
@@ -159,7 +161,7 @@ mod tests {
         terminal.keyboard.write_all(b"one\n\nthree").unwrap();
         drop(terminal.keyboard);
         let mut answers = Vec::new();
-        while let Some(answer) = terminal.input.ask("", &mut io::sink()).await.unwrap() {
+        while let Some(answer) = terminal.input.ask("", |_| {}).await.unwrap() {
             answers.push(answer);
         }
         assert_eq!(answers, ["one", "", "three"]);
@@ -170,16 +172,16 @@ mod tests {
         let mut terminal = terminal();
         terminal.keyboard.write_all(b"answer\nrest\n\xff").unwrap();
         drop(terminal.keyboard);
-        assert_eq!(terminal.input.ask("", &mut io::sink()).await.unwrap().as_deref(), Some("answer"));
+        assert_eq!(terminal.input.ask("", |_| {}).await.unwrap().as_deref(), Some("answer"));
         assert_eq!(&terminal.input.read_all().await.unwrap()[..], b"rest\n\xff");
     }
 
     #[tokio::test]
     async fn a_withdrawn_question_takes_no_answer_from_the_next_one() {
         let mut terminal = terminal();
-        assert!(terminal.input.ask("First? ", &mut io::sink()).now_or_never().is_none());
+        assert!(terminal.input.ask("First? ", |_| {}).now_or_never().is_none());
         terminal.keyboard.write_all(b"second\n").unwrap();
-        assert_eq!(terminal.input.ask("Second? ", &mut io::sink()).await.unwrap().as_deref(), Some("second"));
+        assert_eq!(terminal.input.ask("Second? ", |_| {}).await.unwrap().as_deref(), Some("second"));
     }
 
     #[test]
@@ -194,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn a_withdrawn_question_leaves_nobody_reading() {
         let Terminal { input, mut keyboard } = terminal();
-        assert!(input.ask("?", &mut io::sink()).now_or_never().is_none());
+        assert!(input.ask("?", |_| {}).now_or_never().is_none());
         // The reader is gone when nobody else holds the input any more.
         let Input { descriptor, .. } = input;
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -211,8 +213,7 @@ mod tests {
     async fn two_questions_at_once_are_asked_one_after_the_other() {
         let mut terminal = terminal();
         terminal.keyboard.write_all(b"a\nb\n").unwrap();
-        let (mut one, mut other) = (io::sink(), io::sink());
-        let (a, b) = futures::join!(terminal.input.ask("1", &mut one), terminal.input.ask("2", &mut other));
+        let (a, b) = futures::join!(terminal.input.ask("1", |_| {}), terminal.input.ask("2", |_| {}));
         assert_eq!((a.unwrap().unwrap(), b.unwrap().unwrap()), ("a".to_owned(), "b".to_owned()));
     }
 }

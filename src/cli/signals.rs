@@ -1,0 +1,219 @@
+//! INT, TERM and HUP. Reacting to them waits for nothing that the run itself waits for: a thread of its own hears them, and no lock
+//! that who prints may hold is taken on it.
+//!
+//! The first signal ends the run in order, one more leaves at once. HUP only ever is a first one: a shell that loses its terminal
+//! sends it to its jobs beside the system, so it comes twice. Where HUP was ignored at the start (`nohup`) it still is.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Signal as Number, getpid, kill_process};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::session::Session;
+use crate::host::Host;
+use crate::host::real::ignores_hang_up;
+use crate::model::{Failure, Kind};
+use crate::repl::Interrupts;
+use crate::repl::interrupts::Answer;
+use crate::script::place::plain;
+use crate::ui::Terminal;
+
+const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at once";
+
+/// The run learns of a signal after this time, even if the notice of it could not be given yet.
+const NOTICE_TIME: Duration = Duration::from_millis(150);
+
+/// A signal that comes so soon after the first is its echo: `timeout` sends to its child and then to the whole group, and programs
+/// that run others pass on what a terminal has sent to all of them.
+const ECHO: Duration = Duration::from_millis(20);
+
+/// Between two tries to wake the reader of a line.
+const WAKING: Duration = Duration::from_millis(20);
+
+/// The signals that are heard.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None where it is ignored.
+    hang_up: Option<Signal>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Received {
+    Interrupt,
+    Terminate,
+    HangUp,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hang_up })
+    }
+
+    async fn next(&mut self) -> Received {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => drop(hang_up.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => Received::Interrupt,
+            _ = self.terminate.recv() => Received::Terminate,
+            () = hang_up => Received::HangUp,
+        }
+    }
+
+    /// Takes the echo of a signal. Before anything is said: what comes after the notice is an answer to it.
+    async fn let_echo_pass(&mut self, host: &dyn Host) {
+        let mut over = host.sleep(ECHO);
+        loop {
+            tokio::select! {
+                _ = self.next() => {}
+                () = &mut over => return,
+            }
+        }
+    }
+}
+
+/// Hears signals from now on, and reacts to them on a thread of its own: the run's own threads may all wait for a reader.
+fn listen<F: Future<Output = ()>>(react: impl FnOnce(Signals) -> F + Send + 'static) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let signals = {
+        // Here and not on the thread, which may begin later than the script does: a signal in between would end the process
+        // without a word or, as a shell's background job, which ignores it, be lost.
+        let _runtime = runtime.enter();
+        Signals::new().map_err(failed)?
+    };
+    let work = move || runtime.block_on(react(signals));
+    std::thread::Builder::new().name("signals".to_owned()).spawn(work).map(drop).map_err(failed)
+}
+
+/// The first signal cancels the run in order, one more leaves at once. Where nobody reads the output any more (`| head`) the run
+/// ends in order too, and quietly.
+pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), Failure> {
+    let (terminal, host) = (session.terminal.clone(), session.host.clone());
+    listen(move |mut signals| async move {
+        let (mut is_read, mut is_ending) = (true, false);
+        loop {
+            let received = tokio::select! {
+                received = signals.next() => received,
+                () = terminal.closed().cancelled(), if is_read => {
+                    is_read = false;
+                    cancel.cancel();
+                    continue;
+                }
+            };
+            terminal.hurry();
+            if !is_ending {
+                is_ending = true;
+                signals.let_echo_pass(&*host).await;
+                soon(&*host, give_notice(&terminal)).await;
+                cancel.cancel();
+            } else if received != Received::HangUp {
+                leave_now(&terminal);
+            }
+        }
+    })
+}
+
+/// Any signal leaves at once: nothing was begun, there is nothing to finish.
+pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
+    let (terminal, host) = (session.terminal.clone(), session.host.clone());
+    let lines = session.is_json().then(|| session.json_lines());
+    listen(move |mut signals| async move {
+        signals.next().await;
+        terminal.hurry();
+        let said = terminal.clone();
+        let say = beside(move || match lines {
+            Some(lines) => lines.end(Kind::Interrupted.exit_code(), false, Some(&*plain(Failure::interrupted()))),
+            None => said.err("interrupted: nothing was changed"),
+        });
+        soon(&*host, say).await;
+        leave_now(&terminal);
+    })
+}
+
+/// At the prompt INT ends what a line does, once more leaves at once; TERM and HUP, and a reader of the output that has gone, end the
+/// session, and TERM once more leaves at once.
+pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), Failure> {
+    let (terminal, host, interrupts) = (session.terminal.clone(), session.host.clone(), interrupts.clone());
+    // As it is while no line is typed: whoever leaves in the middle of one gives it back so.
+    let usual = tcgetattr(std::io::stderr()).ok();
+    listen(move |mut signals| async move {
+        loop {
+            let has_to_end = interrupts.is_told_to_end();
+            let answer = tokio::select! {
+                received = signals.next() => {
+                    terminal.hurry();
+                    match received {
+                        Received::Interrupt => interrupts.interrupt(),
+                        Received::HangUp if has_to_end => continue,
+                        Received::Terminate | Received::HangUp => interrupts.end(),
+                    }
+                }
+                () = terminal.closed().cancelled(), if !has_to_end => interrupts.end(),
+                // Only a signal that reaches it wakes the reader of keys, which then gives the terminal back as it was.
+                () = host.sleep(WAKING), if has_to_end && interrupts.is_editing() => {
+                    let _ = kill_process(getpid(), Number::INT);
+                    continue;
+                }
+            };
+            match answer {
+                Answer::AtPrompt => {}
+                Answer::Cancel(token) => {
+                    signals.let_echo_pass(&*host).await;
+                    if !interrupts.is_told_to_end() {
+                        soon(&*host, give_notice(&terminal)).await;
+                    }
+                    token.cancel();
+                }
+                Answer::Leave => {
+                    give_back(usual.as_ref());
+                    leave_now(&terminal);
+                }
+            }
+        }
+    })
+}
+
+fn give_back(usual: Option<&Termios>) {
+    if let Some(usual) = usual {
+        let _ = tcsetattr(std::io::stderr(), OptionalActions::Now, usual);
+    }
+}
+
+async fn give_notice(terminal: &Arc<Terminal>) {
+    let terminal = terminal.clone();
+    beside(move || terminal.err(NOTICE)).await;
+}
+
+/// Does `work`, which may have to wait for a lock, on a thread of its own.
+#[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
+async fn beside(work: impl FnOnce() + Send + 'static) {
+    let _ = tokio::task::spawn_blocking(work).await;
+}
+
+/// Waits for `work`, but not for long.
+async fn soon(host: &dyn Host, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = host.sleep(NOTICE_TIME) => {}
+    }
+}
+
+/// Ends the process without waiting for anything that another thread may hold.
+#[expect(clippy::exit, reason = "asked for by a signal: nothing is to be waited for any more")]
+fn leave_now(terminal: &Terminal) -> ! {
+    terminal.hurry();
+    terminal.keep_if_free();
+    terminal.flush_briefly();
+    // Of the standard library's own buffers nothing is to be written: all output goes through the terminal's queue.
+    std::process::exit(130)
+}

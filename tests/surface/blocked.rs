@@ -1,0 +1,161 @@
+//! Signals while nobody reads what spc writes: text may be lost, the way out never is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Answer, DEADLINE, Ended, FullPipe, Running, Spc};
+
+/// From a signal to the end of the process.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Says by a file that it runs, as its streams can't; then `script`.
+fn begun(script: &str) -> String {
+    format!("sh([\"touch\", \"begun\"]);\n{script}")
+}
+
+/// Waits for that file.
+fn until_begun(project: &Path) {
+    let deadline = Instant::now() + DEADLINE;
+    while !project.join("begun").exists() {
+        assert!(Instant::now() < deadline, "it does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A run of `words` on the script, with the streams that are named taking nothing.
+fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (Running, FullPipe) {
+    let pipe = FullPipe::new();
+    let mut run =
+        Spc::new().file("spc.toml", "[allow]\ncommands = [\"touch\"]").file("scripts/a.rhai", begun(script)).args(words.iter().copied());
+    if streams.contains(&"stdout") {
+        run = run.writes_to(pipe.end());
+    }
+    if streams.contains(&"stderr") {
+        run = run.tells_to(pipe.end());
+    }
+    let project = run.project();
+    let run = run.start();
+    until_begun(&project);
+    (run, pipe)
+}
+
+const FLOODS: [&str; 4] = [
+    "loop { print(\"a line of output\"); }",
+    "loop { log::info(\"a message\"); }",
+    "loop { print(\"a line of output\"); log::warn(\"a message\"); }",
+    "parallel([|| loop { print(\"a line of output\"); }, || loop { log::info(\"a message\"); }]);",
+];
+
+#[test]
+fn a_signal_ends_a_run_whose_output_nobody_reads() {
+    let (out, err, both) = (&["stdout"][..], &["stderr"][..], &["stdout", "stderr"][..]);
+    for (script, streams) in [(FLOODS[0], out), (FLOODS[1], err), (FLOODS[2], both), (FLOODS[3], both), (FLOODS[2], out)] {
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            for words in [&["run", "scripts/a.rhai"][..], &["run", "--json", "scripts/a.rhai"]] {
+                let (run, _pipe) = blocked(words, script, streams);
+                run.signal(signal);
+                let ended = run.ends_within(SOON);
+                assert_eq!(ended.code, 130, "{words:?} {script}, {streams:?} blocked, {signal:?}: {ended}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_signal_is_told_on_the_stream_that_is_read() {
+    let (run, _pipe) = blocked(&["run", "scripts/a.rhai"], FLOODS[0], &["stdout"]);
+    run.signal(Signal::TERM);
+    let Ended { code, stderr, .. } = run.ends_within(SOON);
+    assert_eq!(code, 130);
+    assert!(stderr.starts_with("interrupted: finishing what was begun; once more leaves at once\nerror: Interrupted\n"), "{stderr}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_the_last_text_to_be_read() {
+    for words in [&["run", "scripts/a.rhai"][..], &["run", "--json", "scripts/a.rhai"]] {
+        let (run, _pipe) = blocked(words, "print(\"done\");", &["stdout"]);
+        run.signal(Signal::INT);
+        assert_eq!(run.ends_within(SOON).code, 130, "its work is done, and not all of it told");
+    }
+}
+
+#[test]
+fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
+    let pipe = FullPipe::new();
+    let run = Spc::new()
+        .file("spc.toml", "[allow]\ncommands = [\"touch\"]")
+        .runbook(&begun("for i in 0..10_000 { log::info(\"a message\"); }\nprint(confirm(\"Sure?\"));"))
+        .asks()
+        .tells_to(pipe.end());
+    let project = run.project();
+    let run = run.start();
+    until_begun(&project);
+    run.signal(Signal::INT);
+    assert_eq!(run.ends_within(SOON).code, 130);
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_though_nobody_reads() {
+    for (first, second) in
+        [(Signal::INT, Signal::INT), (Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM), (Signal::HUP, Signal::INT)]
+    {
+        let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
+        let pipe = FullPipe::new();
+        let run = Spc::new().engine(engine).runbook("network(\"front\").create();").writes_to(pipe.end()).tells_to(pipe.end()).start();
+        asked.recv_timeout(DEADLINE).unwrap();
+        run.signal(first);
+        let mut run = still_running(run, Duration::from_millis(500), first);
+        run.signal(second);
+        assert_eq!(run.ends_soon(SOON).code, 130, "{first:?}, {second:?}");
+    }
+}
+
+/// A run that a first signal does not end yet, for so long: its engine does not answer.
+fn still_running(mut run: Running, time: Duration, signal: Signal) -> Running {
+    assert!(run.goes_on_for(time), "{signal:?} ended it");
+    run
+}
+
+#[test]
+fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let pipe = FullPipe::new();
+        let engine = |request: &str| match request {
+            "GET /_ping" => Answer::of_api("1.41", "OK"),
+            request if request.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+            _ => Answer::of_api("1.41", "[]"),
+        };
+        let run = Spc::new().engine(engine).file("a.rhai", "print(\"planned\");").args(["plan", "a.rhai"]).writes_to(pipe.end());
+        let mut run = run.start();
+        // It waits for its reader at its end, and before is where any signal ends it.
+        assert!(run.goes_on_for(Duration::from_millis(300)));
+        run.signal(signal);
+        assert_eq!(run.ends_soon(SOON).code, 130, "plan, {signal:?}");
+
+        let run =
+            Spc::new().file("spc.toml", "[allow]\ncommands = [\"touch\"]").args(["repl"]).stdin(&begun(FLOODS[0])).writes_to(pipe.end());
+        let project = run.project();
+        let run = run.start();
+        until_begun(&project);
+        run.signal(signal);
+        assert_eq!(run.ends_within(SOON).code, 130, "repl, {signal:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_was_stopped_holds_up_no_signal() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let run = Spc::new().env("TERM", "xterm").file("spc.toml", "[allow]\ncommands = [\"touch\"]").at_terminal();
+        let project = run.project();
+        let mut run =
+            run.runbook("print(\"begun\");\nsleep(\"1s\");\nsh([\"touch\", \"begun\"]);\nloop { print(\"a line of output\"); }").start();
+        run.until_shown("begun");
+        // Ctrl-S.
+        run.types_keys("\u{13}");
+        until_begun(&project);
+        run.signal(signal);
+        assert_eq!(run.ends_soon(SOON).code, 130, "{signal:?}");
+    }
+}
