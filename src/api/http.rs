@@ -63,11 +63,16 @@ fn body_of(context: &Context, body: &Dynamic, headers: &mut Vec<(String, String)
 async fn send(context: &Context, method: &str, url: &str, content: Content) -> Result<Record, Failure> {
     let started = context.host.monotonic();
     let mut url = context.policy.address(url)?;
-    let mut request = HttpRequest { method: method.to_owned(), headers: content.headers, body: content.body, ..HttpRequest::default() };
+    let engines = context.policy.engines().clone();
+    let mut request =
+        HttpRequest { method: method.to_owned(), headers: content.headers, body: content.body, engines, ..HttpRequest::default() };
     for _ in 0..=MOST_REDIRECTS {
         url.as_str().clone_into(&mut request.url);
         request.timeout = Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
         let response = context.host.http(&request).await?;
+        if is_engines(&response) && !url.is_listed_with_port() {
+            return Err(context.policy.answered_by_engine(&url).into());
+        }
         let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, value)| value.as_str());
         let next = location.filter(|_| content.follow && matches!(response.status, 301 | 302 | 303 | 307 | 308));
         match next.and_then(|location| url.redirected(location)) {
@@ -83,6 +88,12 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
         }
     }
     Err(Failure::usage(format!("\"{}\" leads in a circle: more than {MOST_REDIRECTS} redirects", url.as_str())))
+}
+
+/// Whether an engine gave the answer, as one says of itself: it listens where spc could not know of it.
+fn is_engines(response: &HttpResponse) -> bool {
+    let value = |wanted: &str| response.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    value("api-version").is_some() && value("server").is_some_and(|server| server.starts_with("Docker/") || server.starts_with("Libpod/"))
 }
 
 /// Changes a request as browsers do: what another server must not see is left out, and a form sent once is not sent again.
@@ -122,7 +133,8 @@ fn request(context: &Context, method: &str, url: &str, options: &Dynamic) -> Res
     let url = secret::exposed_in(context, url, "a request's address")?;
     let answer = task::wait(context, send(context, method, &url, content));
     // The address may hold a secret; what goes back to the script doesn't.
-    answer.map_err(|failure| Failure { message: context.secrets.mask(&failure.message), ..failure })
+    let mask = |text: &str| context.secrets.mask(text);
+    answer.map_err(|failure| Failure { message: mask(&failure.message), hint: failure.hint.as_deref().map(mask), ..failure })
 }
 
 #[export_module]
@@ -131,7 +143,8 @@ mod module {
     /// case), `url` (after redirects) and `elapsed_ms`; `.json()` is the body as a value.
     ///
     /// A status is an answer, whatever it is. Throws `timeout` if none comes in time, `failed` if nobody listens, `policy` if
-    /// the address is on another machine and not listed in `spc.toml`.
+    /// the address is on another machine and not listed in `spc.toml`, or leads to a Docker Engine. `localhost` and names
+    /// below it (`web.localhost`) are this machine, whatever a resolver says.
     ///
     /// ```rhai,no_run
     /// let answer = http::get("http://localhost:8000/api/health/");
@@ -233,6 +246,7 @@ mod tests {
 
     use crate::host::HttpRequest;
     use crate::host::sim::{HttpAnswer, SimHost};
+    use crate::policy::{EngineAddress, EngineAddresses};
 
     /// A host where `answer` is given to every request.
     fn answering(answer: impl Fn(&HttpRequest) -> HttpAnswer + Send + Sync + 'static) -> impl FnOnce(SimHost) -> SimHost {
@@ -280,6 +294,64 @@ mod tests {
         assert_eq!(trial.fails(r#"http::get("http://localhost/")"#).kind.word(), "policy");
         assert_eq!(trial.text(r#"http::get("http://localhost/", #{ follow: false }).status"#), "302");
         assert_eq!(trial.host.requests().len(), 2);
+    }
+
+    #[test]
+    fn an_engine_is_refused_by_its_name_behind_a_redirect_and_by_what_a_name_resolves_to() {
+        let trial = |toml: &str| {
+            let answer = |request: &HttpRequest| match request.url.as_str() {
+                "http://localhost:1/" => HttpAnswer::status(307, "").with_header("location", "http://127.1:4000/containers/create"),
+                _ => HttpAnswer::status(201, "created"),
+            };
+            let own = "192.0.2.7".parse().unwrap();
+            let given = move |host: SimHost| answering(answer)(host).with_address(own).with_name("me.example", [own]);
+            Trial::with(given, toml, |context| {
+                let engines = EngineAddresses::new([EngineAddress::new("0.0.0.0", 4000)]);
+                context.policy = context.policy.clone().with_engines(engines);
+            })
+        };
+        let all = trial("[allow]\nnetwork = [\"*\", \"localhost:4000\", \"me.example:4000\"]\n");
+        for url in [
+            "http://localhost:4000/",
+            "http://x.localhost.:4000",
+            "http://127.0.0.3:4000/",
+            "http://me.example:4000/",
+            "http://192.0.2.7:4000/",
+        ] {
+            let failure = all.fails(&format!("http::post(\"{url}\", #{{}})"));
+            assert_eq!((failure.kind.word(), failure.hint), ("policy", None), "{url}");
+            assert!(failure.message.ends_with("it leads to the Docker Engine at \"tcp://0.0.0.0:4000\""), "{}", failure.message);
+        }
+        assert_eq!(all.host.requests().len(), 0);
+        assert_eq!(all.fails(r#"http::post("http://localhost:1/", #{})"#).kind.word(), "policy");
+        assert_eq!(all.host.requests().len(), 1);
+        assert_eq!(all.text(r#"http::post("http://localhost:4001/", #{}).status"#), "201");
+    }
+
+    #[test]
+    fn an_engine_that_nobody_knew_of_is_refused_by_its_port_or_its_answer() {
+        let answer = |_: &HttpRequest| {
+            HttpAnswer::status(200, "[]").with_header("api-version", "1.41").with_header("server", "Docker/20.10.24 (linux)")
+        };
+        let trial = Trial::on(answering(answer));
+        for port in [2375, 2376] {
+            let failure = trial.fails(&format!("http::get(\"http://localhost:{port}/\")"));
+            assert_eq!(
+                failure.message,
+                format!("A script may not send a request to \"http://localhost:{port}/\": it is the port of a Docker Engine")
+            );
+            assert_eq!(failure.hint.unwrap(), format!("to allow it, write network = [\"localhost:{port}\"] under [allow] in spc.toml"));
+        }
+        assert!(trial.host.requests().is_empty());
+        let failure = trial.fails(r#"http::get("http://localhost/containers/json")"#);
+        assert_eq!(failure.kind.word(), "policy");
+        assert_eq!(
+            failure.message,
+            "A script may not send a request to \"http://localhost/containers/json\": a Docker Engine answers there"
+        );
+        assert_eq!(failure.hint.unwrap(), "to allow it, write network = [\"localhost:80\"] under [allow] in spc.toml");
+        let allowed = Trial::with(answering(answer), "[allow]\nnetwork = [\"localhost:2375\", \"localhost:80\"]\n", |_| {});
+        assert_eq!(allowed.text(r#"http::get("http://localhost:2375/").body + http::get("http://localhost/").body"#), "[][]");
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
         conductor: crate::host::Conductor::Real(runtime.handle().clone()),
         connector: session.connector(common),
         secrets: session.secrets.clone(),
-        place: found.place,
+        place: session.keep_from_engines(common, found.place),
         options,
         command,
         width: session.terminal.width(),

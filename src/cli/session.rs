@@ -8,7 +8,7 @@ use super::Common;
 use crate::api::context::{Connector, Context};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
-use crate::engine::docker::{ConnectOptions, connect};
+use crate::engine::docker::{ConnectOptions, connect, known_engines};
 use crate::host::real::RealHost;
 use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
@@ -98,8 +98,15 @@ impl Session {
         JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))
     }
 
+    /// The same place, where scripts' requests reach none of the engines that spc knows of.
+    pub fn keep_from_engines(&self, common: &Common, mut place: Place) -> Place {
+        place.policy = place.policy.with_engines(known_engines(&*self.host, &common.engine()));
+        place
+    }
+
     /// The context of a run at `place`.
     pub fn context(&self, common: &Common, place: Place, handle: &tokio::runtime::Handle, options: RunOptions) -> Context {
+        let place = self.keep_from_engines(common, place);
         let sink = self.sink(handle);
         for warning in &place.warnings {
             sink.event(&Event::Log { level: Level::Warning, text: warning.clone() });

@@ -21,6 +21,7 @@ use futures::stream::BoxStream;
 
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
+use crate::policy::EngineAddresses;
 
 pub use conductor::Conductor;
 
@@ -45,6 +46,8 @@ pub enum HostErrorKind {
     Timeout,
     /// Nobody listens, the name does not resolve, the connection was lost.
     Unreachable,
+    /// A script's request that leads where none may.
+    Refused,
     /// The content is not what was expected (not UTF-8, a folder instead of a file).
     Invalid,
     Other,
@@ -64,6 +67,7 @@ impl From<HostError> for Failure {
             HostErrorKind::AlreadyExists => Kind::Conflict,
             HostErrorKind::Timeout => Kind::Timeout,
             HostErrorKind::Invalid => Kind::Usage,
+            HostErrorKind::Refused => Kind::Policy,
             HostErrorKind::PermissionDenied | HostErrorKind::NoSpace | HostErrorKind::Unreachable | HostErrorKind::Other => Kind::Failed,
         };
         Self::new(kind, sentence(&error.message))
@@ -128,7 +132,7 @@ pub enum CommandEvent {
     Exit(i64),
 }
 
-/// An HTTP request; the answer's body is read whole.
+/// An HTTP request; the answer's body is read whole. A redirect is an answer: whoever follows it checks where it leads first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpRequest {
     pub method: String,
@@ -136,8 +140,8 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     pub body: Option<Bytes>,
     pub timeout: Option<Duration>,
-    /// Follow redirects.
-    pub follow: bool,
+    /// Docker Engines, to which no connection is made, whatever name leads there.
+    pub engines: EngineAddresses,
 }
 
 /// An HTTP answer.
@@ -210,6 +214,8 @@ pub trait Host: Send + Sync {
 
     /// Starts a command when the stream is first polled; dropping the stream ends it and what it started.
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>>;
+    /// Sends a request. `localhost` and names below it are this machine's loopback addresses, whatever a resolver says; what
+    /// another name resolves to is checked against `engines` and is what is connected to.
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse>;
     /// Whether `host:port` accepts a TCP connection within `timeout`.
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()>;

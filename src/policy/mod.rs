@@ -8,6 +8,7 @@
 //! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`], [`CheckedPrivilege`], [`CheckedProject`].
 
 mod command;
+pub mod engines;
 mod mount;
 mod network;
 mod path;
@@ -20,6 +21,7 @@ mod volume;
 use std::path::{Path, PathBuf};
 
 pub use command::CheckedCommand;
+pub use engines::{EngineAddress, EngineAddresses};
 pub use mount::CheckedMount;
 pub use network::CheckedUrl;
 pub use path::{CheckedPath, Resolution, Resolve, clean};
@@ -40,6 +42,8 @@ pub struct Policy {
     writable: Vec<PathBuf>,
     mountable: Vec<PathBuf>,
     engine_sockets: Vec<PathBuf>,
+    /// Engines that listen over TCP.
+    engines: EngineAddresses,
     /// The name of the project that the command line or the environment gives.
     given_project: Option<String>,
 }
@@ -69,7 +73,16 @@ impl Policy {
         };
         let (readable, writable, mountable) = (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
         let engine_sockets = mount::known_sockets(resolve);
-        Self { settings, project_directory, readable, writable, mountable, engine_sockets, given_project: None }
+        Self {
+            settings,
+            project_directory,
+            readable,
+            writable,
+            mountable,
+            engine_sockets,
+            engines: EngineAddresses::default(),
+            given_project: None,
+        }
     }
 
     /// The same policy for a runbook in `folder`, which it may read.
@@ -84,6 +97,18 @@ impl Policy {
     pub fn with_engine_socket(mut self, socket: &Path, resolve: Resolve<'_>) -> Self {
         self.engine_sockets.extend(path::both_names(socket, resolve));
         self
+    }
+
+    /// The same policy, knowing the engines that listen over TCP.
+    #[must_use]
+    pub fn with_engines(mut self, engines: EngineAddresses) -> Self {
+        self.engines = engines;
+        self
+    }
+
+    /// The engines that listen over TCP: no request of a script may reach one.
+    pub fn engines(&self) -> &EngineAddresses {
+        &self.engines
     }
 
     /// The same policy of a run for the project of that name: it was given by a person, not by a script or its files.

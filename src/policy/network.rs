@@ -2,44 +2,102 @@
 
 use url::{Host, Url};
 
+use super::engines::{EngineAddress, PLAIN_PORT, TLS_PORT, addresses_in, is_own};
 use super::settings::list_with;
 use super::{Policy, Refusal};
 
 /// An address that a script may send a request to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedUrl(Url);
+pub struct CheckedUrl {
+    url: Url,
+    names_port: bool,
+}
 
 impl CheckedUrl {
+    /// The address as it was checked, which is the one to request: every part of it in its canonical form.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.url.as_str()
+    }
+
+    /// Whether `spc.toml` lists this server with its port: somebody looked what listens there.
+    pub fn is_listed_with_port(&self) -> bool {
+        self.names_port
     }
 
     /// The address that a redirect from here leads to, not yet checked; nothing if it is none.
     pub fn redirected(&self, location: &str) -> Option<String> {
-        self.0.join(location).ok().map(String::from)
+        self.url.join(location).ok().map(String::from)
     }
 
     /// Whether both are the same server: what is meant for one may be sent to the other.
     pub fn is_same_server(&self, other: &Self) -> bool {
-        self.0.origin() == other.0.origin()
+        self.url.origin() == other.url.origin()
     }
 }
 
 impl Policy {
-    /// The address of an HTTP request: on this machine, where the stack's ports are published, or listed under `network`.
+    /// The address of an HTTP request: on this machine, where the stack's ports are published, or listed under `network`;
+    /// never a Docker Engine's.
+    ///
+    /// Only what the text tells is known here. Where a name leads, the host finds out when it connects, and refuses then.
     pub fn address(&self, given: &str) -> Result<CheckedUrl, Refusal> {
         let refusal = |reason: &str| Refusal::new("send a request to", given).because(reason);
-        let url = Url::parse(given).map_err(|_| refusal("it is no address like \"http://localhost:8000/\""))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(refusal("only http and https are spoken"));
+        let url = canonical(given).map_err(refusal)?;
+        if let Some(engine) = self.engines.named_by(&url) {
+            return Err(self.to_engine(given, engine));
         }
-        let Some(host) = url.host() else { return Err(refusal("it names no server")) };
-        if is_this_machine(&host) || self.settings.network.iter().any(|entry| is_listed(&url, entry)) {
-            return Ok(CheckedUrl(url));
+        let host = url.host_str().unwrap_or_default();
+        let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let names_port = self.settings.network.iter().any(|entry| names(entry, &with_port));
+        let line = |server: &str| list_with("network", &self.settings.network, server);
+        if !is_this_machine(&url) && !names_port && !self.settings.network.iter().any(|entry| names(entry, host)) {
+            return Err(refusal("it is another machine").allowed_by(line(host)));
         }
-        let line = list_with("network", &self.settings.network, &host.to_string());
-        Err(refusal("it is another machine").allowed_by(line))
+        if matches!(url.port(), Some(PLAIN_PORT | TLS_PORT)) && !names_port {
+            return Err(refusal("it is the port of a Docker Engine").allowed_by(line(&with_port)));
+        }
+        Ok(CheckedUrl { url, names_port })
     }
+
+    /// The refusal of a request that leads to that engine.
+    pub fn to_engine(&self, given: &str, engine: &EngineAddress) -> Refusal {
+        Refusal::new("send a request to", given).because(engine.reason())
+    }
+
+    /// The refusal of a request that was answered by an engine nobody knew of.
+    pub fn answered_by_engine(&self, url: &CheckedUrl) -> Refusal {
+        let server = &url.url[url::Position::BeforeHost..url::Position::AfterPort];
+        let port =
+            if url.url.port().is_some() { String::new() } else { format!(":{}", url.url.port_or_known_default().unwrap_or_default()) };
+        let line = list_with("network", &self.settings.network, &format!("{server}{port}"));
+        Refusal::new("send a request to", url.as_str()).because("a Docker Engine answers there").allowed_by(line)
+    }
+}
+
+/// The address in the one form that is checked and requested; else why it is none.
+fn canonical(given: &str) -> Result<Url, &'static str> {
+    const NOT_AN_ADDRESS: &str = "it is no address like \"http://localhost:8000/\"";
+    let mut url = Url::parse(given).map_err(|_| NOT_AN_ADDRESS)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("only http and https are spoken");
+    }
+    // A name with a dot at its end is the same name, and no list or resolver is to see a second spelling of it.
+    if let Some(name) = url.domain().and_then(|name| name.strip_suffix('.')).map(str::to_owned) {
+        url.set_host(Some(&name)).map_err(|_| NOT_AN_ADDRESS)?;
+    }
+    match url.host() {
+        None => return Err("it names no server"),
+        Some(Host::Domain(name)) if name.ends_with('.') => return Err(NOT_AN_ADDRESS),
+        Some(Host::Ipv4(address)) if address.is_unspecified() => return Err("it names no server; write \"localhost\" for this machine"),
+        Some(Host::Ipv6(address)) if std::net::IpAddr::from(address).to_canonical().is_unspecified() => {
+            return Err("it names no server; write \"localhost\" for this machine");
+        }
+        Some(_) => {}
+    }
+    if url.port() == Some(0) {
+        return Err("nothing listens at port 0");
+    }
+    Ok(url)
 }
 
 impl Policy {
@@ -59,31 +117,29 @@ impl Policy {
     }
 }
 
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback()),
+fn is_this_machine(url: &Url) -> bool {
+    addresses_in(url).into_iter().next().is_some_and(is_own)
+}
+
+/// Whether an entry (`example.org`, `*.example.org`, `example.org:8443`, `*`) names a server, given with or without its port.
+fn names(entry: &str, server: &str) -> bool {
+    let entry = entry.to_ascii_lowercase();
+    match entry.strip_prefix('*') {
+        Some("") => !has_port(server),
+        Some(end) => end.starts_with('.') && server.ends_with(end),
+        None => entry == server,
     }
 }
 
-/// Whether an entry (`example.org`, `*.example.org`, `example.org:8443`, `*`) covers the address.
-fn is_listed(url: &Url, entry: &str) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().map_or(String::new(), |port| format!(":{port}"));
-    let entry = entry.to_ascii_lowercase();
-    let covers = |name: &str| match entry.strip_prefix('*') {
-        Some("") => true,
-        Some(end) => end.starts_with('.') && name.ends_with(end),
-        None => entry == name,
-    };
-    covers(host) || covers(&format!("{host}{port}"))
+/// Whether `server` is `host:port` and not a host alone, which may be an IPv6 address in brackets.
+fn has_port(server: &str) -> bool {
+    server.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Resolution, Settings};
+    use crate::policy::{EngineAddresses, Resolution, Settings};
     use std::path::Path;
 
     fn policy(network: &[&str]) -> Policy {
@@ -128,6 +184,73 @@ mod tests {
         }
         assert!(policy(&["*"]).address("http://10.0.0.1/").is_ok());
         assert!(policy(&["*example.org"]).address("http://notexample.org/").is_err());
+    }
+
+    #[test]
+    fn what_is_requested_is_the_address_that_was_checked() {
+        for (given, requested) in [
+            ("http://127.1/", "http://127.0.0.1/"),
+            ("http://0x7f000001:80/", "http://127.0.0.1/"),
+            ("http://0177.0.0.1/%7e", "http://127.0.0.1/%7e"),
+            ("http://LOCALHOST./", "http://localhost/"),
+            ("http://%6cocalhost/", "http://localhost/"),
+            ("HTTP:\\\\localhost\\a", "http://localhost/a"),
+            ("http://ｌocalhost/\u{e9}", "http://localhost/%C3%A9"),
+            ("http://b.example@localhost/", "http://b.example@localhost/"),
+            (" http://local\thost/\n", "http://localhost/"),
+        ] {
+            let checked = policy(&[]).address(given).unwrap();
+            assert_eq!(checked.as_str(), requested, "{given:?}");
+            // Whoever reads it again reads the same.
+            assert_eq!(policy(&[]).address(checked.as_str()).unwrap(), checked);
+        }
+        assert_eq!(
+            policy(&["b\u{fc}cher.example", "xn--bcher-kva.example"]).address("http://B\u{dc}CHER.example./").unwrap().as_str(),
+            "http://xn--bcher-kva.example/"
+        );
+    }
+
+    #[test]
+    fn what_names_no_server_is_refused_whatever_is_listed() {
+        for url in [
+            "http://0.0.0.0/",
+            "http://0/",
+            "http://[::]/",
+            "http://[::ffff:0.0.0.0]/",
+            "http://localhost:0/",
+            "http://localhost../",
+            "http://[fe80::1%25lo]/",
+        ] {
+            let refusal = policy(&["*", "localhost:0", "0.0.0.0"]).address(url).unwrap_err();
+            assert_eq!(refusal.hint(), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_port_of_an_engine_needs_an_entry_that_names_it() {
+        for (url, entry) in [
+            ("http://localhost:2375/", "localhost:2375"),
+            ("https://localhost:2376/", "localhost:2376"),
+            ("http://[::1]:2375/", "[::1]:2375"),
+            ("http://127.1:2375/", "127.0.0.1:2375"),
+            ("http://build.example:2375/", "build.example:2375"),
+        ] {
+            let refusal = policy(&["*"]).address(url).unwrap_err();
+            assert_eq!(refusal.hint().unwrap(), format!("to allow it, write network = [\"*\", \"{entry}\"] under [allow] in spc.toml"));
+            assert!(policy(&[entry]).address(url).unwrap().is_listed_with_port(), "{url}");
+        }
+        assert!(!policy(&["*"]).address("http://a.example/").unwrap().is_listed_with_port());
+    }
+
+    #[test]
+    fn no_entry_leads_to_an_engine_that_is_known() {
+        let engines = EngineAddresses::new([EngineAddress::new("engine.example", 2375), EngineAddress::new("127.0.0.1", 4000)]);
+        let policy = policy(&["*", "engine.example:2375", "localhost:4000"]).with_engines(engines);
+        for url in ["http://engine.example:2375/", "http://Engine.Example.:2375/", "http://localhost:4000/", "http://[::1]:4000/"] {
+            let refusal = policy.address(url).unwrap_err();
+            assert!(refusal.message().contains("it leads to the Docker Engine at \"tcp://") && refusal.hint().is_none(), "{url}");
+        }
+        assert!(policy.address("http://engine.example:4000/").is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What answers in the place of a Docker Engine: a few words of HTTP on a socket.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +54,12 @@ impl Answer {
         self
     }
 
+    /// The same answer with one more header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push(format!("{name}: {value}"));
+        self
+    }
+
     fn text(&self) -> String {
         let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
         let (status, length) = (self.status, self.body.len());
@@ -100,7 +107,49 @@ impl Drop for FakeEngine {
     }
 }
 
-fn serve(mut connection: &UnixStream, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()> {
+/// A listener on loopback that answers until it is dropped: an engine over TCP, or any server.
+pub struct TcpServer {
+    port: u16,
+    is_over: Arc<AtomicBool>,
+}
+
+impl TcpServer {
+    /// Listens; `answer` is given a request's first line without its version.
+    pub fn new(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let is_over: Arc<AtomicBool> = Arc::default();
+        std::thread::spawn({
+            let is_over = is_over.clone();
+            move || {
+                for connection in socket.incoming() {
+                    if is_over.load(Ordering::Acquire) {
+                        return;
+                    }
+                    let _ = serve(&connection.unwrap(), &answer);
+                }
+            }
+        });
+        Self { port, is_over }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+fn serve<C>(mut connection: C, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()>
+where
+    C: Write + Read + Copy,
+{
     let mut lines = BufReader::new(connection).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     // No request of a test has a body.

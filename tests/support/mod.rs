@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-pub use engine::{Answer, FakeEngine};
+pub use engine::{Answer, FakeEngine, TcpServer};
 pub use pipe::FullPipe;
 use running::Keyboard;
 pub use running::Running;

@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use hyper::Uri;
 use percent_encoding::percent_decode_str;
 
-/// The port of an engine that speaks plain HTTP, where the address names none.
-const PLAIN_PORT: u16 = 2375;
-/// The port of an engine that speaks TLS, where the address names none.
-const TLS_PORT: u16 = 2376;
+use crate::policy::engines::{PLAIN_PORT, TLS_PORT};
 
 /// What an address may look like, for messages.
 const FORMS: &str = "write unix:///path/to/docker.sock, tcp://host:port or ssh://user@host";

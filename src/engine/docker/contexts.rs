@@ -107,11 +107,19 @@ impl<'h> Contexts<'h> {
 
     /// Those that can be read; for a suggestion.
     fn names(&self) -> Vec<String> {
+        self.metas().into_iter().map(|meta| meta.name).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// The addresses of all engines, of those contexts that can be read.
+    pub(super) fn addresses(&self) -> Vec<String> {
+        self.metas().into_iter().filter_map(|mut meta| Some(meta.endpoints.remove("docker")?.host)).collect()
+    }
+
+    fn metas(&self) -> Vec<Meta> {
         let folder = self.folder.join("contexts/meta");
         let entries = self.host.list(&folder).unwrap_or_default();
         let read = |name: &str| self.host.read(&folder.join(name).join("meta.json")).ok();
-        let metas = entries.iter().filter_map(|entry| serde_json::from_slice::<Meta>(&read(&entry.name)?).ok());
-        metas.map(|meta| meta.name).filter(|name| !name.is_empty()).collect()
+        entries.iter().filter_map(|entry| serde_json::from_slice(&read(&entry.name)?).ok()).collect()
     }
 
     fn read(&self, path: &Path) -> Result<Option<Bytes>> {

@@ -15,6 +15,7 @@ mod events;
 mod exec;
 mod failure;
 mod images;
+mod known;
 mod networks;
 mod reference;
 mod ssh;
@@ -36,6 +37,7 @@ use futures::stream::BoxStream;
 pub use address::{Address, Malformed, SshAddress};
 pub use connect::{ConnectOptions, connect};
 pub use endpoint::{ContextBy, Endpoint, EngineChoice, Source};
+pub use known::known_engines;
 pub use tls::TlsFiles;
 
 use super::{

@@ -1,35 +1,36 @@
 //! HTTP requests.
 
+mod route;
+
+use std::collections::HashMap;
 use std::error::Error;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Method, NoProxy, Proxy, Url};
+use reqwest::{Client, Method, Proxy, Url};
 
 use super::error::{cause, kind};
 use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse, Result};
-
-/// This machine under its own names: no proxy leads there.
-const LOOPBACK: &str = "localhost,127.0.0.0/8,::1,0.0.0.0";
-
-/// As many redirects as browsers and curl follow, about.
-const MOST_REDIRECTS: usize = 10;
+use route::{Proxies, Route};
 
 type Environment = fn(&str) -> Option<String>;
-type MakeProxy = fn(String) -> reqwest::Result<Proxy>;
 
-/// Clients with their connections, made when first used.
+/// More clients than this are not kept.
+const MOST_CLIENTS: usize = 16;
+
+/// Clients with their connections, made when first used: one for each way that requests take.
 pub(super) struct Http {
     environment: Environment,
-    following: OnceLock<Result<Client>>,
-    not_following: OnceLock<Result<Client>>,
+    proxies: OnceLock<Result<Proxies>>,
+    clients: Mutex<HashMap<Route, Client>>,
 }
 
 impl Http {
     pub(super) fn new(environment: Environment) -> Self {
-        Self { environment, following: OnceLock::new(), not_following: OnceLock::new() }
+        Self { environment, proxies: OnceLock::new(), clients: Mutex::default() }
     }
 
     pub(super) async fn send(&self, request: &HttpRequest) -> Result<HttpResponse> {
@@ -38,7 +39,11 @@ impl Http {
         let method = Method::from_bytes(request.method.to_uppercase().as_bytes()).map_err(|_| {
             HostError::new(HostErrorKind::Invalid, format!("Could not send the request: \"{}\" is no HTTP method", request.method))
         })?;
-        let mut builder = self.client(request.follow)?.request(method, url.clone());
+        let proxies = self.proxies.get_or_init(|| Proxies::of(self.environment)).as_ref().map_err(Clone::clone)?;
+        let begun = Instant::now();
+        let route = route::find(&url, request, proxies).await?;
+        let timeout = request.timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
+        let mut builder = self.client(route)?.request(method, url.clone());
         for (name, value) in &request.headers {
             // The value may be a password.
             let wrong =
@@ -49,7 +54,7 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        if let Some(timeout) = request.timeout {
+        if let Some(timeout) = timeout {
             builder = builder.timeout(timeout);
         }
         let response = builder.send().await.map_err(could_not)?;
@@ -60,24 +65,38 @@ impl Http {
         Ok(HttpResponse { status, headers, body })
     }
 
-    fn client(&self, follow: bool) -> Result<&Client> {
-        let client = if follow { &self.following } else { &self.not_following };
-        client.get_or_init(|| build(self.environment, follow)).as_ref().map_err(Clone::clone)
+    fn client(&self, route: Route) -> Result<Client> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&route) {
+            return Ok(client.clone());
+        }
+        let client = build(&route)?;
+        if clients.len() == MOST_CLIENTS {
+            clients.clear();
+        }
+        clients.insert(route, client.clone());
+        Ok(client)
     }
 }
 
-fn build(environment: Environment, follow: bool) -> Result<Client> {
+fn build(route: &Route) -> Result<Client> {
     // Already there if the engine's client, or the client beside this one, was first: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let proxies = proxies(environment)?;
+    let could_not = |error| HostError::new(HostErrorKind::Other, format!("Could not prepare for HTTP: {}", innermost(&error)));
+    let proxy = match route {
+        Route::Direct { .. } => None,
+        Route::Proxy(address) => Some(Proxy::all(address).map_err(could_not)?),
+    };
     let builder = || {
-        let redirects = if follow { Policy::limited(MOST_REDIRECTS) } else { Policy::none() };
-        let builder = Client::builder().user_agent(concat!("spc/", env!("CARGO_PKG_VERSION"))).redirect(redirects);
-        proxies.iter().cloned().fold(builder.no_proxy(), ClientBuilder::proxy)
+        let builder = Client::builder().user_agent(concat!("spc/", env!("CARGO_PKG_VERSION"))).redirect(Policy::none()).no_proxy();
+        match (route, &proxy) {
+            (Route::Direct { host, addresses }, _) => builder.dns_resolver(route::NoResolver).resolve_to_addrs(host, addresses),
+            (Route::Proxy(_), Some(proxy)) => builder.proxy(proxy.clone()),
+            (Route::Proxy(_), None) => builder,
+        }
     };
     // A machine without any trusted certificate can still ask over http.
-    let client = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-    client.map_err(|error| HostError::new(HostErrorKind::Other, format!("Could not prepare for HTTP: {}", innermost(&error))))
+    builder().build().or_else(|_| builder().tls_certs_only([]).build()).map_err(could_not)
 }
 
 fn url(text: &str) -> Result<Url> {
@@ -86,36 +105,10 @@ fn url(text: &str) -> Result<Url> {
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(invalid("a URL begins with http:// or https://")) }
 }
 
-/// The proxies that the environment names.
-fn proxies(environment: Environment) -> Result<Vec<Proxy>> {
-    let first = |names: [&str; 2]| {
-        names.iter().find_map(|name| Some((name.to_string(), environment(name)?)).filter(|(_, value)| !value.is_empty()))
-    };
-    let direct = first(["NO_PROXY", "no_proxy"]).map_or(LOOPBACK.to_owned(), |(_, names)| format!("{LOOPBACK},{names}"));
-    let direct = NoProxy::from_string(&direct);
-    let kinds: [([&str; 2], MakeProxy); 3] = [
-        (["HTTP_PROXY", "http_proxy"], Proxy::http::<String>),
-        (["HTTPS_PROXY", "https_proxy"], Proxy::https::<String>),
-        (["ALL_PROXY", "all_proxy"], Proxy::all::<String>),
-    ];
-    kinds
-        .into_iter()
-        .filter_map(|(names, make)| {
-            let (name, value) = first(names)?;
-            let wrong = |error: reqwest::Error| {
-                HostError::new(HostErrorKind::Invalid, format!("Could not use the proxy of the variable \"{name}\": {}", innermost(&error)))
-            };
-            Some(make(value).map(|proxy| proxy.no_proxy(direct.clone())).map_err(wrong))
-        })
-        .collect()
-}
-
 fn failure(url: &Url, error: &reqwest::Error) -> HostError {
     let innermost = innermost(error);
     let (kind, cause) = if error.is_timeout() {
         (HostErrorKind::Timeout, "no answer in time".to_owned())
-    } else if error.is_redirect() {
-        (HostErrorKind::Other, format!("it redirects more than {MOST_REDIRECTS} times"))
     } else if error.is_dns() {
         (HostErrorKind::Unreachable, "the name does not resolve".to_owned())
     } else if let Some(error) = innermost.downcast_ref::<io::Error>() {

@@ -6,6 +6,7 @@
 mod changes;
 pub mod conductor;
 mod files;
+mod network;
 mod overlay;
 mod script;
 mod setup;
@@ -30,15 +31,13 @@ use changes::Changes;
 pub use changes::{Change, Side};
 use conductor::SimConductor;
 use files::{Errno, Files};
+use network::Network;
 pub use overlay::Overlay;
 pub use script::{CommandAnswer, HttpAnswer};
 use script::{CommandScripts, ConnectScripts, HttpScripts};
 
 /// 2026-01-01T00:00:00Z, in seconds since 1970: when every simulation starts.
 const EPOCH_SECONDS: i64 = 1_767_225_600;
-
-/// Redirects followed before a request fails.
-const MAXIMUM_REDIRECTS: usize = 10;
 
 /// Why nothing is reached, in the words of the real host.
 const REFUSED: &str = "connection refused: nobody listens there";
@@ -67,6 +66,7 @@ pub struct SimHost {
     answers: Mutex<VecDeque<String>>,
     command_scripts: CommandScripts,
     http_scripts: HttpScripts,
+    network: Network,
     connect_scripts: ConnectScripts,
     port_owners: Mutex<BTreeMap<u16, String>>,
     commands: Mutex<Vec<CommandRequest>>,
@@ -95,6 +95,7 @@ impl SimHost {
             answers: Mutex::default(),
             command_scripts: CommandScripts::default(),
             http_scripts: HttpScripts::default(),
+            network: Network::default(),
             connect_scripts: ConnectScripts::default(),
             port_owners: Mutex::default(),
             commands: Mutex::default(),
@@ -111,19 +112,6 @@ impl SimHost {
     ) -> Result<T> {
         let now = self.now();
         work(&mut lock(&self.files), now).map_err(|errno| failure(errno, action, path))
-    }
-
-    async fn one_request(&self, request: &HttpRequest) -> Result<HttpResponse> {
-        lock(&self.requests).push(request.clone());
-        let refused = || HttpAnswer::failure(HostError::new(HostErrorKind::Unreachable, REFUSED));
-        let answer = self.http_scripts.answer(request).unwrap_or_else(refused);
-        let what = |cause: &str| format!("Could not reach \"{}\": {cause}", request.url);
-        if let Some(timeout) = request.timeout.filter(|timeout| *timeout < answer.takes) {
-            self.sleep(timeout).await;
-            return Err(HostError::new(HostErrorKind::Timeout, what("no answer in time")));
-        }
-        self.sleep(answer.takes).await;
-        answer.result.map_err(|error| HostError::new(error.kind, what(&error.message)))
     }
 }
 
@@ -259,19 +247,20 @@ impl Host for SimHost {
     }
 
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
-        let mut request = request.clone();
-        for _ in 0..=MAXIMUM_REDIRECTS {
-            let response = self.one_request(&request).await?;
-            let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, value)| value.clone());
-            match location.filter(|_| request.follow && (300..400).contains(&response.status)) {
-                None => return Ok(response),
-                Some(location) => request.url = redirected(&request.url, &location),
-            }
+        if let Some(engine) = self.network.engine_reached_by(request) {
+            let message = format!("A script may not send a request to \"{}\": {}", request.url, engine.reason());
+            return Err(HostError::new(HostErrorKind::Refused, message));
         }
-        Err(HostError::new(
-            HostErrorKind::Other,
-            format!("Could not reach \"{}\": it redirects more than {MAXIMUM_REDIRECTS} times", request.url),
-        ))
+        lock(&self.requests).push(request.clone());
+        let refused = || HttpAnswer::failure(HostError::new(HostErrorKind::Unreachable, REFUSED));
+        let answer = self.http_scripts.answer(request).unwrap_or_else(refused);
+        let what = |cause: &str| format!("Could not reach \"{}\": {cause}", request.url);
+        if let Some(timeout) = request.timeout.filter(|timeout| *timeout < answer.takes) {
+            self.sleep(timeout).await;
+            return Err(HostError::new(HostErrorKind::Timeout, what("no answer in time")));
+        }
+        self.sleep(answer.takes).await;
+        answer.result.map_err(|error| HostError::new(error.kind, what(&error.message)))
     }
 
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()> {
@@ -304,16 +293,6 @@ impl Host for SimHost {
     async fn read_stdin(&self) -> Result<Bytes> {
         Ok(self.stdin.clone())
     }
-}
-
-/// The address a redirect leads to; a path stays on the same server.
-fn redirected(from: &str, location: &str) -> String {
-    if !location.starts_with('/') {
-        return location.to_owned();
-    }
-    let host = from.find("://").map_or(0, |at| at + 3);
-    let end = from[host..].find('/').map_or(from.len(), |at| host + at);
-    format!("{}{location}", &from[..end])
 }
 
 fn failure(errno: Errno, action: &str, path: &Path) -> HostError {

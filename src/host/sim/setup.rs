@@ -1,6 +1,7 @@
 //! Setting a simulated host up, and reading back what happened on it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,6 +141,20 @@ impl SimHost {
     /// The same, from now on.
     pub fn add_command(&self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) {
         self.command_scripts.add(script);
+    }
+
+    /// What a name resolves to; names below `localhost` are this machine by themselves, and others need not resolve to be answered.
+    #[must_use]
+    pub fn with_name(mut self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.network.names.insert(name.to_owned(), addresses.into_iter().collect());
+        self
+    }
+
+    /// An address of this machine, beside loopback.
+    #[must_use]
+    pub fn with_address(mut self, address: IpAddr) -> Self {
+        self.network.own.insert(address);
+        self
     }
 
     /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.

@@ -2,6 +2,7 @@ use futures::TryStreamExt;
 
 use super::*;
 use crate::host::FileKind;
+use crate::policy::{EngineAddress, EngineAddresses};
 
 fn host() -> (Arc<SimConductor>, SimHost) {
     let conductor = SimConductor::new(1);
@@ -103,22 +104,28 @@ fn http_answers_come_late_time_out_or_are_refused() {
 }
 
 #[test]
-fn redirects_are_followed_only_if_asked_for_and_end() {
+fn a_request_to_an_engine_is_refused_under_each_name_of_it() {
     let (conductor, host) = host();
-    let host = host.on_http(|request| {
-        Some(match request.url.as_str() {
-            "http://app/old" => HttpAnswer::status(301, "").with_header("location", "/new"),
-            "http://app/new" => HttpAnswer::status(200, "here"),
-            _ => HttpAnswer::status(302, "").with_header("location", &request.url),
-        })
-    });
-    let get = |url: &str, follow| HttpRequest { method: "GET".into(), url: url.into(), follow, ..HttpRequest::default() };
-    conductor.block_on(async {
-        assert_eq!(host.http(&get("http://app/old", true)).await.unwrap().body, "here");
-        assert_eq!(host.http(&get("http://app/old", false)).await.unwrap().status, 301);
-        let error = host.http(&get("http://app/loop", true)).await.unwrap_err();
-        assert_eq!(error.message, "Could not reach \"http://app/loop\": it redirects more than 10 times");
-    });
+    let own = "192.0.2.7".parse().unwrap();
+    let host = host.with_address(own).with_name("here.example", [own]).with_name("there.example", ["192.0.2.8".parse().unwrap()]);
+    let host = host.on_http(|_| Some(HttpAnswer::status(200, "reached")));
+    let send = |url: &str, engine: &str| {
+        let engines = EngineAddresses::new([EngineAddress::new(engine, 4000)]);
+        let request = HttpRequest { method: "POST".into(), url: url.into(), engines, ..HttpRequest::default() };
+        conductor.block_on(async { host.http(&request).await })
+    };
+    for engine in ["127.0.0.1", "0.0.0.0", "here.example", "any.localhost", "192.0.2.7"] {
+        for name in ["localhost", "127.0.0.1", "[::1]", "x.localhost", "192.0.2.7", "here.example"] {
+            let error = send(&format!("http://{name}:4000/"), engine).unwrap_err();
+            assert_eq!(error.kind, HostErrorKind::Refused, "{engine} as {name}");
+            assert!(error.message.ends_with(&format!("it leads to the Docker Engine at \"tcp://{engine}:4000\"")), "{error}");
+        }
+        for other in ["http://there.example:4000/", "http://localhost:4001/"] {
+            assert_eq!(send(other, engine).unwrap().body, "reached", "{engine} as {other}");
+        }
+    }
+    assert_eq!(send("http://there.example:4000/", "192.0.2.8").unwrap_err().kind, HostErrorKind::Refused);
+    assert_eq!(host.requests().len(), 10);
 }
 
 #[test]

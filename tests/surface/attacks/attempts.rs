@@ -56,6 +56,12 @@ fn project(heading: &str) -> Spc {
             .link("own/engine", "/var/run/docker.sock")
             .link("scripts/file.rhai", "../../outside/secret.rhai")
             .link("scripts/folder", "../../outside"),
+        "engines" => {
+            let context = |name: &str, address: &str| format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#);
+            run.file("spc.toml", "[allow]\nnetwork = [\"*\", \"localhost:4000\", \"engine.example:4001\"]\n")
+                .file("../home/.docker/contexts/meta/1/meta.json", context("here", "tcp://127.0.0.1:4000"))
+                .file("../home/.docker/contexts/meta/2/meta.json", context("there", "tcp://engine.example:4001"))
+        }
         "nas" => run.file("spc.toml", "[allow]\nnetwork = [\"nas.example\"]\n"),
         "build" => run.file("spc.toml", "").file("Dockerfile", "FROM a\n"),
         "empty" => run.file("spc.toml", ""),

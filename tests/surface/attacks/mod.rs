@@ -3,6 +3,7 @@
 mod attempts;
 mod bombs;
 mod descriptions;
+mod engine;
 mod files;
 mod imports;
 mod language;

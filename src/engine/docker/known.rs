@@ -1,0 +1,83 @@
+//! The engines that listen over TCP as far as spc can tell: no script's request may reach one.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::address::Address;
+use super::contexts::Contexts;
+use super::endpoint::EngineChoice;
+use crate::host::Host;
+use crate::policy::{EngineAddress, EngineAddresses};
+
+/// Where an engine of this machine is told on which addresses to listen.
+const DAEMON_FILE: &str = "/etc/docker/daemon.json";
+
+/// What is read of it.
+#[derive(Deserialize)]
+struct Daemon {
+    #[serde(default)]
+    hosts: Vec<String>,
+}
+
+/// The engines of the command line, of `DOCKER_HOST`, of all of this user's Docker contexts, and of this machine's
+/// `daemon.json`, whichever of them is in use.
+///
+/// A file that can't be read names none: whoever needs it will say so.
+pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses {
+    let daemon = host.read(Path::new(DAEMON_FILE)).ok().and_then(|content| serde_json::from_slice::<Daemon>(&content).ok());
+    let contexts = Contexts::of(host).map(|contexts| contexts.addresses()).unwrap_or_default();
+    let named = choice.host.clone().into_iter().chain(host.variable("DOCKER_HOST"));
+    let all = named.chain(contexts).chain(daemon.into_iter().flat_map(|daemon| daemon.hosts));
+    // Where an address names no port, TLS decides which it is, and that is said elsewhere: it is both.
+    EngineAddresses::new(all.flat_map(|text| [false, true].into_iter().filter_map(move |tls| tcp(&text, tls))))
+}
+
+fn tcp(text: &str, tls: bool) -> Option<EngineAddress> {
+    // How an engine is told to listen on every address.
+    let text = text.replacen("tcp://:", "tcp://0.0.0.0:", 1);
+    match Address::parse(&text, tls).ok()? {
+        Address::Tcp { host, port, .. } => Some(EngineAddress::new(&host, port)),
+        Address::Unix(_) | Address::Ssh(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::sim::SimHost;
+    use crate::host::sim::conductor::SimConductor;
+
+    fn context(name: &str, address: &str) -> (String, String) {
+        let path = format!("/home/alice/.docker/contexts/meta/{name}/meta.json");
+        (path, format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#))
+    }
+
+    #[test]
+    fn every_engine_that_is_named_anywhere_is_known() {
+        let files = [
+            context("one", "tcp://one.example:1001"),
+            context("two", "ssh://two.example"),
+            (
+                DAEMON_FILE.to_owned(),
+                r#"{"hosts":["unix:///var/run/docker.sock","tcp://0.0.0.0:1003","tcp://:1004"],"debug":true}"#.to_owned(),
+            ),
+        ];
+        let host = SimHost::new(SimConductor::new(1)).with_variable("HOME", "/home/alice").with_variable("DOCKER_HOST", "127.0.0.1:1002");
+        let host = files.into_iter().fold(host, |host, (path, content)| host.with_file(path, content));
+        let known = known_engines(&host, &EngineChoice { host: Some("tcp://option.example".to_owned()), context: None });
+        let at = |port| known.at_port(port).next().map(ToString::to_string);
+        assert_eq!(at(1001).unwrap(), "tcp://one.example:1001");
+        assert_eq!(at(1002).unwrap(), "tcp://127.0.0.1:1002");
+        assert_eq!(at(1003).unwrap(), "tcp://0.0.0.0:1003");
+        assert_eq!(at(1004).unwrap(), "tcp://0.0.0.0:1004");
+        assert_eq!(at(2375).unwrap(), "tcp://option.example:2375");
+        assert_eq!(at(2376).unwrap(), "tcp://option.example:2376");
+    }
+
+    #[test]
+    fn what_can_not_be_read_names_none() {
+        let host = SimHost::new(SimConductor::new(1)).with_variable("DOCKER_HOST", "nonsense").with_file(DAEMON_FILE, "{");
+        assert_eq!(known_engines(&host, &EngineChoice::default()), EngineAddresses::default());
+    }
+}
