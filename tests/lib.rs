@@ -9,4 +9,5 @@ mod readme;
 mod sim;
 mod support;
 mod surface;
+mod upgrade;
 mod walls;

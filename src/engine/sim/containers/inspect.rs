@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerState, DriverData, EndpointSettings, NetworkSettings};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::status::state_value;
 use super::{Container, Phase};
@@ -55,8 +55,7 @@ impl State {
 
 impl Container {
     fn state(&self) -> ContainerState {
-        let time =
-            |time: Option<Duration>| time.map_or_else(|| NEVER.to_owned(), |time| date(time).to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let time = |time: Option<Duration>| time.map_or_else(|| NEVER.to_owned(), |time| written(date(time)));
         ContainerState {
             status: Some(state_value(self.phase)),
             running: Some(self.is_running()),
@@ -77,5 +76,24 @@ impl Container {
     pub(super) fn networks(&self, api: ApiVersion) -> HashMap<String, EndpointSettings> {
         let modern = api >= MODERN_API;
         self.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.shown(self, modern))).collect()
+    }
+}
+
+/// A time as Go writes it: without the zeros that the fraction of a second ends in.
+fn written(time: DateTime<Utc>) -> String {
+    let text = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    format!("{}Z", text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fraction_of_a_time_is_as_long_as_it_has_to_be() {
+        let shown = |nanos: i64| written(DateTime::from_timestamp_nanos(1_700_000_000_000_000_000 + nanos));
+        assert_eq!(shown(752_910_820), "2023-11-14T22:13:20.75291082Z");
+        assert_eq!(shown(500_000_000), "2023-11-14T22:13:20.5Z");
+        assert_eq!(shown(0), "2023-11-14T22:13:20Z");
     }
 }

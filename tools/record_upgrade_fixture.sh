@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Records what a version of spc brings up, for the tests that a later version leaves it untouched (tests/upgrade): the engine's
+# answers for the reference stack, in development and in production, and for tools/upgrade/features, with the descriptions and
+# records that go with them.
+#
+#   tools/record_upgrade_fixture.sh SPC [CHECKOUT] [FOLDER]
+#
+# SPC is the binary of that version and CHECKOUT its sources, of which the reference stack is taken (this checkout); FOLDER is where
+# the recording goes (tests/fixtures/upgrade-<version>). It needs Docker Engine on its default socket, jq, curl, a static /bin/busybox, the base images
+# that `make up` makes, the free ports of .env.example, and write access to /srv: bind mounts have absolute paths in what is compared,
+# so that everything is brought up in /srv/spc-upgrade, and the tests play it there. What is brought up is removed at the end.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+SPC=$(realpath "$1")
+VERSION=$("$SPC" --version | cut -d ' ' -f 2)
+CHECKOUT=$(realpath "${2:-.}")
+OUT=$(realpath -m "${3:-tests/fixtures/upgrade-$VERSION}")
+readonly SPC VERSION CHECKOUT OUT ROOT=/srv/spc-upgrade IMAGE=local/upgrade-features:1
+
+say() { printf 'record: %s\n' "$*" >&2; }
+engine() { curl --silent --show-error --fail --unix-socket /var/run/docker.sock "http://localhost$1"; }
+
+# Of lists all that a run reads; of inspects what a plan reads of a container or image.
+record() { # NAME PROJECT
+  local name=$1 project=$2 list containers images
+  list=$(engine "/containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.docker.compose.project=$project%22%5D%7D")
+  containers=$(jq -r '.[].Id' <<<"$list" | while read -r id; do engine "/containers/$id/json"; done | jq -s '[.[] | {
+    Id, Created, Image, Name, RestartCount, Path, Args, Mounts, Config, State: (.State | del(.Health.Log)), NetworkSettings: {Networks: .NetworkSettings.Networks},
+    HostConfig: (.HostConfig | with_entries(select(.value != null and .value != 0 and .value != "" and .value != false and .value != [])))}]')
+  images=$(jq -r '.[].ImageID' <<<"$list" | sort -u | while read -r id; do engine "/images/$id/json"; done | jq -s '[.[] | {Id, RepoTags, RepoDigests, Created, Config}]')
+  jq -n --arg spc "$VERSION" --arg project "$project" --arg at "$(date --utc +%FT%TZ)" --argjson engine "$(engine /version)" \
+    --argjson containers "$list" --argjson inspects "$containers" --argjson images "$(engine /images/json)" --argjson used "$images" \
+    --argjson networks "$(engine /networks)" --argjson volumes "$(engine /volumes)" '
+    ($containers | map(.Mounts[].Name) | map(select(.))) as $mounted
+    | ($used | map(.Id)) as $ids
+    | {spc: $spc, project: $project, at: $at, api: $engine.ApiVersion, engine: $engine.Version,
+       containers: $containers, container_inspects: $inspects,
+       images: [$images[] | select(.Id | IN($ids[]))], image_inspects: $used,
+       networks: [$networks[] | select(.Labels["com.docker.compose.project"] == $project or (.Name | IN("bridge", "host", "none")))],
+       volumes: [$volumes.Volumes[] | select(.Labels["com.docker.compose.project"]? == $project or (.Name | IN($mounted[])))]}' \
+    >"$OUT/$name.json"
+}
+
+# The records that a run reads; not the journals of earlier runs.
+keep_records() { # NAME PROJECT DIRECTORY
+  mkdir -p "$OUT/$1-records/$2"
+  cp "$3/.spc/$2/state.json" "$OUT/$1-records/$2/"
+  cp "$3/.spc/$2/key.json" "$OUT/$1-records/$2/" 2>/dev/null || true
+  cp "$3/.spc/options.json" "$OUT/$1-records/" 2>/dev/null || true
+}
+
+clean_up() {
+  [[ ! -d $ROOT/reference ]] || (cd $ROOT/reference && "$SPC" --yes run scripts/down.rhai --volumes) || true
+  [[ ! -d $ROOT/features ]] || (cd $ROOT/features && "$SPC" --yes run scripts/down.rhai) || true
+  rm -rf $ROOT
+}
+
+[[ ! -e $ROOT ]] || { say "$ROOT is there already: remove it"; exit 1; }
+trap clean_up EXIT
+rm -rf "$OUT"
+mkdir -p "$OUT" $ROOT/reference
+cp -r "$CHECKOUT/spc.toml" "$CHECKOUT/scripts" $ROOT/reference/
+mkdir $ROOT/reference/examples
+cp -r "$CHECKOUT/examples/spc" $ROOT/reference/examples/
+rm -rf $ROOT/reference/examples/spc/{.env,.spc,certificates}
+cp -r tools/upgrade/features $ROOT/
+
+say "the reference stack, development"
+cd $ROOT/reference
+"$SPC" --quiet run scripts/prepare.rhai
+# Nobody's secrets are recorded.
+sed -i -E 's/^(POSTGRES_PASSWORD|SECRET_KEY|DJANGO_SUPERUSER_PASSWORD)=.*/\1=\1-of-the-fixture/' examples/spc/.env
+"$SPC" --quiet run scripts/base_images.rhai
+"$SPC" --quiet run scripts/up.rhai --build
+record development spc
+keep_records development spc examples/spc
+"$SPC" --quiet run scripts/down.rhai
+
+say "the reference stack, production"
+"$SPC" --quiet run scripts/production.rhai
+record production spc
+keep_records production spc examples/spc
+
+say "features"
+cd $ROOT/features
+mkdir -p $ROOT/root/bin $ROOT/root/tmp
+cp /bin/busybox $ROOT/root/bin/busybox
+for program in sh sleep true test echo cat; do ln -s busybox "$ROOT/root/bin/$program"; done
+tar -C $ROOT/root -c . | docker import --change 'ENV PATH=/bin' --change 'LABEL org.example.base=1' - $IMAGE >/dev/null
+"$SPC" --quiet run scripts/up.rhai
+record features features
+keep_records features features .
+
+say "the descriptions"
+mkdir -p "$OUT/reference/scripts" "$OUT/reference/examples/spc"
+cp $ROOT/reference/scripts/stack.rhai "$OUT/reference/scripts/"
+cp $ROOT/reference/spc.toml "$OUT/reference/"
+grep -vE '^(#|$)' $ROOT/reference/examples/spc/.env >"$OUT/reference/examples/spc/env"
+cat >"$OUT/reference/scripts/up.rhai" <<'RUNBOOK'
+import "stack" as app;
+let o = args(app::options());
+let done = app::describe(o).up();
+print(`${done.changes} changes`);
+RUNBOOK
+cat >"$OUT/reference/scripts/down.rhai" <<'RUNBOOK'
+import "stack" as app;
+let o = args(app::options());
+app::describe(o).down(#{ volumes: true });
+RUNBOOK
+cp -r $ROOT/features "$OUT/features"
+rm -rf "$OUT/features/.spc"
+say "recorded $OUT"
