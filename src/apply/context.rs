@@ -6,6 +6,7 @@
 mod archive;
 mod bases;
 mod dockerfile;
+mod labels;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ pub async fn collect(host: &dyn Host, build: &Build) -> Result<BuildContext, Fai
     let ignore = read_ignore_file(host, folder, &dockerfile)?;
     // One that can't be read is the walk's to tell.
     let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
+    labels::refuse_reserved(&String::from_utf8_lossy(&text), build, &dockerfile.path)?;
     let mut notes = Vec::new();
     let found = walk(host, folder, &ignore, &mut notes)?;
     let read = read_all(host, folder, found).await?;

@@ -10,7 +10,8 @@ use super::Surroundings;
 use super::oneoff::OneOff;
 use crate::engine::ApiVersion;
 use crate::model::hash;
-use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, compose_label, label};
+use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, LOCK_IMAGE, compose_label, label};
+use crate::model::ownership::complete;
 use crate::model::secret::Secrets;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume};
@@ -113,7 +114,7 @@ fn labels(making: &ContainerMaking<'_>) -> HashMap<String, String> {
     if let Some(fingerprint) = making.fingerprint {
         labels.insert(label::SECRETS.to_owned(), fingerprint.to_owned());
     }
-    labels
+    complete(labels).into_iter().collect()
 }
 
 fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models::HostConfig {
@@ -303,7 +304,7 @@ fn object_labels(
 }
 
 /// The body of the lock's container.
-pub fn lock(project: &str, image: &str, run: &str) -> models::ContainerCreateBody {
+pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
     let labels = [
         // In the list of the project's containers too, so that a run sees it without asking; Compose's own lists want more labels.
         (compose_label::PROJECT, project),
@@ -313,10 +314,10 @@ pub fn lock(project: &str, image: &str, run: &str) -> models::ContainerCreateBod
         (label::RUN, run),
     ];
     models::ContainerCreateBody {
-        image: Some(image.to_owned()),
+        image: Some(LOCK_IMAGE.to_owned()),
         // Never run; but the engine wants one.
         cmd: Some(vec!["spc-lock".into()]),
-        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+        labels: Some(complete(labels.map(|(key, value)| (key.to_owned(), value.to_owned()))).into_iter().collect()),
         ..models::ContainerCreateBody::default()
     }
 }
@@ -324,6 +325,18 @@ pub fn lock(project: &str, image: &str, run: &str) -> models::ContainerCreateBod
 /// An endpoint on a network with some aliases.
 pub fn aliased(aliases: Option<Vec<String>>) -> models::EndpointSettings {
     models::EndpointSettings { aliases, ..models::EndpointSettings::default() }
+}
+
+/// What a one-off container of an image alone is labelled with.
+fn own_labels_of_image_run(around: &Surroundings, project: &str) -> [(String, String); 5] {
+    [
+        (compose_label::PROJECT, project),
+        (compose_label::WORKING_DIR, &around.directory.to_string_lossy()),
+        (label::PROJECT, project),
+        (label::FORMAT, LABEL_FORMAT),
+        (label::RUN, &around.run),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 /// The body of a one-off container: like its service's without ports, name and check, or of an image alone.
@@ -346,13 +359,7 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
             })
         }
         None => models::ContainerCreateBody {
-            labels: Some(HashMap::from([
-                (compose_label::PROJECT.to_owned(), one_off.project.to_owned()),
-                (compose_label::WORKING_DIR.to_owned(), around.directory.to_string_lossy().into_owned()),
-                (label::PROJECT.to_owned(), one_off.project.to_owned()),
-                (label::FORMAT.to_owned(), LABEL_FORMAT.to_owned()),
-                (label::RUN.to_owned(), around.run.clone()),
-            ])),
+            labels: Some(complete(own_labels_of_image_run(around, one_off.project)).into_iter().collect()),
             ..models::ContainerCreateBody::default()
         },
     };

@@ -279,8 +279,12 @@ impl<'a> Walk<'a> {
             let Some(back) = plan.rollbacks.get(&group).filter(|back| self.states[back.until] != State::Done) else { continue };
             let service = plan.steps.iter().find(|step| step.group == Some(group)).and_then(|step| step.service.clone());
             let name = service.clone().unwrap_or_default();
-            let due = |undo: &&Undo| undo.of.is_none_or(|step| self.begun.contains(&step));
-            let restarts = back.undo.iter().filter(due).any(|undo| matches!(undo.action, Action::StartContainer { .. }));
+            let begun = back.undo.iter().filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step))).collect();
+            let due = self.of_this_run(begun).await;
+            if due.is_empty() {
+                continue;
+            }
+            let restarts = due.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
             let (begun, done) = if restarts {
                 ("going back to the container before", "the container before serves again")
             } else {
@@ -289,7 +293,7 @@ impl<'a> Walk<'a> {
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
             let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
             let undo = async {
-                for undo in back.undo.iter().filter(due) {
+                for undo in due {
                     self.execution.perform(self.hub, &self.learnt, service.as_deref(), &undo.action, &|_| {}).await?;
                 }
                 Ok::<(), Failure>(())
@@ -307,6 +311,23 @@ impl<'a> Walk<'a> {
                 *failure = failure.clone().detail("after the failure", line);
             }
         }
+    }
+
+    /// Leaves out what would be done to somebody else's container: one that this run was to make, and could not, as the name was taken.
+    async fn of_this_run<'u>(&self, undo: Vec<&'u Undo>) -> Vec<&'u Undo> {
+        let mut due = Vec::new();
+        for undo in undo {
+            let is_ours = match &undo.action {
+                Action::StopContainer { container } | Action::RemoveContainer { container, .. } => {
+                    self.execution.is_of_this_run(&self.learnt, container).await
+                }
+                _ => true,
+            };
+            if is_ours {
+                due.push(undo);
+            }
+        }
+        due
     }
 
     fn outcome(&mut self) -> Result<(), Failure> {

@@ -12,7 +12,8 @@ use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::host::resolve::resolve;
 use crate::model::event::{Detail, Event, Standing};
-use crate::model::names::{LABEL_FORMAT, compose_label, label};
+use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
+use crate::model::ownership::SPC_LABELS;
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash, size};
 
@@ -129,13 +130,25 @@ async fn origin(
     Ok(origin)
 }
 
+/// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set: empty, as nothing has use for them yet.
+async fn overwritten(around: &Surroundings, context: &BuildContext) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels: BTreeMap<String, String> = SPC_LABELS.iter().map(|key| ((*key).to_owned(), String::new())).collect();
+    for base in context.bases.iter().flatten() {
+        let found = find_image(&*around.engine, base).await?;
+        let reserved = found.into_iter().flat_map(|found| found.labels.into_keys()).filter(|key| is_reserved_label(key));
+        labels.extend(reserved.map(|key| (key, String::new())));
+    }
+    Ok(labels)
+}
+
 /// The id of the image, if it was built from the very same, and has all its names.
 async fn as_built(around: &Surroundings, building: &Building<'_>, origin: &BTreeMap<String, String>) -> Result<Option<String>, Failure> {
     if !origin.contains_key(label::BASE) {
         return Ok(None);
     }
     let Some(found) = find_image(&*around.engine, building.image).await? else { return Ok(None) };
-    if origin.iter().any(|(label, value)| found.labels.get(label) != Some(value)) {
+    let has = |label: &str| found.labels.get(label).map_or("", String::as_str);
+    if origin.iter().any(|(label, value)| has(label) != value) {
         return Ok(None);
     }
     for tag in &building.build.tags {
@@ -164,7 +177,8 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         progress("unchanged since it was built".into());
         return Ok(id);
     }
-    let mut labels = build.labels.clone();
+    let mut labels = overwritten(around, &context).await?;
+    labels.extend(build.labels.clone());
     labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
     labels.extend(origin);
     if let Some((project, service)) = of {

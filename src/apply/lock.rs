@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::Surroundings;
 use super::create;
 use super::failures::of_engine;
+use super::name_holder::not_a_lock;
+use super::observe::find_container;
 use crate::engine::{Engine, EngineErrorKind};
 use crate::host::conductor::Background;
 use crate::model::event::Event;
-use crate::model::names::lock_container;
+use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
@@ -28,8 +30,6 @@ const BEAT: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(30);
 /// How often a waiter looks.
 const LOOK: Duration = Duration::from_secs(1);
-/// The image that lock containers are made from: one empty layer.
-const EMPTY_IMAGE: &str = "spc-empty:1";
 const HEARTBEAT_FILE: &str = "spc-lock.json";
 
 /// What the owner writes.
@@ -105,15 +105,16 @@ async fn wait_a_little(around: &Surroundings) -> Result<(), Failure> {
 }
 
 /// The id and holder of a project's lock, if it is taken.
+///
+/// # Errors
+/// Of kind `conflict` where something else has the lock's name.
 pub async fn holder(around: &Surroundings, project: &str) -> Result<Option<(String, Option<Holder>)>, Failure> {
     let engine = &around.engine;
-    let found = match engine.container_inspect(&lock_container(project)).await {
-        Ok(found) => found,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(of_engine(error, "look at the project's lock")),
-    };
-    let id = found.id.unwrap_or_default();
-    Ok(Some((id.clone(), read_holder(&**engine, &id).await)))
+    let Some(found) = find_container(&**engine, &lock_container(project)).await? else { return Ok(None) };
+    if found.labels.get(label::LOCK).map(String::as_str) != Some(project) {
+        return Err(not_a_lock(&found, project));
+    }
+    Ok(Some((found.id.clone(), read_holder(&**engine, &found.id).await)))
 }
 
 /// Removes a lock by its container's id; one that is gone is fine.
@@ -131,7 +132,7 @@ pub fn described(holder: Option<&Holder>) -> String {
 }
 
 async fn take(around: &Surroundings, project: &str) -> Result<Option<Lock>, Failure> {
-    let body = create::lock(project, EMPTY_IMAGE, &around.run);
+    let body = create::lock(project, &around.run);
     let created = match around.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
         Err(error) if error.is_conflict() => return Ok(None),
@@ -198,7 +199,7 @@ impl Lock {
 }
 
 async fn ensure_empty_image(around: &Surroundings) -> Result<(), Failure> {
-    match around.engine.image_inspect(EMPTY_IMAGE).await {
+    match around.engine.image_inspect(LOCK_IMAGE).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(of_engine(error, "take the project's lock")),
@@ -207,7 +208,7 @@ async fn ensure_empty_image(around: &Surroundings) -> Result<(), Failure> {
     let tar = futures::stream::once(async move { Ok(empty) }).boxed();
     around
         .engine
-        .image_import(EMPTY_IMAGE, &[], tar)
+        .image_import(LOCK_IMAGE, &[], tar)
         .await
         .map(drop)
         .map_err(|error| of_engine(error, "make the image of the project's lock"))

@@ -14,6 +14,7 @@ pub mod hub;
 pub mod images;
 pub mod lock;
 pub mod logs;
+mod name_holder;
 pub mod observe;
 pub mod oneoff;
 pub mod pace;

@@ -7,9 +7,10 @@ use bollard::models;
 use super::failures::of_engine;
 use super::hub::Signal;
 use super::records::State;
-use crate::engine::{Engine, Filters, label_filter};
+use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::model::Failure;
-use crate::model::names::{HOLDS_SECRETS, compose_label, label};
+pub use crate::model::names::is_anonymous_volume as is_anonymous;
+use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
 use crate::model::observed::{
     Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_depends_on, read_status, with_tag,
 };
@@ -24,10 +25,13 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
         engine.volume_list(&none),
         engine.image_list(&none),
     );
-    let containers = containers.map_err(|error| of_engine(error, "list the containers"))?;
+    let mut containers = containers.map_err(|error| of_engine(error, "list the containers"))?;
     let networks = networks.map_err(|error| of_engine(error, "list the networks"))?;
     let volumes = volumes.map_err(|error| of_engine(error, "list the volumes"))?;
     let images = images.map_err(|error| of_engine(error, "list the images"))?;
+    // Before its labels are read: an image may claim that its containers are of this project.
+    let kept = image_labels::keep_own(engine, &mut containers, &images).await;
+    kept.map_err(|error| of_engine(error, "tell a container's labels from its image's"))?;
     let mut observed = Observed {
         network_ids: networks.iter().filter_map(|network| network.id.clone()).collect(),
         networks: networks
@@ -42,7 +46,7 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
-        locked: containers.iter().any(|it| labels_of(it).get(label::LOCK) == Some(&project)),
+        locked: containers.iter().any(|it| is_lock(it, project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
         images: images.iter().flat_map(image_names).collect(),
         containers: containers.iter().filter_map(|it| container(it, project)).collect(),
@@ -90,6 +94,11 @@ fn is_one_off(labels: &BTreeMap<&str, &str>) -> bool {
     labels.get(compose_label::ONEOFF).is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
 }
 
+/// Whether it is the lock of the project.
+fn is_lock(summary: &models::ContainerSummary, project: &str) -> bool {
+    labels_of(summary).get(label::LOCK) == Some(&project) && name_of(summary).is_some_and(|name| name == lock_container(project))
+}
+
 fn name_of(summary: &models::ContainerSummary) -> Option<String> {
     Some(summary.names.iter().flatten().next()?.trim_start_matches('/').to_owned())
 }
@@ -103,7 +112,8 @@ fn one_off(summary: &models::ContainerSummary, project: &str) -> Option<OneOff> 
 fn container(summary: &models::ContainerSummary, project: &str) -> Option<Container> {
     let labels = labels_of(summary);
     let text = |key: &str| labels.get(key).map(|&value| value.to_owned());
-    if labels.contains_key(label::LOCK) || is_one_off(&labels) {
+    let is_of_project = labels.get(compose_label::PROJECT) == Some(&project);
+    if !is_of_project || labels.contains_key(label::LOCK) || is_one_off(&labels) {
         return None;
     }
     let status = summary.status.clone().unwrap_or_default();
@@ -348,11 +358,6 @@ pub async fn image_volumes(engine: &dyn Engine, image: &str) -> Result<BTreeSet<
     }
 }
 
-/// Whether a volume's name is one the engine made up: 64 hexadecimal digits.
-pub fn is_anonymous(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 /// The names that a project's description gives to networks and volumes.
 pub fn wanted_names(project: &crate::model::spec::Project) -> BTreeSet<String> {
     project
@@ -383,6 +388,11 @@ pub struct Found {
     pub json: serde_json::Value,
 }
 
+/// A create or build sets the labels that it has no use for, too: empty.
+fn is_set(key: &str, value: &str) -> bool {
+    !(is_reserved_label(key) && value.is_empty())
+}
+
 impl Found {
     fn of<T: serde::Serialize>(
         model: &T,
@@ -394,16 +404,23 @@ impl Found {
         Self {
             id: id.cloned().unwrap_or_else(|| name.clone()),
             name,
-            labels: labels.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            labels: labels
+                .into_iter()
+                .flatten()
+                .filter(|(key, value)| is_set(key, value))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             json: serde_json::to_value(model).unwrap_or_default(),
         }
     }
 }
 
-/// The container called so, if it is there.
+/// The container called so, if it is there; with the labels that it was created with, not those of its image.
 pub async fn find_container(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
-    let found = there(engine.container_inspect(name).await, "container", name)?;
-    Ok(found.map(|it| Found::of(&it, it.id.as_ref(), it.name.as_ref(), it.config.as_ref().and_then(|config| config.labels.as_ref()))))
+    let Some(found) = there(engine.container_inspect(name).await, "container", name)? else { return Ok(None) };
+    let labels = image_labels::of_inspected(engine, &found).await;
+    let labels = labels.map_err(|error| of_engine(error, &format!("tell the labels of the container \"{name}\" from its image's")))?;
+    Ok(Some(Found { labels, ..Found::of(&found, found.id.as_ref(), found.name.as_ref(), None) }))
 }
 
 /// The volume called so, if it is there.

@@ -9,11 +9,11 @@ use super::execute::Execution;
 use super::failures::{cause_of, not_executable, of_engine, taken_port};
 use super::hub::Hub;
 use super::images::{self, Building};
-use super::observe::{image_volumes, inspect, is_anonymous, publisher};
+use super::observe::{find_container, image_volumes, inspect, is_anonymous, publisher};
 use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
-use super::{Told, secrets};
+use super::{Told, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::names::label;
@@ -187,6 +187,19 @@ impl Execution<'_> {
         }
     }
 
+    /// Whether a container was there before, or made by this run: not one that somebody else gave its name. Where the engine did not
+    /// answer a create call, it may have made the container all the same: then its labels tell.
+    pub(super) async fn is_of_this_run(&self, learnt: &Learnt, container: &ContainerRef) -> bool {
+        if container.id.is_some() || learnt.with(|known| known.containers.contains_key(&container.name)) {
+            return true;
+        }
+        match find_container(&*self.around.engine, &container.name).await {
+            Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.around.run),
+            // What is not there is nobody's; what can't be asked about now is the removal's to tell.
+            Ok(None) | Err(_) => true,
+        }
+    }
+
     fn project(&self) -> Result<&Project, Failure> {
         self.project.ok_or_else(|| Failure::usage("This needs the stack's description"))
     }
@@ -207,6 +220,9 @@ impl Execution<'_> {
     ) -> Result<String, Failure> {
         let around = self.around;
         let (project, service) = self.described(service.unwrap_or_default())?;
+        if let Some(old) = replaces {
+            name_holder::check_final_name(&*around.engine, name, old, &service.name).await?;
+        }
         let inherited = match replaces {
             Some(old) => self.inherited_volumes(service, &learnt.id(old)).await?,
             None => BTreeMap::new(),
@@ -232,20 +248,17 @@ impl Execution<'_> {
             directory: &around.directory.to_string_lossy(),
             run: &around.run,
         });
-        let created = around.engine.container_create(name, None, body).await.map_err(|error| {
-            if error.is_conflict() {
-                return Failure::new(Kind::Conflict, format!("A container \"{name}\" that spc did not make is on this engine"))
-                    .hint(format!("remove it with `docker rm {name}`, or choose another --project"))
-                    .field("service", service.name.clone());
-            }
-            if error.is_not_found() {
-                return Failure::new(
+        let created = match around.engine.container_create(name, None, body).await {
+            Ok(created) => created,
+            Err(error) if error.is_conflict() => return Err(name_holder::conflict(&*around.engine, name, &service.name).await),
+            Err(error) if error.is_not_found() => {
+                return Err(Failure::new(
                     Kind::Image,
                     format!("The image \"{}\" of the service \"{}\" is not on the engine", service.image, service.name),
-                );
+                ));
             }
-            of_engine(error, &format!("create the container \"{name}\"")).field("service", service.name.clone())
-        })?;
+            Err(error) => return Err(of_engine(error, &format!("create the container \"{name}\"")).field("service", service.name.clone())),
+        };
         for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
             around.log(Level::Warning, format!("{name}: {warning}"));
         }

@@ -7,6 +7,7 @@
 
 pub mod docker;
 mod guard;
+pub mod image_labels;
 pub mod methods;
 pub mod planned;
 pub mod sim;

@@ -15,13 +15,10 @@ use super::sim::{SimEngine, Snapshot};
 use super::{BuildEvent, Engine, Result};
 use crate::host::Conductor;
 use crate::host::sim::conductor::SimConductor;
-use crate::model::names::LOCK_SUFFIX;
+use crate::model::names::{compose_label, locked_project};
 
 /// How a command that nobody runs is taken to end.
 pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
-
-/// The empty image that locks are made from is spc's own affair.
-const OWN_IMAGE: &str = "spc-empty:1";
 
 /// Is told what would be done, by the task on this thread.
 pub trait Effects: Send + Sync {
@@ -163,6 +160,11 @@ impl PlannedEngine {
         name.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &format!("container {name}")))
     }
 
+    /// Whether it is there for one command.
+    fn is_one_off(&self, container: &str) -> bool {
+        self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
     fn name_of(&self, container: &str) -> String {
         self.sim.who_is(container).map_or_else(|| container.to_owned(), |(_, name)| name)
     }
@@ -190,5 +192,5 @@ impl PlannedEngine {
 }
 
 fn is_lock(container: &str) -> bool {
-    container.ends_with(LOCK_SUFFIX)
+    locked_project(container).is_some()
 }

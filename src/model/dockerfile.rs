@@ -1,5 +1,9 @@
 //! The text of a Dockerfile, cut into instructions as the builder cuts it.
 
+mod labels;
+
+pub use labels::{ReservedLabel, reserved_label};
+
 /// One instruction as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

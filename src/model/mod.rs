@@ -2,6 +2,7 @@
 //!
 //! - [`spec`]: the Compose-shaped description, read and typed
 //! - [`names`]: project names, object names, labels
+//! - [`ownership`]: whose a container is, whatever its image's labels say
 //! - [`hash`]: when two descriptions are the same
 //! - [`graph`]: which service waits for which
 //! - [`observed`]: what the engine has of a project
@@ -19,6 +20,7 @@ pub mod help;
 pub mod lines;
 pub mod names;
 pub mod observed;
+pub mod ownership;
 pub mod plan;
 pub mod position;
 pub mod preview;

@@ -49,8 +49,8 @@ pub mod label {
     pub const PROFILES: &str = "dev.spc.profiles";
 }
 
-/// Version of the labels' format.
-pub const LABEL_FORMAT: &str = "1";
+/// Version of the labels' format. Since 2, a create call sets all of them, empty where it has no use: see `model::ownership`.
+pub const LABEL_FORMAT: &str = "2";
 
 /// Value of [`label::HOLDS`]: the secrets of one read-only container.
 pub const HOLDS_SECRETS: &str = "secrets";
@@ -91,9 +91,24 @@ pub fn object(project: &str, name: &str) -> String {
     format!("{project}_{name}")
 }
 
+/// Whether a volume's name is one that the engine made up, for an anonymous volume: 64 hexadecimal digits.
+pub fn is_anonymous_volume(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The image of a service that is built and names none.
 pub fn built_image(project: &str, service: &str) -> String {
     format!("{project}-{service}")
+}
+
+/// The image that locks' containers are made from: one empty layer. Every project's locks share it.
+pub const LOCK_IMAGE: &str = "spc-empty:1";
+
+/// Whether an image of this name would be taken for [`LOCK_IMAGE`], or for one of another version of spc.
+pub fn is_reserved_image(name: &str) -> bool {
+    let name = name.strip_prefix("docker.io/").or_else(|| name.strip_prefix("index.docker.io/")).unwrap_or(name);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    name.split([':', '@']).next() == Some("spc-empty")
 }
 
 /// How the names of locks' containers end.
@@ -123,6 +138,16 @@ mod tests {
         assert_eq!(normalise_project("My Shop (2)"), "myshop2");
         assert_eq!(normalise_project("_spc-1"), "spc-1");
         assert_eq!(normalise_project("통계"), "");
+    }
+
+    #[test]
+    fn the_locks_image_is_known_by_all_its_names() {
+        for name in ["spc-empty", LOCK_IMAGE, "spc-empty:2", "docker.io/library/spc-empty:1", "library/spc-empty", "spc-empty@sha256:0a"] {
+            assert!(is_reserved_image(name), "{name}");
+        }
+        for name in ["local/spc-empty:1", "spc-empty-1", "registry:5000/spc-empty", "spc"] {
+            assert!(!is_reserved_image(name), "{name}");
+        }
     }
 
     #[test]

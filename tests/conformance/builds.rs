@@ -77,3 +77,17 @@ pub async fn a_name_is_the_image_s_that_was_built_last(case: &Case<'_>) {
     let first = case.engine.image_inspect(&ids[0]).await.unwrap();
     assert_eq!(first.repo_tags.unwrap_or_default(), Vec::<String>::new(), "the first is there, without a name");
 }
+
+pub async fn the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base(case: &Case<'_>) {
+    let base = format!("FROM {}\nLABEL of=base kept=base\nONBUILD LABEL by=trigger\n", case.fixture.image);
+    let tags = |tag: &str| vec![case.image_name(tag)];
+    built(case, BuildRequest { tags: tags("base"), ..request(case, &base) }).await.unwrap();
+    let dockerfile = format!("FROM {}\nARG KEY=expanded\nLABEL set=dockerfile ${{KEY}}=dockerfile\n", case.image_name("base"));
+    let given = ["of", "by", "set", "expanded"];
+    let mut labels: std::collections::BTreeMap<_, _> = case.labels().into_iter().collect();
+    labels.extend(given.map(|key| (key.to_owned(), String::new())));
+    built(case, BuildRequest { tags: tags("one"), labels, ..request(case, &dockerfile) }).await.unwrap();
+    let found = case.engine.image_inspect(&case.image_name("one")).await.unwrap().config.unwrap().labels.unwrap();
+    assert_eq!(given.map(|key| found[key].as_str()), [""; 4]);
+    assert_eq!(found["kept"], "base");
+}

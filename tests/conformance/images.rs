@@ -79,3 +79,27 @@ pub async fn an_unreachable_registry_is_told_by_pull_push_and_digest(case: &Case
 async fn finished(events: Result<BoxStream<'static, Result<TransferEvent, EngineError>>, EngineError>) -> Result<(), EngineError> {
     events?.try_collect::<Vec<_>>().await.map(drop)
 }
+
+pub async fn a_container_has_its_images_labels_but_for_those_it_was_given(case: &Case<'_>) {
+    imported(case, "one", &["LABEL kept=image given=image emptied=image", "LABEL dev.spc.lock=image"]).await;
+    let mut body = case.body(SERVE);
+    body.image = Some(case.image_name("one"));
+    let own = [("given", "container"), ("emptied", ""), ("more", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    body.labels.get_or_insert_default().extend(own);
+    let name = case.created("one", body).await;
+    let expected = [("kept", "image"), ("given", "container"), ("emptied", ""), ("more", ""), ("dev.spc.lock", "image")];
+    let mut expected: std::collections::HashMap<_, _> =
+        expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    expected.extend(case.labels());
+    let inspected = case.engine.container_inspect(&name).await.unwrap();
+    assert_eq!(inspected.config.unwrap().labels.unwrap(), expected);
+    let listed = case.engine.container_list(true, &case.filter()).await.unwrap().remove(0);
+    assert_eq!(listed.labels.unwrap(), expected);
+    // The list of images tells which of them are the image's, under the id that the container has.
+    let images = case.engine.image_list(&case.filter()).await.unwrap();
+    assert_eq!(Some(&images[0].id), listed.image_id.as_ref());
+    assert_eq!(inspected.image, listed.image_id);
+    assert_eq!((images[0].labels["kept"].as_str(), images[0].labels["emptied"].as_str()), ("image", "image"));
+    let filter = spc::engine::label_filter("emptied", "image");
+    assert!(case.engine.container_list(true, &filter).await.unwrap().is_empty(), "the filter goes by the container's own");
+}

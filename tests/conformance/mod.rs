@@ -72,6 +72,7 @@ macro_rules! for_each_case {
             ],
             images: [
                 an_import_has_the_changes_asked_for,
+                a_container_has_its_images_labels_but_for_those_it_was_given,
                 a_tag_is_another_name_of_the_same_image,
                 an_image_in_use_is_removed_only_by_force,
                 an_unknown_image_is_not_found,
@@ -82,6 +83,7 @@ macro_rules! for_each_case {
                 the_same_build_gives_the_same_image,
                 a_build_without_its_dockerfile_or_target_fails,
                 a_name_is_the_image_s_that_was_built_last,
+                the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base,
             ],
             networks: [
                 a_network_is_created_found_and_removed,

@@ -12,6 +12,7 @@ mod descriptions;
 mod docker;
 mod drift;
 mod failures;
+mod forged;
 mod handles;
 mod images;
 mod interrupted;

@@ -277,6 +277,9 @@ fn of_shop(request: &str) -> Answer {
                "Labels":{"com.docker.compose.project":"shop","com.docker.compose.service":"db","com.docker.compose.container-number":"1","dev.spc.project":"shop"}}]"#
         }
         _ if request.starts_with("GET /volumes") => r#"{"Volumes":[],"Warnings":[]}"#,
+        _ if request.starts_with("GET /images/json") => {
+            r#"[{"Id":"sha256:1","ParentId":"","RepoTags":["x:latest"],"RepoDigests":[],"Created":0,"Size":0,"SharedSize":-1,"Labels":null,"Containers":-1}]"#
+        }
         _ if request.starts_with("GET /_ping") => "OK",
         _ => "[]",
     };

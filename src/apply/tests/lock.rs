@@ -246,7 +246,7 @@ fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
         let machine = left_locked();
         let (id, _) = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
         machine.run(lock::remove(&machine.engine, &id)).unwrap();
-        let body = crate::apply::create::lock(PROJECT, "spc-empty:1", "another");
+        let body = crate::apply::create::lock(PROJECT, "another");
         let created = machine.run(machine.engine.container_create(&lock_container(PROJECT), None, body)).unwrap();
         if let Some(content) = content {
             let mut archive = tar::Builder::new(Vec::new());

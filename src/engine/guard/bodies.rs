@@ -59,6 +59,7 @@ impl Guard {
     /// A container's create call as the policy allows it: what is returned is what was checked, and is what is sent.
     pub(super) async fn checked_container(&self, name: &str, mut body: models::ContainerCreateBody) -> Result<models::ContainerCreateBody> {
         let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
+        super::names::may_create(name, body.image.as_deref().unwrap_or_default(), &labels)?;
         let mut host = body.host_config.take().unwrap_or_default();
         self.host_settings(&host)?;
         let volumes = self.mounts(&mut host)?;

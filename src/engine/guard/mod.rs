@@ -3,9 +3,11 @@
 //! This is the last look, below everything that a script can reach: what a description asked for was checked where it stands, so that
 //! the refusal has a line and a column; what gets past that, or comes another way, ends here and is not sent.
 //!
-//! The names of images are everybody's, as on any engine: what is built, pulled or tagged is not asked whose it was before.
+//! The names of images are everybody's, as on any engine: what is built, pulled or tagged is not asked whose it was before. Names that
+//! only spc gives, of containers and of the locks' image, are refused in [`names`].
 
 mod bodies;
+mod names;
 mod owners;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use super::{
 };
 use crate::host::Host;
 use crate::host::resolve::resolve;
+use crate::model::names::is_reserved_image;
 use crate::policy::{Policy, Refusal};
 
 /// An engine behind a policy.
@@ -127,6 +130,7 @@ impl Engine for Guard {
 
     async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
         let container = self.container("rename the container", container).await?;
+        names::may_rename(&container, name)?;
         self.engine.container_rename(&container, name).await
     }
 
@@ -177,7 +181,9 @@ impl Engine for Guard {
     }
 
     async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>> {
-        self.engine.image_list(filters).await
+        let listed = self.engine.image_list(filters).await?;
+        self.owners.saw_images(filters, &listed);
+        Ok(listed)
     }
 
     async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
@@ -194,6 +200,7 @@ impl Engine for Guard {
         platform: Option<&str>,
         auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+        names::may_name_image("pull the image", image)?;
         self.engine.image_pull(image, platform, auth).await
     }
 
@@ -204,19 +211,24 @@ impl Engine for Guard {
 
     async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
         self.policy.namespace("build with network", request.network.as_deref().unwrap_or_default())?;
+        request.tags.iter().try_for_each(|tag| names::may_name_image("build the image", tag))?;
         self.labels_are_own("build the image", request.tags.first().map_or("", String::as_str), &request.labels).await?;
         self.engine.image_build(request).await
     }
 
     async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+        names::may_label_image(tag, changes)?;
+        let tar = if is_reserved_image(tag) { names::only_the_locks_image(tag, changes, tar).await? } else { tar };
         self.engine.image_import(tag, changes, tar).await
     }
 
     async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
+        names::may_name_image("tag an image as", tag)?;
         self.engine.image_tag(image, tag).await
     }
 
     async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
+        names::may_name_image("remove the image", image)?;
         self.may("remove the image", Kind::Image, image).await?;
         self.engine.image_remove(image, force).await
     }

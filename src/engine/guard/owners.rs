@@ -7,9 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use bollard::models;
 
 use super::{Filters, Guard, Result};
+use crate::engine::image_labels::{ImageLabels, ask, sorted};
 use crate::engine::label_filter;
 use crate::host::resolve::resolve;
 use crate::model::names::{compose_label, label};
+use crate::model::ownership::Labels;
 use crate::policy::{Made, Resolution};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +41,8 @@ impl Origin {
 
     fn of<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         let mut origin = Self::default();
-        for (key, value) in labels {
+        // A create call sets the labels that it has no use for, too: empty.
+        for (key, value) in labels.into_iter().filter(|(_, value)| !value.is_empty()) {
             match key.as_str() {
                 label::PROJECT => {
                     origin.by_spc = true;
@@ -60,13 +63,30 @@ impl Origin {
     }
 }
 
+/// A container as a list shows it: its labels may be its image's.
+struct Listed {
+    name: String,
+    labels: Labels,
+    image: String,
+}
+
+impl Listed {
+    fn names_project(&self, project: &str) -> bool {
+        [label::PROJECT, compose_label::PROJECT].iter().any(|key| self.labels.get(*key).is_some_and(|named| named == project))
+    }
+}
+
 #[derive(Default)]
 struct Known {
     /// Containers by id, volumes by name, networks by id: what these name never has other labels.
     objects: BTreeMap<(Kind, String), Origin>,
-    /// Lists that passed whole: of all volumes, of all networks, of all containers of a project.
+    /// Containers by id that were listed and not asked about yet.
+    listed: BTreeMap<String, Listed>,
+    image_labels: ImageLabels,
+    /// Lists that passed whole: of all volumes, of all networks, of all images, of all containers of a project.
     volumes: bool,
     networks: bool,
+    images: bool,
     containers_of: BTreeSet<String>,
     /// Projects that are the script's own.
     own: BTreeSet<String>,
@@ -89,7 +109,12 @@ impl Owners {
 
     pub(super) fn saw_containers(&self, all: bool, filters: &Filters, listed: &[models::ContainerSummary]) {
         for container in listed {
-            self.saw(Kind::Container, container.id.as_deref().unwrap_or_default(), container.labels.iter().flatten());
+            let seen = Listed {
+                name: container.names.iter().flatten().next().cloned().unwrap_or_default(),
+                labels: sorted(container.labels.as_ref()),
+                image: container.image_id.clone().unwrap_or_default(),
+            };
+            self.with(|known| known.listed.insert(container.id.clone().unwrap_or_default(), seen));
         }
         let of = filters.get("label").map(Vec::as_slice).unwrap_or_default();
         if let (true, [only]) = (all && filters.len() == 1, of)
@@ -97,6 +122,34 @@ impl Owners {
         {
             self.with(|known| known.containers_of.insert(project.to_owned()));
         }
+    }
+
+    pub(super) fn saw_images(&self, filters: &Filters, listed: &[models::ImageSummary]) {
+        self.with(|known| {
+            known.image_labels.add_list(listed);
+            known.images |= filters.is_empty();
+        });
+    }
+
+    /// Images that have to be asked about before it is known whose the listed containers are for which `asked` holds.
+    fn open_images(&self, asked: impl Fn(&str, &Listed) -> bool) -> BTreeSet<String> {
+        let is_open = |known: &Known, listed: &Listed| !known.image_labels.knows(&listed.labels, &listed.image);
+        self.with(|known| {
+            let open = known.listed.iter().filter(|(id, listed)| asked(id, listed) && is_open(known, listed));
+            open.map(|(_, listed)| listed.image.clone()).collect()
+        })
+    }
+
+    /// The listed containers are known, for which `asked` holds.
+    fn settle(&self, asked: impl Fn(&str, &Listed) -> bool) {
+        self.with(|known| {
+            let settled: Vec<String> = known.listed.iter().filter(|(id, listed)| asked(id, listed)).map(|(id, _)| id.clone()).collect();
+            for id in settled {
+                let Some(listed) = known.listed.remove(&id) else { continue };
+                let origin = Origin::of(&known.image_labels.set_at_create(&listed.name, &listed.labels, &listed.image));
+                known.objects.insert((Kind::Container, id), origin);
+            }
+        });
     }
 
     pub(super) fn saw_networks(&self, filters: &Filters, listed: &[models::Network]) {
@@ -169,6 +222,7 @@ impl Guard {
         let mut there: Vec<Made> = origin.filter(|origin| !known || origin.from.is_some()).map(Origin::made).into_iter().collect();
         if !known {
             self.list_all_of(project).await?;
+            self.settle(|_, listed| listed.names_project(project)).await?;
             let of_project = |origin: &&Origin| origin.projects.contains(project);
             there.extend(self.owners.with(|known| known.objects.values().filter(of_project).map(Origin::made).collect::<Vec<_>>()));
         }
@@ -194,6 +248,23 @@ impl Guard {
         Ok(())
     }
 
+    /// Tells the labels of listed containers from those of their images, for the containers that `asked` holds for. The images are listed
+    /// for several, as the list has their labels; what is not in the list is inspected.
+    async fn settle(&self, asked: impl Fn(&str, &Listed) -> bool + Sync) -> Result<()> {
+        use crate::engine::Engine;
+        let mut open = self.owners.open_images(&asked);
+        if open.len() > 1 && !self.owners.with(|known| known.images) {
+            self.image_list(&Filters::new()).await?;
+            open = self.owners.open_images(&asked);
+        }
+        for image in open {
+            let labels = ask(&*self.engine, &image).await?;
+            self.owners.with(|known| known.image_labels.add(&image, labels));
+        }
+        self.owners.settle(asked);
+        Ok(())
+    }
+
     /// From the list where the name tells it: an inspect also tells every container that is on the network.
     async fn listed_network(&self, network: &str) -> Result<(String, Origin)> {
         let named = self.engine.network_list(&Filters::from([("name".to_owned(), vec![network.to_owned()])])).await?;
@@ -207,12 +278,22 @@ impl Guard {
 
     async fn inspected_container(&self, container: &str) -> Result<(String, Origin)> {
         let found = self.engine.container_inspect(container).await?;
-        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let labels = sorted(found.config.as_ref().and_then(|config| config.labels.as_ref()));
+        let image = found.image.unwrap_or_default();
+        if !self.owners.with(|known| known.image_labels.knows(&labels, &image)) {
+            let of_image = ask(&*self.engine, &image).await?;
+            self.owners.with(|known| known.image_labels.add(&image, of_image));
+        }
+        let name = found.name.unwrap_or_default();
+        let labels = self.owners.with(|known| known.image_labels.set_at_create(&name, &labels, &image));
         Ok((found.id.unwrap_or_else(|| container.to_owned()), Origin::of(&labels)))
     }
 
     /// The object's id and where it is from; inside, the engine's answer where it does not know it.
     async fn origin(&self, kind: Kind, object: &str) -> Result<Result<(String, Origin)>> {
+        if kind == Kind::Container {
+            self.settle(|id, _| id == object).await?;
+        }
         if let Some(origin) = self.owners.with(|known| known.objects.get(&(kind, object.to_owned())).cloned()) {
             return Ok(Ok((object.to_owned(), origin)));
         }

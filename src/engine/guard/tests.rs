@@ -1,5 +1,7 @@
 //! Past every check of a description: the calls themselves, on a simulated engine that remembers whether one came.
 
+mod ownership;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +14,7 @@ use bollard::models::{
 };
 
 use super::*;
-use crate::engine::sim::{ImageSpec, SimEngine};
+use crate::engine::sim::{ImageSpec, SimEngine, SimEngineBuilder};
 use crate::engine::tap::Tap;
 use crate::host::Conductor;
 use crate::host::sim::SimHost;
@@ -29,8 +31,12 @@ struct Bed {
 }
 
 fn bed(toml: &str) -> Bed {
+    bed_with(toml, |builder| builder)
+}
+
+fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Bed {
     let conductor = SimConductor::new(1);
-    let engine = SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"])).build();
+    let engine = setup(SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"]))).build();
     let host = SimHost::new(conductor.clone()).with_folder("/project/data").with_symlink("/project/in", "data");
     let bytes = std::ffi::OsStr::from_bytes(b"/project/\xff");
     let host = host.with_folder(bytes).with_symlink("/project/bytes", bytes);
@@ -332,7 +338,7 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
         guard.container_rename(name, "own-web-2").await.unwrap();
         guard.container_remove("own-web-2", true, true).await.unwrap();
     });
-    let looks = ["container_inspect", "network_list", "network_inspect", "container_list", "volume_list"];
+    let looks = ["container_inspect", "image_inspect", "network_list", "network_inspect", "container_list", "volume_list"];
     let acts: Vec<_> = sent.lock().unwrap().iter().filter(|(method, _)| !looks.contains(method)).cloned().collect();
     assert_eq!(acts.len(), 15, "{acts:?}");
     // Of a disconnect the container counts.
@@ -492,6 +498,7 @@ fn nothing_is_asked_that_a_list_told_already() {
         bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own")).await.unwrap();
         bed.guard.network_list(&Filters::new()).await.unwrap();
         bed.guard.volume_list(&Filters::new()).await.unwrap();
+        bed.guard.image_list(&Filters::new()).await.unwrap();
     });
     let before = bed.engine.calls().len();
     bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap();

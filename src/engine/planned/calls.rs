@@ -7,13 +7,13 @@ use bollard::models;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
-use super::{OWN_IMAGE, PlannedEngine, SILENT_SUCCESS, is_lock};
+use super::{PlannedEngine, SILENT_SUCCESS, is_lock};
 use crate::engine::sim::bases;
 use crate::engine::{
     ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
     LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
 };
-use crate::model::names::compose_label;
+use crate::model::names::LOCK_IMAGE;
 
 fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Result<T>> {
     stream::iter(items).boxed()
@@ -93,7 +93,7 @@ impl Engine for PlannedEngine {
 
     async fn container_start(&self, container: &str) -> Result<bool> {
         let name = self.touch(container)?;
-        let is_one_off = self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        let is_one_off = self.is_one_off(container);
         if is_one_off {
             self.sim.expect_end(&self.name_of(container));
         }
@@ -155,7 +155,7 @@ impl Engine for PlannedEngine {
 
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
         let Some(id) = self.as_found(container) else {
-            let is_one_off = self.sim.label(container, compose_label::ONEOFF).is_some();
+            let is_one_off = self.is_one_off(container);
             if !is_one_off {
                 self.effects.assume(&format!("the log of the container {}", self.name_of(container)), "it is empty");
             }
@@ -301,7 +301,8 @@ impl Engine for PlannedEngine {
     }
 
     async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
-        if tag == OWN_IMAGE {
+        // The image that locks are made from is spc's own affair.
+        if tag == LOCK_IMAGE {
             return self.sim.image_import(tag, changes, tar).await;
         }
         let step = self.effects.effect("import", &format!("image {tag}"));

@@ -4,7 +4,7 @@
 //! before it is done. What other handles do is somebody else's doing; but what then is on the engine is looked at whoever
 //! did it, after every event of a container.
 //!
-//! - What does not carry spc's label is not changed.
+//! - What spc did not label is not changed; a label that a container has of its image is nobody's.
 //! - No two running containers write to one volume, unless it is marked as shared; nor a container and its replacement to
 //!   one folder of the machine.
 //! - No secret's value is in a call, but for what delivers it; nor in an event.
@@ -22,6 +22,7 @@ use super::mounts::Source;
 use super::state::State;
 use crate::engine::tap::Asked;
 use crate::model::names::{compose_label, label, lock_container};
+use crate::model::ownership::{Labels, set_at_create};
 use crate::model::secret::Secrets;
 
 /// Something that never may be, and was.
@@ -76,6 +77,17 @@ fn is_ours(labels: &BTreeMap<String, String>) -> bool {
 }
 
 impl State {
+    /// The labels that a container was created with.
+    fn own_labels(&self, container: &Container) -> Labels {
+        let image = self.objects.images.get(&container.image_id);
+        let of_image = image.map(|image| image.config.labels.iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect());
+        set_at_create(&container.name, &container.labels, of_image.as_ref())
+    }
+
+    fn is_of_spc(&self, container: &Container) -> bool {
+        is_ours(&self.own_labels(container))
+    }
+
     fn violated(&mut self, what: String) {
         let now = self.now;
         self.watch.report(now, what);
@@ -98,7 +110,7 @@ impl State {
     /// What the call would change that does not carry spc's label.
     fn stranger(&self, asked: &Asked<'_>) -> Option<String> {
         let container = |name: &str| {
-            let found = self.objects.find_container(name).ok().filter(|container| !is_ours(&container.labels))?;
+            let found = self.objects.find_container(name).ok().filter(|container| !self.is_of_spc(container))?;
             Some(format!("the container \"{}\"", found.name))
         };
         match asked.method {
@@ -112,12 +124,12 @@ impl State {
             "volume_remove" => {
                 let volume = self.objects.volumes.get(asked.target).filter(|volume| !is_ours(&volume.labels))?;
                 let mut used = self.objects.containers.values().filter(|container| uses(container, &volume.name));
-                let left = super::ids::is_id(&volume.name) && used.all(|container| is_ours(&container.labels));
+                let left = super::ids::is_id(&volume.name) && used.all(|container| self.is_of_spc(container));
                 (!left).then(|| format!("the volume \"{}\"", volume.name))
             }
             "image_remove" => {
                 let image = self.objects.find_image(asked.target).ok()?;
-                let user = self.objects.containers.values().find(|user| user.image_id == image.id && !is_ours(&user.labels))?;
+                let user = self.objects.containers.values().find(|user| user.image_id == image.id && !self.is_of_spc(user))?;
                 Some(format!("the image of the container \"{}\"", user.name))
             }
             _ => None,
@@ -170,7 +182,8 @@ impl State {
             }
             // Services may share a folder; a container and its replacement are the same one twice.
             Source::Bind(path) => {
-                let own = |key: &str| container.labels.get(key).filter(|_| is_ours(&container.labels));
+                let labels = self.own_labels(container);
+                let own = |key: &str| labels.get(key).filter(|_| is_ours(&labels));
                 let number = own(compose_label::CONTAINER_NUMBER)?;
                 let one_off = own(compose_label::ONEOFF).is_some_and(|value| value == "True");
                 let which = [own(label::PROJECT)?, own(compose_label::SERVICE)?, number].map(String::as_str).join(" ");
@@ -207,13 +220,18 @@ impl State {
 
     /// A lock that the next run could not find, or that runs.
     fn lost_lock(&self) -> Option<String> {
-        let (lock, project) =
-            self.objects.containers.values().find_map(|container| Some((container, container.labels.get(label::LOCK)?)))?;
+        let (lock, labels) = self
+            .objects
+            .containers
+            .values()
+            .map(|container| (container, self.own_labels(container)))
+            .find(|(_, labels)| labels.contains_key(label::LOCK))?;
+        let project = labels.get(label::LOCK)?;
         if lock.name != lock_container(project) {
             return Some(format!("the lock of \"{project}\" is called \"{}\"", lock.name));
         }
-        if lock.labels.get(label::PROJECT) != Some(project) || !lock.labels.contains_key(label::FORMAT) {
-            return Some(format!("the lock of \"{project}\" lacks spc's labels: {:?}", lock.labels));
+        if labels.get(label::PROJECT) != Some(project) || !labels.contains_key(label::FORMAT) {
+            return Some(format!("the lock of \"{project}\" lacks spc's labels: {labels:?}"));
         }
         (lock.phase != Phase::Created).then(|| format!("the lock of \"{project}\" was started"))
     }

@@ -10,6 +10,7 @@ use super::is_false;
 use super::mount::host_path;
 use super::reader::Field;
 use crate::model::Failure;
+use crate::model::names::is_reserved_image;
 
 /// A `build:` map, or the string form (the context alone).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -55,7 +56,12 @@ impl Build {
             no_cache: map.read("no_cache", Field::bool)?.unwrap_or(false),
             pull: map.read("pull", Field::bool)?.unwrap_or(false),
             network: map.read("network", Field::name_text)?,
-            tags: map.read("tags", Field::texts)?.unwrap_or_default(),
+            tags: map
+                .read("tags", |field| match field.value {
+                    Value::Array(_) => field.list()?.iter().map(read_built_image).collect(),
+                    _ => field.texts(),
+                })?
+                .unwrap_or_default(),
             context,
         };
         map.finish(&[
@@ -92,4 +98,15 @@ impl Build {
             tags: Vec::new(),
         }
     }
+}
+
+/// The name of an image that is built: not that of the image which all projects' locks are made from.
+pub(super) fn read_built_image(field: &Field<'_>) -> Result<String, Failure> {
+    let name = field.name_text()?;
+    if is_reserved_image(&name) {
+        return Err(field
+            .fail(format!("An image can't be built as \"{name}\": spc makes the locks of all projects from the image of that name"))
+            .hint("choose another name"));
+    }
+    Ok(name)
 }

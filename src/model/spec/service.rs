@@ -8,12 +8,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::build::read_built_image;
 use super::mount::host_path;
 use super::project::ReadOptions;
 use super::reader::Field;
 use super::secret::SECRETS_FOLDER;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, is_false};
 use crate::model::Failure;
+use crate::model::names::{LOCK_SUFFIX, NEW_SUFFIX};
+use crate::model::ownership::reserved_name;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -245,7 +248,7 @@ impl Service {
     pub(super) fn read(name: &str, project: &str, field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let build = map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
-        let image = map.read("image", Field::name_text)?;
+        let image = map.read("image", |field| if build.is_some() { read_built_image(field) } else { field.name_text() })?;
         let image = match (image, &build) {
             (Some(image), _) => image,
             (None, Some(_)) => crate::model::names::built_image(project, name),
@@ -292,7 +295,7 @@ impl Service {
             labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
             extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
             read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
-            container_name: map.read("container_name", Field::name_text)?,
+            container_name: map.read("container_name", read_container_name)?,
             update_order: deploy.order.unwrap_or_default(),
             probe: map
                 .read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?
@@ -368,6 +371,17 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
         .ok()
         .filter(|&number| number <= 1000)
         .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
+}
+
+/// A name that spc gives to locks and replacements would be taken for one.
+fn read_container_name(field: &Field<'_>) -> Result<String, Failure> {
+    let name = field.name_text()?;
+    match reserved_name(&name) {
+        Some(what) => Err(field
+            .fail(format!("A container can't be named \"{name}\": spc gives such a name to {what}"))
+            .hint(format!("choose a name that does not end in \"{LOCK_SUFFIX}\" or \"{NEW_SUFFIX}\""))),
+        None => Ok(name),
+    }
 }
 
 /// A list is the argument vector; a string is split into words as a shell would, but runs in none.

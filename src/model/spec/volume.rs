@@ -9,6 +9,7 @@ use super::is_false;
 use super::mount::host_path;
 use super::reader::Field;
 use crate::model::Failure;
+use crate::model::names::is_anonymous_volume;
 
 /// A top-level volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -35,7 +36,7 @@ impl Volume {
     pub fn read(field: &Field<'_>, default_name: String, directory: &Path) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let mut volume = Self {
-            name: map.read("name", Field::name_text)?.unwrap_or(default_name),
+            name: map.read("name", read_name)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
             driver: map.read("driver", Field::name_text)?,
             driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
@@ -57,6 +58,19 @@ impl Volume {
         let binds = option("o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind")) || matches!(option("type"), "none" | "bind");
         binds && self.driver.as_deref().is_none_or(|driver| matches!(driver, "" | "local"))
     }
+}
+
+/// What has the engine's name of an anonymous volume goes when its container is removed.
+fn read_name(field: &Field<'_>) -> Result<String, Failure> {
+    let name = field.name_text()?;
+    if is_anonymous_volume(&name) {
+        return Err(field
+            .fail(format!(
+                "A volume can't be named \"{name}\": the engine gives such names to anonymous volumes, which go with their container"
+            ))
+            .hint("copy its content into a volume with a name of its own"));
+    }
+    Ok(name)
 }
 
 #[cfg(test)]

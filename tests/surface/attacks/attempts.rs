@@ -65,6 +65,11 @@ fn project(heading: &str) -> Spc {
         "nas" => run.file("spc.toml", "[allow]\nnetwork = [\"nas.example\"]\n"),
         "build" => run.file("spc.toml", "").file("Dockerfile", "FROM a\n"),
         "empty" => run.file("spc.toml", ""),
+        "own" => run
+            .file("spc.toml", "")
+            .file("app/Dockerfile", "FROM a\nARG KEY=dev.spc.project\nLABEL tier=front ${KEY}=other\n")
+            .file("plain/Dockerfile", "FROM scratch\n")
+            .file("root.tar", "an archive"),
         _ => panic!("no project of the table is called \"{heading}\""),
     }
 }

@@ -1,0 +1,104 @@
+//! Names that somebody else's container has already: of a lock, of a replacement, of a service's container.
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::apply::lock;
+use crate::engine::Engine;
+
+/// Somebody else's container of this name, running.
+fn taken(machine: &Machine, name: &str) {
+    let body = bollard::models::ContainerCreateBody { image: Some("redis:1".into()), ..Default::default() };
+    machine.run(async {
+        machine.engine.container_create(name, None, body).await.unwrap();
+        machine.engine.container_start(name).await.unwrap();
+    });
+}
+
+fn named(name: &str) -> Value {
+    json!({"services": {"web": {"image": "web:1", "container_name": name, "restart": "always"}}})
+}
+
+#[test]
+fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
+    let machine = machine();
+    taken(&machine, "shop.spc-lock");
+    let begun = machine.conductor.now();
+    let failure = machine.up(&shop()).unwrap_err();
+    assert!(machine.conductor.now() < begun + secs(1), "nobody waits for it");
+    assert_eq!(failure.kind, Kind::Conflict);
+    let expected = "The project \"shop\" can't be locked: the container \"shop.spc-lock\" has the name of its lock and is none. \
+                    It is of the image \"redis:1\", running, created 2026-01-01T00:00:00Z; spc did not make it";
+    assert_eq!(failure.message, expected);
+    let hint = "`docker rename shop.spc-lock OTHER-NAME` keeps it, `docker rm --force shop.spc-lock` removes it; spc leaves it alone";
+    assert_eq!(failure.hint.as_deref(), Some(hint));
+    assert_eq!(machine.run(lock::holder(&machine.around(), PROJECT)).unwrap_err().message, expected, "as `unlock` says it");
+    assert_eq!(machine.run(verbs::look(&machine.around(), PROJECT)).unwrap(), only_lists(&machine));
+    machine.run(machine.engine.container_rename("shop.spc-lock", "other")).unwrap();
+    machine.up(&shop()).unwrap();
+    assert_eq!(machine.state().container("other").unwrap().starts, 1);
+}
+
+/// What is seen of a project of which nothing is there.
+fn only_lists(machine: &Machine) -> Observed {
+    let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+    Observed { images: seen.images, network_ids: seen.network_ids, ..Observed::default() }
+}
+
+#[test]
+fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
+    // As version 0.1.0 made it of a `container_name`.
+    let machine = machine();
+    let labels = [(label::PROJECT, "another"), (compose_label::PROJECT, "another"), (compose_label::SERVICE, "db")];
+    let body = bollard::models::ContainerCreateBody {
+        image: Some("redis:1".into()),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        ..Default::default()
+    };
+    machine.run(machine.engine.container_create("shop.spc-lock", None, body)).unwrap();
+    let failure = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).err().unwrap();
+    assert!(failure.message.ends_with("spc made it for the service \"db\" of the project \"another\""), "{failure}");
+    assert!(failure.hint.as_deref().unwrap().contains("`docker rm shop.spc-lock`"), "{failure:?}");
+}
+
+#[test]
+fn a_replacement_whose_name_is_taken_fails_and_the_old_container_serves_on() {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    taken(&machine, "shop-db-1.new");
+    let failure = machine.up(&with(shop(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap_err();
+    assert_eq!(failure.message, "A container \"shop-db-1.new\" that spc did not make is on this engine");
+    assert_eq!(failure.hint.as_deref(), Some("remove it with `docker rm --force shop-db-1.new`, or choose another --project"));
+    let state = machine.state();
+    let facts = |name: &str| (state.container(name).unwrap().state, state.container(name).unwrap().starts);
+    assert_eq!([facts("shop-db-1"), facts("shop-db-1.new")], [("running", 1), ("running", 1)]);
+}
+
+#[test]
+fn a_name_that_another_project_of_spcs_gave_is_said_to_be_its() {
+    let machine = machine();
+    let other = Project::read("bugfirst", &named("shared"), &ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None }).unwrap();
+    machine.run(verbs::up(&machine.around(), &other, &UpOptions::default())).unwrap();
+    let failure = machine.up(&named("shared")).unwrap_err();
+    assert!(
+        failure.message.starts_with("The container name \"shared\" is taken: spc made the container for the service \"web\" of the project \"bugfirst\". It is of the image \"web:1\", running, created "),
+        "{failure}"
+    );
+    let hint = "choose another \"container_name\", or take that one down first, with --project bugfirst";
+    assert_eq!(failure.hint.as_deref(), Some(hint));
+}
+
+#[test]
+fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched() {
+    let machine = machine();
+    machine.up(&json!({"services": {"web": {"image": "web:1", "restart": "always"}}})).unwrap();
+    taken(&machine, "mine");
+    let events = machine.events();
+    let failure = machine.up(&named("mine")).unwrap_err();
+    assert_eq!(failure.message, "A container \"mine\" that spc did not make is on this engine");
+    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
+    assert_eq!(happened, Vec::<String>::new());
+    machine.run(machine.engine.container_rename("mine", "other")).unwrap();
+    machine.up(&named("mine")).unwrap();
+    assert_eq!(machine.footprint().containers.into_keys().collect::<Vec<_>>(), ["mine", "other"]);
+}

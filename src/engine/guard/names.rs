@@ -1,0 +1,74 @@
+//! Names that only spc gives: of its locks and their image, and of replacements. A call that gives one to anything else is refused.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::{EngineError, EngineErrorKind, Result};
+use crate::model::dockerfile;
+use crate::model::names::{LOCK_IMAGE, NEW_SUFFIX, compose_label, is_reserved_image, label, locked_project};
+use crate::model::ownership::reserved_name;
+
+/// An archive without anything in it: its two closing blocks.
+const EMPTY_ARCHIVE: usize = 1024;
+
+fn refused(doing: &str, object: &str, reason: &str) -> EngineError {
+    EngineError::new(EngineErrorKind::Refused, format!("A script may not {doing} \"{object}\": {reason}"))
+}
+
+/// Refuses a container that has a lock's name without being that lock, or a replacement's without being one.
+pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+    let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    if text(label::LOCK) != locked_project(name) || text(label::LOCK).is_some() && image != LOCK_IMAGE {
+        return Err(refused("create the container", name, "only the lock of a project is named and labelled so"));
+    }
+    let is_of_service = text(label::SERVICE).is_some() && text(compose_label::ONEOFF) == Some("False");
+    if name.ends_with(NEW_SUFFIX) && !is_of_service {
+        return Err(refused("create the container", name, "only the replacement of a service's container is named so"));
+    }
+    Ok(())
+}
+
+/// Refuses to give a container that is there a name that spc gives to what it makes.
+pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
+    match reserved_name(name) {
+        Some(what) => Err(refused("rename the container", container, &format!("\"{name}\" is how spc names {what}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to change what the name of the locks' image stands for.
+pub(super) fn may_name_image(doing: &str, image: &str) -> Result<()> {
+    if is_reserved_image(image) {
+        return Err(refused(doing, image, "spc makes the locks of all projects from it"));
+    }
+    Ok(())
+}
+
+/// Refuses labels that spc sets itself among the instructions of an import.
+pub(super) fn may_label_image(image: &str, changes: &[String]) -> Result<()> {
+    match dockerfile::reserved_label(&changes.join("\n"), &BTreeMap::new()) {
+        Some(found) => Err(refused("import the image", image, &format!("the label \"{}\" is one that spc sets itself", found.key))),
+        None => Ok(()),
+    }
+}
+
+/// Lets only the image of locks be imported under its name: an archive that holds nothing.
+pub(super) async fn only_the_locks_image(
+    image: &str,
+    changes: &[String],
+    mut tar: BoxStream<'static, std::io::Result<Bytes>>,
+) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+    let mut read = BytesMut::new();
+    while let Some(chunk) = tar.next().await {
+        read.extend_from_slice(&chunk.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?);
+        if read.len() > EMPTY_ARCHIVE {
+            break;
+        }
+    }
+    if image != LOCK_IMAGE || !changes.is_empty() || *read != [0; EMPTY_ARCHIVE] {
+        may_name_image("import the image", image)?;
+    }
+    Ok(stream::iter([Ok(read.freeze())]).boxed())
+}
