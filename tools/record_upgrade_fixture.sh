@@ -53,6 +53,7 @@ keep_records() { # NAME PROJECT DIRECTORY
 clean_up() {
   [[ ! -d $ROOT/reference ]] || (cd $ROOT/reference && "$SPC" --yes run scripts/down.rhai --volumes) || true
   [[ ! -d $ROOT/features ]] || (cd $ROOT/features && "$SPC" --yes run scripts/down.rhai) || true
+  docker image rm --force features-web:1 $IMAGE >/dev/null 2>&1 || true
   rm -rf $ROOT
 }
 
@@ -75,7 +76,7 @@ sed -i -E 's/^(POSTGRES_PASSWORD|SECRET_KEY|DJANGO_SUPERUSER_PASSWORD)=.*/\1=\1-
 "$SPC" --quiet run scripts/up.rhai --build
 record development spc
 keep_records development spc examples/spc
-"$SPC" --quiet run scripts/down.rhai
+"$SPC" --quiet --yes run scripts/down.rhai --volumes
 
 say "the reference stack, production"
 "$SPC" --quiet run scripts/production.rhai

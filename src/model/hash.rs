@@ -32,7 +32,10 @@ pub fn network(network: &Network) -> String {
 
 /// Hash of a volume's definition.
 pub fn volume(volume: &Volume) -> String {
-    hash_of(volume)
+    let Some(written) = &volume.written_device else { return hash_of(volume) };
+    let mut as_written = volume.clone();
+    as_written.driver_opts.insert("device".to_owned(), written.clone());
+    hash_of(&as_written)
 }
 
 /// Short hashes of the parts of a service, `environment`, `labels` and configs key by key: `image=1a2b3c4d,environment.DEBUG=…`.
@@ -113,4 +116,30 @@ fn without_tokens(value: Value, secrets: &Secrets) -> Value {
 
 fn hash_of(value: &impl serde::Serialize) -> String {
     sha256(serde_json::to_string(value).unwrap_or_default().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::super::spec::reader::Field;
+    use super::*;
+
+    #[test]
+    fn a_bound_folder_counts_as_it_is_written_unless_it_was_relative() {
+        let of = |device: &str| {
+            let description = json!({ "driver_opts": { "o": "bind", "device": device } });
+            volume(&Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv/shop")).unwrap())
+        };
+        let by_version_0_1_0 =
+            |device: &str| sha256(format!(r#"{{"name":"shop_v","driver_opts":{{"device":"{device}","o":"bind"}}}}"#).as_bytes());
+        for device in ["/data", "/data/", "/data/./x"] {
+            assert_eq!(of(device), by_version_0_1_0(device), "{device}");
+        }
+        // The engine resolved it in a directory of its own: that volume is another one.
+        assert_ne!(of("./data"), by_version_0_1_0("./data"));
+        assert_eq!(of("./data"), of("/srv/shop/data"));
+    }
 }

@@ -25,6 +25,10 @@ pub struct Volume {
     pub driver_opts: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The absolute folder that the options bind, as it is written, where `driver_opts` has it in another form. The hash is over this one: it
+    /// was before paths were cleaned.
+    #[serde(skip)]
+    pub written_device: Option<String>,
     /// `x-spc-shared`: several containers may write to it at once. A database's never.
     #[serde(skip)]
     pub shared: bool,
@@ -41,13 +45,16 @@ impl Volume {
             driver: map.read("driver", Field::name_text)?,
             driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
             labels: map.read("labels", Field::labels)?.unwrap_or_default(),
+            written_device: None,
             shared: map.read("x-spc-shared", Field::bool)?.unwrap_or(false),
         };
         map.finish(&[])?;
         if volume.is_bound()
             && let Some(device) = volume.driver_opts.get_mut("device").filter(|device| !device.is_empty())
         {
-            *device = host_path(field, device, directory)?.to_string_lossy().into_owned();
+            let written = std::mem::take(device);
+            *device = host_path(field, &written, directory)?.to_string_lossy().into_owned();
+            volume.written_device = (written.starts_with('/') && written != *device).then_some(written);
         }
         Ok(volume)
     }
