@@ -313,7 +313,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Leaves out what would be done to somebody else's container: one that this run was to make, and could not, as the name was taken.
+    /// Leaves out what would be done to a container that this run was to make and did not: the name may be somebody else's.
     async fn of_this_run<'u>(&self, undo: Vec<&'u Undo>) -> Vec<&'u Undo> {
         let mut due = Vec::new();
         for undo in undo {

@@ -187,7 +187,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether a container was there before, or made by this run: not one that somebody else gave its name. Where the engine did not
+    /// Whether a container was there before, or was made by this run: it is not where its name was somebody else's. Where the engine did not
     /// answer a create call, it may have made the container all the same: then its labels tell.
     pub(super) async fn is_of_this_run(&self, learnt: &Learnt, container: &ContainerRef) -> bool {
         if container.id.is_some() || learnt.with(|known| known.containers.contains_key(&container.name)) {
@@ -195,8 +195,9 @@ impl Execution<'_> {
         }
         match find_container(&*self.around.engine, &container.name).await {
             Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.around.run),
-            // What is not there is nobody's; what can't be asked about now is the removal's to tell.
-            Ok(None) | Err(_) => true,
+            Ok(None) => false,
+            // The removal tells what is wrong.
+            Err(_) => true,
         }
     }
 

@@ -96,6 +96,7 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
     let events = machine.events();
     let failure = machine.up(&named("mine")).unwrap_err();
     assert_eq!(failure.message, "A container \"mine\" that spc did not make is on this engine");
+    assert!(!failure.details.iter().any(|detail| detail.title == "after the failure"), "nothing was to be undone: {failure:?}");
     let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
     assert_eq!(happened, Vec::<String>::new());
     machine.run(machine.engine.container_rename("mine", "other")).unwrap();
