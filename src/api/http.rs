@@ -130,11 +130,28 @@ fn answer(url: String, response: &HttpResponse, elapsed: Duration) -> Record {
 
 fn request(context: &Context, method: &str, url: &str, options: &Dynamic) -> Result<Record, Failure> {
     let content = Content::read(context, options)?;
+    let (credentials, server) = authority(url);
+    if let Some(name) = context.secrets.named_in(server).into_iter().next() {
+        return Err(Failure::usage(format!("The secret \"{name}\" would stand in the name of a server, which others see"))
+            .hint("a secret may stand in the path, the query, a header or the body"));
+    }
+    let is_hintable = context.secrets.named_in(credentials).is_empty();
     let url = secret::exposed_in(context, url, "a request's address")?;
     let answer = task::wait(context, send(context, method, &url, content));
     // The address may hold a secret; what goes back to the script doesn't.
     let mask = |text: &str| context.secrets.mask(text);
-    answer.map_err(|failure| Failure { message: mask(&failure.message), hint: failure.hint.as_deref().map(mask), ..failure })
+    answer.map_err(|failure| Failure {
+        message: mask(&failure.message),
+        hint: failure.hint.as_deref().filter(|_| is_hintable).map(mask),
+        ..failure
+    })
+}
+
+/// The parts of an address, as a script wrote it, before and after the `@` in front of its path: who asks, and which server.
+fn authority(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
+    authority.rsplit_once('@').unwrap_or(("", authority))
 }
 
 #[export_module]
@@ -383,6 +400,18 @@ mod tests {
         let failure = trial.fails(r#"http::get("http://localhost:9/" + expose(secret("hook")))"#);
         assert_eq!(failure.message, "Could not reach \"http://localhost:9/[secret hook]\": connection refused: nobody listens there");
         assert_eq!(trial.host.requests()[0].url, "http://localhost:9/T0/B0/abcdef");
+    }
+
+    #[test]
+    fn a_secret_names_no_server_and_none_is_in_a_hint() {
+        let trial = Trial::on(|host| host.with_file("/project/secrets/key", "Evil.example/x@"));
+        for url in ["\"http://\" + KEY", "\"http://localhost:\" + KEY", "\"http://u@a.\" + KEY + \"/\""] {
+            let failure = trial.fails(&format!("http::get({})", url.replace("KEY", "expose(secret(\"key\"))")));
+            assert_eq!(failure.message, "The secret \"key\" would stand in the name of a server, which others see", "{url}");
+        }
+        let failure = trial.fails("http::get(\"http://u:p@\" + expose(secret(\"key\")) + \"@localhost/\")");
+        assert_eq!((failure.kind.word(), failure.hint), ("policy", None));
+        assert!(!failure.message.to_lowercase().contains("evil"), "{}", failure.message);
     }
 
     #[test]

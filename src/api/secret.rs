@@ -11,6 +11,7 @@ use super::context::Context;
 use super::record::no_fields;
 use super::{Raw, paths};
 use crate::host::Host;
+use crate::model::event::{Event, Level, Sink as _};
 use crate::model::secret::Secrets;
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
@@ -67,6 +68,11 @@ pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure
         Some(Source::File(path)) => read(context, name, &path.to_string_lossy())?,
         None => undescribed(context, name)?,
     };
+    if context.secrets.token_of(name, &value).is_none()
+        && let Some(text) = Secrets::warning(name, &value)
+    {
+        context.events.event(&Event::Log { level: Level::Warning, text });
+    }
     Ok(issue(context.host.as_ref(), &context.secrets, name, &value))
 }
 
@@ -113,6 +119,12 @@ pub fn issue(host: &dyn Host, secrets: &Secrets, name: &str, value: &str) -> Sec
 /// `text` with the values of its exposed secrets, for a place where others may see it; a failure if it holds one that was
 /// not exposed. `place`: `the environment of a command`.
 pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, Failure> {
+    if let Some(name) = context.secrets.escaped_in(text) {
+        return Err(Failure::usage(format!(
+            "The secret \"{name}\" was changed on its way to {place}: only what stands for it would be there"
+        ))
+        .hint("put expose(secret(…)) in as it is, and encode nothing around it"));
+    }
     match context.secrets.unexposed_in(text) {
         None => Ok(context.secrets.reveal(text)),
         Some(name) => Err(Failure::usage(format!("The secret \"{name}\" would stand in {place}"))

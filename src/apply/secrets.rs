@@ -8,6 +8,8 @@ use super::Surroundings;
 use super::failures::of_engine;
 use super::records::Records;
 use crate::host::resolve::resolve;
+use crate::model::event::{Event, Level};
+use crate::model::secret::Secrets;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{FileMount, Project, Secret, SecretSource, Service};
 use crate::model::{Failure, Kind};
@@ -31,9 +33,12 @@ pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<Strin
         })?,
     };
     if around.secrets.token_of(name, &value).is_none() {
+        if let Some(text) = Secrets::warning(name, &value) {
+            around.events.event(&Event::Log { level: Level::Warning, text });
+        }
         let mut nonce = [0; 16];
         around.host.random(&mut nonce);
-        around.secrets.add(name, &crate::model::secret::Secrets::token(name, nonce), &value);
+        around.secrets.add(name, &Secrets::token(name, nonce), &value);
     }
     Ok(value)
 }

@@ -1,7 +1,15 @@
 //! Chunks of output → lines.
 
 /// A line longer than this is passed on in pieces, so that output without line ends can't fill the memory.
-const LONGEST_LINE: usize = 64 << 10;
+pub const LONGEST_LINE: usize = 64 << 10;
+
+/// A piece ends before a character that would be cut.
+const SHORTEST_PIECE: usize = LONGEST_LINE - 3;
+
+/// Whether a line is so long that it is a piece, and the next line goes on with it.
+pub fn is_piece(line: &str) -> bool {
+    line.len() >= SHORTEST_PIECE
+}
 
 /// Cuts a stream into lines, wherever its chunks were cut. One per stream: standard output and standard error apart.
 #[derive(Debug, Default)]
@@ -20,11 +28,15 @@ impl Lines {
         let mut lines = Vec::new();
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             self.unfinished.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
-                lines.push(self.take(self.unfinished.len()));
+            let is_whole = piece.ends_with(b"\n");
+            // A whole line is shorter than any piece, so that the two can be told apart.
+            let longest = if is_whole { SHORTEST_PIECE } else { LONGEST_LINE };
+            while self.unfinished.len() > longest {
+                let end = self.unfinished.len() - usize::from(is_whole);
+                lines.push(self.take(character_boundary(&self.unfinished, end.min(LONGEST_LINE))));
             }
-            while self.unfinished.len() > LONGEST_LINE {
-                lines.push(self.take(character_boundary(&self.unfinished, LONGEST_LINE)));
+            if is_whole {
+                lines.push(self.take(self.unfinished.len()));
             }
         }
         lines
@@ -69,6 +81,19 @@ mod tests {
         let pieces = lines.push("ö".repeat(100_000).as_bytes());
         assert_eq!(pieces.len(), 3);
         assert!(pieces.iter().all(|piece| piece.chars().all(|c| c == 'ö')));
+    }
+
+    #[test]
+    fn a_piece_and_a_whole_line_are_told_apart_by_their_length() {
+        for length in LONGEST_LINE - 10..LONGEST_LINE + 10 {
+            for chunk in [1000, 4096, 1 << 20] {
+                let mut lines = Lines::new();
+                let text = format!("{}\nnext\n", "x".repeat(length));
+                let seen: Vec<String> = text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk)).collect();
+                let whole: Vec<String> = seen.split_inclusive(|line| !is_piece(line)).map(<[String]>::concat).collect();
+                assert_eq!(whole, ["x".repeat(length), "next".to_owned()], "{length} bytes by {chunk}");
+            }
+        }
     }
 
     proptest! {

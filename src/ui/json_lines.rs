@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::diagnostics::DiagnosticJson;
-use super::masking::masked_diagnostic;
+use super::masking::{mask_value, masked_diagnostic};
 use super::terminal::Terminal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Sink};
@@ -129,7 +129,9 @@ impl JsonLines {
 
     /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.
     pub fn value(&self, value: &serde_json::Value) {
-        self.write(Given { value });
+        let mut value = value.clone();
+        mask_value(&mut value, self.terminal.secrets());
+        self.write(Given { value: &value });
     }
 
     /// A test: `{"event": "test", "file", "name", "line", "ok", "seed", "seeds", "elapsed_ms", "simulated_ms", "error"?}`.

@@ -1,29 +1,72 @@
 //! Secrets hidden in events and diagnostics.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink, Standing, StepLabel};
 use crate::model::failure::Detail;
+use crate::model::lines::{LONGEST_LINE, is_piece};
 use crate::model::plan::Plan;
 use crate::model::secret::Secrets;
 
+/// Of a line that goes on in the next event, so much is kept back until that comes: it may end in the middle of a value.
+const KEPT_BACK: usize = LONGEST_LINE / 2;
+
 /// Passes every event on with its secrets hidden. Stands before every other sink: what is shown, and what is kept.
-pub struct MaskingSink<S> {
+pub struct MaskingSink<S: Sink> {
     secrets: Arc<Secrets>,
     inner: S,
+    /// The ends of lines that are longer than one event, by who writes them.
+    unfinished: Mutex<BTreeMap<String, String>>,
 }
 
 impl<S: Sink> MaskingSink<S> {
     /// Hides `secrets`, those added later too, from `inner`.
     pub fn new(secrets: Arc<Secrets>, inner: S) -> Self {
-        Self { secrets, inner }
+        Self { secrets, inner, unfinished: Mutex::default() }
+    }
+
+    /// A piece of output; where its line goes on, its end is passed on with what follows.
+    fn output(&self, from: &str, text: &str) {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        let goes_on = is_piece(text);
+        let mut text = unfinished.remove(from).unwrap_or_default() + text;
+        if goes_on {
+            let cut = self.secrets.boundary(&text, text.len() - KEPT_BACK);
+            let end = text.split_off(cut);
+            unfinished.insert(from.to_owned(), end);
+        }
+        drop(unfinished);
+        self.pass_on(&Event::Output { from: from.to_owned(), text });
+    }
+
+    /// Passes on what was kept back: nothing more belongs to it.
+    fn flush(&self) {
+        let unfinished = std::mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
+        for (from, text) in unfinished {
+            self.pass_on(&Event::Output { from, text });
+        }
+    }
+
+    fn pass_on(&self, event: &Event) {
+        self.inner.event(&masked_event(event, &self.secrets));
     }
 }
 
 impl<S: Sink> Sink for MaskingSink<S> {
     fn event(&self, event: &Event) {
-        self.inner.event(&masked_event(event, &self.secrets));
+        if let Event::Output { from, text } = event {
+            return self.output(from, text);
+        }
+        self.flush();
+        self.pass_on(event);
+    }
+}
+
+impl<S: Sink> Drop for MaskingSink<S> {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
@@ -93,11 +136,61 @@ pub fn masked_diagnostic(diagnostic: &Diagnostic, secrets: &Secrets) -> Diagnost
     masked
 }
 
-fn mask_value(value: &mut serde_json::Value, secrets: &Secrets) {
+/// A line of JSON with its secrets hidden in texts. Keys are spc's own words, as are the values that say what a line is: a secret
+/// that is the same word must not take it from the programs that read it. A foreign key is masked where it becomes one.
+pub fn masked_json(line: &str, secrets: &Secrets) -> String {
+    /// Their values are never foreign.
+    const OWN: [&str; 4] = ["\"event\"", "\"level\"", "\"severity\"", "\"time\""];
+    let mut masked = String::with_capacity(line.len());
+    let (mut rest, mut key) = (line, "");
+    while let Some(begin) = rest.find('"') {
+        let end = begin + string_length(&rest[begin..]);
+        let literal = &rest[begin..end];
+        masked.push_str(&rest[..begin]);
+        let is_key = rest[end..].starts_with(':');
+        if is_key {
+            key = literal;
+        }
+        let hidden = (!is_key && !OWN.contains(&key)).then(|| masked_literal(literal, secrets)).flatten();
+        masked.push_str(hidden.as_deref().unwrap_or(literal));
+        rest = &rest[end..];
+    }
+    masked + rest
+}
+
+/// The length of the string of JSON at the beginning of `text`, its quotes counted.
+fn string_length(text: &str) -> usize {
+    let mut is_escaped = true;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// A string of JSON with its secrets hidden; nothing if it has none.
+fn masked_literal(literal: &str, secrets: &Secrets) -> Option<String> {
+    let text: String = serde_json::from_str(literal).ok()?;
+    let masked = secrets.mask(&text);
+    (masked != text).then(|| serde_json::Value::from(masked).to_string())
+}
+
+/// The same for a value and all that is in it.
+pub fn mask_value(value: &mut serde_json::Value, secrets: &Secrets) {
     match value {
         serde_json::Value::String(text) => *text = secrets.mask(text),
         serde_json::Value::Array(values) => values.iter_mut().for_each(|value| mask_value(value, secrets)),
-        serde_json::Value::Object(map) => map.values_mut().for_each(|value| mask_value(value, secrets)),
+        serde_json::Value::Object(map) => {
+            let fields = std::mem::take(map).into_iter().map(|(key, mut value)| {
+                mask_value(&mut value, secrets);
+                (secrets.mask(&key), value)
+            });
+            *map = fields.collect();
+        }
         _ => {}
     }
 }
@@ -124,6 +217,57 @@ mod tests {
         fn event(&self, event: &Event) {
             self.0.lock().unwrap().push(event.clone());
         }
+    }
+
+    #[test]
+    fn a_value_in_a_line_of_several_events_is_hidden_and_nothing_is_lost() {
+        use crate::model::lines::Lines;
+        let secrets = secrets();
+        for before in (LONGEST_LINE - 20..LONGEST_LINE + 4).chain([2 * LONGEST_LINE - 7]) {
+            let kept = Arc::new(Kept::default());
+            let sink = MaskingSink::new(secrets.clone(), kept.clone());
+            let line = format!("{}hunter2hunter2{}\nnext", "x".repeat(before), "y".repeat(300));
+            let mut lines = Lines::new();
+            let pieces: Vec<String> = line.as_bytes().chunks(1000).flat_map(|chunk| lines.push(chunk)).collect();
+            for text in pieces.into_iter().chain(lines.finish()) {
+                sink.event(&Event::Output { from: "web".into(), text });
+            }
+            drop(sink);
+            let events = kept.0.lock().unwrap();
+            let seen: String = events.iter().map(|event| if let Event::Output { text, .. } = event { text.as_str() } else { "" }).collect();
+            assert_eq!(seen, format!("{}[secret key]{}next", "x".repeat(before), "y".repeat(300)), "after {before}");
+            assert_eq!(events.last(), Some(&Event::Output { from: "web".into(), text: "next".into() }));
+        }
+    }
+
+    #[test]
+    fn what_was_kept_back_comes_before_the_next_event_of_another_kind() {
+        let kept = Arc::new(Kept::default());
+        let sink = MaskingSink::new(secrets(), kept.clone());
+        let text = "x".repeat(LONGEST_LINE);
+        sink.event(&Event::Output { from: "web".into(), text: text.clone() });
+        sink.event(&Event::Print { text: "done".into() });
+        let events = kept.0.lock().unwrap();
+        let seen: Vec<usize> = events.iter().map(|event| if let Event::Output { text, .. } = event { text.len() } else { 0 }).collect();
+        assert_eq!(seen, [LONGEST_LINE - KEPT_BACK, KEPT_BACK, 0]);
+    }
+
+    #[test]
+    fn json_is_masked_in_its_texts_and_stays_json_whatever_the_secret_is() {
+        let secrets = Secrets::new();
+        for (index, value) in ["event", "text", "rin", "\":\"", "a\"b", "c\\d"].into_iter().enumerate() {
+            secrets.add("key", &Secrets::token("key", [u8::try_from(index).unwrap(); 16]), value);
+        }
+        let line = serde_json::json!({ "event": "print", "text": "the text, a\"b c\\d", "all": ["print", { "more": "x\":\"y" }], "n": 1 })
+            .to_string();
+        let masked: serde_json::Value = serde_json::from_str(&masked_json(&line, &secrets)).unwrap();
+        let expected = serde_json::json!({
+            "event": "print", "text": "the [secret key], [secret key] [secret key]", "all": ["p[secret key]t", { "more": "x[secret key]y" }], "n": 1
+        });
+        assert_eq!(masked, expected);
+        let mut value = serde_json::json!({ "a text": ["text"] });
+        mask_value(&mut value, &secrets);
+        assert_eq!(value, serde_json::json!({ "a [secret key]": ["[secret key]"] }));
     }
 
     fn secrets() -> Arc<Secrets> {

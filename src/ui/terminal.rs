@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use tokio_util::sync::CancellationToken;
 
 use super::foot::{Foot, Size};
+use super::masking::masked_json;
 use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
 
@@ -231,9 +232,9 @@ impl Terminal {
         self.write_out(&mut streams, &text);
     }
 
-    /// The same for what programs read: masked, and else exactly as it is.
-    pub fn data(&self, text: &str) {
-        self.write_out(&mut self.lock(), &self.secrets.mask(text));
+    /// The same for a line of JSON: masked in its texts, and else exactly as it is.
+    pub fn data(&self, json: &str) {
+        self.write_out(&mut self.lock(), &masked_json(json, &self.secrets));
     }
 
     fn write_out(&self, streams: &mut Streams, text: &str) {
@@ -292,7 +293,8 @@ impl Terminal {
 
     fn prepared(&self, text: &str, colour: bool) -> String {
         let masked = self.secrets.mask(text);
-        if colour { masked } else { anstream::adapter::strip_str(&masked).to_string() }
+        // Once more: a style may have stood inside of a value.
+        if colour { masked } else { self.secrets.mask(&anstream::adapter::strip_str(&masked).to_string()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Streams> {

@@ -1,6 +1,6 @@
 //! Secrets are in no output, whoever prints them.
 
-use crate::support::Spc;
+use crate::support::{Answer, Spc, TcpServer};
 
 const VALUE: &str = "correct horse battery";
 
@@ -126,4 +126,106 @@ fn a_secret_that_is_not_there_says_where_it_could_be() {
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
     assert!(ended.stderr.starts_with("error: The variable \"API_KEY\" of the secret \"key\" is not set\n"), "{ended}");
     Spc::new().runbook(described).env("API_KEY", "0123456789").stdout("[secret key]\n").run();
+}
+
+/// A secret with what encoders change.
+const ODD: &str = "p/ss w\"rd&<é>";
+
+/// A runbook that knows the secret `odd` and where a server is that answers each request with `answer`.
+fn asking(server: &TcpServer, script: &str) -> Spc {
+    let script = script.replace("SERVER", &format!("http://localhost:{}", server.port()));
+    Spc::new().file("spc.toml", "").file("secrets/odd", ODD).runbook(&format!("let s = expose(secret(\"odd\"));\n{script}"))
+}
+
+#[test]
+fn an_address_with_a_secret_is_in_no_message_and_no_answer() {
+    let server = TcpServer::new(|request| match request {
+        "GET /moved/p/ss%20w%22rd&%3C%C3%A9%3E" => {
+            Answer::of_stranger(302, "").with_header("Location", "/there?token=p%2Fss+w%22rd%26%3c%c3%a9%3e")
+        }
+        request => Answer::of_stranger(200, request),
+    });
+    asking(&server, "let a = http::get(\"SERVER/moved/\" + s);\nprint(a.url);\nprint(a.body);")
+        .stdout(&format!("http://localhost:{}/there?token=[secret odd]\nGET /there?token=[secret odd]\n", server.port()))
+        .run();
+    for script in [
+        "http::get(\"http://localhost:1/\" + s)",
+        "http::get(\"http://localhost:1/?a=\" + s)",
+        "http::get(\"http://localhost:1/\", #{ headers: #{ \"x y\": s } })",
+        "http::get(\"http://other.example/\" + s)",
+        "http::get(\"http://x\" + s)",
+        "try { http::get(\"http://localhost:1/\" + s) } catch (e) { print(e.message); throw e }",
+    ] {
+        for json in [false, true] {
+            let run = asking(&server, script);
+            let ended = if json { run.args(["--json"]) } else { run }.output();
+            assert_ne!(ended.code, 0, "{script}: {ended}");
+            for piece in ["p/ss", "p%2F", "w%22rd", "w\\\"rd", "%C3%A9", "secret:odd", "exposed:odd", "⟨"] {
+                assert!(!ended.to_string().contains(piece), "{script}: {piece}: {ended}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_comes_back_in_another_spelling_is_masked() {
+    let spellings = [
+        "p%2Fss%20w%22rd%26%3C%C3%A9%3E",
+        "p%2fss+w%22rd%26%3c%c3%a9%3e",
+        "p%252Fss%2520w%2522rd%2526%253C%25C3%25A9%253E",
+        "p/ss w&quot;rd&amp;&lt;é&gt;",
+        "p&#x2F;ss&#32;w&#34;rd&#38;&#60;&eacute;&#062;",
+        r#"p\/ss w\"rd&<\u00e9>"#,
+        r"p/ss w\u0022rd\u0026\u003C\u00E9\u003E",
+        r"p/ss\x20w\x22rd\x26\x3c\xc3\xa9\x3e",
+        "702f73732077227264263cc3a93e",
+        "70:2F:73:73:20:77:22:72:64:26:3C:C3:A9:3E",
+        "cC9zcyB3InJkJjzDqT4=",
+        "dXNlcjpwL3NzIHcicmQmPMOpPg==",
+        "cC9zcyB3\r\nInJkJjzD\r\nqT4=",
+    ];
+    for spelling in spellings {
+        let server = TcpServer::new(move |_| Answer::of_stranger(200, &format!("got {spelling} from you")));
+        let ended =
+            asking(&server, "let b = http::get(\"SERVER/\").body;\nprint(b);\nlog::warn(b);\nfail(\"exec\", b, #{ hint: b });").output();
+        // What stands around the value in base64 stays.
+        assert_eq!(ended.stdout.replace("dXNlcj", "").trim_end(), "got [secret odd] from you", "{spelling}");
+        assert!(!ended.stderr.contains(spelling) && ended.stderr.matches("[secret odd]").count() == 3, "{spelling}: {ended}");
+    }
+}
+
+#[test]
+fn a_secret_of_three_characters_is_masked_and_a_shorter_one_warned_of_once() {
+    let pin = |value: &str| {
+        Spc::new()
+            .file("spc.toml", "")
+            .file("secrets/pin", value)
+            .runbook("secret(\"pin\");\nsecret(\"pin\");\nprint(`code ${7}4${1} YWI= NzQx`);")
+    };
+    pin("741\n").stdout("code [secret pin] YWI= [secret pin]\n").run();
+    pin("74\n")
+        .stdout("code 741 YWI= NzQx\n")
+        .stderr("warning: The secret \"pin\" is not masked in output: it has fewer than 3 characters\n")
+        .run();
+}
+
+#[test]
+fn json_stays_json_where_a_secret_is_one_of_its_words() {
+    for word in ["event", "print", "text", "tim", "\":\"", "end"] {
+        let run = Spc::new().file("spc.toml", "").file("secrets/word", word).args(["--json"]);
+        let ended = run.runbook("secret(\"word\");\nprint(fs::read(\"secrets/word\"));").output();
+        let lines: Vec<serde_json::Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert_eq!((lines[0]["event"].as_str(), lines[0]["text"].as_str()), (Some("print"), Some("[secret word]")), "{ended}");
+        assert_eq!(lines[1]["event"].as_str(), Some("end"), "{ended}");
+    }
+}
+
+#[test]
+fn an_encoded_token_is_refused_before_it_is_sent() {
+    let server = TcpServer::new(|_| Answer::of_stranger(200, ""));
+    let script = "let encoded = \"\";\nfor c in s { encoded += if c == '⟨' { \"%E2%9F%A8\" } else if c == '⟩' { \"%E2%9F%A9\" } else { c } }\n\
+                  http::get(\"SERVER/?t=\" + encoded);";
+    let ended = asking(&server, script).output();
+    assert_eq!(ended.code, 2, "{ended}");
+    assert!(ended.stderr.starts_with("error: The secret \"odd\" was changed on its way to a request's address: "), "{ended}");
 }

@@ -1,0 +1,256 @@
+//! Finds secrets in text, however they are written, and puts their names there.
+//!
+//! | spelling | for example | masked |
+//! |---|---|---|
+//! | as it is | `p/w d` | everywhere |
+//! | percent-encoded, any case, again encoded, as a form, as `%uXXXX` | `p%2Fw%20d`, `p%252fw+d` | everywhere |
+//! | HTML entities: by name, decimal, hexadecimal, encoded again | `p&#47;w&#x20;d`, `&amp;lt;` | everywhere |
+//! | escapes of JSON, JavaScript, C, Python and shells | `p\/w d`, `p\u002fw\x20d`, `p\057w\ d`, `'\''` | everywhere |
+//! | doubled quotes (SQL, CSV), quoted-printable | `""`, `=2F` | everywhere |
+//! | hexadecimal, with and without separators | `702f772064`, `70:2F:77`, `0x70, 0x2f` | everywhere |
+//! | base64, also for URLs, inside of longer text, wrapped | `cC93IGQ=`, `dXNlcjpwL3cgZA` | from five bytes on everywhere; shorter ones where they stand at the place that their encoding says |
+//! | a line of wrapped base64 or hexadecimal that comes alone | | all but 3 and 5 symbols at most at the break |
+//!
+//! A value of several lines is masked as a whole and line by line. What is not masked: values of fewer than [`SHORTEST`]
+//! characters, and whatever a program makes of one beyond this (reversed, in upper case, encrypted, compressed, in pieces with
+//! something else between them).
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::encoded::{Encoded, EncodedId, Pieces};
+use super::spelling::{Ends, add_ends, first_bytes};
+
+/// Values of fewer characters are not looked for: masking "1" would hide everything.
+pub const SHORTEST: usize = 3;
+
+/// What is shown in the place of a value or a token.
+fn mark(name: &str) -> String {
+    format!("{MARK_BEGIN}{name}]")
+}
+
+const MARK_BEGIN: &str = "[secret ";
+
+/// What is looked for.
+#[derive(Debug, Default)]
+pub(super) struct Mask {
+    values: Vec<Value>,
+    /// Bit `first << 8 | second`: whether a spelling of some value may begin with these two bytes. Most text is looked at no further.
+    pairs: Vec<u64>,
+    by_pair: HashMap<(u8, u8), Vec<Beginning>>,
+    /// By the first byte alone, where the second may be any: escapes.
+    by_first: Vec<Vec<Beginning>>,
+    pieces: Pieces,
+    names: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Value {
+    name: String,
+    characters: Vec<char>,
+    encodings: Vec<Encoded>,
+}
+
+/// A way to write a value that may begin here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    Text(usize),
+    Encoded(EncodedId),
+}
+
+/// A part of a text that is hidden.
+struct Hidden {
+    from: usize,
+    to: usize,
+    value: usize,
+}
+
+impl Mask {
+    /// Looks for a value too, unless it is too short.
+    pub(super) fn add(&mut self, name: &str, text: &str) {
+        self.add_with(name, text, Encoded::all(text.as_bytes()));
+    }
+
+    /// Looks for a token too: nobody outside has it, to encode it.
+    pub(super) fn add_token(&mut self, name: &str, token: &str) {
+        self.add_with(name, token, Vec::new());
+    }
+
+    fn add_with(&mut self, name: &str, text: &str, encodings: Vec<Encoded>) {
+        self.names.insert(name.to_owned());
+        let characters: Vec<char> = text.chars().collect();
+        if characters.len() < SHORTEST || text.trim().is_empty() || self.values.iter().any(|value| value.characters == characters) {
+            return;
+        }
+        let index = self.values.len();
+        self.index(index, &characters, &encodings);
+        self.pieces.add(index, &encodings);
+        self.values.push(Value { name: name.to_owned(), characters, encodings });
+    }
+
+    fn index(&mut self, index: usize, characters: &[char], encodings: &[Encoded]) {
+        self.pairs.resize(1 << 10, 0);
+        self.by_first.resize_with(1 << 8, Vec::new);
+        let mut buffer = [0; 4];
+        let plain = characters[0].encode_utf8(&mut buffer).as_bytes();
+        let second = if plain.len() > 1 { vec![plain[1]] } else { first_bytes(characters[1]) };
+        for second in second {
+            self.begins(Beginning::Text(index), plain[0], Some(second));
+        }
+        // Escapes are rare where text isn't escaped, and where it is any may be the value's; but "=" stands everywhere.
+        for first in first_bytes(characters[0]).into_iter().filter(|first| *first != plain[0]) {
+            if first != b'=' {
+                self.begins(Beginning::Text(index), first, None);
+                continue;
+            }
+            for digits in [format!("{:02x}", plain[0]), format!("{:02X}", plain[0])] {
+                self.begins(Beginning::Text(index), first, digits.bytes().next());
+            }
+        }
+        // Doubled or closed quotes, and escapes that begin with the character itself.
+        if matches!(characters[0], '\'' | '"' | '\\' | '%' | '&' | '=' | '+') {
+            self.begins(Beginning::Text(index), plain[0], None);
+        }
+        for (number, encoded) in encodings.iter().enumerate() {
+            for (first, second) in encoded.beginnings() {
+                self.begins(Beginning::Encoded((index, number)), first, second);
+            }
+        }
+    }
+
+    fn begins(&mut self, what: Beginning, first: u8, second: Option<u8>) {
+        let mut allow = |second: u8| {
+            let pair = usize::from(first) << 8 | usize::from(second);
+            self.pairs[pair / 64] |= 1 << (pair % 64);
+        };
+        let known = match second {
+            Some(second) => {
+                allow(second);
+                self.by_pair.entry((first, second)).or_default()
+            }
+            None => {
+                (0..=u8::MAX).for_each(&mut allow);
+                &mut self.by_first[usize::from(first)]
+            }
+        };
+        if !known.contains(&what) {
+            known.push(what);
+        }
+    }
+
+    /// `text` with all that is looked for hidden; nothing if there is none of it.
+    pub(super) fn apply(&self, text: &str) -> Option<String> {
+        let hidden = self.find(text);
+        if hidden.is_empty() {
+            return None;
+        }
+        let mut masked = String::with_capacity(text.len());
+        let mut end = 0;
+        for Hidden { from, to, value } in hidden {
+            if from >= end {
+                masked.push_str(&text[end..from]);
+            }
+            masked.push_str(&mark(&self.values[value].name));
+            end = to;
+        }
+        masked.push_str(&text[end..]);
+        Some(masked)
+    }
+
+    /// The name of the first that is in `text`.
+    pub(super) fn first_in(&self, text: &str) -> Option<&str> {
+        self.find(text).first().map(|hidden| self.values[hidden.value].name.as_str())
+    }
+
+    /// The last place at or before `at` that is inside of nothing hidden, nor of a character.
+    pub(super) fn boundary(&self, text: &str, at: usize) -> usize {
+        let at = text.floor_char_boundary(at);
+        self.find(text).iter().rev().fold(at, |at, hidden| if hidden.from < at && at < hidden.to { hidden.from } else { at })
+    }
+
+    /// What is hidden, in order; each part goes further than those before it.
+    fn find(&self, text: &str) -> Vec<Hidden> {
+        let bytes = text.as_bytes();
+        let mut found: Vec<Hidden> = Vec::new();
+        if self.values.is_empty() {
+            return found;
+        }
+        let mut at = 0;
+        while at + 1 < bytes.len() {
+            let pair = usize::from(bytes[at]) << 8 | usize::from(bytes[at + 1]);
+            if self.pairs[pair / 64] & 1 << (pair % 64) != 0
+                && let Some(hidden) = self.longest_at(bytes, at)
+            {
+                let last = found.last();
+                if last.is_none_or(|last| last.to < hidden.to && (last.to <= hidden.from || last.value != hidden.value)) {
+                    found.push(hidden);
+                }
+            }
+            at += if bytes[at] == b'[' { self.mark_at(bytes, at).unwrap_or(1) } else { 1 };
+        }
+        self.add_pieces(text, &mut found);
+        found
+    }
+
+    fn longest_at(&self, text: &[u8], at: usize) -> Option<Hidden> {
+        let by_pair = self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
+        let all = by_pair.iter().chain(&self.by_first[usize::from(text[at])]);
+        let found = all.filter_map(|beginning| match beginning {
+            Beginning::Text(value) => Some(Hidden { from: at, to: self.values[*value].end_at(text, at)?, value: *value }),
+            Beginning::Encoded(id) => {
+                let (from, to) = self.encoded(*id).find_at(text, at)?;
+                Some(Hidden { from, to, value: id.0 })
+            }
+        });
+        // Of those that end together, the one that was there first.
+        found.reduce(|longest, next| if next.to > longest.to { next } else { longest })
+    }
+
+    fn encoded(&self, (value, number): EncodedId) -> &Encoded {
+        &self.values[value].encodings[number]
+    }
+
+    /// The length of what stands here in the place of a secret already: it holds a name, and nothing to hide.
+    fn mark_at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let rest = text[at..].strip_prefix(MARK_BEGIN.as_bytes())?;
+        let name = std::str::from_utf8(&rest[..rest.iter().position(|byte| *byte == b']')?]).ok()?;
+        self.names.contains(name).then_some(MARK_BEGIN.len() + name.len() + 1)
+    }
+
+    fn add_pieces(&self, text: &str, found: &mut Vec<Hidden>) {
+        let mut pieces = Vec::new();
+        let mut offset = 0;
+        for line in text.as_bytes().split(|byte| *byte == b'\n') {
+            self.pieces.find(line, offset, |id| self.encoded(id), &mut pieces);
+            offset += line.len() + 1;
+        }
+        if pieces.is_empty() {
+            return;
+        }
+        found.extend(pieces.into_iter().map(|(value, from, to)| Hidden { from, to, value }));
+        found.sort_by_key(|hidden| (hidden.from, std::cmp::Reverse(hidden.to)));
+        let mut end = 0;
+        found.retain(|hidden| {
+            let is_further = hidden.to > end;
+            end = end.max(hidden.to);
+            is_further
+        });
+    }
+}
+
+impl Value {
+    /// Where the longest spelling ends that begins at `at`.
+    fn end_at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let mut ends = Ends::of(at);
+        for c in &self.characters {
+            let mut next = Ends::default();
+            for end in ends.as_slice() {
+                add_ends(text, *end, *c, &mut next);
+            }
+            if next.as_slice().is_empty() {
+                return None;
+            }
+            ends = next;
+        }
+        ends.as_slice().iter().copied().max()
+    }
+}

@@ -1,0 +1,235 @@
+//! The ways in which programs write a character of a text: as it is, or escaped for what the text goes into.
+//!
+//! Every character of a secret may be spelled in any of them, also in another than its neighbour: encoders leave some
+//! characters as they are and disagree about which.
+
+use super::entities::entity_names;
+
+/// Where spellings of one character may end. More than fit are of no text that a program writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ends {
+    at: [usize; 8],
+    len: usize,
+}
+
+impl Ends {
+    pub(super) fn of(at: usize) -> Self {
+        let mut ends = Self::default();
+        ends.add(at);
+        ends
+    }
+
+    pub(super) fn add(&mut self, end: usize) {
+        if self.len < self.at.len() && !self.as_slice().contains(&end) {
+            self.at[self.len] = end;
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[usize] {
+        &self.at[..self.len]
+    }
+}
+
+/// Where the spellings of `c` end that begin at `at`.
+pub(super) fn add_ends(text: &[u8], at: usize, c: char, ends: &mut Ends) {
+    let Some(&first) = text.get(at) else { return };
+    let mut buffer = [0; 4];
+    let plain = c.encode_utf8(&mut buffer).as_bytes();
+    if text[at..].starts_with(plain) {
+        ends.add(at + plain.len());
+    }
+    match first {
+        b'%' => percent(text, at, c, plain, ends),
+        b'=' => add(ends, bytes_of(text, at, plain, quoted_printable_byte)),
+        b'&' => html(text, at, c, ends),
+        b'\\' => backslash(text, at, c, plain, ends),
+        b'+' if c == ' ' => ends.add(at + 1),
+        b'\r' if c == '\n' && text.get(at + 1) == Some(&b'\n') => ends.add(at + 2),
+        // In a shell's single quotes, and doubled in SQL and CSV.
+        b'\'' if c == '\'' => {
+            for spelling in [&b"'\\''"[..], b"'\"'\"'", b"''"] {
+                add(ends, text[at..].starts_with(spelling).then_some(at + spelling.len()));
+            }
+        }
+        b'"' if c == '"' => add(ends, text[at..].starts_with(b"\"\"").then_some(at + 2)),
+        // The sign that stands for a control character.
+        0xe2 if c < ' ' => {
+            let sign = char::from_u32(u32::from(c) + 0x2400).unwrap_or(c);
+            add(ends, text[at..].starts_with(sign.encode_utf8(&mut [0; 4]).as_bytes()).then_some(at + sign.len_utf8()));
+        }
+        _ => {}
+    }
+}
+
+/// The bytes with which a spelling of `c` may begin.
+pub(super) fn first_bytes(c: char) -> Vec<u8> {
+    let mut first = vec![c.encode_utf8(&mut [0; 4]).as_bytes()[0], b'%', b'=', b'&', b'\\'];
+    match c {
+        ' ' => first.push(b'+'),
+        '\n' => first.extend([b'\r', 0xe2]),
+        c if c < ' ' => first.push(0xe2),
+        _ => {}
+    }
+    first
+}
+
+/// `%2F`, `%2f`, encoded again (`%252F`), and `%u002F`.
+fn percent(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
+    if c == '%' {
+        // What follows may look as if it belonged to another layer.
+        let depth = text[at + 1..].chunks_exact(2).take(4).take_while(|two| *two == b"25").count();
+        (1..=depth).for_each(|depth| ends.add(at + 1 + 2 * depth));
+    } else {
+        add(ends, bytes_of(text, at, plain, percent_byte));
+    }
+    let units = |text: &[u8], at: usize| {
+        let at = after_percent(text, at)?;
+        Some((hex(text, at + 1, 4).filter(|_| text.get(at).is_some_and(|u| matches!(u, b'u' | b'U')))?, at + 5))
+    };
+    add(ends, utf16_of(text, at, c, units));
+}
+
+/// What follows `%`, and after it any number of `25`.
+fn after_percent(text: &[u8], at: usize) -> Option<usize> {
+    let mut at = (text.get(at) == Some(&b'%')).then_some(at + 1)?;
+    while text[at..].starts_with(b"25") {
+        at += 2;
+    }
+    Some(at)
+}
+
+/// A byte in percent encoding, at any depth.
+pub(super) fn percent_byte(text: &[u8], at: usize) -> Option<(u32, usize)> {
+    let at = after_percent(text, at)?;
+    Some((hex(text, at, 2)?, at + 2))
+}
+
+/// A byte in quoted-printable text: `=2F`.
+fn quoted_printable_byte(text: &[u8], at: usize) -> Option<(u32, usize)> {
+    let at = (text.get(at) == Some(&b'=')).then_some(at + 1)?;
+    Some((hex(text, at, 2)?, at + 2))
+}
+
+/// `&lt;`, `&#60;`, `&#x3C;`, encoded again (`&amp;lt;`).
+fn html(text: &[u8], at: usize, c: char, ends: &mut Ends) {
+    let mut at = at + 1;
+    loop {
+        if let Some((code, end)) = numeric_entity(text, at)
+            && code == u32::from(c)
+        {
+            ends.add(end);
+        }
+        for name in entity_names(c) {
+            if text[at..].starts_with(name.as_bytes()) && text.get(at + name.len()) == Some(&b';') {
+                ends.add(at + name.len() + 1);
+            }
+        }
+        if !text[at..].starts_with(b"amp;") {
+            return;
+        }
+        at += b"amp;".len();
+    }
+}
+
+/// `#60;` or `#x3C;`, with any number of zeros before, the semicolon left out or not.
+fn numeric_entity(text: &[u8], at: usize) -> Option<(u32, usize)> {
+    let mut at = (text.get(at) == Some(&b'#')).then_some(at + 1)?;
+    let radix = if matches!(text.get(at), Some(b'x' | b'X')) { 16 } else { 10 };
+    at += usize::from(radix == 16);
+    let digits = text[at..].iter().take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    let code = std::str::from_utf8(&text[at..at + digits]).ok().and_then(|digits| u32::from_str_radix(digits, radix).ok())?;
+    let end = at + digits;
+    Some((code, end + usize::from(text.get(end) == Some(&b';'))))
+}
+
+/// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; the backslash as often as it was escaped again.
+fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
+    let count = text[at..].iter().take_while(|byte| **byte == b'\\').count();
+    if c == '\\' {
+        [2, 4, 8].into_iter().filter(|escaped| *escaped <= count).for_each(|escaped| ends.add(at + escaped));
+    }
+    add(
+        ends,
+        bytes_of(text, at, plain, |text, at| {
+            let at = after_backslashes(text, at)?;
+            let is_hex = matches!(text.get(at), Some(b'x' | b'X'));
+            if is_hex { Some((hex(text, at + 1, 2)?, at + 3)) } else { Some((number(text, at, 3, 8)?, at + 3)) }
+        }),
+    );
+    add(
+        ends,
+        utf16_of(text, at, c, |text, at| {
+            let at = after_backslashes(text, at)?;
+            Some((hex(text, at + 1, 4).filter(|_| text.get(at) == Some(&b'u'))?, at + 5))
+        }),
+    );
+    let after = at + count;
+    let Some(&kind) = text.get(after) else { return };
+    let scalar = match kind {
+        b'x' => hex(text, after + 1, 2).map(|code| (code, after + 3)),
+        b'U' => hex(text, after + 1, 8).map(|code| (code, after + 9)),
+        b'u' if text.get(after + 1) == Some(&b'{') => {
+            let digits = text[after + 2..].iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let end = after + 2 + digits;
+            hex(text, after + 2, digits).filter(|_| text.get(end) == Some(&b'}')).map(|code| (code, end + 1))
+        }
+        _ => None,
+    };
+    if let Some((code, end)) = scalar
+        && code == u32::from(c)
+    {
+        ends.add(end);
+    }
+    // What a shell's `printf %q` or JSON puts a backslash before.
+    if !c.is_ascii_alphanumeric() && c != '\\' {
+        add(ends, text[after..].starts_with(plain).then_some(after + plain.len()));
+    }
+    let named = match c {
+        '\0' => b'0',
+        '\u{7}' => b'a',
+        '\u{8}' => b'b',
+        '\t' => b't',
+        '\n' => b'n',
+        '\u{b}' => b'v',
+        '\u{c}' => b'f',
+        '\r' => b'r',
+        '\u{1b}' => b'e',
+        _ => return,
+    };
+    add(ends, (kind == named).then_some(after + 1));
+}
+
+fn after_backslashes(text: &[u8], at: usize) -> Option<usize> {
+    let count = text.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
+    (count > 0).then_some(at + count)
+}
+
+/// Where all bytes of a character end, each read by `read`.
+fn bytes_of(text: &[u8], at: usize, plain: &[u8], read: impl Fn(&[u8], usize) -> Option<(u32, usize)>) -> Option<usize> {
+    plain.iter().try_fold(at, |at, byte| read(text, at).filter(|(code, _)| *code == u32::from(*byte)).map(|(_, end)| end))
+}
+
+/// Where the one or two units of a character in UTF-16 end.
+fn utf16_of(text: &[u8], at: usize, c: char, read: impl Fn(&[u8], usize) -> Option<(u32, usize)>) -> Option<usize> {
+    let mut buffer = [0; 2];
+    c.encode_utf16(&mut buffer)
+        .iter()
+        .try_fold(at, |at, unit| read(text, at).filter(|(code, _)| *code == u32::from(*unit)).map(|(_, end)| end))
+}
+
+/// The number of exactly so many hexadecimal digits.
+pub(super) fn hex(text: &[u8], at: usize, digits: usize) -> Option<u32> {
+    number(text, at, digits, 16)
+}
+
+fn number(text: &[u8], at: usize, digits: usize, radix: u32) -> Option<u32> {
+    let digits = text.get(at..at + digits).filter(|digits| !digits.is_empty())?;
+    digits.iter().try_fold(0, |number: u32, digit| Some(number.checked_mul(radix)? + char::from(*digit).to_digit(radix)?))
+}
+
+fn add(ends: &mut Ends, end: Option<usize>) {
+    if let Some(end) = end {
+        ends.add(end);
+    }
+}
