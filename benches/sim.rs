@@ -22,6 +22,7 @@ use spc::host::sim::SimHost;
 use spc::host::sim::conductor::SimConductor;
 use spc::host::{Conductor, Host};
 use spc::model::secret::Secrets;
+use spc::policy::CheckedPath;
 use spc::script::Runbook;
 use spc::script::place::{self, RunOptions, Wanted};
 use spc::testing::plan::{Planned, Planning, plan};
@@ -197,7 +198,7 @@ fn reference() -> (Subject, Vec<u8>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let (root, policy) = place::project_of(&*host, &root).unwrap();
     let directory = policy.project_directory().to_path_buf();
-    let example = host.read(&directory.join(".env.example")).unwrap().to_vec();
+    let example = host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap().to_vec();
     (Subject { host, root: root.unwrap(), directory }, example)
 }
 

@@ -32,6 +32,33 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (&["rhai"], &["script/", "api/", "value/", "repl/", "testing/", "check/"], "what is below knows nothing of scripts"),
     (&["clap"], &["cli/"], "the command line is read in one place"),
     (&["rustyline"], &["repl/"], "only the prompt is a prompt"),
+    // What is minted here is opened. Scripts' paths are `Policy::read_path`'s and `write_path`'s to mint, spc's own files `own_path`'s.
+    (
+        &["CheckedPath", "trusted"],
+        &[
+            "policy/",
+            "host/",
+            "script/place.rs",
+            "script/run.rs",
+            "check/sources.rs",
+            "check/files.rs",
+            "testing/",
+            "api/trial.rs",
+            "apply/tests/",
+        ],
+        "only a path that a person named is opened without asking the policy",
+    ),
+    (
+        &["CheckedPath", "root_itself"],
+        &["policy/", "host/", "api/unread.rs", "cli/repl.rs", "testing/", "apply/tests/"],
+        "only the project's own folders are roots",
+    ),
+    (
+        &["CheckedPath", "below"],
+        &["policy/", "host/", "script/resolver.rs", "check/"],
+        "only the folders that scripts are imported from are roots beside the policy's",
+    ),
+    (&["rustix", "fs"], &["host/", "apply/context/tests.rs"], "files are the host port's"),
     // Tests of `apply` put things on the simulated engine as somebody else would: through its port.
     (
         &["bollard", "models"],

@@ -261,7 +261,7 @@ impl Context {
 
     /// What the project was last brought up with.
     pub(super) fn kept_choices(&self) -> Result<Choices, Failure> {
-        choices::read(&*self.host, &self.project.directory, self.project.name.as_deref())
+        choices::read(&*self.host, &self.policy, self.project.name.as_deref())
     }
 
     /// An option's value in this run, which the next `up` keeps.
@@ -272,7 +272,7 @@ impl Context {
     /// Keeps what was chosen in this run; that it can't be kept is said and is no failure.
     pub(super) fn keep_choices(&self) {
         let chosen = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Err(error) = choices::keep(&*self.host, &self.project.directory, self.project.name.as_deref(), &chosen) {
+        if let Err(error) = choices::keep(&*self.host, &self.policy, self.project.name.as_deref(), &chosen) {
             let text = format!("The options of this run are not kept for the next: {error}");
             self.events.event(&Event::Log { level: Level::Warning, text });
         }

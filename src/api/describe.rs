@@ -122,7 +122,7 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
     let text = match &config.source {
         ConfigSource::File(path) => {
             let checked = context.policy.read_path(path, &|path| resolve(&*context.host, path))?;
-            let content = context.host.read(checked.as_path()).map_err(|error| {
+            let content = context.host.read(&checked).map_err(|error| {
                 Failure::new(Kind::NotFound, format!("The config \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the config's `file`")
             })?;
@@ -143,7 +143,7 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
 
 fn read_env_file(context: &Context, file: &EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let path = context.policy.read_path(&file.path, &|path| resolve(&*context.host, path))?;
-    let bytes = match context.host.read(path.as_path()) {
+    let bytes = match context.host.read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),

@@ -24,6 +24,7 @@ use crate::host::{
 };
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
+use crate::policy::CheckedPath;
 use crate::value::error::failure_of;
 use crate::value::text::plain;
 
@@ -64,7 +65,10 @@ impl Fixture {
         Self::made(1, ProjectSettings::default(), words)
     }
 
-    pub(crate) fn made(seed: u64, project: ProjectSettings, words: &[&str]) -> Self {
+    pub(crate) fn made(seed: u64, mut project: ProjectSettings, words: &[&str]) -> Self {
+        if project.directory == Path::new("") {
+            project.directory = "/work".into();
+        }
         let sim = SimConductor::new(seed);
         let host = Arc::new(MemoryHost { sim: sim.clone(), nodes: Mutex::default(), held: AtomicU64::default() });
         let seen = Arc::new(Seen::default());
@@ -209,7 +213,8 @@ impl Host for MemoryHost {
     fn identity(&self) -> String {
         "tester@here".into()
     }
-    fn read(&self, path: &Path) -> host::Result<Bytes> {
+    fn read(&self, path: &CheckedPath) -> host::Result<Bytes> {
+        let path = path.as_path();
         let real = self.canonicalize(path)?;
         match self.nodes.lock().unwrap().get(&real) {
             Some(Node::File(content)) => Ok(content.clone().into()),
@@ -219,16 +224,17 @@ impl Host for MemoryHost {
             None => Err(HostError::new(HostErrorKind::Invalid, format!("could not read \"{}\": it is a folder", path.display()))),
         }
     }
-    fn write(&self, _: &Path, _: &[u8], _: Option<u32>) -> host::Result<()> {
+    fn write(&self, _: &CheckedPath, _: &[u8], _: Option<u32>) -> host::Result<()> {
         not_here()
     }
-    fn append(&self, _: &Path, _: &[u8]) -> host::Result<()> {
+    fn append(&self, _: &CheckedPath, _: &[u8]) -> host::Result<()> {
         not_here()
     }
-    fn create_folder(&self, _: &Path) -> host::Result<()> {
+    fn create_folder(&self, _: &CheckedPath) -> host::Result<()> {
         not_here()
     }
-    fn list(&self, path: &Path) -> host::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &CheckedPath) -> host::Result<Vec<FolderEntry>> {
+        let path = path.as_path();
         let nodes = self.nodes.lock().unwrap();
         let below = nodes.keys().filter_map(|known| known.strip_prefix(path).ok());
         let names = below
@@ -241,7 +247,8 @@ impl Host for MemoryHost {
             Ok(entries.into_iter().map(|(name, kind)| FolderEntry { name, kind }).collect())
         }
     }
-    fn info(&self, path: &Path) -> host::Result<FileInfo> {
+    fn info(&self, path: &CheckedPath) -> host::Result<FileInfo> {
+        let path = path.as_path();
         let kind = match self.nodes.lock().unwrap().get(path) {
             Some(Node::Link(_)) => Some(FileKind::Symlink),
             Some(_) => Some(FileKind::File),
@@ -250,7 +257,7 @@ impl Host for MemoryHost {
         let kind = kind.or_else(|| self.folder(path).then_some(FileKind::Folder)).ok_or_else(|| missing(path))?;
         Ok(FileInfo { kind, len: 0, mode: 0o644, modified: DateTime::UNIX_EPOCH })
     }
-    fn link_target(&self, _: &Path) -> host::Result<PathBuf> {
+    fn link_target(&self, _: &CheckedPath) -> host::Result<PathBuf> {
         not_here()
     }
     fn canonicalize(&self, path: &Path) -> host::Result<PathBuf> {
@@ -270,16 +277,16 @@ impl Host for MemoryHost {
         let known = self.nodes.lock().unwrap().contains_key(&real);
         if known || self.folder(&real) { Ok(real) } else { Err(missing(path)) }
     }
-    fn remove(&self, _: &Path) -> host::Result<()> {
+    fn remove(&self, _: &CheckedPath) -> host::Result<()> {
         not_here()
     }
-    fn rename(&self, _: &Path, _: &Path) -> host::Result<()> {
+    fn rename(&self, _: &CheckedPath, _: &CheckedPath) -> host::Result<()> {
         not_here()
     }
-    fn open(&self, _: &Path) -> host::Result<BoxStream<'static, std::io::Result<Bytes>>> {
+    fn open(&self, _: &CheckedPath) -> host::Result<BoxStream<'static, std::io::Result<Bytes>>> {
         not_here()
     }
-    fn create(&self, _: &Path) -> host::Result<Box<dyn FileSink>> {
+    fn create(&self, _: &CheckedPath) -> host::Result<Box<dyn FileSink>> {
         not_here()
     }
     fn spawn(&self, _: &CommandRequest) -> host::Result<BoxStream<'static, host::Result<CommandEvent>>> {

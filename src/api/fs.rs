@@ -55,18 +55,18 @@ impl File {
 
     /// Its content as a stream.
     pub fn open(&self, context: &Context) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Failure> {
-        Ok(context.host.open(paths::to_read(context, &self.path)?.as_path())?)
+        Ok(context.host.open(&paths::to_read(context, &self.path)?)?)
     }
 
     /// A new file, its folder made if missing, that appears under its name when it is complete.
     pub fn create(&self, context: &Context) -> Result<Box<dyn FileSink>, Failure> {
-        Ok(context.host.create(paths::to_create(context, &self.path)?.as_path())?)
+        Ok(context.host.create(&paths::to_create(context, &self.path)?)?)
     }
 }
 
 /// The content of a text file.
 pub(super) fn read(context: &Context, path: &str) -> Result<String, Failure> {
-    let bytes = context.host.read(paths::to_read(context, path)?.as_path())?;
+    let bytes = context.host.read(&paths::to_read(context, path)?)?;
     String::from_utf8(bytes.into()).map_err(|_| {
         Failure::usage(format!("The file \"{path}\" is no text (UTF-8)")).hint("fs::file(path) hands it on as it is, fs::copy copies it")
     })
@@ -89,7 +89,7 @@ pub(super) fn write_value(
 }
 
 fn put(context: &Context, path: &str, content: &str, mode: Option<u32>) -> Result<(), Failure> {
-    Ok(context.host.write(paths::to_create(context, path)?.as_path(), content.as_bytes(), mode)?)
+    Ok(context.host.write(&paths::to_create(context, path)?, content.as_bytes(), mode)?)
 }
 
 /// A file, as the place of a secret.
@@ -99,27 +99,27 @@ fn place(path: &str) -> String {
 
 fn append(context: &Context, path: &str, text: &str) -> Result<(), Failure> {
     let content = secret::exposed_in(context, text, &place(path))?;
-    Ok(context.host.append(paths::to_create(context, path)?.as_path(), content.as_bytes())?)
+    Ok(context.host.append(&paths::to_create(context, path)?, content.as_bytes())?)
 }
 
 /// The paths in a folder, each with the folder's own name before it, sorted.
 fn list(context: &Context, folder: &str) -> Result<Vec<String>, Failure> {
-    let entries = context.host.list(paths::to_read(context, folder)?.as_path())?;
+    let entries = context.host.list(&paths::to_read(context, folder)?)?;
     let folder = folder.trim_end_matches('/');
     Ok(entries.into_iter().map(|entry| if matches!(folder, "" | ".") { entry.name } else { format!("{folder}/{}", entry.name) }).collect())
 }
 
 fn remove(context: &Context, path: &str) -> Result<(), Failure> {
-    Ok(context.host.remove(paths::to_write(context, path)?.as_path())?)
+    Ok(context.host.remove(&paths::to_write(context, path)?)?)
 }
 
 fn make_folder(context: &Context, path: &str) -> Result<(), Failure> {
-    Ok(context.host.create_folder(paths::to_write(context, path)?.as_path())?)
+    Ok(context.host.create_folder(&paths::to_write(context, path)?)?)
 }
 
 fn rename(context: &Context, from: &str, to: &str) -> Result<(), Failure> {
     let from = paths::to_write(context, from)?;
-    Ok(context.host.rename(from.as_path(), paths::to_create(context, to)?.as_path())?)
+    Ok(context.host.rename(&from, &paths::to_create(context, to)?)?)
 }
 
 async fn copy(context: &Context, from: &str, to: &str) -> Result<(), Failure> {
@@ -147,7 +147,7 @@ fn unreadable(path: &str, error: &std::io::Error) -> Failure {
 
 /// What is known of a path.
 fn info(context: &Context, path: &str) -> Result<Record, Failure> {
-    let info = context.host.info(paths::to_read(context, path)?.as_path())?;
+    let info = context.host.info(&paths::to_read(context, path)?)?;
     let kind = match info.kind {
         FileKind::File => "file",
         FileKind::Folder => "folder",
@@ -354,9 +354,6 @@ mod methods {
 #[cfg(test)]
 mod tests {
     use super::super::trial::Trial;
-    use std::path::Path;
-
-    use crate::host::Host;
 
     #[test]
     fn what_is_written_can_be_read_and_its_folder_is_made() {
@@ -411,11 +408,11 @@ mod tests {
         let trial = Trial::new();
         trial.text(r#"fs::write("secrets/key", expose(random_secret("key", 40)))"#);
         assert_eq!(trial.file("/project/secrets/key").len(), 40);
-        assert_eq!(trial.host.info(Path::new("/project/secrets/key")).unwrap().mode & 0o777, 0o600);
+        assert_eq!(trial.mode("/project/secrets/key"), Some(0o600));
         let failure = trial.fails(r#"fs::write("key", `${random_secret("key", 40)}`)"#);
         assert_eq!(failure.message, "The secret \"key\" would stand in the file \"key\"");
         trial.text(r#"fs::write("run.sh", "echo", #{ mode: 0o755 })"#);
-        assert_eq!(trial.host.info(Path::new("/project/run.sh")).unwrap().mode & 0o777, 0o755);
+        assert_eq!(trial.mode("/project/run.sh"), Some(0o755));
         assert_eq!(trial.fails(r#"fs::write("a", "", #{ mode: 4096 })"#).message, "4096 is no mode of a file");
     }
 

@@ -21,15 +21,15 @@ pub fn to_write(context: &Context, given: &str) -> Result<CheckedPath, Failure> 
 /// The same, with the folder it is in made if missing.
 pub fn to_create(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
     let path = to_write(context, given)?;
-    if let Some(folder) = path.as_path().parent() {
-        context.host.create_folder(folder)?;
+    if let Some(folder) = path.parent() {
+        context.host.create_folder(&folder)?;
     }
     Ok(path)
 }
 
 /// Whether something is at a path that may be read.
 pub fn exists(context: &Context, given: &str) -> Result<bool, Failure> {
-    match context.host.info(to_read(context, given)?.as_path()) {
+    match context.host.info(&to_read(context, given)?) {
         Ok(_) => Ok(true),
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(false),
         Err(error) => Err(error.into()),

@@ -96,7 +96,7 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
 
 /// The text of a secret's file, without the line end that editors put at its end.
 fn read(context: &Context, name: &str, path: &str) -> Result<String, Failure> {
-    let bytes = context.host.read(paths::to_read(context, path)?.as_path())?;
+    let bytes = context.host.read(&paths::to_read(context, path)?)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         Failure::usage(format!("The secret \"{name}\" is no text")).hint("deliver it as a file, under \"secrets\" of a service")
     })?;

@@ -10,13 +10,13 @@ use rhai::Dynamic;
 use super::context::{Context, ProjectSettings};
 use super::task;
 use crate::engine::{EngineError, EngineErrorKind};
-use crate::host::Conductor;
 use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::host::{Conductor, Host};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
-use crate::policy::{Policy, Settings};
+use crate::policy::{CheckedPath, Policy, Settings};
 use crate::value::error::failure_of;
 use crate::value::text::plain;
 
@@ -96,8 +96,12 @@ impl Trial {
 
     /// A file's content.
     pub(crate) fn file(&self, path: &str) -> String {
-        use crate::host::Host;
-        String::from_utf8(self.host.read(Path::new(path)).unwrap().into()).unwrap()
+        String::from_utf8(self.host.read(&CheckedPath::trusted(path)).unwrap().into()).unwrap()
+    }
+
+    /// A file's permission bits; nothing if it is not there.
+    pub(crate) fn mode(&self, path: &str) -> Option<u32> {
+        self.host.info(&CheckedPath::trusted(path)).ok().map(|info| info.mode & 0o777)
     }
 
     fn run(&self, script: &str) -> Result<Dynamic, Failure> {

@@ -1,12 +1,13 @@
 //! Lines of `.env` that nobody reads: most often a misspelt name, whose default then counts in silence.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::context::Context;
 use crate::host::FileKind;
 use crate::model::event::{Event, Level};
 use crate::model::suggest::nearest;
+use crate::policy::CheckedPath;
 
 /// Read by Compose, Docker, BuildKit and spc themselves.
 const OF_TOOLS: [&str; 4] = ["COMPOSE_", "DOCKER_", "BUILDKIT_", "SPC_"];
@@ -46,9 +47,12 @@ fn looks_like_one(word: &str) -> bool {
 
 /// The files of the project that may read variables.
 fn texts(context: &Context) -> Vec<String> {
-    let root = context.project.scripts.clone();
-    let folders = root.iter().flat_map(|root| [root.clone(), root.join("scripts")]).chain([context.project.directory.clone()]);
-    let paths = folders.collect::<BTreeSet<PathBuf>>().into_iter().flat_map(|folder| readers(context, &folder));
+    let root = context.project.scripts.clone().map(CheckedPath::root_itself);
+    let directory = CheckedPath::root_itself(&context.project.directory);
+    let folders = root.into_iter().flat_map(|root| [root.join("scripts"), root]).chain([directory]);
+    // The same folder may be below two roots.
+    let folders: BTreeMap<PathBuf, CheckedPath> = folders.map(|folder| (folder.as_path().to_owned(), folder)).collect();
+    let paths = folders.values().flat_map(|folder| readers(context, folder));
     // What can't be read is no reader.
     paths.filter_map(|path| context.host.read(&path).ok()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }
@@ -57,7 +61,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-fn readers(context: &Context, folder: &Path) -> Vec<PathBuf> {
+fn readers(context: &Context, folder: &CheckedPath) -> Vec<CheckedPath> {
     let entries = context.host.list(folder).unwrap_or_default().into_iter();
     let is_reader = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| READERS.contains(&end));
     entries.filter(|entry| entry.kind == FileKind::File && is_reader(&entry.name)).map(|entry| folder.join(entry.name)).collect()

@@ -9,7 +9,7 @@ mod dockerfile;
 mod labels;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,9 +18,11 @@ use futures::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
 use super::dockerignore::{Dockerignore, Judgement};
+use crate::host::resolve::resolve;
 use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash};
+use crate::policy::{CheckedPath, OwnAccess, Policy};
 
 const IGNORE_FILE: &str = ".dockerignore";
 
@@ -42,7 +44,7 @@ pub struct BuildContext {
     pub bases: Option<BTreeSet<String>>,
     /// What can't be sent and was left out, a sentence each.
     pub notes: Vec<String>,
-    folder: PathBuf,
+    folder: CheckedPath,
     entries: Arc<[Entry]>,
 }
 
@@ -82,11 +84,12 @@ impl BuildContext {
 ///
 /// Fails with [`Kind::NotFound`] if the folder or the Dockerfile is missing, [`Kind::Usage`] if the description or a line of
 /// `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
-pub async fn collect(host: &dyn Host, build: &Build) -> Result<BuildContext, Failure> {
-    let folder = build.context.as_path();
+pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<BuildContext, Failure> {
+    // Checked here, not only where it was described: what is checked is what is read and sent.
+    let folder = &policy.read_path(&build.context, &|path| resolve(host, path))?;
     require_folder(host, folder)?;
-    let dockerfile = dockerfile::find(host, folder, &build.dockerfile)?;
-    let ignore = read_ignore_file(host, folder, &dockerfile)?;
+    let dockerfile = dockerfile::find(host, folder, build)?;
+    let ignore = read_ignore_file(host, policy, folder, &dockerfile)?;
     // One that can't be read is the walk's to tell.
     let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
     labels::refuse_reserved(&String::from_utf8_lossy(&text), build, &dockerfile.path)?;
@@ -100,15 +103,15 @@ pub async fn collect(host: &dyn Host, build: &Build) -> Result<BuildContext, Fai
         bytes: read.bytes,
         bases: bases::of(&String::from_utf8_lossy(&text), &build.args),
         notes,
-        folder: folder.to_owned(),
+        folder: folder.clone(),
         entries: read.entries.into(),
     })
 }
 
-fn require_folder(host: &dyn Host, folder: &Path) -> Result<(), Failure> {
-    let shown = folder.display();
+fn require_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), Failure> {
+    let shown = folder.as_path().display();
     match host.info(folder) {
-        Ok(info) if matches!(info.kind, FileKind::Folder | FileKind::Symlink) => Ok(()),
+        Ok(info) if matches!(info.kind, FileKind::Folder) => Ok(()),
         Ok(_) => Err(Failure::usage(format!("The build context \"{shown}\" is not a folder"))
             .hint("\"context:\" names the folder that holds the Dockerfile and what it copies")
             .field("path", shown.to_string())),
@@ -117,21 +120,28 @@ fn require_folder(host: &dyn Host, folder: &Path) -> Result<(), Failure> {
                 .hint("\"context:\" is relative to the project's folder")
                 .field("path", shown.to_string()))
         }
-        Err(error) => Err(Failure::new(Kind::Build, error.message).field("path", shown.to_string())),
+        Err(error) => Err(of_host(error).field("path", shown.to_string())),
     }
 }
 
-fn read_ignore_file(host: &dyn Host, folder: &Path, dockerfile: &dockerfile::Dockerfile) -> Result<Dockerignore, Failure> {
+fn read_ignore_file(
+    host: &dyn Host,
+    policy: &Policy,
+    folder: &CheckedPath,
+    dockerfile: &dockerfile::Dockerfile,
+) -> Result<Dockerignore, Failure> {
     let mut ignore = Dockerignore::default();
     for name in [format!("{}{IGNORE_FILE}", dockerfile.asked), IGNORE_FILE.to_owned()] {
-        match host.read(&folder.join(&name)) {
+        // It may be a symlink that somebody wants there; it leads no further than what scripts may read.
+        let file = policy.own_path(folder.join(&name).as_path(), OwnAccess::Read, &|path| resolve(host, path))?;
+        match host.read(&file) {
             Ok(content) => {
                 ignore = Dockerignore::parse(&name, &content)?;
                 ignore.always_send(&name);
                 break;
             }
             Err(error) if error.kind == HostErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::new(Kind::Build, error.message).field("path", name)),
+            Err(error) => return Err(of_host(error).field("path", name)),
         }
     }
     ignore.always_send(&dockerfile.path);
@@ -148,9 +158,9 @@ struct Level {
 }
 
 /// What is to be sent, folders before what is in them, in the order of names.
-fn walk(host: &dyn Host, folder: &Path, ignore: &Dockerignore, notes: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
+fn walk(host: &dyn Host, folder: &CheckedPath, ignore: &Dockerignore, notes: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
     let mut found = Vec::new();
-    let root = host.list(folder).map_err(|error| Failure::new(Kind::Build, error.message))?;
+    let root = host.list(folder).map_err(of_host)?;
     let mut levels = vec![Level { path: String::new(), judgement: Judgement::default(), names: root.into_iter(), held: None }];
     while let Some(level) = levels.last_mut() {
         let Some(name) = level.names.next() else {
@@ -182,7 +192,7 @@ fn walk(host: &dyn Host, folder: &Path, ignore: &Dockerignore, notes: &mut Vec<S
 }
 
 /// What is at `path`; nothing, and a note, if it is of a kind that can't be sent or has disappeared.
-fn inspect(host: &dyn Host, folder: &Path, path: &str, notes: &mut Vec<String>) -> Result<Option<Entry>, Failure> {
+fn inspect(host: &dyn Host, folder: &CheckedPath, path: &str, notes: &mut Vec<String>) -> Result<Option<Entry>, Failure> {
     let place = folder.join(path);
     let entry = host.info(&place).and_then(|info| {
         let content = match info.kind {
@@ -202,7 +212,7 @@ fn inspect(host: &dyn Host, folder: &Path, path: &str, notes: &mut Vec<String>) 
         }
         // The listing had to replace what is not UTF-8, and a name so changed is found no more.
         Err(error) if error.kind == HostErrorKind::NotFound && path.contains(char::REPLACEMENT_CHARACTER) => {
-            Err(Failure::new(Kind::Build, format!("Could not read \"{}\": its name is not UTF-8", place.display()))
+            Err(Failure::new(Kind::Build, format!("Could not read \"{}\": its name is not UTF-8", place.as_path().display()))
                 .hint(format!(
                     "rename it, or leave it out with the line \"{}\" in {IGNORE_FILE}",
                     path.replace(char::REPLACEMENT_CHARACTER, "?")
@@ -213,7 +223,7 @@ fn inspect(host: &dyn Host, folder: &Path, path: &str, notes: &mut Vec<String>) 
     }
 }
 
-fn list(host: &dyn Host, folder: &Path, path: &str) -> Result<Option<Vec<FolderEntry>>, Failure> {
+fn list(host: &dyn Host, folder: &CheckedPath, path: &str) -> Result<Option<Vec<FolderEntry>>, Failure> {
     match host.list(&folder.join(path)) {
         Ok(names) => Ok(Some(names)),
         Err(error) => gone_or_unreadable(error, path).map(|()| None),
@@ -222,7 +232,16 @@ fn list(host: &dyn Host, folder: &Path, path: &str) -> Result<Option<Vec<FolderE
 
 /// Folders change while they are read: what has disappeared since it was listed is not part of the context. All else is a failure.
 fn gone_or_unreadable(error: HostError, path: &str) -> Result<(), Failure> {
-    if error.kind == HostErrorKind::NotFound { Ok(()) } else { Err(unreadable(error.message, path)) }
+    match error.kind {
+        HostErrorKind::NotFound => Ok(()),
+        HostErrorKind::SymlinkInPath => Err(of_host(error)),
+        _ => Err(unreadable(error.message, path)),
+    }
+}
+
+/// A symlink where none may be is the policy's concern; all else makes the build fail.
+fn of_host(error: HostError) -> Failure {
+    if error.kind == HostErrorKind::SymlinkInPath { error.into() } else { Failure::new(Kind::Build, error.message) }
 }
 
 fn unreadable(message: String, path: &str) -> Failure {
@@ -241,7 +260,7 @@ struct Read {
 }
 
 /// Reads every file once.
-async fn read_all(host: &dyn Host, folder: &Path, found: Vec<Entry>) -> Result<Read, Failure> {
+async fn read_all(host: &dyn Host, folder: &CheckedPath, found: Vec<Entry>) -> Result<Read, Failure> {
     let mut read = Read::default();
     let mut digest = Sha256::new();
     // Every part has a fixed length or its length before it, so that no two contexts read the same.
@@ -272,7 +291,7 @@ async fn read_all(host: &dyn Host, folder: &Path, found: Vec<Entry>) -> Result<R
 }
 
 /// Length and SHA-256 of a file; nothing if it has disappeared.
-async fn read_file(host: &dyn Host, folder: &Path, path: &str) -> Result<Option<(u64, Vec<u8>)>, Failure> {
+async fn read_file(host: &dyn Host, folder: &CheckedPath, path: &str) -> Result<Option<(u64, Vec<u8>)>, Failure> {
     let place = folder.join(path);
     let mut chunks = match host.open(&place) {
         Ok(chunks) => chunks,
@@ -280,7 +299,7 @@ async fn read_file(host: &dyn Host, folder: &Path, path: &str) -> Result<Option<
     };
     let (mut len, mut digest) = (0, Sha256::new());
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| unreadable(format!("Could not read \"{}\": {error}", place.display()), path))?;
+        let chunk = chunk.map_err(|error| unreadable(format!("Could not read \"{}\": {error}", place.as_path().display()), path))?;
         len += chunk.len() as u64;
         digest.update(&chunk);
     }

@@ -10,7 +10,6 @@ use super::failures::of_engine;
 use super::observe::find_image;
 use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
-use crate::host::resolve::resolve;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
@@ -164,9 +163,7 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     let Building { image, build, of } = building;
     let name = of.map_or(*image, |(_, service)| service);
     progress("reading the build context".into());
-    // Once more: since it was described, a container may have put a symlink there.
-    around.policy.read_path(&build.context, &|path| resolve(&*around.host, path))?;
-    let context = context::collect(&*around.host, build).await.map_err(|failure| failure.field("service", name))?;
+    let context = context::collect(&*around.host, &around.policy, build).await.map_err(|failure| failure.field("service", name))?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }

@@ -178,7 +178,7 @@ impl Execution<'_> {
     /// Noted before it is done: a run that is killed must not leave a service that looks like a job that ended by itself.
     fn remember_stop(&self, id: &str) {
         let around = self.around;
-        let records = Records::new(&*around.host, &around.directory, &self.plan.project);
+        let records = Records::new(&*around.host, &around.policy, &self.plan.project);
         let kept = records.update(|state| {
             state.stopped.insert(id.to_owned());
         });

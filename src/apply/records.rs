@@ -2,7 +2,7 @@
 //! stopped itself, the key of the secrets' fingerprints, and a journal per run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::pace::Pace;
+use crate::host::resolve::resolve;
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::hash::hex;
+use crate::policy::{CheckedPath, OwnAccess, Policy, Refusal};
 
 pub(super) const FOLDER: &str = ".spc";
 const STATE: &str = "state.json";
@@ -66,23 +68,25 @@ struct Key {
 /// Reads and writes the records of a project.
 pub struct Records<'a> {
     host: &'a dyn Host,
-    directory: PathBuf,
+    /// `.spc`, or why it is not used.
+    folder: Result<CheckedPath, HostError>,
     project: &'a str,
 }
 
 impl<'a> Records<'a> {
-    /// The records of `project` below `directory`.
-    pub fn new(host: &'a dyn Host, directory: &Path, project: &'a str) -> Self {
-        Self { host, directory: directory.to_path_buf(), project }
+    /// The records of `project` in the project directory of `policy`.
+    pub fn new(host: &'a dyn Host, policy: &Policy, project: &'a str) -> Self {
+        Self { host, folder: usable_folder(host, policy), project }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(FOLDER).join(self.project).join(name)
+    fn path(&self, name: &str) -> Result<CheckedPath, HostError> {
+        Ok(self.folder.clone()?.join(self.project).join(name))
     }
 
     /// What is remembered; nothing if there is nothing, or it can't be read: it only spares work.
     pub fn state(&self) -> State {
-        self.host.read(&self.path(STATE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        let content = self.path(STATE).and_then(|path| self.host.read(&path));
+        content.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     /// Changes what is remembered.
@@ -95,13 +99,14 @@ impl<'a> Records<'a> {
         }
         self.make_folder()?;
         let text = serde_json::to_vec_pretty(&state).unwrap_or_default();
-        self.host.write(&self.path(STATE), &text, None)
+        self.host.write(&self.path(STATE)?, &text, None)
     }
 
     /// `<key id>:<fingerprint>` of values, keyed so that none can be guessed. The key is made at the first call.
     pub fn fingerprint(&self, values: &BTreeMap<String, String>) -> Result<String, HostError> {
         let key = self.key()?;
-        let wrong = || HostError::new(HostErrorKind::Invalid, format!("could not use \"{}\": it is not a key", self.path(KEY).display()));
+        let path = self.path(KEY)?;
+        let wrong = || HostError::new(HostErrorKind::Invalid, format!("could not use \"{}\": it is not a key", path.as_path().display()));
         let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).map_err(|_| wrong())?;
         for (name, value) in values {
             // Lengths keep neighbours apart.
@@ -114,12 +119,12 @@ impl<'a> Records<'a> {
     }
 
     fn key(&self) -> Result<Key, HostError> {
-        let path = self.path(KEY);
+        let path = self.path(KEY)?;
         match self.host.read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
                 HostError::new(
                     HostErrorKind::Invalid,
-                    format!("could not read \"{}\": it is not a key; remove it to have a new one made", path.display()),
+                    format!("could not read \"{}\": it is not a key; remove it to have a new one made", path.as_path().display()),
                 )
             }),
             Err(error) if error.kind == HostErrorKind::NotFound => {
@@ -135,25 +140,36 @@ impl<'a> Records<'a> {
     }
 
     fn make_folder(&self) -> Result<(), HostError> {
-        let folder = make_folder(self.host, &self.directory)?;
+        let folder = self.folder.clone()?;
+        make_folder(self.host, &folder)?;
         self.host.create_folder(&folder.join(self.project))
     }
 }
 
+/// Where spc keeps its records: `.spc` of the project directory. A symlink under that name is followed only where scripts may write.
+pub fn folder(host: &dyn Host, policy: &Policy) -> Result<CheckedPath, Refusal> {
+    policy.own_path(Path::new(FOLDER), OwnAccess::Write, &|path| resolve(host, path))
+}
+
+fn usable_folder(host: &dyn Host, policy: &Policy) -> Result<CheckedPath, HostError> {
+    folder(host, policy).map_err(|refusal| HostError::new(HostErrorKind::SymlinkInPath, refusal.message()))
+}
+
 /// Makes `.spc/`, which ignores itself, so that no repository takes it in.
-pub(super) fn make_folder(host: &dyn Host, directory: &Path) -> Result<PathBuf, HostError> {
-    let folder = directory.join(FOLDER);
-    host.create_folder(&folder)?;
+pub(super) fn make_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), HostError> {
+    host.create_folder(folder)?;
     let ignore = folder.join(".gitignore");
     if host.info(&ignore).is_err() {
         host.write(&ignore, b"*\n", None)?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// The journal of `run`: `.spc/runs/<run>.jsonl`; the oldest ones go.
-fn journal(host: &dyn Host, directory: &Path, run: &str) -> Result<PathBuf, HostError> {
-    let runs = make_folder(host, directory)?.join("runs");
+fn journal(host: &dyn Host, policy: &Policy, run: &str) -> Result<CheckedPath, HostError> {
+    let folder = usable_folder(host, policy)?;
+    make_folder(host, &folder)?;
+    let runs = folder.join("runs");
     host.create_folder(&runs)?;
     let mut names: Vec<String> = host.list(&runs)?.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".jsonl")).collect();
     names.sort();
@@ -174,7 +190,7 @@ pub fn new_run(host: &dyn Host) -> String {
 /// step: a run that changes nothing leaves nothing.
 pub struct Journal {
     host: Arc<dyn Host>,
-    directory: PathBuf,
+    policy: Policy,
     run: String,
     next: Arc<dyn Sink>,
     state: Mutex<JournalState>,
@@ -182,20 +198,20 @@ pub struct Journal {
 
 enum JournalState {
     NotBegun,
-    At(PathBuf),
+    At(CheckedPath),
     /// It can't be written; that was said.
     Broken,
 }
 
 impl Journal {
-    /// Writes below `directory` and hands every event on to `next`.
-    pub fn new(host: Arc<dyn Host>, directory: PathBuf, run: String, next: Arc<dyn Sink>) -> Self {
-        Self { host, directory, run, next, state: Mutex::new(JournalState::NotBegun) }
+    /// Writes below the project directory of `policy` and hands every event on to `next`.
+    pub fn new(host: Arc<dyn Host>, policy: Policy, run: String, next: Arc<dyn Sink>) -> Self {
+        Self { host, policy, run, next, state: Mutex::new(JournalState::NotBegun) }
     }
 
     fn write(&self, state: &mut JournalState, event: &Event) -> Result<(), HostError> {
         if let JournalState::NotBegun = state {
-            *state = JournalState::At(journal(&*self.host, &self.directory, &self.run)?);
+            *state = JournalState::At(journal(&*self.host, &self.policy, &self.run)?);
         }
         let JournalState::At(path) = state else { return Ok(()) };
         let mut line = serde_json::to_value(event).unwrap_or_default();

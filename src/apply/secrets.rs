@@ -20,7 +20,7 @@ pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<Strin
         SecretSource::File(path) => {
             // Once more: since it was described, a container may have put a symlink there.
             let checked = around.policy.read_path(path, &|path| resolve(&*around.host, path))?;
-            let bytes = around.host.read(checked.as_path()).map_err(|error| {
+            let bytes = around.host.read(&checked).map_err(|error| {
                 Failure::new(Kind::NotFound, format!("The secret \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the secret's `file`")
             })?;

@@ -50,7 +50,7 @@ pub struct Outcome {
 /// Brings the services up, ready. What is unchanged is not touched.
 pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
     let services = project.select(options.services.as_deref())?;
-    let records = Records::new(&*around.host, &around.directory, &project.name);
+    let records = Records::new(&*around.host, &around.policy, &project.name);
     let project = &with_scales(project, &records.state().scales)?;
     let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
     let names = wanted_names(project);
@@ -143,7 +143,7 @@ pub async fn lifecycle(
 ) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let records = Records::new(&*around.host, &around.directory, project);
+    let records = Records::new(&*around.host, &around.policy, project);
     let word = match verb {
         Lifecycle::Start => "start",
         Lifecycle::Stop => "stop",
@@ -173,7 +173,7 @@ pub async fn lifecycle(
 
 /// What there is of a project.
 pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
-    let records = Records::new(&*around.host, &around.directory, project);
+    let records = Records::new(&*around.host, &around.policy, project);
     observe(&*around.engine, project, &BTreeSet::new(), &records.state()).await
 }
 
@@ -237,7 +237,7 @@ impl Work<'_> {
     }
 
     async fn observe(&self) -> Result<Observed, Failure> {
-        let records = Records::new(&*self.around.host, &self.around.directory, self.name);
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
         observe(&*self.around.engine, self.name, self.names, &records.state()).await
     }
 
@@ -251,7 +251,7 @@ impl Work<'_> {
     async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
         self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
         let telling = Telling::begin(self, plan);
-        let paces = Records::new(&*self.around.host, &self.around.directory, self.name).state().paces;
+        let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
         let execution = Execution {
             around: self.around,
             project: self.project,
@@ -278,7 +278,7 @@ impl Work<'_> {
     }
 
     fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {
-        let records = Records::new(&*self.around.host, &self.around.directory, self.name);
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
         let remembered = records.state().ready;
         let ready = observed
             .containers
@@ -294,7 +294,7 @@ impl Work<'_> {
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.
     fn record(&self, findings: &Findings, observed: &Observed) {
-        let records = Records::new(&*self.around.host, &self.around.directory, self.name);
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
         let kept = records.update(|state| {
             state.passes.extend(findings.passes.clone());
             let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -391,7 +391,7 @@ pub async fn wait(
 /// Gives a service so many containers; later runs keep it until the described number changes.
 pub async fn scale(around: &Surroundings, project: &Project, service: &str, count: u32) -> Result<Outcome, Failure> {
     let described = project.service(service)?.scale;
-    let records = Records::new(&*around.host, &around.directory, &project.name);
+    let records = Records::new(&*around.host, &around.policy, &project.name);
     let scaled = Scale { described, wanted: count };
     // Refused before it is kept: a fixed port allows one container only.
     with_scales(project, &BTreeMap::from([(service.to_owned(), scaled)]))?;

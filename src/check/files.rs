@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use super::findings::Findings;
 use super::rule::Rule;
 use crate::apply::dockerignore::{Dockerignore, Judgement};
-use crate::host::resolve::shown;
-use crate::host::{FileKind, Host};
+use crate::host::resolve::{named, shown};
+use crate::host::{FileKind, Host, HostError, HostErrorKind};
 use crate::model::Failure;
 use crate::model::suggest::nearest;
-use crate::policy::SETTINGS_FILE;
+use crate::policy::CheckedPath;
+use crate::script::place::settings_folder;
 use crate::script::resolver::EXTENSION;
 
 /// Folders that are somebody else's, also where no `.gitignore` says so.
@@ -30,19 +31,19 @@ pub struct Group {
 /// What isn't there is a finding.
 pub fn find(host: &dyn Host, here: &Path, paths: &[PathBuf], findings: &mut Findings) -> Vec<Group> {
     let mut groups: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
-    let default = [project(host, here).unwrap_or_else(|| here.to_path_buf())];
+    let default = [settings_folder(host, here).unwrap_or_else(|| here.to_path_buf())];
     let paths = if paths.is_empty() { &default[..] } else { paths };
     for given in paths {
         let Ok(real) = host.canonicalize(&here.join(given)) else {
             findings.add_without_place(Rule::Unreadable, missing(host, here, given));
             continue;
         };
-        let is_folder = host.info(&real).is_ok_and(|info| info.kind == FileKind::Folder);
+        let is_folder = host.info(&CheckedPath::trusted(&real)).is_ok_and(|info| info.kind == FileKind::Folder);
         let folder = if is_folder { real.as_path() } else { real.parent().unwrap_or(&real) };
-        let root = project(host, folder).unwrap_or_else(|| folder.to_path_buf());
+        let root = settings_folder(host, folder).unwrap_or_else(|| folder.to_path_buf());
         let files = groups.entry(root.clone()).or_default();
         if is_folder {
-            let mut search = Search { host, files, ignored: Vec::new(), findings };
+            let mut search = Search { host, root: &root, files, ignored: Vec::new(), findings };
             // What the folders above ignore, they ignore here too.
             let above: Vec<&Path> = folder.ancestors().skip(1).take_while(|above| above.starts_with(&root)).collect();
             for above in above.into_iter().rev() {
@@ -56,17 +57,12 @@ pub fn find(host: &dyn Host, here: &Path, paths: &[PathBuf], findings: &mut Find
     groups.into_iter().map(|(root, files)| Group { root, files }).collect()
 }
 
-/// The folder of the `spc.toml` around a folder.
-fn project(host: &dyn Host, folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().find(|folder| host.info(&folder.join(SETTINGS_FILE)).is_ok()).map(Path::to_path_buf)
-}
-
 /// A path that leads nowhere, with the nearest that is there.
 fn missing(host: &dyn Host, here: &Path, given: &Path) -> Failure {
     let failure = Failure::usage(format!("There is no file or folder \"{}\"", given.display()));
     let path = here.join(given);
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return failure };
-    let Ok(entries) = host.list(folder) else {
+    let Ok(entries) = host.list(&named(host, folder)) else {
         return failure.hint(format!("there is no folder \"{}\"", shown(host, folder)));
     };
     let is_script = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == EXTENSION);
@@ -83,6 +79,8 @@ fn missing(host: &dyn Host, here: &Path, given: &Path) -> Failure {
 
 struct Search<'a> {
     host: &'a dyn Host,
+    /// What no symlink may lead out of. Canonical.
+    root: &'a Path,
     files: &'a mut BTreeSet<PathBuf>,
     /// The `.gitignore` of each folder on the way, and the folder.
     ignored: Vec<(PathBuf, Dockerignore)>,
@@ -91,7 +89,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn folder(&mut self, folder: &Path, depth: usize) {
-        let entries = match self.host.list(folder) {
+        let entries = match self.at(folder).and_then(|folder| self.host.list(&folder)) {
             Ok(entries) if depth < DEPTH => entries,
             Ok(_) => return,
             Err(error) => {
@@ -110,8 +108,9 @@ impl Search<'_> {
                 FileKind::Folder => self.folder(&path, depth + 1),
                 FileKind::Symlink if is_script => {
                     let real = self.host.canonicalize(&path).ok();
+                    let real = real.and_then(|real| CheckedPath::below(self.root, &real));
                     let real = real.filter(|real| self.host.info(real).is_ok_and(|info| info.kind != FileKind::Folder));
-                    self.files.extend(real);
+                    self.files.extend(real.map(|real| real.as_path().to_owned()));
                 }
                 _ if is_script && entry.kind != FileKind::Symlink => drop(self.files.insert(path)),
                 _ => {}
@@ -120,8 +119,16 @@ impl Search<'_> {
         self.ignored.truncate(known);
     }
 
+    /// A path that the search came to. All are below the root.
+    fn at(&self, path: &Path) -> crate::host::Result<CheckedPath> {
+        let outside =
+            || HostError::new(HostErrorKind::SymlinkInPath, format!("Could not read \"{}\": it is outside of the project", path.display()));
+        CheckedPath::below(self.root, path).ok_or_else(outside)
+    }
+
     fn read_ignored(&mut self, folder: &Path) {
-        let Ok(content) = self.host.read(&folder.join(".gitignore")) else { return };
+        // Git itself follows no symlink of that name.
+        let Ok(content) = self.at(&folder.join(".gitignore")).and_then(|path| self.host.read(&path)) else { return };
         let lines: Vec<String> = String::from_utf8_lossy(&content).lines().filter_map(of_git).collect();
         // A pattern that can't be read ignores nothing: too much is checked rather than too little.
         if let Ok(ignored) = Dockerignore::parse(".gitignore", lines.join("\n").as_bytes()) {

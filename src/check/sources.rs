@@ -12,6 +12,7 @@ use super::rule::Rule;
 use super::words;
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
+use crate::policy::CheckedPath;
 use crate::script::Library;
 use crate::script::names::Names;
 use crate::script::resolver::{Found, find, source_text};
@@ -41,17 +42,19 @@ impl Reader<'_> {
     /// Reads a file that is to be checked.
     pub fn ask(&mut self, path: &Path) {
         let name = self.library.shown(path);
-        self.read(name, path);
+        // A person may name a file that is outside of every project.
+        let path = CheckedPath::below(&self.library.root, path).unwrap_or_else(|| CheckedPath::trusted(path));
+        self.read(name, &path);
     }
 
-    fn read(&mut self, name: String, path: &Path) {
+    fn read(&mut self, name: String, path: &CheckedPath) {
         if !self.sources.tried.insert(name.clone()) {
             return;
         }
         self.sources.asked.insert(name.clone());
         match self.library.host.read(path) {
             Ok(content) => match source_text(&name, &content) {
-                Ok(text) => self.parse(Source { name, text }, Some(path.to_path_buf())),
+                Ok(text) => self.parse(Source { name, text }, Some(path.as_path().to_path_buf())),
                 Err(failure) => self.not_text(name, &content, failure),
             },
             Err(error) => {

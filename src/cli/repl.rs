@@ -15,6 +15,7 @@ use crate::engine::docker::ConnectOptions;
 use crate::host::{FileKind, Host, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
+use crate::policy::CheckedPath;
 use crate::repl::{self, Ended, Interrupts, show};
 use crate::script::place::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
@@ -71,9 +72,9 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
 /// Where imports of code that is in no file are looked for: the project's `scripts`, or the project.
 pub fn imports_folder(host: &dyn Host, root: Option<&Path>, current: &Path) -> PathBuf {
     let Some(root) = root else { return current.to_path_buf() };
-    let scripts = root.join("scripts");
+    let scripts = CheckedPath::root_itself(root).join("scripts");
     let is_folder = host.info(&scripts).is_ok_and(|info| info.kind == FileKind::Folder);
-    if is_folder { scripts } else { root.to_path_buf() }
+    if is_folder { scripts.as_path().to_owned() } else { root.to_path_buf() }
 }
 
 /// All of standard input as the text of a script; an interrupt ends the wait for it.

@@ -111,9 +111,8 @@ impl Session {
         for warning in &place.warnings {
             sink.event(&Event::Log { level: Level::Warning, text: warning.clone() });
         }
-        let directory = place.policy.project_directory().to_path_buf();
         let run = new_run(&*self.host);
-        let journal = Journal::new(self.host.clone(), directory.clone(), run.clone(), sink);
+        let journal = Journal::new(self.host.clone(), place.policy.clone(), run.clone(), sink);
         // Before all that shows or keeps: the journal too.
         let events = Arc::new(MaskingSink::new(self.secrets.clone(), journal));
         let settings = place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });

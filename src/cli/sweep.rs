@@ -8,6 +8,7 @@ use super::Common;
 use super::session::Session;
 use super::signals;
 use crate::host::Host;
+use crate::host::resolve::{inside, named};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::plain;
@@ -158,10 +159,18 @@ fn task(host: &dyn Host, current: &Path, subject: &Subject, path: &Path, words: 
 fn env_file(host: &dyn Host, common: &Common, current: &Path, directory: &Path) -> Result<Option<bytes::Bytes>, Failure> {
     let mut content = Vec::new();
     if common.env_file.is_empty() {
-        content.extend(host.read(&directory.join(EXAMPLE)).unwrap_or_default());
+        match inside(host, directory, EXAMPLE) {
+            Ok(Ok(path)) => content.extend(host.read(&path)?),
+            Ok(Err(target)) => {
+                let message = format!("\"{EXAMPLE}\" is a symlink that leads to \"{}\", out of the project", target.display());
+                return Err(Failure::new(Kind::Policy, message).hint("put a copy of the file in its place"));
+            }
+            // There is none.
+            Err(_) => {}
+        }
     }
     for file in &common.env_file {
-        content.extend(host.read(&current.join(file))?);
+        content.extend(host.read(&named(host, &current.join(file)))?);
         content.push(b'\n');
     }
     Ok(content.iter().any(|byte| !byte.is_ascii_whitespace()).then(|| content.into()))

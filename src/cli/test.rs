@@ -8,6 +8,7 @@ use clap::Args;
 use super::Common;
 use super::session::Session;
 use super::sweep;
+use crate::host::resolve::named_itself;
 use crate::host::{Conductor, FileSink, Host, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::parse_duration;
@@ -199,7 +200,7 @@ struct Report {
 
 impl Report {
     fn begin(host: &dyn Host, path: PathBuf) -> Result<Self, Failure> {
-        let sink = host.create(&path).map_err(|error| match error.kind {
+        let sink = host.create(&named_itself(host, &path)).map_err(|error| match error.kind {
             HostErrorKind::NotFound => unwritable(&path, "its folder is not there").hint("make the folder first"),
             _ => unwritable(&path, &error.message),
         })?;

@@ -8,6 +8,8 @@ pub mod conductor;
 pub mod real;
 pub mod resolve;
 pub mod sim;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ use futures::stream::BoxStream;
 
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
-use crate::policy::EngineAddresses;
+use crate::policy::{CheckedPath, EngineAddresses};
 
 pub use conductor::Conductor;
 
@@ -50,8 +52,13 @@ pub enum HostErrorKind {
     Refused,
     /// The content is not what was expected (not UTF-8, a folder instead of a file).
     Invalid,
+    /// A symlink is in a path that was checked: what it leads to was not.
+    SymlinkInPath,
     Other,
 }
+
+/// Why nothing is done at a path that a symlink is in.
+pub(crate) const SYMLINK_IN_PATH: &str = "a symlink is in its path, which spc does not follow";
 
 impl HostError {
     /// An error of `kind`.
@@ -67,10 +74,14 @@ impl From<HostError> for Failure {
             HostErrorKind::AlreadyExists => Kind::Conflict,
             HostErrorKind::Timeout => Kind::Timeout,
             HostErrorKind::Invalid => Kind::Usage,
-            HostErrorKind::Refused => Kind::Policy,
+            HostErrorKind::Refused | HostErrorKind::SymlinkInPath => Kind::Policy,
             HostErrorKind::PermissionDenied | HostErrorKind::NoSpace | HostErrorKind::Unreachable | HostErrorKind::Other => Kind::Failed,
         };
-        Self::new(kind, sentence(&error.message))
+        let failure = Self::new(kind, sentence(&error.message));
+        match error.kind {
+            HostErrorKind::SymlinkInPath => failure.hint("a container or another program may have put it there after the path was checked"),
+            _ => failure,
+        }
     }
 }
 
@@ -163,7 +174,8 @@ pub enum StandardStream {
 
 /// Everything outside the process that is not the engine.
 ///
-/// File paths are absolute; checking what a script may reach is `policy`'s, before the call.
+/// Files are reached only by a [`CheckedPath`]: its root is opened once, what is below it relative to that, and no symlink is followed
+/// on the way, so that what was checked is what is opened. [`Host::canonicalize`] takes any path, and opens nothing.
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Wall-clock time.
@@ -189,28 +201,28 @@ pub trait Host: Send + Sync {
     }
 
     /// The content of a file of at most 64 MiB; what is larger is opened as a stream.
-    fn read(&self, path: &Path) -> Result<Bytes>;
+    fn read(&self, path: &CheckedPath) -> Result<Bytes>;
     /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file (0644 if not given).
-    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()>;
+    fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()>;
     /// Adds to the end of a file, made if missing.
-    fn append(&self, path: &Path, content: &[u8]) -> Result<()>;
+    fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()>;
     /// With its parents; an existing one is fine.
-    fn create_folder(&self, path: &Path) -> Result<()>;
+    fn create_folder(&self, path: &CheckedPath) -> Result<()>;
     /// Sorted by name.
-    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>>;
+    fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>>;
     /// Of the path itself, a symlink not followed.
-    fn info(&self, path: &Path) -> Result<FileInfo>;
+    fn info(&self, path: &CheckedPath) -> Result<FileInfo>;
     /// Where a symlink points, as it is written.
-    fn link_target(&self, path: &Path) -> Result<PathBuf>;
+    fn link_target(&self, path: &CheckedPath) -> Result<PathBuf>;
     /// Absolute, without symlinks and `..`.
     fn canonicalize(&self, path: &Path) -> Result<PathBuf>;
     /// A file, or a folder with all it holds.
-    fn remove(&self, path: &Path) -> Result<()>;
-    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    fn remove(&self, path: &CheckedPath) -> Result<()>;
+    fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()>;
     /// The content as a stream.
-    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>>;
+    fn open(&self, path: &CheckedPath) -> Result<BoxStream<'static, std::io::Result<Bytes>>>;
     /// A new file written as a stream.
-    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>>;
+    fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>>;
 
     /// Starts a command when the stream is first polled; dropping the stream ends it and what it started.
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>>;

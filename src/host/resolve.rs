@@ -1,17 +1,50 @@
-//! What the policy asks of the disk, and how a path on it is told.
+//! From a path to what is there: for the policy, and for paths that persons name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{FileKind, Host};
-use crate::policy::Resolution;
+use super::{FileKind, Host, Result};
+use crate::policy::{CheckedPath, Resolution};
 
 /// What is at `path`, for [`Policy`](crate::policy::Policy): `&|path| resolve(host, path)`.
 pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
     match host.canonicalize(path) {
         Ok(real) => Resolution::Exists(real),
-        Err(_) if host.info(path).is_ok_and(|info| info.kind == FileKind::Symlink) => Resolution::Dangling,
+        Err(_) if is_symlink(host, path) => Resolution::Dangling,
         Err(_) => Resolution::Missing,
     }
+}
+
+fn is_symlink(host: &dyn Host, path: &Path) -> bool {
+    // Below the root of the file system: what is only looked for need not be kept open.
+    let place = in_real_folder(host, path).ok().and_then(|path| CheckedPath::below(Path::new("/"), &path));
+    place.is_some_and(|path| host.info(&path).is_ok_and(|info| info.kind == FileKind::Symlink))
+}
+
+/// The path with the canonical name of the folder that it is in.
+fn in_real_folder(host: &dyn Host, path: &Path) -> Result<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => Ok(host.canonicalize(folder)?.join(name)),
+        _ => host.canonicalize(path),
+    }
+}
+
+/// A path that a person named, or that belongs to a tool of this machine: wherever it leads, no policy is asked. `path` is absolute.
+/// Not for what scripts, descriptions or containers can choose or replace.
+pub fn named(host: &dyn Host, path: &Path) -> CheckedPath {
+    let real = host.canonicalize(path).or_else(|_| in_real_folder(host, path));
+    // Where not even its folder is, the operation says what is not there.
+    CheckedPath::trusted(real.unwrap_or_else(|_| path.to_owned()))
+}
+
+/// The same for a file that is to be made or removed: a symlink under its name is not followed.
+pub fn named_itself(host: &dyn Host, path: &Path) -> CheckedPath {
+    CheckedPath::trusted(in_real_folder(host, path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// What is called `name` in the canonical folder `root`, if no symlink leads out of that; where it leads, if one does.
+pub fn inside(host: &dyn Host, root: &Path, name: impl AsRef<Path>) -> Result<std::result::Result<CheckedPath, PathBuf>> {
+    let real = host.canonicalize(&root.join(name))?;
+    Ok(CheckedPath::below(root, &real).ok_or(real))
 }
 
 /// A canonical path as the user would write it: relative to the folder that spc was started in.
@@ -38,7 +71,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (project, other) = (root.path().join("Projekt é"), root.path().join("other"));
         for folder in [&project, &other] {
-            host.create_folder(folder).unwrap();
+            host.create_folder(&named(&host, folder)).unwrap();
         }
         symlink(&other, project.join("out")).unwrap();
         symlink(other.join("gone"), project.join("nowhere")).unwrap();

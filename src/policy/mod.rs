@@ -7,6 +7,7 @@
 //! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
 //! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`], [`CheckedPrivilege`], [`CheckedProject`].
 
+mod checked_path;
 mod command;
 pub mod engines;
 mod mount;
@@ -20,11 +21,12 @@ mod volume;
 
 use std::path::{Path, PathBuf};
 
+pub use checked_path::CheckedPath;
 pub use command::CheckedCommand;
 pub use engines::{EngineAddress, EngineAddresses};
 pub use mount::CheckedMount;
 pub use network::CheckedUrl;
-pub use path::{CheckedPath, Resolution, Resolve, clean};
+pub use path::{OwnAccess, Resolution, Resolve, clean};
 pub use privilege::CheckedPrivilege;
 pub use project::{CheckedProject, Made};
 pub use refusal::Refusal;

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::settings::{SETTINGS_FILE, list_with};
-use super::{Policy, Refusal};
+use super::{CheckedPath, Policy, Refusal};
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +18,11 @@ pub enum Resolution {
 /// Tells what is at a path; the host's answer.
 pub type Resolve<'a> = &'a dyn Fn(&Path) -> Resolution;
 
-/// A path that a script may use, for what it was checked for: absolute and, as far as it exists, canonical.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedPath(PathBuf);
-
-impl CheckedPath {
-    pub fn as_path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl AsRef<Path> for CheckedPath {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
+/// What spc does with a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnAccess {
+    Read,
+    Write,
 }
 
 impl Policy {
@@ -39,34 +30,68 @@ impl Policy {
     pub fn read_path(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
         let refusal = || Refusal::new("read", given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
-        if self.project(&real).is_some() || within(&real, &self.readable) || within(&real, &self.writable) {
-            return Ok(CheckedPath(real));
-        }
-        Err(refusal().because(self.outside(given, &real)).allowed_by(list_with("read", &self.settings.read, &real.to_string_lossy())))
+        self.readable(&real).ok_or_else(|| self.unreadable(refusal(), given, &real))
     }
 
     /// A path to write, make, rename or remove. Relative ones start at the project directory, which is not itself one.
     pub fn write_path(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
         let refusal = || Refusal::new("write", given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
-        // Both would let a script allow itself the rest: a hook of git is a host command.
-        if real.components().any(|part| part == Component::Normal(SETTINGS_FILE.as_ref())) {
-            return Err(refusal().because(format!("{SETTINGS_FILE} says what scripts may do, and is written by hand")));
+        if let Some(reason) = self.written_by_hand(&real) {
+            return Err(refusal().because(reason));
         }
-        if within(&real, &self.writable) {
-            return Ok(CheckedPath(real));
+        if let Some(path) = below_any(&real, &self.writable) {
+            return Ok(path);
         }
         match self.project(&real) {
             Some(inner) if inner == Path::new("") => Err(refusal().because("it is the project directory itself")),
-            Some(inner) if inner.components().any(|part| part == Component::Normal(".git".as_ref())) => {
-                Err(refusal().because("it belongs to git"))
-            }
-            Some(_) => Ok(CheckedPath(real)),
-            None => {
-                let line = list_with("write", &self.settings.write, &real.to_string_lossy());
-                Err(refusal().because(self.outside(given, &real)).allowed_by(line))
-            }
+            Some(_) => CheckedPath::below(&self.project_directory, &real).ok_or_else(refusal),
+            None => Err(self.unwritable(refusal(), given, &real)),
         }
+    }
+
+    /// A file or folder that spc itself keeps or looks for: `.env`, `.spc`, `.dockerignore`. A container or a script can replace it
+    /// by a symlink, so it leads no further than a script's own paths do.
+    pub fn own_path(&self, given: &Path, access: OwnAccess, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
+        let verb = match access {
+            OwnAccess::Read => "read",
+            OwnAccess::Write => "write",
+        };
+        let refusal = || Refusal::of_spc(verb, given.to_string_lossy());
+        let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
+        // Unlike a script, spc works in a project that is the whole disk.
+        let own = || CheckedPath::below(&self.project_directory, &real);
+        match access {
+            OwnAccess::Read => self.readable(&real).or_else(own).ok_or_else(|| self.unreadable(refusal(), given, &real)),
+            OwnAccess::Write => match self.written_by_hand(&real) {
+                Some(reason) => Err(refusal().because(reason)),
+                None => below_any(&real, &self.writable).or_else(own).ok_or_else(|| self.unwritable(refusal(), given, &real)),
+            },
+        }
+    }
+
+    /// A canonical path that may be read.
+    fn readable(&self, real: &Path) -> Option<CheckedPath> {
+        let own = self.project(real).and_then(|_| CheckedPath::below(&self.project_directory, real));
+        own.or_else(|| below_any(real, &self.readable)).or_else(|| below_any(real, &self.writable))
+    }
+
+    fn unreadable(&self, refusal: Refusal, given: &Path, real: &Path) -> Refusal {
+        refusal.because(self.outside(given, real)).allowed_by(list_with("read", &self.settings.read, &real.to_string_lossy()))
+    }
+
+    fn unwritable(&self, refusal: Refusal, given: &Path, real: &Path) -> Refusal {
+        refusal.because(self.outside(given, real)).allowed_by(list_with("write", &self.settings.write, &real.to_string_lossy()))
+    }
+
+    /// Why a canonical path is never written: it would let a script allow itself the rest, as a hook of git is a host command.
+    fn written_by_hand(&self, real: &Path) -> Option<String> {
+        let has = |path: &Path, name: &str| path.components().any(|part| part == Component::Normal(name.as_ref()));
+        if has(real, SETTINGS_FILE) {
+            return Some(format!("{SETTINGS_FILE} says what scripts may do, and is written by hand"));
+        }
+        let in_project = self.project(real).filter(|_| !within(real, &self.writable));
+        in_project.filter(|inner| has(inner, ".git")).map(|_| "it belongs to git".to_owned())
     }
 
     /// A canonical path relative to the project directory, if it is in it. The whole disk is nobody's project.
@@ -95,6 +120,13 @@ pub(super) const DANGLING: &str = "it is a symlink that leads nowhere";
 /// Whether `path` is one of `roots` or inside one.
 pub(super) fn within(path: &Path, roots: &[PathBuf]) -> bool {
     roots.iter().any(|root| path.starts_with(root))
+}
+
+/// A canonical path below one of `roots`, as a location there. A root that is the path itself may be a file: its folder is opened
+/// then.
+fn below_any(real: &Path, roots: &[PathBuf]) -> Option<CheckedPath> {
+    let root = roots.iter().find(|root| real.starts_with(root))?;
+    if root == real { Some(CheckedPath::trusted(real)) } else { CheckedPath::below(root, real) }
 }
 
 /// The path without `.` and `..`, the latter taken by name, as Compose does: `link/..` is the folder that holds `link`.

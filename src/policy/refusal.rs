@@ -3,10 +3,12 @@
 use super::settings::SETTINGS_FILE;
 use crate::model::{Failure, Kind};
 
-/// Something a script may not do.
+/// Something a script, or spc on its behalf, may not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.message())]
 pub struct Refusal {
+    /// Who may not do it: `A script`.
+    pub who: &'static str,
     /// The action: `read`, `run the host command`.
     pub what: String,
     /// What it was to be done with.
@@ -18,8 +20,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A refusal of what a script asks for.
     pub(super) fn new(what: &str, value: impl Into<String>) -> Self {
-        Self { what: what.to_owned(), value: value.into(), because: None, add: Vec::new() }
+        Self { who: "A script", what: what.to_owned(), value: value.into(), because: None, add: Vec::new() }
+    }
+
+    /// The same about what spc does by itself.
+    pub(super) fn of_spc(what: &str, value: impl Into<String>) -> Self {
+        Self { who: "spc", ..Self::new(what, value) }
     }
 
     pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
@@ -35,7 +43,7 @@ impl Refusal {
     /// Sentence case, no full stop.
     pub fn message(&self) -> String {
         let reason = self.because.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-        format!("A script may not {} \"{}\"{reason}", self.what, self.value)
+        format!("{} may not {} \"{}\"{reason}", self.who, self.what, self.value)
     }
 
     /// The mend; nothing where no setting allows it.

@@ -20,6 +20,7 @@ use super::live::Live;
 use super::{Interrupts, history};
 use crate::api::Context;
 use crate::host::Host;
+use crate::host::resolve::named;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
@@ -79,7 +80,7 @@ impl Editor {
             Err(failure) => return self.without_history(&failure.message),
         }
         let Some(path) = self.history.clone() else { return };
-        if self.context.host.info(&path).is_ok()
+        if self.context.host.info(&named(&*self.context.host, &path)).is_ok()
             && let Err(error) = self.lines.load_history(&path)
         {
             self.without_history(&error.to_string());
@@ -109,7 +110,7 @@ impl Input for Editor {
         // It fails for none but histories in databases.
         let _ = self.lines.add_history_entry(text);
         let Some(path) = self.history.clone() else { return };
-        let folder = path.parent().map_or(Ok(()), |folder| self.context.host.create_folder(folder));
+        let folder = named(&*self.context.host, &path).parent().map_or(Ok(()), |folder| self.context.host.create_folder(&folder));
         let kept = folder.map_err(|error| error.message).and_then(|()| self.lines.append_history(&path).map_err(|error| error.to_string()));
         if let Err(why) = kept {
             self.without_history(&why);

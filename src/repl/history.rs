@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::host::resolve::named;
 use crate::host::{FileKind, Host, HostErrorKind};
 use crate::model::Failure;
 
@@ -13,8 +14,9 @@ pub fn file(host: &dyn Host) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = wanted(host) else { return Ok(None) };
     let path = host.current_folder()?.join(path);
     // As it is in the end: what would be written to and given permissions is not the link.
-    let path = host.canonicalize(&path).unwrap_or(path);
-    match host.info(&path) {
+    let place = named(host, &path);
+    let path = place.as_path().to_owned();
+    match host.info(&place) {
         Ok(info) => match info.kind {
             FileKind::File => Ok(Some(path)),
             FileKind::Other => Ok(None),

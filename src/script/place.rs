@@ -9,12 +9,16 @@ use bytes::Bytes;
 use super::errors::without_place;
 use crate::api::context::FileVariable;
 use crate::api::context::ProjectSettings;
+use crate::apply::records;
 use crate::compose::dotenv;
-use crate::host::resolve::resolve;
+use crate::host::resolve::{inside, named, resolve};
 use crate::host::{FileKind, Host, HostErrorKind};
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace, Source};
 use crate::model::{Failure, Kind};
-use crate::policy::{Policy, SETTINGS_FILE, Settings, SettingsError};
+use crate::policy::{CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError};
+
+/// The file of the project's variables, in the project directory.
+const ENV_FILE: &str = ".env";
 
 /// What the command line says about the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +106,7 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
         HostErrorKind::NotFound => failure(format!("There is no folder \"{}\"", given.display())),
         _ => failure(error.message),
     })?;
-    match host.info(&folder) {
+    match host.info(&CheckedPath::trusted(&folder)) {
         Ok(info) if info.kind != FileKind::Folder => Err(failure(format!("\"{}\" is not a folder", given.display()))),
         _ => Ok(folder),
     }
@@ -112,8 +116,10 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
 pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Box<Diagnostic>> {
     let current = current_folder(host, wanted).map_err(plain)?;
     let (root, policy) = project_of(host, folder)?;
+    // Before anything is done: a run whose records can't be kept would repeat work, and not know what the last one chose.
+    records::folder(host, &policy).map_err(|refusal| plain(refusal.into()))?;
     let mut warnings = Vec::new();
-    let files = variables(host, wanted, &current, policy.project_directory(), &mut warnings)?;
+    let files = variables(host, wanted, &current, &policy, &mut warnings)?;
     let mut environment: BTreeMap<String, String> = files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
     environment.extend(host.environment());
     let named = |variables: &BTreeMap<String, String>| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned();
@@ -128,9 +134,8 @@ pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Bo
 
 /// The folder of the `spc.toml` that counts in `folder`, if there is one, and what it allows.
 pub fn project_of(host: &dyn Host, folder: &Path) -> Result<(Option<PathBuf>, Policy), Box<Diagnostic>> {
-    let root = folder.ancestors().find(|folder| host.info(&folder.join(SETTINGS_FILE)).is_ok()).map(Path::to_path_buf);
-    let file = root.as_ref().map(|root| Text::read(host, &root.join(SETTINGS_FILE))).transpose();
-    let file = file.map_err(|error| plain(Failure::usage(error.message)))?;
+    let root = settings_folder(host, folder);
+    let file = root.as_deref().map(|root| settings_file(host, root)).transpose().map_err(plain)?;
     let wrong = |error: SettingsError| match &file {
         Some(file) => file.wrong(error.line, error.column, error.message, error.hint),
         None => plain(Failure::usage(error.message)),
@@ -142,24 +147,55 @@ pub fn project_of(host: &dyn Host, folder: &Path) -> Result<(Option<PathBuf>, Po
     Ok((root, policy))
 }
 
+/// The nearest folder at or above `folder` that has a `spc.toml`, be it a symlink to nothing. Canonical.
+pub fn settings_folder(host: &dyn Host, folder: &Path) -> Option<PathBuf> {
+    let real = host.canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let has_settings = |folder: &&Path| resolve(host, &folder.join(SETTINGS_FILE)) != Resolution::Missing;
+    real.ancestors().find(has_settings).map(Path::to_path_buf)
+}
+
+/// Reads the `spc.toml` in the canonical folder `root`. A symlink that leads out of the folder is refused: a container could put one
+/// there, and nothing says yet what may be read.
+fn settings_file(host: &dyn Host, root: &Path) -> Result<Text, Failure> {
+    let shown = root.join(SETTINGS_FILE);
+    let path = match inside(host, root, SETTINGS_FILE) {
+        Ok(Ok(path)) => path,
+        Ok(Err(target)) => {
+            let message = format!("\"{}\" is a symlink that leads to \"{}\", out of its folder", shown.display(), target.display());
+            return Err(Failure::new(Kind::Policy, message).hint("put a copy of the file in its place"));
+        }
+        Err(error) => return Err(Failure::usage(error.message)),
+    };
+    Text::read(host, &path, &shown).map_err(|error| match error.kind {
+        HostErrorKind::SymlinkInPath => error.into(),
+        _ => Failure::usage(error.message),
+    })
+}
+
 /// The variables of `.env` or the given files.
 fn variables(
     host: &dyn Host,
     wanted: &Wanted,
     current: &Path,
-    project: &Path,
+    policy: &Policy,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<String, FileVariable>, Box<Diagnostic>> {
     let process = host.environment();
-    let files: Vec<(PathBuf, bool)> = if wanted.env_file.is_empty() {
-        vec![(project.join(".env"), false)]
+    let files: Vec<(PathBuf, CheckedPath, bool)> = if wanted.env_file.is_empty() {
+        let path = policy.own_path(Path::new(ENV_FILE), OwnAccess::Read, &|path| resolve(host, path));
+        vec![(policy.project_directory().join(ENV_FILE), path.map_err(|refusal| plain(refusal.into()))?, false)]
     } else {
-        wanted.env_file.iter().map(|file| (current.join(file), true)).collect()
+        let given = |file: &PathBuf| {
+            let path = current.join(file);
+            (path.clone(), named(host, &path), true)
+        };
+        wanted.env_file.iter().map(given).collect()
     };
     let mut variables: BTreeMap<String, FileVariable> = BTreeMap::new();
-    for (path, given) in files {
-        let file = match Text::read(host, &path) {
+    for (shown, path, given) in files {
+        let file = match Text::read(host, &path, &shown) {
             Ok(file) => file,
+            Err(error) if error.kind == HostErrorKind::SymlinkInPath => return Err(plain(error.into())),
             Err(error) if error.kind == HostErrorKind::NotFound && !given => continue,
             Err(error) => {
                 let hint = if given { "give another --env-file" } else { "the project's variables stand in it; --env-file names another" };
@@ -188,9 +224,10 @@ struct Text {
 }
 
 impl Text {
-    fn read(host: &dyn Host, path: &Path) -> crate::host::Result<Self> {
+    /// Reads `path`, which the user knows as `shown`.
+    fn read(host: &dyn Host, path: &CheckedPath, shown: &Path) -> crate::host::Result<Self> {
         let here = host.current_folder()?;
-        let name = path.strip_prefix(here).unwrap_or(path).display().to_string();
+        let name = shown.strip_prefix(here).unwrap_or(shown).display().to_string();
         Ok(Self { name, bytes: host.read(path)? })
     }
 

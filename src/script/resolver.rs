@@ -3,17 +3,17 @@
 //! `std/<topic>` is embedded. Every other path is relative to the importing file, without `.rhai`, and may not leave the
 //! project's scripts: not by `..`, not as an absolute path, not through a symlink.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::library::{CONSTANTS, Library, in_module};
 use super::standard::PREFIX;
-use crate::host::{FileKind, HostError, HostErrorKind};
+use crate::host::{FileKind, Host, HostError, HostErrorKind};
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
-use crate::policy::clean;
+use crate::policy::{CheckedPath, clean};
 
 /// What runbooks and modules end with.
 pub const EXTENSION: &str = "rhai";
@@ -26,7 +26,7 @@ pub struct Resolver {
 /// A module found, not yet read.
 pub enum Found {
     Standard { name: String, text: &'static str },
-    File { name: String, path: PathBuf },
+    File { name: String, path: CheckedPath },
 }
 
 impl Resolver {
@@ -52,7 +52,7 @@ impl Resolver {
         }
         let (text, path) = match found {
             Found::Standard { text, .. } => (text.to_owned(), None),
-            Found::File { path, .. } => (read_source(&self.library, &path)?, Some(path)),
+            Found::File { path, .. } => (read_source(&self.library, &path)?, Some(path.as_path().to_owned())),
         };
         self.library.import(&name, || {
             let unit = self.library.compile(engine, &name, path, text).map_err(|error| in_module(&name, error, position))?;
@@ -95,10 +95,8 @@ pub fn find(library: &Library, importer: Option<&Path>, path: &str) -> Result<Fo
         }
         Err(error) => return Err(unreadable(path, &error)),
     };
-    if !real.starts_with(&library.root) {
-        return Err(outside(library, path));
-    }
-    Ok(Found::File { name: library.shown(&real), path: real })
+    let Some(path) = CheckedPath::below(&library.root, &real) else { return Err(outside(library, path)) };
+    Ok(Found::File { name: library.shown(&real), path })
 }
 
 fn outside(library: &Library, path: &str) -> Failure {
@@ -111,7 +109,10 @@ fn suggest(library: &Library, failure: Failure, path: &str, file: Option<&Path>)
     let mut candidates: Vec<String> = library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
     if let Some(folder) = file.and_then(Path::parent) {
         let before = path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
-        candidates.extend(scripts_in(library, folder).into_iter().map(|name| format!("{before}{name}")));
+        // No names of what a symlink leads to outside of the scripts.
+        let folder = library.host.canonicalize(folder).ok().and_then(|folder| CheckedPath::below(&library.root, &folder));
+        let names = folder.map(|folder| scripts_in(&*library.host, &folder)).unwrap_or_default();
+        candidates.extend(names.into_iter().map(|name| format!("{before}{name}")));
     }
     match nearest(path, candidates.iter().map(String::as_str)) {
         Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
@@ -153,30 +154,37 @@ fn error_at(mut error: Box<EvalAltResult>, position: Position) -> Box<EvalAltRes
 }
 
 fn unreadable(path: &str, error: &HostError) -> Failure {
-    let kind = if error.kind == HostErrorKind::NotFound { Kind::NotFound } else { Kind::Usage };
-    Failure::new(kind, format!("Could not import \"{path}\": {}", error.message))
+    Failure::new(kind_of(error), format!("Could not import \"{path}\": {}", error.message))
+}
+
+fn kind_of(error: &HostError) -> Kind {
+    match error.kind {
+        HostErrorKind::NotFound => Kind::NotFound,
+        HostErrorKind::SymlinkInPath => Kind::Policy,
+        _ => Kind::Usage,
+    }
 }
 
 /// What the names of files of tests end with, before the ending.
 pub const TEST_MARK: &str = "_test";
 
 /// The names, without ending, of the scripts in a folder, those of tests left out.
-pub fn scripts_in(library: &Library, folder: &Path) -> Vec<String> {
-    let entries = library.host.list(folder).unwrap_or_default();
+pub fn scripts_in(host: &dyn Host, folder: &CheckedPath) -> Vec<String> {
+    let entries = host.list(folder).unwrap_or_default();
     let files = entries.into_iter().filter(|entry| entry.kind != FileKind::Folder);
     let names = files.filter_map(|entry| entry.name.strip_suffix(".rhai").map(str::to_owned));
     names.filter(|name| !name.ends_with(TEST_MARK)).collect()
 }
 
 /// The text of a script file: UTF-8, without a byte order mark, lines ended alike, a `#!` line as a comment.
-pub fn read_source(library: &Library, path: &Path) -> Result<String, Failure> {
-    let shown = library.shown(path);
+pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Failure> {
+    let shown = library.shown(path.as_path());
     let is_folder = library.host.info(path).is_ok_and(|info| info.kind == FileKind::Folder);
     if is_folder {
         return Err(Failure::usage(format!("Could not read \"{shown}\": it is a folder")));
     }
     let content = library.host.read(path).map_err(|error| {
-        let kind = if error.kind == HostErrorKind::NotFound { Kind::NotFound } else { Kind::Usage };
+        let kind = kind_of(&error);
         let mut message = error.message;
         if let Some(first) = message.get_mut(..1) {
             first.make_ascii_uppercase();

@@ -15,11 +15,13 @@ use super::resolver::{read_source, scripts_in};
 use super::standard::{EMBEDDED, Modules};
 use crate::api::{Context, task};
 use crate::host::conductor::Job;
+use crate::host::resolve::named;
 use crate::host::{FileKind, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::help::Help;
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
+use crate::policy::CheckedPath;
 use crate::value::error::refused;
 
 /// Values nested deeper than this are not given out: dropping them wants more stack than other threads have.
@@ -222,7 +224,7 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
         Runbook::File(path) => {
             let path = here.join(path);
             match context.host.canonicalize(&path) {
-                Ok(real) => read_source(&library, &real).map(|text| (real, text)),
+                Ok(real) => read_source(&library, &CheckedPath::trusted(&real)).map(|text| (real, text)),
                 Err(error) if error.kind == HostErrorKind::NotFound => Err(missing(&library, &path)),
                 Err(error) => Err(Failure::usage(format!("Could not read \"{}\": {}", library.shown(&path), error.message))),
             }
@@ -234,11 +236,12 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
 pub fn missing(library: &Library, path: &Path) -> Failure {
     let failure = Failure::new(Kind::NotFound, format!("There is no runbook \"{}\"", library.shown(path)));
     let Some(folder) = path.parent() else { return failure };
-    let is_folder = library.host.info(folder).is_ok_and(|info| info.kind == FileKind::Folder);
+    let place = named(&*library.host, folder);
+    let is_folder = library.host.info(&place).is_ok_and(|info| info.kind == FileKind::Folder);
     if !is_folder {
         return failure.hint(format!("there is no folder \"{}\"", library.shown(folder)));
     }
-    let scripts = scripts_in(library, folder);
+    let scripts = scripts_in(&*library.host, &place);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let shown = |name: &str| library.shown(&folder.join(format!("{name}.rhai")));
     match nearest(&stem, scripts.iter().map(String::as_str)) {

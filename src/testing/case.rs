@@ -147,7 +147,7 @@ fn violated(lab: &Lab) -> Option<Box<Diagnostic>> {
 
 /// Where a test is defined: for a failure that nobody knows a better place for.
 fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<Place> {
-    let text = String::from_utf8(subject.host.read(file).ok()?.into()).ok()?;
+    let text = String::from_utf8(subject.host.read(&crate::host::resolve::named(&*subject.host, file)).ok()?.into()).ok()?;
     let column = text.lines().nth(test.line - 1)?.find(&test.name).map_or(1, |at| at + 1);
     let source = Source { name: crate::host::resolve::shown(&*subject.host, file), text };
     Some(Place { source: Arc::new(source), line: test.line, column, width: test.name.len() })

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::resolve::shown;
+use crate::host::resolve::{named, shown};
 use crate::host::{FileKind, Host, HostErrorKind};
 use crate::model::{Failure, Kind};
+use crate::policy::CheckedPath;
 use crate::script::resolver::{EXTENSION, TEST_MARK};
 
 /// Folders that hold what was made or fetched, beside those whose names begin with a dot.
@@ -17,10 +18,11 @@ pub fn discover(host: &dyn Host, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fail
     let mut found = Vec::new();
     for path in paths {
         let path = host.canonicalize(path).map_err(|error| missing(host, path, error.kind, error.message))?;
-        let is_folder = host.info(&path).is_ok_and(|info| info.kind == FileKind::Folder);
+        let place = CheckedPath::trusted(&path);
+        let is_folder = host.info(&place).is_ok_and(|info| info.kind == FileKind::Folder);
         let mut files = Vec::new();
         if is_folder {
-            below(host, &path, &mut files);
+            below(host, &CheckedPath::root_itself(&path), &mut files);
             if files.is_empty() {
                 return Err(none_in(host, &path));
             }
@@ -32,7 +34,7 @@ pub fn discover(host: &dyn Host, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fail
     Ok(found)
 }
 
-fn below(host: &dyn Host, folder: &Path, files: &mut Vec<PathBuf>) {
+fn below(host: &dyn Host, folder: &CheckedPath, files: &mut Vec<PathBuf>) {
     let mark = format!("{TEST_MARK}.{EXTENSION}");
     // A folder that can't be read holds no tests that could.
     for entry in host.list(folder).unwrap_or_default() {
@@ -40,7 +42,7 @@ fn below(host: &dyn Host, folder: &Path, files: &mut Vec<PathBuf>) {
         match entry.kind {
             FileKind::Folder if entry.name.starts_with('.') || LEFT_OUT.contains(&entry.name.as_str()) => {}
             FileKind::Folder => below(host, &path, files),
-            FileKind::File if entry.name.ends_with(&mark) => files.push(path),
+            FileKind::File if entry.name.ends_with(&mark) => files.push(path.as_path().to_owned()),
             _ => {}
         }
     }
@@ -61,7 +63,7 @@ fn missing(host: &dyn Host, path: &Path, kind: HostErrorKind, message: String) -
     let failure = Failure::usage(format!("There is no file or folder \"{}\"", shown(host, path)));
     let Some(folder) = path.parent() else { return failure };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let entries = host.list(folder).unwrap_or_default();
+    let entries = host.list(&named(host, folder)).unwrap_or_default();
     let tests: Vec<&str> =
         entries.iter().map(|entry| entry.name.as_str()).filter(|name| name.ends_with(&format!("{TEST_MARK}.{EXTENSION}"))).collect();
     let meant = [format!("{name}{TEST_MARK}.{EXTENSION}"), format!("{name}.{EXTENSION}")];

@@ -18,6 +18,7 @@ use crate::model::failure::Detail;
 use crate::model::secret::Secrets;
 use crate::model::time::{format_duration, in_milliseconds};
 use crate::model::{Failure, Kind};
+use crate::policy::CheckedPath;
 use crate::script::engine::OPERATIONS;
 use crate::script::resolver::EXTENSION;
 use crate::script::run::missing;
@@ -143,7 +144,7 @@ impl Lab {
         let path = self.folder.join(&file);
         let host: Arc<dyn Host> = self.world.host.clone();
         match host.canonicalize(&path) {
-            Ok(path) if host.info(&path).is_ok_and(|info| info.kind == FileKind::File) => Ok(path),
+            Ok(path) if host.info(&CheckedPath::trusted(&path)).is_ok_and(|info| info.kind == FileKind::File) => Ok(path),
             _ => Err(missing(&Library::new(host, PathBuf::new()), &path)),
         }
     }

@@ -112,7 +112,7 @@ impl World {
         let host: Arc<dyn Host> = self.host.clone();
         let run = new_run(&*host);
         let settings = place.settings(options);
-        let journal = Journal::new(host.clone(), settings.directory.clone(), run.clone(), seen);
+        let journal = Journal::new(host.clone(), place.policy.clone(), run.clone(), seen);
         let secrets = Arc::new(crate::model::secret::Secrets::new());
         let events = Arc::new(MaskingSink::new(secrets.clone(), journal));
         let engine: Arc<dyn Engine> = self.engine.watched();

@@ -9,6 +9,7 @@ use super::world::{Subject, World};
 use crate::engine::sim::When;
 use crate::host::Host;
 use crate::host::real::RealHost;
+use crate::policy::CheckedPath;
 
 /// The reference stack: the project that this is.
 fn reference() -> Subject {
@@ -45,7 +46,7 @@ fn the_reference_stack_comes_up_and_a_second_run_has_nothing_to_do() {
     assert!(matches!(up(&world).end, End::Done));
     assert_eq!(world.engine.calls()[before..].iter().filter(|call| call.mutates).map(|call| call.method).collect::<Vec<_>>(), [""; 0]);
     assert!(changes > 20);
-    let kept = reference().directory.join(".spc/options.json");
+    let kept = CheckedPath::trusted(reference().directory.join(".spc/options.json"));
     assert!(world.host.info(&kept).is_ok());
     assert!(RealHost::new().read(&kept).map_or(true, |real| real != world.host.read(&kept).unwrap()));
 }

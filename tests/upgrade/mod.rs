@@ -17,6 +17,7 @@ use spc::engine::sim::{SimEngine, Snapshot};
 use spc::host::sim::conductor::SimConductor;
 use spc::host::sim::{SimHost, epoch};
 use spc::model::event::Event;
+use spc::policy::CheckedPath;
 use spc::testing::world::Limits;
 use spc::testing::{Ran, World};
 
@@ -174,7 +175,7 @@ fn a_changed_description_of_a_recorded_stack_is_seen() {
             (RECORDINGS[2], "compose.yaml", "content: \"a = 1\\n\"", "content: \"a = 2\\n\""),
         ] {
             let machine = Machine::new(&version, recording);
-            let path = Path::new(ROOT).join(recording.1).join(file);
+            let path = CheckedPath::trusted(Path::new(ROOT).join(recording.1).join(file));
             let text = String::from_utf8(spc::host::Host::read(&*machine.world.host, &path).unwrap().into()).unwrap();
             assert!(text.contains(from), "{file} holds {from}");
             spc::host::Host::write(&*machine.world.host, &path, text.replace(from, to).as_bytes(), None).unwrap();
@@ -191,7 +192,8 @@ fn an_image_that_an_earlier_version_built_is_not_built_again() {
     for version in versions() {
         let machine = Machine::new(&version, RECORDINGS[2]);
         let script = "compose(\"compose.yaml\").build();\n";
-        spc::host::Host::write(&*machine.world.host, &machine.scripts.join("build.rhai"), script.as_bytes(), None).unwrap();
+        spc::host::Host::write(&*machine.world.host, &CheckedPath::trusted(machine.scripts.join("build.rhai")), script.as_bytes(), None)
+            .unwrap();
         let ran = machine.run("build.rhai");
         assert_eq!(ran.code(), 0, "{:?}", ran.end);
         assert!(!machine.world.engine.calls().iter().any(|call| call.method == "image_build"), "{:#?}", said(&ran));

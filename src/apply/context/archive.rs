@@ -1,7 +1,7 @@
 //! The tar stream of a build context.
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::{Content, Entry};
 use crate::host::Host;
+use crate::policy::CheckedPath;
 
 /// Small files and headers leave together, in chunks of at least this many bytes.
 const CHUNK: usize = 64 * 1024;
@@ -19,7 +20,7 @@ const BLOCK: u64 = 512;
 const HEADER_LINK: usize = 100;
 
 /// Sends `entries` of `folder`, reading each file when its turn comes.
-pub(super) fn stream(host: Arc<dyn Host>, folder: PathBuf, entries: Arc<[Entry]>) -> BoxStream<'static, io::Result<Bytes>> {
+pub(super) fn stream(host: Arc<dyn Host>, folder: CheckedPath, entries: Arc<[Entry]>) -> BoxStream<'static, io::Result<Bytes>> {
     async_stream::try_stream! {
         // The builder writes headers (and the GNU entries before them that hold long names); contents are ours to add.
         let mut tar = Builder::new(Vec::new());
@@ -30,15 +31,15 @@ pub(super) fn stream(host: Arc<dyn Host>, folder: PathBuf, entries: Arc<[Entry]>
                 let mut content = host.open(&place).map_err(|error| io::Error::other(error.message))?;
                 let mut left = len;
                 while let Some(chunk) = content.next().await {
-                    let chunk = chunk.map_err(|error| io::Error::new(error.kind(), format!("Could not read \"{}\": {error}", place.display())))?;
-                    left = left.checked_sub(chunk.len() as u64).ok_or_else(|| changed(&place, len))?;
+                    let chunk = chunk.map_err(|error| io::Error::new(error.kind(), format!("Could not read \"{}\": {error}", place.as_path().display())))?;
+                    left = left.checked_sub(chunk.len() as u64).ok_or_else(|| changed(place.as_path(), len))?;
                     tar.get_mut().extend_from_slice(&chunk);
                     if tar.get_ref().len() >= CHUNK {
                         yield take(&mut tar);
                     }
                 }
                 if left > 0 {
-                    Err(changed(&place, len))?;
+                    Err(changed(place.as_path(), len))?;
                 }
                 tar.get_mut().extend((len..len.next_multiple_of(BLOCK)).map(|_| 0));
             }

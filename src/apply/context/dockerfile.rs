@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::path::{Component, Path};
 
 use crate::host::{FileKind, Host, HostErrorKind};
+use crate::model::spec::Build;
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
+use crate::policy::CheckedPath;
 
 /// Links followed before a path counts as a loop, as Linux has it.
 const MAXIMUM_LINKS: usize = 40;
@@ -17,12 +19,14 @@ pub(super) struct Dockerfile {
     pub path: String,
 }
 
-/// Finds `described` in the context `folder`.
-pub(super) fn find(host: &dyn Host, folder: &Path, described: &str) -> Result<Dockerfile, Failure> {
+/// Finds the Dockerfile of `build` in its context, the checked `folder`.
+pub(super) fn find(host: &dyn Host, folder: &CheckedPath, build: &Build) -> Result<Dockerfile, Failure> {
+    let described = build.dockerfile.as_str();
+    let whole = Path::new(described);
     // An absolute path is fine if it leads into the context.
-    let relative = Path::new(described).strip_prefix(folder).unwrap_or(Path::new(described));
+    let relative = whole.strip_prefix(folder).or_else(|_| whole.strip_prefix(&build.context)).unwrap_or(whole);
     let outside = || {
-        Failure::usage(format!("The Dockerfile \"{described}\" is outside the build context \"{}\"", folder.display()))
+        Failure::usage(format!("The Dockerfile \"{described}\" is outside the build context \"{}\"", folder.as_path().display()))
             .hint("the builder sees nothing but the context: move the Dockerfile into it, or make \"context:\" a folder that holds both")
             .field("path", described)
     };
@@ -40,7 +44,7 @@ pub(super) fn find(host: &dyn Host, folder: &Path, described: &str) -> Result<Do
         let place = folder.join(path.join("/"));
         let kind = host.info(&place).map(|info| info.kind).map_err(|error| match error.kind {
             HostErrorKind::NotFound => missing(host, folder, described, &path),
-            _ => Failure::new(Kind::Build, error.message).field("path", described),
+            _ => super::of_host(error).field("path", described),
         })?;
         match kind {
             FileKind::Symlink => {
@@ -48,7 +52,7 @@ pub(super) fn find(host: &dyn Host, folder: &Path, described: &str) -> Result<Do
                 if links > MAXIMUM_LINKS {
                     return Err(Failure::usage(format!("The Dockerfile \"{described}\" is a symlink that leads back to itself")));
                 }
-                let target = host.link_target(&place).map_err(|error| Failure::new(Kind::Build, error.message))?;
+                let target = host.link_target(&place).map_err(super::of_host)?;
                 path.pop();
                 for name in names(&target).ok_or_else(outside)?.into_iter().rev() {
                     ahead.push_front(name);
@@ -61,7 +65,7 @@ pub(super) fn find(host: &dyn Host, folder: &Path, described: &str) -> Result<Do
             FileKind::Folder | FileKind::Other => break,
         }
     }
-    Err(Failure::usage(format!("The Dockerfile \"{described}\" in the build context \"{}\" is not a file", folder.display()))
+    Err(Failure::usage(format!("The Dockerfile \"{described}\" in the build context \"{}\" is not a file", folder.as_path().display()))
         .hint("\"dockerfile:\" names a file, relative to the context")
         .field("path", described))
 }
@@ -91,7 +95,7 @@ fn lexical(names: Vec<String>) -> Option<Vec<String>> {
 }
 
 /// `path`, the last part of it, is not there.
-fn missing(host: &dyn Host, folder: &Path, described: &str, path: &[String]) -> Failure {
+fn missing(host: &dyn Host, folder: &CheckedPath, described: &str, path: &[String]) -> Failure {
     let name = path.last().map(String::as_str).unwrap_or_default();
     let place = folder.join(path[..path.len().saturating_sub(1)].join("/"));
     let there: Vec<String> = host.list(&place).unwrap_or_default().into_iter().map(|entry| entry.name).collect();
@@ -101,7 +105,7 @@ fn missing(host: &dyn Host, folder: &Path, described: &str, path: &[String]) -> 
         None if similar.is_empty() => "write one there, or name another with \"dockerfile:\"".to_owned(),
         None => format!("there is: {}", similar.join(", ")),
     };
-    Failure::new(Kind::NotFound, format!("There is no Dockerfile \"{described}\" in the build context \"{}\"", folder.display()))
+    Failure::new(Kind::NotFound, format!("There is no Dockerfile \"{described}\" in the build context \"{}\"", folder.as_path().display()))
         .hint(hint)
-        .field("path", folder.join(described).display().to_string())
+        .field("path", folder.as_path().join(described).display().to_string())
 }

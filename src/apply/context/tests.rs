@@ -5,12 +5,17 @@ mod host;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
 
 use self::host::FolderHost;
 use super::*;
+use crate::host::real::RealHost;
+use crate::policy::Settings;
 
 /// A context folder with a Dockerfile, and the host that reads it.
 struct Folder {
@@ -46,7 +51,11 @@ impl Folder {
 
     fn collect(&self) -> Result<BuildContext, Failure> {
         let build = Build { dockerfile: self.dockerfile.clone(), ..Build::of_context(self.dir.path().to_owned()) };
-        run(collect(&self.host, &build))
+        run(collect(&self.host, &self.policy(), &build))
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::of_folder(self.dir.path(), &|path| resolve(&self.host, path))
     }
 
     fn collected(&self) -> BuildContext {
@@ -64,7 +73,7 @@ fn run<T>(future: impl Future<Output = T> + Send) -> T {
 }
 
 fn tar_of(context: &BuildContext) -> std::io::Result<Vec<u8>> {
-    let host: Arc<dyn Host> = Arc::new(FolderHost::default());
+    let host: Arc<dyn Host> = Arc::new(RealHost::new());
     let chunks: Vec<std::io::Result<Bytes>> = run(context.stream(&host).collect());
     chunks.into_iter().try_fold(Vec::new(), |mut tar, chunk| {
         tar.extend_from_slice(&chunk?);
@@ -312,7 +321,7 @@ fn a_context_that_is_missing_or_no_folder_is_named() {
     let folder = Folder::new();
     for (context, kind, words) in [("backend", Kind::NotFound, "is not there"), ("Dockerfile", Kind::Usage, "is not a folder")] {
         let build = Build::of_context(folder.path(context));
-        let failure = run(collect(&folder.host, &build)).unwrap_err();
+        let failure = run(collect(&folder.host, &folder.policy(), &build)).unwrap_err();
         assert_eq!(failure.kind, kind);
         assert_eq!(failure.message, format!("The build context \"{}\" {words}", folder.path(context).display()));
     }
@@ -324,7 +333,7 @@ fn a_context_behind_a_symlink_is_read() {
     let outer = tempfile::tempdir().unwrap();
     symlink(folder.dir.path(), outer.path().join("link")).unwrap();
     let build = Build::of_context(outer.path().join("link"));
-    assert_eq!(run(collect(&folder.host, &build)).unwrap().files, 1);
+    assert_eq!(run(collect(&folder.host, &folder.policy(), &build)).unwrap().files, 1);
 }
 
 #[test]
@@ -380,4 +389,86 @@ fn a_dockerfile_behind_symlinks_inside_the_context_is_found_and_always_sent() {
     folder.dockerfile = folder.path("docker/Dockerfile").to_str().unwrap().to_owned();
     assert_eq!(folder.collected().dockerfile, "build/docker/real");
     assert_eq!(folder.sent(), [".dockerignore", "build/", "build/docker/", "build/docker/real"]);
+}
+
+#[test]
+fn an_ignore_file_that_leads_out_of_what_may_be_read_is_refused_with_the_line_that_allows_it() {
+    let outside = tempfile::tempdir().unwrap();
+    let outside_file = outside.path().canonicalize().unwrap().join("ignore");
+    std::fs::write(&outside_file, "left-out\n").unwrap();
+    for name in [".dockerignore", "Dockerfile.dockerignore"] {
+        let folder = Folder::new();
+        folder.file("left-out", "");
+        symlink(&outside_file, folder.path(name)).unwrap();
+        let failure = folder.collect().unwrap_err();
+        assert_eq!(failure.kind, Kind::Policy);
+        let (path, target) = (folder.path(name), outside_file.display());
+        assert_eq!(failure.message, format!("spc may not read \"{}\": it leads to \"{target}\", outside of the project", path.display()));
+        assert_eq!(failure.hint.unwrap(), format!("to allow it, write read = [\"{target}\"] under [allow] in spc.toml"));
+        let settings = Settings { read: vec![target.to_string()], ..Settings::default() };
+        let policy = Policy::new(folder.dir.path(), settings, &|path| resolve(&folder.host, path)).unwrap();
+        let build = Build::of_context(folder.dir.path().to_owned());
+        assert_eq!(run(collect(&folder.host, &policy, &build)).unwrap().files, 1, "the Dockerfile");
+    }
+}
+
+#[test]
+fn an_ignore_file_that_is_a_symlink_inside_the_project_counts() {
+    let folder = Folder::new();
+    folder.file("docker/ignore", "left-out\n");
+    folder.file("left-out", "");
+    symlink("docker/ignore", folder.path(".dockerignore")).unwrap();
+    assert_eq!(folder.sent(), [".dockerignore", "Dockerfile", "docker/", "docker/ignore"]);
+}
+
+/// Ends the swapping also where the test fails, which would wait for it.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
+    let folder = Folder::new();
+    let outside = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        folder.file(&format!("data/file{number}"), "mine");
+        std::fs::write(outside.path().join(format!("file{number}")), "told").unwrap();
+    }
+    // Outside, so that it goes with that folder.
+    let (data, link, over) = (folder.path("data"), outside.path().join("link"), AtomicBool::new(false));
+    symlink(outside.path(), &link).unwrap();
+    let (mut packed, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                rustix::fs::renameat_with(CWD, &data, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let _over = Over(&over);
+        let started = std::time::Instant::now();
+        while (packed < 20 || refused < 20) && started.elapsed() < Duration::from_secs(20) {
+            match folder.collect().map(|context| tar_of(&context)) {
+                Ok(Ok(tar)) => {
+                    packed += 1;
+                    assert!(unpack(&tar).iter().all(|entry| entry.content != b"told"));
+                }
+                Ok(Err(error)) => {
+                    refused += 1;
+                    assert!(error.to_string().contains("a symlink is in its path"), "{error}");
+                }
+                Err(failure) => {
+                    refused += 1;
+                    // What was seen to be a symlink may be a folder when its target is asked for.
+                    let is_changed = failure.kind == Kind::Build && failure.message.ends_with("it is not a symlink");
+                    assert!(failure.kind == Kind::Policy || is_changed, "{failure}");
+                }
+            }
+        }
+    });
+    assert!(packed > 0 && refused > 0, "{packed} were packed, {refused} refused");
 }

@@ -43,7 +43,7 @@ use crate::model::reconcile::DownOptions;
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
 use crate::model::{Failure, Kind};
-use crate::policy::Policy;
+use crate::policy::{CheckedPath, Policy};
 
 pub(super) const PROJECT: &str = "shop";
 const DIRECTORY: &str = "/project";
@@ -223,7 +223,7 @@ impl Machine {
 
     /// All that runs reported, and kept in the project directory.
     pub fn told(&self) -> String {
-        fn files(machine: &Machine, folder: &Path, text: &mut String) {
+        fn files(machine: &Machine, folder: &CheckedPath, text: &mut String) {
             for entry in machine.host.list(folder).unwrap_or_default() {
                 let path = folder.join(&entry.name);
                 match machine.host.read(&path) {
@@ -234,7 +234,7 @@ impl Machine {
         }
         let events = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text: String = events.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
-        files(self, Path::new("/project/.spc"), &mut text);
+        files(self, &CheckedPath::root_itself("/project/.spc"), &mut text);
         text
     }
 

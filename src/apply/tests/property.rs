@@ -7,6 +7,7 @@ use crate::apply::observe::{observe, wanted_names};
 use crate::apply::secrets;
 use crate::engine::ApiVersion;
 use crate::model::reconcile::{self, Wanted};
+use crate::policy::CheckedPath;
 
 /// What is drawn for one service.
 #[derive(Debug, Clone)]
@@ -183,7 +184,7 @@ fn prepared(seed: u64, modern: bool) -> Machine {
 fn plan_now(machine: &Machine, description: &Value) -> String {
     let around = machine.around();
     let project = project(description);
-    let records = records::Records::new(&*around.host, &around.directory, &project.name);
+    let records = records::Records::new(&*around.host, &around.policy, &project.name);
     let state = records.state();
     let observed = machine.run(observe(&*around.engine, &project.name, &wanted_names(&project), &state)).unwrap();
     let services = project.select(None).unwrap();
@@ -203,9 +204,9 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
 
 /// Fingerprints made on one machine are those made on the other.
 fn same_key(from: &Machine, to: &Machine) {
-    let key = Path::new("/project/.spc/shop/key.json");
+    let key = &CheckedPath::trusted("/project/.spc/shop/key.json");
     if let Ok(content) = from.host.read(key) {
-        to.host.create_folder(key.parent().unwrap()).unwrap();
+        to.host.create_folder(&CheckedPath::trusted("/project/.spc/shop")).unwrap();
         to.host.write(key, &content, None).unwrap();
     }
 }

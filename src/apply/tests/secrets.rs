@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::apply::records::Journal;
+use crate::host::HostErrorKind;
+use crate::policy::Settings;
 
 const VALUE: &str = "correct horse battery staple";
 
@@ -26,7 +28,7 @@ fn written(machine: &Machine) -> String {
 /// Brings it up as the command line does, with a journal.
 fn up(machine: &Machine, description: &Value) -> Result<Outcome, Failure> {
     let mut around = machine.around();
-    let journal = Journal::new(machine.host.clone(), DIRECTORY.into(), around.run.clone(), machine.seen.clone());
+    let journal = Journal::new(machine.host.clone(), around.policy.clone(), around.run.clone(), machine.seen.clone());
     around.events = Arc::new(journal);
     machine.run(verbs::up(&around, &project(description), &UpOptions::default()))
 }
@@ -96,7 +98,7 @@ fn another_value_replaces_the_container_and_says_why() {
 fn a_fingerprint_of_an_unknown_key_is_not_compared_and_never_a_cause() {
     let machine = with_value(VALUE);
     up(&machine, &web()).unwrap();
-    machine.host.remove(Path::new("/project/.spc/shop/key.json")).unwrap();
+    machine.host.remove(&CheckedPath::trusted("/project/.spc/shop/key.json")).unwrap();
     assert_eq!(up(&machine, &web()).unwrap().changes, 0);
     let note = "the secrets of shop-web-1 were not compared: their fingerprints were made with a key that is not here";
     assert_eq!(machine.logged(), [note]);
@@ -132,4 +134,35 @@ fn secrets_that_can_not_be_delivered_stop_nothing() {
     assert_eq!(failure.message, "The secret \"token\" of the read-only service \"web\" can't be at \"/etc/token\"");
     let web = machine.state().container("shop-web-1").unwrap().clone();
     assert_eq!((web.state, web.starts, machine.footprint().anonymous), ("running", 1, 1));
+}
+
+#[test]
+fn records_are_kept_where_a_symlink_leads_only_if_scripts_may_write_there() {
+    for (allowed, kept) in [(vec![], false), (vec!["/records".to_owned()], true)] {
+        let mut machine = with_value(VALUE);
+        let host = SimHost::new(machine.conductor.clone()).with_folder("/records").with_symlink("/project/.spc", "/records");
+        machine.host = Arc::new(host);
+        let settings = Settings { write: allowed, ..Settings::default() };
+        let policy = Policy::new(Path::new(DIRECTORY), settings, &|path| resolve(&*machine.host, path)).unwrap();
+        let records = records::Records::new(&*machine.host, &policy, PROJECT);
+        let written = records.update(|state| state.stopped.extend(["a".to_owned()]));
+        assert_eq!(written.as_ref().err().map(|error| error.kind), (!kept).then_some(HostErrorKind::SymlinkInPath));
+        assert_eq!(records.state().stopped.contains("a"), kept);
+        assert_eq!(machine.host.list(&CheckedPath::root_itself("/records")).unwrap().is_empty(), !kept);
+    }
+}
+
+#[test]
+fn a_symlink_among_the_records_is_not_followed() {
+    for link in [".spc/shop", ".spc/runs", ".spc/shop/state.json"] {
+        let mut machine = with_value(VALUE);
+        let host = SimHost::new(machine.conductor.clone())
+            .with_file("/outside/state.json", "{}")
+            .with_symlink(format!("/project/{link}"), "/outside");
+        machine.host = Arc::new(host);
+        let _ = up(&machine, &web());
+        let outside = machine.host.list(&CheckedPath::root_itself("/outside")).unwrap();
+        assert_eq!(outside.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["state.json"], "{link}");
+        assert_eq!(machine.host.read(&CheckedPath::trusted("/outside/state.json")).unwrap(), "{}", "{link}");
+    }
 }

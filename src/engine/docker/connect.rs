@@ -14,6 +14,7 @@ use super::tls::TlsFiles;
 use super::wire::{self, Wire};
 use super::{DockerEngine, errors};
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, MINIMUM_API, Result};
+use crate::host::resolve::named;
 use crate::host::{Host, StandardStream};
 
 /// Where the engine's socket is by default.
@@ -46,7 +47,7 @@ impl ConnectOptions {
             runtime_dir: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
             home: variable("HOME").map(PathBuf::from),
             user: identity.split_once('@').map(|(user, _)| user.to_owned()).filter(|user| !user.is_empty()),
-            groups: host.read(Path::new("/etc/group")).ok().map(|content| String::from_utf8_lossy(&content).into_owned()),
+            groups: host.read(&named(host, Path::new("/etc/group"))).ok().map(|content| String::from_utf8_lossy(&content).into_owned()),
             asks: [StandardStream::Stdin, StandardStream::Stderr].into_iter().all(|stream| host.is_terminal(stream)),
         })
     }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::tls::TlsFiles;
 use crate::engine::{EngineError, EngineErrorKind, Result};
+use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
 use crate::model::suggest::did_you_mean;
 
@@ -117,13 +118,13 @@ impl<'h> Contexts<'h> {
 
     fn metas(&self) -> Vec<Meta> {
         let folder = self.folder.join("contexts/meta");
-        let entries = self.host.list(&folder).unwrap_or_default();
-        let read = |name: &str| self.host.read(&folder.join(name).join("meta.json")).ok();
+        let entries = self.host.list(&named(self.host, &folder)).unwrap_or_default();
+        let read = |name: &str| self.host.read(&named(self.host, &folder.join(name).join("meta.json"))).ok();
         entries.iter().filter_map(|entry| serde_json::from_slice(&read(&entry.name)?).ok()).collect()
     }
 
     fn read(&self, path: &Path) -> Result<Option<Bytes>> {
-        match self.host.read(path) {
+        match self.host.read(&named(self.host, path)) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
             Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)

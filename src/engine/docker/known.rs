@@ -8,6 +8,7 @@ use super::address::Address;
 use super::contexts::Contexts;
 use super::endpoint::EngineChoice;
 use crate::host::Host;
+use crate::host::resolve::named;
 use crate::policy::{EngineAddress, EngineAddresses};
 
 /// Where an engine of this machine is told on which addresses to listen.
@@ -25,7 +26,7 @@ struct Daemon {
 ///
 /// A file that can't be read names none: whoever needs it will say so.
 pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses {
-    let daemon = host.read(Path::new(DAEMON_FILE)).ok().and_then(|content| serde_json::from_slice::<Daemon>(&content).ok());
+    let daemon = host.read(&named(host, Path::new(DAEMON_FILE))).ok().and_then(|content| serde_json::from_slice::<Daemon>(&content).ok());
     let contexts = Contexts::of(host).map(|contexts| contexts.addresses()).unwrap_or_default();
     let named = choice.host.clone().into_iter().chain(host.variable("DOCKER_HOST"));
     let all = named.chain(contexts).chain(daemon.into_iter().flat_map(|daemon| daemon.hosts));

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::contexts::client_folder;
 use crate::engine::{EngineError, EngineErrorKind, Result};
+use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
 
 pub(super) use trouble::trouble;
@@ -75,7 +76,7 @@ impl TlsFiles {
     }
 
     fn read(host: &dyn Host, folder: &Path, verify: bool, missing: &dyn Fn(&Path) -> EngineError) -> Result<Self> {
-        let read = |name: &str| match host.read(&folder.join(name)) {
+        let read = |name: &str| match host.read(&named(host, &folder.join(name))) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
             Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)

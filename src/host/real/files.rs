@@ -1,19 +1,25 @@
 //! Files and folders, as they are found.
 
-use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, FileType};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use tokio_util::io::ReaderStream;
 
 use super::error::failed;
-use crate::host::{FileInfo, FileKind, FolderEntry, HostError, HostErrorKind, Result};
+use super::roots::{Roots, open_name};
+use crate::host::{FileInfo, FileKind, FolderEntry, HostError, HostErrorKind, Result, SYMLINK_IN_PATH};
+use crate::policy::CheckedPath;
 
 /// Permission bits of a new file, less what the umask takes.
 pub(super) const NEW_FILE_MODE: u32 = 0o644;
@@ -24,100 +30,150 @@ const CHUNK: usize = 64 << 10;
 /// Bytes that are read at once; what is larger is streamed.
 const LARGEST_READ: u64 = 64 << 20;
 
-pub(super) fn read(path: &Path) -> Result<Bytes> {
+/// `Could not <action> "<path>": <cause>` of an operation that follows no symlink.
+pub(super) fn failed_at(action: &str, path: &CheckedPath, error: &io::Error) -> HostError {
+    if Errno::from_io_error(error) == Some(Errno::LOOP) {
+        let message = format!("Could not {action} \"{}\": {SYMLINK_IN_PATH}", path.as_path().display());
+        return HostError::new(HostErrorKind::SymlinkInPath, message);
+    }
+    failed(action, path.as_path(), error)
+}
+
+pub(super) fn read(roots: &Roots, path: &CheckedPath) -> Result<Bytes> {
     let mut content = Vec::new();
-    let mut file = open_file(path)?.take(LARGEST_READ + 1);
-    file.read_to_end(&mut content).map_err(|error| failed("read", path, &error))?;
+    let mut file = open_file(roots, path)?.take(LARGEST_READ + 1);
+    file.read_to_end(&mut content).map_err(|error| failed_at("read", path, &error))?;
     if content.len() as u64 > LARGEST_READ {
-        let message = format!("Could not read \"{}\": it is larger than {} MiB", path.display(), LARGEST_READ >> 20);
+        let message = format!("Could not read \"{}\": it is larger than {} MiB", path.as_path().display(), LARGEST_READ >> 20);
         return Err(HostError::new(HostErrorKind::Invalid, message));
     }
     Ok(content.into())
 }
 
-pub(super) fn open(path: &Path) -> Result<BoxStream<'static, io::Result<Bytes>>> {
-    let file = tokio::fs::File::from_std(open_file(path)?);
+pub(super) fn open(roots: &Roots, path: &CheckedPath) -> Result<BoxStream<'static, io::Result<Bytes>>> {
+    let file = tokio::fs::File::from_std(open_file(roots, path)?);
     Ok(ReaderStream::with_capacity(file, CHUNK).boxed())
 }
 
 /// Opens a regular file to read. A pipe would wait for a writer, a device may never end.
-fn open_file(path: &Path) -> Result<File> {
-    let failed = |error: io::Error| failed("read", path, &error);
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+fn open_file(roots: &Roots, path: &CheckedPath) -> Result<File> {
+    let failed = |error: io::Error| failed_at("read", path, &error);
+    let file = File::from(roots.open(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).map_err(failed)?);
     let kind = file.metadata().map_err(failed)?.file_type();
     if kind.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if !kind.is_file() {
-        let message = format!("Could not read \"{}\": it is {}", path.display(), special(kind));
-        return Err(HostError::new(HostErrorKind::Invalid, message));
+        return Err(is_special("read", path, kind));
     }
     Ok(file)
 }
 
-fn special(kind: FileType) -> &'static str {
-    if kind.is_fifo() {
+fn is_special(action: &str, path: &CheckedPath, kind: FileType) -> HostError {
+    let kind = if kind.is_fifo() {
         "a pipe"
     } else if kind.is_socket() {
         "a socket"
     } else {
         "a device"
-    }
-}
-
-pub(super) fn append(path: &Path, content: &[u8]) -> Result<()> {
-    let mut options = OpenOptions::new();
-    let opened = options.append(true).create(true).mode(NEW_FILE_MODE).open(path);
-    opened.and_then(|mut file| file.write_all(content)).map_err(|error| failed("append to", path, &error))
-}
-
-pub(super) fn create_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|error| failed("make the folder", path, &error))
-}
-
-pub(super) fn list(path: &Path) -> Result<Vec<FolderEntry>> {
-    let entries = || -> io::Result<Vec<FolderEntry>> {
-        std::fs::read_dir(path)?
-            .map(|entry| {
-                let entry = entry?;
-                Ok(FolderEntry { name: entry.file_name().to_string_lossy().into_owned(), kind: kind(entry.file_type()?) })
-            })
-            .collect()
     };
-    let mut entries = entries().map_err(|error| failed("list", path, &error))?;
+    HostError::new(HostErrorKind::Invalid, format!("Could not {action} \"{}\": it is {kind}", path.as_path().display()))
+}
+
+pub(super) fn append(roots: &Roots, path: &CheckedPath, content: &[u8]) -> Result<()> {
+    let failed = |error: io::Error| failed_at("append to", path, &error);
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
+    let mut file = File::from(roots.open(path, flags, Mode::from_raw_mode(NEW_FILE_MODE)).map_err(failed)?);
+    let kind = file.metadata().map_err(failed)?.file_type();
+    // Who reads a pipe may stop reading, and spc would wait.
+    if kind.is_fifo() || kind.is_socket() {
+        return Err(is_special("append to", path, kind));
+    }
+    file.write_all(content).map_err(failed)
+}
+
+pub(super) fn create_folder(roots: &Roots, path: &CheckedPath) -> Result<()> {
+    roots.create_folder(path).map_err(|error| failed_at("make the folder", path, &error))
+}
+
+pub(super) fn list(roots: &Roots, path: &CheckedPath) -> Result<Vec<FolderEntry>> {
+    let entries = || -> io::Result<Vec<FolderEntry>> {
+        let folder = roots.open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let entries = entries(&folder)?.into_iter();
+        Ok(entries.map(|(name, kind)| FolderEntry { name: name.to_string_lossy().into_owned(), kind }).collect())
+    };
+    let mut entries = entries().map_err(|error| failed_at("list", path, &error))?;
     entries.sort();
     Ok(entries)
 }
 
-pub(super) fn info(path: &Path) -> Result<FileInfo> {
-    let inspect = || -> io::Result<(Metadata, DateTime<Utc>)> {
-        let metadata = std::fs::symlink_metadata(path)?;
-        let modified = metadata.modified()?.into();
-        Ok((metadata, modified))
-    };
-    let (metadata, modified) = inspect().map_err(|error| failed("look at", path, &error))?;
-    Ok(FileInfo { kind: kind(metadata.file_type()), len: metadata.len(), mode: metadata.mode() & 0o7777, modified })
+/// What is in an open folder.
+fn entries(folder: impl AsFd) -> io::Result<Vec<(OsString, FileKind)>> {
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(&folder)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Not every file system says it here.
+            rustix::fs::FileType::Unknown => match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(found) => kind_of(&found),
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno.into()),
+            },
+            known => kind(known),
+        };
+        entries.push((name.to_owned(), kind));
+    }
+    Ok(entries)
 }
 
-fn kind(kind: FileType) -> FileKind {
-    if kind.is_file() {
-        FileKind::File
-    } else if kind.is_dir() {
-        FileKind::Folder
-    } else if kind.is_symlink() {
-        FileKind::Symlink
-    } else {
-        FileKind::Other
+pub(super) fn info(roots: &Roots, path: &CheckedPath) -> Result<FileInfo> {
+    let inspect = || -> io::Result<Stat> {
+        if path.relative() == Path::new("") {
+            return Ok(rustix::fs::fstat(roots.open(path, super::roots::FOLDER, Mode::empty())?)?);
+        }
+        let (folder, name) = roots.folder_of(path)?;
+        Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
+    };
+    let found = inspect().map_err(|error| failed_at("look at", path, &error))?;
+    #[expect(clippy::allow_attributes, reason = "the types differ between machines")]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::useless_conversion, clippy::unnecessary_cast)]
+    let (len, seconds, nanoseconds) = (found.st_size as u64, found.st_mtime as i64, found.st_mtime_nsec as u32);
+    let modified: DateTime<Utc> = DateTime::from_timestamp(seconds, nanoseconds).unwrap_or_default();
+    Ok(FileInfo { kind: kind_of(&found), len, mode: permission_bits(&found), modified })
+}
+
+pub(super) fn permission_bits(found: &Stat) -> u32 {
+    Mode::from_raw_mode(found.st_mode).bits() & 0o7777
+}
+
+fn kind_of(found: &Stat) -> FileKind {
+    kind(rustix::fs::FileType::from_raw_mode(found.st_mode))
+}
+
+fn kind(kind: rustix::fs::FileType) -> FileKind {
+    match kind {
+        rustix::fs::FileType::RegularFile => FileKind::File,
+        rustix::fs::FileType::Directory => FileKind::Folder,
+        rustix::fs::FileType::Symlink => FileKind::Symlink,
+        _ => FileKind::Other,
     }
 }
 
-pub(super) fn link_target(path: &Path) -> Result<PathBuf> {
-    std::fs::read_link(path).map_err(|error| match error.kind() {
+pub(super) fn link_target(roots: &Roots, path: &CheckedPath) -> Result<PathBuf> {
+    let target = || -> io::Result<PathBuf> {
+        let (folder, name) = roots.folder_of(path)?;
+        let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
+        Ok(OsString::from_vec(target.into_bytes()).into())
+    };
+    target().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => {
-            HostError::new(HostErrorKind::Invalid, format!("Could not follow \"{}\": it is not a symlink", path.display()))
+            HostError::new(HostErrorKind::Invalid, format!("Could not follow \"{}\": it is not a symlink", path.as_path().display()))
         }
-        _ => failed("follow", path, &error),
+        _ => failed_at("follow", path, &error),
     })
 }
 
@@ -125,16 +181,43 @@ pub(super) fn canonicalize(path: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(|error| failed("find", path, &error))
 }
 
-pub(super) fn remove(path: &Path) -> Result<()> {
+pub(super) fn remove(roots: &Roots, path: &CheckedPath) -> Result<()> {
     let remove = || {
-        // A symlink to a folder is removed itself.
-        if std::fs::symlink_metadata(path)?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+        let (folder, name) = roots.folder_of(path)?;
+        remove_name(&folder, name)
     };
-    remove().map_err(|error| failed("remove", path, &error))
+    remove().map_err(|error| failed_at("remove", path, &error))
 }
 
-pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|error| failed(&format!("rename \"{}\" to", from.display()), to, &error))
+/// Removes what is called `name` in `folder`. Of a folder, all that it holds is removed through the opened folder itself: one that is
+/// moved away meanwhile takes nobody else's files with it, and a symlink that is put in its place is removed itself.
+fn remove_name(folder: impl AsFd, name: &OsStr) -> io::Result<()> {
+    let found = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if kind_of(&found) != FileKind::Folder {
+        return Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?);
+    }
+    let opened = match open_name(&folder, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR)) => {
+            return Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?);
+        }
+        opened => opened?,
+    };
+    for (inner, _) in entries(&opened)? {
+        match remove_name(&opened, &inner) {
+            // Somebody else removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+    }
+    Ok(rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR)?)
+}
+
+pub(super) fn rename(roots: &Roots, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
+    let rename = || -> io::Result<()> {
+        let (old, new) = (roots.folder_of(from)?, roots.folder_of(to)?);
+        Ok(rustix::fs::renameat(old.0, old.1, new.0, new.1)?)
+    };
+    rename().map_err(|error| failed_at(&format!("rename \"{}\" to", from.as_path().display()), to, &error))
 }
 
 #[cfg(test)]
@@ -143,76 +226,113 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     /// A folder with a blank and letters beyond ASCII in its name.
-    fn folder() -> (tempfile::TempDir, PathBuf) {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("Größe 1/데이터");
-        create_folder(&folder).unwrap();
-        (root, folder)
+    struct Folder {
+        roots: Roots,
+        path: CheckedPath,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Folder {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let root = canonicalize(dir.path()).unwrap();
+            let path = CheckedPath::root_itself(root.join("Größe 1/데이터"));
+            let roots = Roots::default();
+            create_folder(&roots, &path).unwrap();
+            Self { roots, path, _dir: dir }
+        }
+
+        fn at(&self, name: &str) -> CheckedPath {
+            self.path.join(name)
+        }
+
+        fn file(&self, name: &str, content: &[u8]) {
+            append(&self.roots, &self.at(name), content).unwrap();
+        }
+
+        fn pipe(&self, name: &str) {
+            rustix::fs::mkfifoat(rustix::fs::CWD, self.at(name).as_path(), Mode::RUSR | Mode::WUSR).unwrap();
+        }
+
+        fn link(&self, name: &str, target: impl AsRef<Path>) {
+            symlink(target, self.at(name)).unwrap();
+        }
     }
 
     #[test]
     fn what_is_appended_is_read_back_whole_and_as_a_stream() {
-        let (_root, folder) = folder();
-        let path = folder.join("log é.txt");
-        append(&path, b"one\n").unwrap();
-        append(&path, b"two\n").unwrap();
-        assert_eq!(read(&path).unwrap(), "one\ntwo\n");
-        let chunks: Vec<_> = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(open(&path).unwrap().collect());
+        let folder = Folder::new();
+        let path = folder.at("log é.txt");
+        folder.file("log é.txt", b"one\n");
+        folder.file("log é.txt", b"two\n");
+        assert_eq!(read(&folder.roots, &path).unwrap(), "one\ntwo\n");
+        let stream = open(&folder.roots, &path).unwrap();
+        let chunks: Vec<_> = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(stream.collect());
         assert_eq!(chunks.into_iter().map(io::Result::unwrap).collect::<Vec<_>>().concat(), b"one\ntwo\n");
     }
 
     #[test]
     fn a_folder_is_listed_by_name_with_what_each_name_is() {
-        let (_root, folder) = folder();
-        create_folder(&folder.join("b/c")).unwrap();
-        append(&folder.join("é"), b"").unwrap();
-        symlink("nowhere", folder.join("a")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("pipe"), rustix::fs::Mode::RUSR).unwrap();
-        let names: Vec<_> = list(&folder).unwrap().into_iter().map(|entry| (entry.name, entry.kind)).collect();
+        let folder = Folder::new();
+        create_folder(&folder.roots, &folder.at("b/c")).unwrap();
+        folder.file("é", b"");
+        folder.link("a", "nowhere");
+        folder.pipe("pipe");
+        let names: Vec<_> = list(&folder.roots, &folder.path).unwrap().into_iter().map(|entry| (entry.name, entry.kind)).collect();
         let expected = [("a", FileKind::Symlink), ("b", FileKind::Folder), ("pipe", FileKind::Other), ("é", FileKind::File)];
         assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
     }
 
     #[test]
     fn a_symlink_is_looked_at_and_removed_itself() {
-        let (_root, folder) = folder();
-        append(&folder.join("file"), b"12345").unwrap();
-        symlink(&folder, folder.join("link")).unwrap();
-        assert_eq!(info(&folder.join("link")).unwrap().kind, FileKind::Symlink);
-        assert_eq!(link_target(&folder.join("link")).unwrap(), folder);
-        assert_eq!(canonicalize(&folder.join("link/file")).unwrap(), canonicalize(&folder.join("file")).unwrap());
-        remove(&folder.join("link")).unwrap();
-        let file = info(&folder.join("file")).unwrap();
-        assert_eq!((file.kind, file.len), (FileKind::File, 5));
+        let Folder { roots, path, .. } = &Folder::new();
+        append(roots, &path.join("file"), b"12345").unwrap();
+        let link = path.join("link");
+        symlink(path, &link).unwrap();
+        assert_eq!(info(roots, &link).unwrap().kind, FileKind::Symlink);
+        assert_eq!(link_target(roots, &link).unwrap(), path.as_path());
+        assert_eq!(canonicalize(link.join("file").as_path()).unwrap(), path.join("file").as_path());
+        remove(roots, &link).unwrap();
+        let file = info(roots, &path.join("file")).unwrap();
+        assert_eq!((file.kind, file.len, file.mode & 0o600), (FileKind::File, 5, 0o600));
+        assert_eq!(info(roots, path).unwrap().kind, FileKind::Folder);
     }
 
     #[test]
     fn a_folder_is_removed_with_all_it_holds_and_renamed() {
-        let (root, folder) = folder();
-        append(&folder.join("file"), b"").unwrap();
-        rename(&folder, &root.path().join("moved")).unwrap();
-        assert_eq!(list(&root.path().join("moved")).unwrap().len(), 1);
-        remove(&root.path().join("moved")).unwrap();
-        assert_eq!(info(&root.path().join("moved")).unwrap_err().kind, HostErrorKind::NotFound);
+        let folder = Folder::new();
+        create_folder(&folder.roots, &folder.at("a/b/c")).unwrap();
+        folder.file("a/file", b"");
+        folder.link("a/b/out", "/");
+        rename(&folder.roots, &folder.at("a"), &folder.at("moved")).unwrap();
+        assert_eq!(list(&folder.roots, &folder.at("moved")).unwrap().len(), 2);
+        remove(&folder.roots, &folder.at("moved")).unwrap();
+        assert_eq!(info(&folder.roots, &folder.at("moved")).unwrap_err().kind, HostErrorKind::NotFound);
     }
 
     #[test]
     fn what_is_not_as_expected_is_said_in_words() {
-        let (_root, folder) = folder();
-        append(&folder.join("file"), b"").unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("pipe"), rustix::fs::Mode::RUSR).unwrap();
+        let folder = Folder::new();
+        folder.file("file", b"");
+        folder.pipe("pipe");
+        let (roots, at) = (&folder.roots, |name: &str| folder.at(name));
         let says = |error: HostError, kind: HostErrorKind, cause: &str| {
             assert_eq!(error.kind, kind, "{error}");
             assert!(error.message.ends_with(cause), "{error}");
         };
-        says(read(&folder.join("gone")).unwrap_err(), HostErrorKind::NotFound, "gone\": it is not there");
-        says(read(&folder).unwrap_err(), HostErrorKind::Invalid, ": it is a folder");
-        says(read(&folder.join("pipe")).unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
-        says(read(&folder.join("file/x")).unwrap_err(), HostErrorKind::NotFound, ": a part of the path is not a folder");
-        says(open(&folder).err().unwrap(), HostErrorKind::Invalid, ": it is a folder");
-        says(link_target(&folder).unwrap_err(), HostErrorKind::Invalid, ": it is not a symlink");
-        says(remove(&folder.join("gone")).unwrap_err(), HostErrorKind::NotFound, ": it is not there");
-        says(create_folder(&folder.join("file")).unwrap_err(), HostErrorKind::AlreadyExists, ": something of that name is there");
-        says(append(Path::new("/dev/full"), b"x").unwrap_err(), HostErrorKind::NoSpace, "\"/dev/full\": the disk is full");
+        says(read(roots, &at("gone")).unwrap_err(), HostErrorKind::NotFound, "gone\": it is not there");
+        says(read(roots, &folder.path).unwrap_err(), HostErrorKind::Invalid, ": it is a folder");
+        says(read(roots, &at("pipe")).unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
+        says(read(roots, &at("file/x")).unwrap_err(), HostErrorKind::NotFound, ": a part of the path is not a folder");
+        says(open(roots, &folder.path).err().unwrap(), HostErrorKind::Invalid, ": it is a folder");
+        says(link_target(roots, &at("file")).unwrap_err(), HostErrorKind::Invalid, ": it is not a symlink");
+        says(remove(roots, &at("gone")).unwrap_err(), HostErrorKind::NotFound, ": it is not there");
+        says(create_folder(roots, &at("file")).unwrap_err(), HostErrorKind::AlreadyExists, ": something of that name is there");
+        says(create_folder(roots, &at("file/x")).unwrap_err(), HostErrorKind::NotFound, ": a part of the path is not a folder");
+        let reader = std::fs::OpenOptions::new().read(true).write(true).open(at("pipe")).unwrap();
+        says(append(roots, &at("pipe"), b"x").unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
+        drop(reader);
+        let full = CheckedPath::trusted("/dev/full");
+        says(append(roots, &full, b"x").unwrap_err(), HostErrorKind::NoSpace, "\"/dev/full\": the disk is full");
     }
 }

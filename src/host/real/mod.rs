@@ -12,6 +12,7 @@ mod http;
 mod network;
 mod process;
 mod replace;
+mod roots;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use futures::stream::BoxStream;
 pub use environment::ignores_hang_up;
 
 use super::{CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Result, StandardStream};
+use crate::policy::CheckedPath;
 
 /// This machine. Cheap to make: what costs is made when it is first used.
 ///
@@ -36,6 +38,7 @@ pub struct RealHost {
     http: http::Http,
     input: terminal::Input,
     show_question: Box<dyn Fn(&str) + Send + Sync>,
+    roots: roots::Roots,
 }
 
 impl RealHost {
@@ -54,6 +57,7 @@ impl RealHost {
             http: http::Http::new(environment::variable),
             input: terminal::Input::standard(),
             show_question: Box::new(show_question),
+            roots: roots::Roots::default(),
         }
     }
 }
@@ -102,52 +106,52 @@ impl Host for RealHost {
         environment::memory()
     }
 
-    fn read(&self, path: &Path) -> Result<Bytes> {
-        files::read(path)
+    fn read(&self, path: &CheckedPath) -> Result<Bytes> {
+        files::read(&self.roots, path)
     }
 
-    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
-        replace::write(path, content, mode)
+    fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
+        replace::write(&self.roots, path, content, mode)
     }
 
-    fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
-        files::append(path, content)
+    fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()> {
+        files::append(&self.roots, path, content)
     }
 
-    fn create_folder(&self, path: &Path) -> Result<()> {
-        files::create_folder(path)
+    fn create_folder(&self, path: &CheckedPath) -> Result<()> {
+        files::create_folder(&self.roots, path)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
-        files::list(path)
+    fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>> {
+        files::list(&self.roots, path)
     }
 
-    fn info(&self, path: &Path) -> Result<FileInfo> {
-        files::info(path)
+    fn info(&self, path: &CheckedPath) -> Result<FileInfo> {
+        files::info(&self.roots, path)
     }
 
-    fn link_target(&self, path: &Path) -> Result<PathBuf> {
-        files::link_target(path)
+    fn link_target(&self, path: &CheckedPath) -> Result<PathBuf> {
+        files::link_target(&self.roots, path)
     }
 
     fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
         files::canonicalize(path)
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
-        files::remove(path)
+    fn remove(&self, path: &CheckedPath) -> Result<()> {
+        files::remove(&self.roots, path)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        files::rename(from, to)
+    fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
+        files::rename(&self.roots, from, to)
     }
 
-    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
-        files::open(path)
+    fn open(&self, path: &CheckedPath) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+        files::open(&self.roots, path)
     }
 
-    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>> {
-        replace::create(path)
+    fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
+        replace::create(&self.roots, path)
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {

@@ -3,38 +3,47 @@
 //! The content goes into a hidden neighbour, to the disk, and only then takes the name.
 //! A file that was there keeps its permission bits and its owner unless a mode is given.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tempfile::TempPath;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
 
-use super::error::failed;
-use super::files::NEW_FILE_MODE;
+use super::clock;
+use super::files::{NEW_FILE_MODE, failed_at, permission_bits};
+use super::roots::{Roots, open_name};
 use crate::host::{FileSink, HostError, Result};
+use crate::policy::CheckedPath;
 
-pub(super) fn write(path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
+/// Names tried before a free one for the neighbour counts as not to be had.
+const MOST_NAMES: usize = 100;
+
+pub(super) fn write(roots: &Roots, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
     let write = || {
-        let (mut file, replacement) = Replacement::begin(path, mode)?;
+        let (mut file, replacement) = Replacement::begin(roots, path, mode)?;
         file.write_all(content)?;
         file.sync_all()?;
-        replacement.finish()
+        replacement.finish(&file)
     };
-    write().map_err(|error| failed("write", path, &error))
+    write().map_err(|error| failed_at("write", path, &error))
 }
 
-pub(super) fn create(path: &Path) -> Result<Box<dyn FileSink>> {
-    let (file, replacement) = Replacement::begin(path, None).map_err(|error| failed("write", path, &error))?;
-    Ok(Box::new(Sink { file: tokio::fs::File::from_std(file), replacement, failed: None }))
+pub(super) fn create(roots: &Roots, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
+    let (file, replacement) = Replacement::begin(roots, path, None).map_err(|error| failed_at("write", path, &error))?;
+    Ok(Box::new(Sink { file: tokio::fs::File::from_std(file), replacement, path: path.clone(), failed: None }))
 }
 
 struct Sink {
     file: tokio::fs::File,
     replacement: Replacement,
+    path: CheckedPath,
     /// A part is missing: the file never takes its name.
     failed: Option<HostError>,
 }
@@ -42,78 +51,125 @@ struct Sink {
 #[async_trait]
 impl FileSink for Sink {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let result = self.file.write_all(&bytes).await.map_err(|error| failed("write", &self.replacement.path, &error));
+        let result = self.file.write_all(&bytes).await.map_err(|error| failed_at("write", &self.path, &error));
         self.failed = self.failed.take().or_else(|| result.clone().err());
         result
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<()> {
-        if let Some(error) = self.failed {
+    async fn finish(self: Box<Self>) -> Result<()> {
+        let Self { mut file, replacement, path, failed } = *self;
+        if let Some(error) = failed {
             return Err(error);
         }
-        let path = self.replacement.path.clone();
         let finish = async {
-            self.file.flush().await?;
-            self.file.sync_all().await?;
-            self.replacement.finish()
+            file.flush().await?;
+            file.sync_all().await?;
+            replacement.finish(&file.into_std().await)
         };
-        finish.await.map_err(|error| failed("write", &path, &error))
+        finish.await.map_err(|error| failed_at("write", &path, &error))
     }
 }
 
 /// A file on its way to its name; gone if it is dropped before.
 struct Replacement {
-    temporary: TempPath,
-    path: PathBuf,
+    /// The folder of both names, opened once: whatever is put in its place, the file appears in this one.
+    folder: Arc<OwnedFd>,
+    /// Nothing once the file has its name.
+    temporary: Option<OsString>,
+    name: OsString,
     permissions: Option<Permissions>,
 }
 
 impl Replacement {
-    fn begin(path: &Path, mode: Option<u32>) -> io::Result<(File, Self)> {
-        let existing = match std::fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Ok(metadata) if metadata.is_file() => Some(metadata),
-            _ => None,
-        };
-        let mode = mode.or(existing.as_ref().map(|existing| existing.mode() & 0o7777));
+    fn begin(roots: &Roots, path: &CheckedPath, mode: Option<u32>) -> io::Result<(File, Self)> {
+        let (folder, name) = roots.folder_of(path)?;
+        let existing = existing(&folder, name)?;
+        let mode = mode.or(existing.as_ref().map(permission_bits));
         // The mode may be a secret's: nobody else reads the file before it is set.
         let first_mode = if mode.is_some() { 0o600 } else { NEW_FILE_MODE };
-        let (file, temporary) = tempfile::Builder::new()
-            .prefix(".spc-")
-            .suffix(".tmp")
-            .permissions(Permissions::from_mode(first_mode))
-            .tempfile_in(folder_of(path))?
-            .into_parts();
+        let (file, temporary) = new_neighbour(&folder, first_mode)?;
+        let permissions = mode.map(Permissions::from_mode);
+        let replacement = Self { folder, temporary: Some(temporary), name: name.to_owned(), permissions };
         if let Some(existing) = &existing {
             // Only root may give a file away; for anybody else it was theirs.
-            let _ = std::os::unix::fs::fchown(&file, Some(existing.uid()), Some(existing.gid()));
+            let _ = std::os::unix::fs::fchown(&file, Some(existing.st_uid), Some(existing.st_gid));
         }
-        Ok((file, Self { temporary, path: path.to_owned(), permissions: mode.map(Permissions::from_mode) }))
+        Ok((file, replacement))
     }
 
     /// Takes the name. The content must be on the disk.
-    fn finish(self) -> io::Result<()> {
-        if let Some(permissions) = self.permissions {
-            std::fs::set_permissions(&self.temporary, permissions)?;
+    fn finish(mut self, file: &File) -> io::Result<()> {
+        if let Some(permissions) = self.permissions.take() {
+            // Of the opened file: under its name there may be something else by now.
+            file.set_permissions(permissions)?;
         }
-        self.temporary.persist(&self.path)?;
+        if let Some(temporary) = &self.temporary {
+            rustix::fs::renameat(&self.folder, temporary, &self.folder, &self.name)?;
+        }
+        self.temporary = None;
         // The name itself, too. Some file systems can't, and the file is there anyway.
-        let _ = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let _ = rustix::fs::openat(&self.folder, ".", flags, Mode::empty()).and_then(rustix::fs::fsync);
         Ok(())
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // If it can't be removed, nobody can do anything about it here.
+            let _ = rustix::fs::unlinkat(&self.folder, temporary, AtFlags::empty());
+        }
+    }
+}
+
+/// The file that is there now. A symlink or a pipe is none: the new file takes its place.
+fn existing(folder: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+        Ok(found) => match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory => Err(io::ErrorKind::IsADirectory.into()),
+            FileType::RegularFile => Ok(Some(found)),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// A new hidden file in `folder`, and its name.
+fn new_neighbour(folder: &OwnedFd, mode: u32) -> io::Result<(File, OsString)> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    for _ in 0..MOST_NAMES {
+        let mut nonce = [0; 6];
+        clock::random(&mut nonce);
+        let name = OsString::from(format!(".spc-{}.tmp", crate::model::hash::hex(&nonce)));
+        match open_name(folder, &name, flags, Mode::from_raw_mode(mode)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return Ok((opened?.into(), name)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::path::Path;
+
     use super::*;
     use crate::host::HostErrorKind;
 
     fn names(folder: &Path) -> Vec<String> {
-        super::super::files::list(folder).unwrap().into_iter().map(|entry| entry.name).collect()
+        let folder = CheckedPath::root_itself(folder);
+        super::super::files::list(&Roots::default(), &folder).unwrap().into_iter().map(|entry| entry.name).collect()
+    }
+
+    fn write(path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
+        super::write(&Roots::default(), &CheckedPath::trusted(path), content, mode)
+    }
+
+    fn create(path: &Path) -> Result<Box<dyn FileSink>> {
+        super::create(&Roots::default(), &CheckedPath::trusted(path))
     }
 
     fn mode(path: &Path) -> u32 {
@@ -195,9 +251,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("backup.tar");
         for writes in [1, 2] {
-            let (_, replacement) = Replacement::begin(&path, None).unwrap();
+            let checked = CheckedPath::trusted(&path);
+            let (_, replacement) = Replacement::begin(&Roots::default(), &checked, None).unwrap();
             let full = tokio::fs::OpenOptions::new().write(true).open("/dev/full").await.unwrap();
-            let mut sink = Box::new(Sink { file: full, replacement, failed: None });
+            let mut sink = Box::new(Sink { file: full, replacement, path: checked, failed: None });
             for _ in 0..writes {
                 // Which of the two calls hears of it is the runtime's affair.
                 let _ = sink.write("part".into()).await;
@@ -205,5 +262,37 @@ mod tests {
             assert_eq!(sink.finish().await.unwrap_err().kind, HostErrorKind::NoSpace);
             assert_eq!(names(folder.path()), Vec::<String>::new());
         }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_swapped_while_a_stream_is_written_gets_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().canonicalize().unwrap();
+        for folder in ["project/data", "other"] {
+            std::fs::create_dir_all(base.join(folder)).unwrap();
+        }
+        let roots = Roots::default();
+        let path = CheckedPath::below(&base.join("project"), &base.join("project/data/dump")).unwrap();
+        let mut sink = super::create(&roots, &path).unwrap();
+        sink.write("half".into()).await.unwrap();
+        std::fs::rename(base.join("project/data"), base.join("project/moved")).unwrap();
+        symlink(base.join("other"), base.join("project/data")).unwrap();
+        sink.write(" whole".into()).await.unwrap();
+        sink.finish().await.unwrap();
+        assert_eq!(std::fs::read(base.join("project/moved/dump")).unwrap(), b"half whole");
+        assert_eq!(names(&base.join("other")), Vec::<String>::new());
+        let error = super::write(&roots, &path, b"x", None).unwrap_err();
+        assert_eq!(error.kind, HostErrorKind::SymlinkInPath);
+        assert!(error.message.ends_with(": a symlink is in its path, which spc does not follow"), "{error}");
+    }
+
+    #[test]
+    fn a_symlink_under_the_name_of_a_new_file_is_replaced_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("other"), "kept").unwrap();
+        symlink("other", dir.path().join("a")).unwrap();
+        write(&dir.path().join("a"), b"new", Some(0o600)).unwrap();
+        assert_eq!((std::fs::read(dir.path().join("a")).unwrap(), mode(&dir.path().join("a"))), (b"new".to_vec(), 0o600));
+        assert_eq!(std::fs::read(dir.path().join("other")).unwrap(), b"kept");
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use self::by_path::ByPath;
 use super::overlay::{Overlay, Under};
-use crate::host::{FileInfo, FileKind, FolderEntry, HostErrorKind};
+use crate::host::{FileInfo, FileKind, FolderEntry, HostErrorKind, SYMLINK_IN_PATH};
 
 /// Links followed before a path counts as a loop, as Linux has it.
 const MAXIMUM_LINKS: usize = 40;
@@ -29,9 +29,12 @@ pub(super) enum Errno {
     NotAFolder,
     IsAFolder,
     NotEmpty,
+    Exists,
     Denied,
     Loop,
     NoSpace,
+    /// A symlink where none is followed.
+    SymlinkInPath,
     /// A relative path, a folder moved into itself, no symlink where one is wanted.
     Invalid,
 }
@@ -41,9 +44,10 @@ impl Errno {
         match self {
             Self::NotFound | Self::NotAFolder => HostErrorKind::NotFound,
             Self::Denied => HostErrorKind::PermissionDenied,
-            Self::NotEmpty => HostErrorKind::AlreadyExists,
+            Self::NotEmpty | Self::Exists => HostErrorKind::AlreadyExists,
             Self::NoSpace => HostErrorKind::NoSpace,
             Self::IsAFolder | Self::Invalid => HostErrorKind::Invalid,
+            Self::SymlinkInPath => HostErrorKind::SymlinkInPath,
             Self::Loop => HostErrorKind::Other,
         }
     }
@@ -55,9 +59,11 @@ impl Errno {
             Self::NotAFolder => "a part of the path is not a folder",
             Self::IsAFolder => "it is a folder",
             Self::NotEmpty => "the folder is not empty",
+            Self::Exists => "something of that name is there",
             Self::Denied => "permission denied",
             Self::Loop => "symlinks lead in a circle",
             Self::NoSpace => "the disk is full",
+            Self::SymlinkInPath => SYMLINK_IN_PATH,
             Self::Invalid => "invalid argument",
         }
     }
@@ -95,7 +101,7 @@ impl Entry {
 
 /// What to do with a symlink at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
+pub(super) enum Last {
     Follow,
     Keep,
 }
@@ -129,6 +135,26 @@ impl Files {
 
     pub(super) fn set_free(&mut self, bytes: Option<u64>) {
         self.free = bytes;
+    }
+
+    /// Fails if a symlink is in a path that was checked, as opening it on a real host does. `last`: whether the operation would follow
+    /// one that is the last name itself.
+    pub(super) fn without_symlinks(&mut self, path: &Path, last: Last) -> Result<()> {
+        // A folder that is known by its path has no symlink in it.
+        let is_known = |folder: &&Path| self.entries.get(folder).is_some_and(|entry| matches!(entry.node, Node::Folder));
+        let mut at = path.parent().filter(is_known).unwrap_or(Path::new("/")).to_path_buf();
+        let rest = path.strip_prefix(&at).map_err(|_| Errno::Invalid)?;
+        for name in rest.components() {
+            at.push(name);
+            if last == Last::Keep && at == path {
+                break;
+            }
+            self.load(&at);
+            if self.entries.get(&at).is_some_and(|entry| matches!(entry.node, Node::Symlink(_))) {
+                return Err(Errno::SymlinkInPath);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn read(&mut self, path: &Path) -> Result<Bytes> {
@@ -232,7 +258,8 @@ impl Files {
     /// With its parents; an existing folder is fine.
     pub(super) fn create_folder(&mut self, path: &Path, now: DateTime<Utc>) -> Result<()> {
         let mut made = PathBuf::from("/");
-        for part in absolute(path)?.components() {
+        let mut parts = absolute(path)?.components().peekable();
+        while let Some(part) = parts.next() {
             match part {
                 Component::RootDir | Component::CurDir | Component::Prefix(_) => continue,
                 Component::ParentDir => made.push(".."),
@@ -241,7 +268,7 @@ impl Files {
             let at = self.resolve(&made, Last::Follow)?;
             match self.entries.get(&at).map(Entry::kind) {
                 Some(FileKind::Folder) => {}
-                Some(_) => return Err(Errno::NotAFolder),
+                Some(_) => return Err(if parts.peek().is_none() { Errno::Exists } else { Errno::NotAFolder }),
                 None => {
                     self.may_change_folder_of(&at)?;
                     self.entries.insert(at.clone(), Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now });

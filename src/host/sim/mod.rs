@@ -27,10 +27,11 @@ use super::{
     CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Result,
     StandardStream,
 };
+use crate::policy::CheckedPath;
 use changes::Changes;
 pub use changes::{Change, Side};
 use conductor::SimConductor;
-use files::{Errno, Files};
+use files::{Errno, Files, Last};
 use network::Network;
 pub use overlay::Overlay;
 pub use script::{CommandAnswer, HttpAnswer};
@@ -104,14 +105,21 @@ impl SimHost {
         }
     }
 
+    /// Works at `path`, which no symlink may be in; the last name may be one where `last` keeps it.
     fn on_files<T>(
         &self,
         action: &str,
-        path: &Path,
+        path: &CheckedPath,
+        last: Last,
         work: impl FnOnce(&mut Files, DateTime<Utc>) -> std::result::Result<T, Errno>,
     ) -> Result<T> {
         let now = self.now();
-        work(&mut lock(&self.files), now).map_err(|errno| failure(errno, action, path))
+        let files = &mut lock(&self.files);
+        // As on a real host, a root is neither replaced nor removed through itself.
+        let is_root = last == Last::Keep && path.relative() == Path::new("");
+        let checked = if is_root { Err(Errno::Invalid) } else { files.without_symlinks(path.as_path(), last) };
+        let done = checked.and_then(|()| work(files, now));
+        done.map_err(|errno| failure(errno, action, path.as_path()))
     }
 }
 
@@ -152,52 +160,64 @@ impl Host for SimHost {
         "operator@simulation".to_owned()
     }
 
-    fn read(&self, path: &Path) -> Result<Bytes> {
-        self.on_files("read", path, |files, _| files.read(path))
+    fn read(&self, path: &CheckedPath) -> Result<Bytes> {
+        self.on_files("read", path, Last::Follow, |files, _| files.read(path.as_path()))
     }
 
-    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
-        let content = Bytes::copy_from_slice(content);
-        self.changes.make("write", path, || self.on_files("write", path, |files, now| files.replace(path, content, mode, now)))
+    fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
+        let (place, content) = (path.as_path(), Bytes::copy_from_slice(content));
+        self.changes
+            .make("write", place, || self.on_files("write", path, Last::Keep, |files, now| files.replace(place, content, mode, now)))
     }
 
-    fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
-        self.changes.make("append", path, || self.on_files("append to", path, |files, now| files.append(path, content, now)))
+    fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()> {
+        let place = path.as_path();
+        self.changes
+            .make("append", place, || self.on_files("append to", path, Last::Follow, |files, now| files.append(place, content, now)))
     }
 
-    fn create_folder(&self, path: &Path) -> Result<()> {
+    fn create_folder(&self, path: &CheckedPath) -> Result<()> {
         if self.info(path).is_ok_and(|info| info.kind == super::FileKind::Folder) {
             return Ok(());
         }
-        self.changes.make("folder", path, || self.on_files("make the folder", path, |files, now| files.create_folder(path, now)))
+        let place = path.as_path();
+        self.changes
+            .make("folder", place, || self.on_files("make the folder", path, Last::Follow, |files, now| files.create_folder(place, now)))
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
-        self.on_files("list", path, |files, _| files.list(path))
+    fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>> {
+        self.on_files("list", path, Last::Follow, |files, _| files.list(path.as_path()))
     }
 
-    fn info(&self, path: &Path) -> Result<FileInfo> {
-        self.on_files("look at", path, |files, _| files.info(path))
+    fn info(&self, path: &CheckedPath) -> Result<FileInfo> {
+        let last = if path.relative() == Path::new("") { Last::Follow } else { Last::Keep };
+        self.on_files("look at", path, last, |files, _| files.info(path.as_path()))
     }
 
-    fn link_target(&self, path: &Path) -> Result<PathBuf> {
-        self.on_files("follow", path, |files, _| files.link_target(path))
+    fn link_target(&self, path: &CheckedPath) -> Result<PathBuf> {
+        self.on_files("follow", path, Last::Keep, |files, _| files.link_target(path.as_path()))
     }
 
     fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
-        self.on_files("find", path, |files, _| files.canonicalize(path))
+        lock(&self.files).canonicalize(path).map_err(|errno| failure(errno, "find", path))
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
-        self.changes.make("remove", path, || self.on_files("remove", path, |files, _| files.remove(path)))
+    fn remove(&self, path: &CheckedPath) -> Result<()> {
+        let place = path.as_path();
+        self.changes.make("remove", place, || self.on_files("remove", path, Last::Keep, |files, _| files.remove(place)))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let action = format!("rename \"{}\" to", from.display());
-        self.changes.make("rename", from, || self.on_files(&action, to, |files, _| files.rename(from, to)))
+    fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
+        let action = format!("rename \"{}\" to", from.as_path().display());
+        self.changes.make("rename", from.as_path(), || {
+            self.on_files(&action, to, Last::Keep, |files, _| {
+                files.without_symlinks(from.as_path(), Last::Keep)?;
+                files.rename(from.as_path(), to.as_path())
+            })
+        })
     }
 
-    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+    fn open(&self, path: &CheckedPath) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
         let mut rest = self.read(path)?;
         Ok(stream::iter(std::iter::from_fn(move || {
             let chunk = rest.split_to(rest.len().min(CHUNK_BYTES));
@@ -206,8 +226,8 @@ impl Host for SimHost {
         .boxed())
     }
 
-    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>> {
-        self.on_files("write", path, |files, _| files.may_create(path))?;
+    fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
+        self.on_files("write", path, Last::Keep, |files, _| files.may_create(path.as_path()))?;
         Ok(Box::new(sink::SimFile::new(self.conductor.clone(), self.files.clone(), self.changes.clone(), path)))
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::files::Errno;
 use crate::host::{FileInfo, FileKind, Host, HostErrorKind};
+use crate::policy::CheckedPath;
 
 /// The part of another host that shows through where the simulated one has changed nothing.
 #[derive(Clone)]
@@ -51,6 +52,7 @@ impl Overlay {
         if !self.roots.iter().any(|root| path.starts_with(root)) {
             return self.roots.iter().any(|root| root.starts_with(path)).then_some(Under::Way);
         }
+        let path = &self.at(path)?;
         let info = self.host.info(path).ok()?;
         Some(match info.kind {
             FileKind::File => Under::File(info),
@@ -63,19 +65,24 @@ impl Overlay {
     /// The names in a folder.
     pub(super) fn names(&self, folder: &Path) -> Vec<String> {
         let next = |root: &PathBuf| Some(root.strip_prefix(folder).ok()?.components().next()?.as_os_str().to_string_lossy().into_owned());
-        if self.roots.iter().any(|root| folder.starts_with(root)) {
-            self.host.list(folder).unwrap_or_default().into_iter().map(|entry| entry.name).collect()
-        } else {
-            self.roots.iter().filter_map(next).collect()
+        match self.at(folder) {
+            Some(folder) => self.host.list(&folder).unwrap_or_default().into_iter().map(|entry| entry.name).collect(),
+            None => self.roots.iter().filter_map(next).collect(),
         }
     }
 
     pub(super) fn read(&self, path: &Path) -> Result<Bytes, Errno> {
-        self.host.read(path).map_err(|error| match error.kind {
+        self.host.read(&self.at(path).ok_or(Errno::NotFound)?).map_err(|error| match error.kind {
             HostErrorKind::NotFound => Errno::NotFound,
             HostErrorKind::Invalid => Errno::IsAFolder,
+            HostErrorKind::SymlinkInPath => Errno::SymlinkInPath,
             _ => Errno::Denied,
         })
+    }
+
+    /// Where a path without symlinks is on the other host, if it shows through.
+    fn at(&self, path: &Path) -> Option<CheckedPath> {
+        self.roots.iter().find_map(|root| CheckedPath::below(root, path))
     }
 
     pub(super) fn remove(&mut self, path: &Path) {
@@ -84,7 +91,7 @@ impl Overlay {
 
     /// What the other host has and the simulation removed.
     pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
-        self.removed.iter().filter(|path| self.host.info(path).is_ok())
+        self.removed.iter().filter(|path| self.at(path).is_some_and(|path| self.host.info(&path).is_ok()))
     }
 }
 

@@ -1,6 +1,5 @@
 //! A file of the simulated host that is written as a stream.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,21 +7,22 @@ use bytes::{Bytes, BytesMut};
 
 use super::changes::Changes;
 use super::conductor::SimConductor;
-use super::files::Files;
+use super::files::{Files, Last};
 use super::{date, failure, lock};
 use crate::host::{FileSink, Result};
+use crate::policy::CheckedPath;
 
 pub(super) struct SimFile {
     conductor: Arc<SimConductor>,
     files: Arc<Mutex<Files>>,
-    path: PathBuf,
+    path: CheckedPath,
     changes: Changes,
     content: BytesMut,
 }
 
 impl SimFile {
-    pub(super) fn new(conductor: Arc<SimConductor>, files: Arc<Mutex<Files>>, changes: Changes, path: &Path) -> Self {
-        Self { conductor, files, path: path.to_path_buf(), changes, content: BytesMut::new() }
+    pub(super) fn new(conductor: Arc<SimConductor>, files: Arc<Mutex<Files>>, changes: Changes, path: &CheckedPath) -> Self {
+        Self { conductor, files, path: path.clone(), changes, content: BytesMut::new() }
     }
 }
 
@@ -36,8 +36,10 @@ impl FileSink for SimFile {
     async fn finish(self: Box<Self>) -> Result<()> {
         let Self { conductor, files, path, changes, content } = *self;
         let now = date(conductor.now());
-        changes.make("write", &path, || {
-            lock(&files).replace(&path, content.freeze(), None, now).map_err(|errno| failure(errno, "write", &path))
+        let (files, path) = (&mut lock(&files), path.as_path());
+        changes.make("write", path, || {
+            let written = files.without_symlinks(path, Last::Keep).and_then(|()| files.replace(path, content.freeze(), None, now));
+            written.map_err(|errno| failure(errno, "write", path))
         })
     }
 }

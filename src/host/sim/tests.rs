@@ -22,11 +22,11 @@ fn time_starts_at_a_fixed_date_and_passes_with_sleeps() {
 fn a_file_error_names_the_action_the_path_and_the_cause() {
     let (_, host) = host();
     let host = host.with_file("/project/locked", "x").with_mode("/project/locked", 0);
-    let missing = host.read(Path::new("/project/none")).unwrap_err();
+    let missing = host.read(&CheckedPath::trusted("/project/none")).unwrap_err();
     assert_eq!(missing, HostError::new(HostErrorKind::NotFound, "Could not read \"/project/none\": it is not there"));
-    assert_eq!(host.read(Path::new("/project/locked")).unwrap_err().kind, HostErrorKind::PermissionDenied);
+    assert_eq!(host.read(&CheckedPath::trusted("/project/locked")).unwrap_err().kind, HostErrorKind::PermissionDenied);
     assert_eq!(
-        host.list(Path::new("/project/locked")).unwrap_err().message,
+        host.list(&CheckedPath::trusted("/project/locked")).unwrap_err().message,
         "Could not list \"/project/locked\": a part of the path is not a folder"
     );
 }
@@ -34,20 +34,20 @@ fn a_file_error_names_the_action_the_path_and_the_cause() {
 #[test]
 fn a_streamed_file_appears_only_when_finished() {
     let (conductor, host) = host();
-    let path = Path::new("/project/dump.sql");
+    let path = &CheckedPath::trusted("/project/dump.sql");
     conductor.block_on(async {
         let mut sink = host.create(path).unwrap();
         sink.write("one ".into()).await.unwrap();
         assert!(host.read(path).is_err());
         sink.write("two".into()).await.unwrap();
         sink.finish().await.unwrap();
-        let mut given_up = host.create(Path::new("/project/none")).unwrap();
+        let mut given_up = host.create(&CheckedPath::trusted("/project/none")).unwrap();
         given_up.write("x".into()).await.unwrap();
         drop(given_up);
         let read: Vec<Bytes> = host.open(path).unwrap().try_collect().await.unwrap();
         assert_eq!(read.concat(), b"one two");
     });
-    let names = host.list(Path::new("/project")).unwrap();
+    let names = host.list(&CheckedPath::trusted("/project")).unwrap();
     assert_eq!(names, [FolderEntry { name: "dump.sql".into(), kind: FileKind::File }]);
 }
 
@@ -56,11 +56,11 @@ fn a_full_disk_leaves_nothing_of_a_streamed_file() {
     let (conductor, host) = host();
     let host = host.with_free_space(3);
     conductor.block_on(async {
-        let mut sink = host.create(Path::new("/project/dump")).unwrap();
+        let mut sink = host.create(&CheckedPath::trusted("/project/dump")).unwrap();
         sink.write("four".into()).await.unwrap();
         assert_eq!(sink.finish().await.unwrap_err().kind, HostErrorKind::NoSpace);
     });
-    assert!(host.info(Path::new("/project/dump")).is_err());
+    assert!(host.info(&CheckedPath::trusted("/project/dump")).is_err());
 }
 
 #[test]

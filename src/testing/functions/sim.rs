@@ -11,6 +11,7 @@ use crate::api::shared_module;
 use crate::api::{Context, Raw, task};
 use crate::engine::sim::{Fault, When, matches};
 use crate::host::Host;
+use crate::host::resolve::named_itself;
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::testing::lab::Lab;
@@ -195,12 +196,13 @@ mod module {
     pub fn file(call: NativeCallContext, path: &str, content: Dynamic) -> Raw<()> {
         let context = Context::of(&call)?;
         placed(&call, |lab| {
-            let (host, path) = (&lab.world.host, lab.path(&context, path));
+            let host = &lab.world.host;
+            let path = named_itself(&**host, &lab.path(&context, path));
             if content.is_unit() {
                 return Ok(host.remove(&path)?);
             }
             if let Some(folder) = path.parent() {
-                host.create_folder(folder)?;
+                host.create_folder(&folder)?;
             }
             Ok(host.write(&path, plain(&content).as_bytes(), None)?)
         })

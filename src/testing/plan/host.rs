@@ -15,6 +15,7 @@ use super::recorder::Recorder;
 use crate::engine::planned::{Effects, SILENT_SUCCESS};
 use crate::host::sim::SimHost;
 use crate::host::{CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Result, StandardStream};
+use crate::policy::CheckedPath;
 
 /// Files of spc's own: what it remembers between runs.
 const RECORDS: &str = ".spc";
@@ -35,20 +36,20 @@ impl PlannedHost {
         Self { live, sim, recorder, folder: folder.to_path_buf() }
     }
 
-    fn note(&self, action: &'static str, path: &Path) {
+    fn note(&self, action: &'static str, path: &CheckedPath) {
         if !is_record(path) {
             self.recorder.write(action, &format!("file {}", self.shown(path)));
         }
     }
 
-    fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    fn shown(&self, path: &CheckedPath) -> String {
+        path.as_path().strip_prefix(&self.folder).unwrap_or(path.as_path()).display().to_string()
     }
 }
 
 /// Whether spc keeps its own records there.
-fn is_record(path: &Path) -> bool {
-    let mut names = path.components().filter_map(|name| if let Component::Normal(name) = name { name.to_str() } else { None });
+fn is_record(path: &CheckedPath) -> bool {
+    let mut names = path.as_path().components().filter_map(|name| if let Component::Normal(name) = name { name.to_str() } else { None });
     if !names.by_ref().any(|name| name == RECORDS) {
         return false;
     }
@@ -90,23 +91,23 @@ impl Host for PlannedHost {
         self.live.identity()
     }
 
-    fn read(&self, path: &Path) -> Result<Bytes> {
+    fn read(&self, path: &CheckedPath) -> Result<Bytes> {
         self.sim.read(path)
     }
 
-    fn write(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
+    fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
         self.sim.write(path, content, mode)?;
         self.note("write", path);
         Ok(())
     }
 
-    fn append(&self, path: &Path, content: &[u8]) -> Result<()> {
+    fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()> {
         self.sim.append(path, content)?;
         self.note("append to", path);
         Ok(())
     }
 
-    fn create_folder(&self, path: &Path) -> Result<()> {
+    fn create_folder(&self, path: &CheckedPath) -> Result<()> {
         let is_new = self.sim.info(path).is_err();
         self.sim.create_folder(path)?;
         if is_new && !is_record(path) {
@@ -115,15 +116,15 @@ impl Host for PlannedHost {
         Ok(())
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<FolderEntry>> {
+    fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>> {
         self.sim.list(path)
     }
 
-    fn info(&self, path: &Path) -> Result<FileInfo> {
+    fn info(&self, path: &CheckedPath) -> Result<FileInfo> {
         self.sim.info(path)
     }
 
-    fn link_target(&self, path: &Path) -> Result<PathBuf> {
+    fn link_target(&self, path: &CheckedPath) -> Result<PathBuf> {
         self.sim.link_target(path)
     }
 
@@ -131,13 +132,13 @@ impl Host for PlannedHost {
         self.sim.canonicalize(path)
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
+    fn remove(&self, path: &CheckedPath) -> Result<()> {
         self.sim.remove(path)?;
         self.note("remove", path);
         Ok(())
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
         self.sim.rename(from, to)?;
         if !is_record(to) {
             self.recorder.write("rename", &format!("file {} to {}", self.shown(from), self.shown(to)));
@@ -145,11 +146,11 @@ impl Host for PlannedHost {
         Ok(())
     }
 
-    fn open(&self, path: &Path) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+    fn open(&self, path: &CheckedPath) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
         self.sim.open(path)
     }
 
-    fn create(&self, path: &Path) -> Result<Box<dyn FileSink>> {
+    fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
         let sink = self.sim.create(path)?;
         self.note("write", path);
         Ok(sink)

@@ -17,6 +17,7 @@ use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::preview::{Item, Preview, Step};
 use crate::model::secret::Secrets;
+use crate::policy::CheckedPath;
 use crate::script::Runbook;
 use crate::script::place::{self, RunOptions, Wanted};
 use crate::testing::World;
@@ -48,9 +49,9 @@ fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> 
 fn changed(world: &World, files: &[(&str, &str)], colour: &str) -> World {
     let host = host(&world.conductor, files, colour);
     for file in ["state.json", "key.json"] {
-        let path = PathBuf::from(ROOT).join(".spc/shop").join(file);
+        let path = CheckedPath::root_itself(ROOT).join(".spc/shop").join(file);
         if let Ok(content) = world.host.read(&path) {
-            host.create_folder(path.parent().unwrap()).unwrap();
+            host.create_folder(&path.parent().unwrap()).unwrap();
             host.write(&path, &content, None).unwrap();
         }
     }
@@ -280,7 +281,7 @@ ask.rhai:8
 ask.rhai:9: from here on it depends on the question \"Sure?\"; assumed: yes
 2 to run, 1 to write";
     assert_eq!(text(&planned(&world, "ask.rhai")), expected);
-    assert!(world.host.info(Path::new("/project/done")).is_err());
+    assert!(world.host.info(&CheckedPath::trusted("/project/done")).is_err());
 }
 
 #[test]

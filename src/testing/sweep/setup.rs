@@ -8,6 +8,7 @@ use super::super::case;
 use super::super::lab::Lab;
 use super::super::world::{Subject, World};
 use crate::host::FileKind;
+use crate::host::resolve::named;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::Script;
 
@@ -46,7 +47,7 @@ impl Machine {
 pub fn beside(subject: &Subject, runbook: &Path) -> Result<Option<PathBuf>, Box<Diagnostic>> {
     let stem = runbook.file_stem().unwrap_or_default().to_string_lossy();
     let file = runbook.with_file_name(format!("{stem}_test.rhai"));
-    if !subject.host.info(&file).is_ok_and(|info| info.kind == FileKind::File) {
+    if !subject.host.info(&named(&*subject.host, &file)).is_ok_and(|info| info.kind == FileKind::File) {
         return Ok(None);
     }
     let has = case::functions_of(subject, &file)?.iter().any(|entry| entry.name == FUNCTION);

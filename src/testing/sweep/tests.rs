@@ -8,6 +8,7 @@ use crate::host::real::RealHost;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{CommandAnswer, SimHost};
 use crate::host::{CommandRequest, Host};
+use crate::policy::CheckedPath;
 use crate::testing::world::Subject;
 
 /// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env` as its example has it.
@@ -15,7 +16,7 @@ fn reference() -> Stage {
     let host = Arc::new(RealHost::new());
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let directory = root.join("examples/spc");
-    let example = host.read(&directory.join(".env.example")).unwrap();
+    let example = host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap();
     let mut stage = Stage::new(Subject { host, root, directory });
     stage.env_file = Some(example);
     stage

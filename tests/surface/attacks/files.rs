@@ -83,3 +83,61 @@ fn a_file_of_variables_does_not_choose_the_engine() {
     let run = Spc::new().file(".env", "DOCKER_HOST=tcp://127.0.0.1:9\nDOCKER_CONTEXT=other\n").engine(asked.engine(|_| None));
     run.runbook("print(image(\"a\").exists());").stdout("false\n").run();
 }
+
+/// A project in which one of spc's own files leads out of it.
+fn led_out(own: &str, target: &str) -> Spc {
+    Spc::new().file("spc.toml", "").link(own, target).file("../outside/shared", "A=told\n").folder("../outside/records")
+}
+
+#[test]
+fn a_file_of_variables_that_leads_out_is_refused_with_the_line_that_allows_it() {
+    let message = "error: spc may not read \".env\": it leads to \"[root]/outside/shared\", outside of the project\n\
+        help: to allow it, write read = [\"[root]/outside/shared\"] under [allow] in spc.toml\n";
+    led_out(".env", "../outside/shared").runbook("print(env(\"A\"));").code(5).stderr(message).run();
+    led_out(".env", "../outside/gone")
+        .runbook("print(1);")
+        .code(5)
+        .stderr("error: spc may not read \".env\": it is a symlink that leads nowhere\n")
+        .run();
+    let allowed = led_out(".env", "../outside/shared").file("spc.toml", "[allow]\nread = [\"../outside\"]\n");
+    allowed.runbook("print(env(\"A\"));").stdout("told\n").run();
+    // A person names it.
+    led_out(".env", "../outside/gone").args(["--env-file", "../outside/shared"]).runbook("print(env(\"A\"));").stdout("told\n").run();
+    // It stays in the project.
+    Spc::new()
+        .file("spc.toml", "")
+        .file("config/dev.env", "A=mine\n")
+        .link(".env", "config/dev.env")
+        .runbook("print(env(\"A\"));")
+        .stdout("mine\n")
+        .run();
+}
+
+#[test]
+fn records_are_never_written_out_of_the_project() {
+    let message = "error: spc may not write \".spc\": it leads to \"[root]/outside/records\", outside of the project\n\
+        help: to allow it, write write = [\"[root]/outside/records\"] under [allow] in spc.toml\n";
+    for verb in ["print(\"went on\");", "project().up();"] {
+        led_out(".spc", "../outside/records").runbook(verb).code(5).stderr(message).run();
+    }
+    led_out(".spc", "../outside/records")
+        .file("spc.toml", "[allow]\nwrite = [\"../outside/records\"]\n")
+        .runbook("print(1);")
+        .stdout("1\n")
+        .run();
+}
+
+#[test]
+fn a_settings_file_that_leads_out_is_refused() {
+    Spc::new()
+        .link("spc.toml", "../outside/spc.toml")
+        .file("../outside/spc.toml", "[allow]\nread = [\"/\"]\n")
+        .runbook("print(1);")
+        .code(5)
+        .stderr(
+            "error: \"[project]/spc.toml\" is a symlink that leads to \"[root]/outside/spc.toml\", out of its folder\n\
+             help: put a copy of the file in its place\n",
+        )
+        .run();
+    Spc::new().link("spc.toml", "config/spc.toml").file("config/spc.toml", "").runbook("print(1);").stdout("1\n").run();
+}

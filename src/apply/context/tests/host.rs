@@ -1,23 +1,24 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 
+use crate::host::real::RealHost;
 use crate::host::{
-    CommandEvent, CommandRequest, FileInfo, FileKind, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse,
     Result as HostResult, StandardStream,
 };
+use crate::policy::CheckedPath;
 
 /// The part of a host that a build context is made through, on real files.
 #[derive(Default)]
 pub(super) struct FolderHost {
+    real: RealHost,
     /// Files that the user may not read: root may read all.
     pub denied: BTreeSet<PathBuf>,
     /// The folders listed, in order.
@@ -25,63 +26,43 @@ pub(super) struct FolderHost {
 }
 
 impl FolderHost {
-    fn checked<T>(&self, path: &Path, result: std::io::Result<T>) -> HostResult<T> {
-        let kind = match &result {
-            _ if self.denied.contains(path) => HostErrorKind::PermissionDenied,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-                HostErrorKind::NotFound
-            }
-            _ => HostErrorKind::Other,
-        };
-        match result {
-            Ok(value) if kind != HostErrorKind::PermissionDenied => Ok(value),
-            _ => Err(HostError::new(kind, format!("Could not read \"{}\": {kind:?}", path.display()))),
+    fn checked(&self, path: &CheckedPath) -> HostResult<()> {
+        if self.denied.contains(path.as_path()) {
+            return Err(HostError::new(HostErrorKind::PermissionDenied, format!("Could not read \"{}\"", path.as_path().display())));
         }
-    }
-}
-
-fn kind_of(kind: std::fs::FileType) -> FileKind {
-    match kind {
-        kind if kind.is_file() => FileKind::File,
-        kind if kind.is_dir() => FileKind::Folder,
-        kind if kind.is_symlink() => FileKind::Symlink,
-        kind => {
-            assert!(kind.is_socket() || kind.is_fifo());
-            FileKind::Other
-        }
+        Ok(())
     }
 }
 
 #[async_trait::async_trait]
 impl Host for FolderHost {
-    fn read(&self, path: &Path) -> HostResult<Bytes> {
-        self.checked(path, std::fs::read(path)).map(Bytes::from)
+    fn read(&self, path: &CheckedPath) -> HostResult<Bytes> {
+        self.checked(path)?;
+        self.real.read(path)
     }
 
-    fn list(&self, path: &Path) -> HostResult<Vec<FolderEntry>> {
-        self.listed.lock().unwrap().push(path.to_owned());
-        let entries = self.checked(path, std::fs::read_dir(path))?;
-        let mut names: Vec<FolderEntry> = entries
-            .map(|entry| entry.unwrap())
-            .map(|entry| FolderEntry { name: entry.file_name().to_string_lossy().into_owned(), kind: kind_of(entry.file_type().unwrap()) })
-            .collect();
-        names.sort();
-        Ok(names)
+    fn list(&self, path: &CheckedPath) -> HostResult<Vec<FolderEntry>> {
+        self.listed.lock().unwrap().push(path.as_path().to_owned());
+        self.checked(path)?;
+        self.real.list(path)
     }
 
-    fn info(&self, path: &Path) -> HostResult<FileInfo> {
-        let data = self.checked(path, std::fs::symlink_metadata(path))?;
-        Ok(FileInfo { kind: kind_of(data.file_type()), len: data.len(), mode: data.mode(), modified: data.modified().unwrap().into() })
+    fn info(&self, path: &CheckedPath) -> HostResult<FileInfo> {
+        self.checked(path)?;
+        self.real.info(path)
     }
 
-    fn link_target(&self, path: &Path) -> HostResult<PathBuf> {
-        self.checked(path, std::fs::read_link(path))
+    fn link_target(&self, path: &CheckedPath) -> HostResult<PathBuf> {
+        self.real.link_target(path)
     }
 
-    fn open(&self, path: &Path) -> HostResult<BoxStream<'static, std::io::Result<Bytes>>> {
-        let content = self.read(path)?;
-        let chunks: Vec<_> = content.chunks(1000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        Ok(stream::iter(chunks).boxed())
+    fn canonicalize(&self, path: &Path) -> HostResult<PathBuf> {
+        self.real.canonicalize(path)
+    }
+
+    fn open(&self, path: &CheckedPath) -> HostResult<BoxStream<'static, std::io::Result<Bytes>>> {
+        self.checked(path)?;
+        self.real.open(path)
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -108,25 +89,22 @@ impl Host for FolderHost {
     fn identity(&self) -> String {
         unused()
     }
-    fn write(&self, _: &Path, _: &[u8], _: Option<u32>) -> HostResult<()> {
+    fn write(&self, _: &CheckedPath, _: &[u8], _: Option<u32>) -> HostResult<()> {
         unused()
     }
-    fn append(&self, _: &Path, _: &[u8]) -> HostResult<()> {
+    fn append(&self, _: &CheckedPath, _: &[u8]) -> HostResult<()> {
         unused()
     }
-    fn create_folder(&self, _: &Path) -> HostResult<()> {
+    fn create_folder(&self, _: &CheckedPath) -> HostResult<()> {
         unused()
     }
-    fn canonicalize(&self, _: &Path) -> HostResult<PathBuf> {
+    fn remove(&self, _: &CheckedPath) -> HostResult<()> {
         unused()
     }
-    fn remove(&self, _: &Path) -> HostResult<()> {
+    fn rename(&self, _: &CheckedPath, _: &CheckedPath) -> HostResult<()> {
         unused()
     }
-    fn rename(&self, _: &Path, _: &Path) -> HostResult<()> {
-        unused()
-    }
-    fn create(&self, _: &Path) -> HostResult<Box<dyn FileSink>> {
+    fn create(&self, _: &CheckedPath) -> HostResult<Box<dyn FileSink>> {
         unused()
     }
     fn spawn(&self, _: &CommandRequest) -> HostResult<BoxStream<'static, HostResult<CommandEvent>>> {

@@ -1,0 +1,4 @@
+//! What holds for both implementations of the port.
+
+mod races;
+mod symlinks;
