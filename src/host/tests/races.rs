@@ -14,7 +14,7 @@ use crate::host::real::RealHost;
 use crate::host::resolve::resolve;
 use crate::host::{Host, HostErrorKind, Result};
 use crate::model::{Failure, Kind};
-use crate::policy::{Policy, Settings};
+use crate::policy::{CheckedPath, Policy, Settings};
 
 /// Uses of a path, and swaps, that have to come about before a race counts as run.
 const USES: usize = 300;
@@ -113,8 +113,10 @@ impl Race {
         Ok(String::from_utf8(self.host.read(&path)?.into()).unwrap())
     }
 
-    fn write(&self, path: &str, act: impl Fn(&RealHost, &crate::policy::CheckedPath) -> Result<()>) -> std::result::Result<(), Failure> {
-        let path = self.policy.write_path(Path::new(path), &|path| resolve(&self.host, path))?;
+    /// Uses a path that was checked before the swapping began: the longest time there can be between check and use.
+    fn write(&self, path: &str, act: impl Fn(&RealHost, &CheckedPath) -> Result<()>) -> std::result::Result<(), Failure> {
+        let project = self.root.join("project");
+        let path = CheckedPath::below(&project, &project.join(path)).unwrap();
         Ok(act(&self.host, &path)?)
     }
 }
