@@ -25,6 +25,11 @@ pub(super) fn known_sockets(resolve: Resolve<'_>) -> Vec<PathBuf> {
 }
 
 impl Policy {
+    /// Whether a source of a bind mount, as far as it exists, has no symlink in it.
+    pub fn is_canonical(&self, source: &Path, resolve: Resolve<'_>) -> bool {
+        self.real(source, resolve).as_deref() == Ok(source)
+    }
+
     /// The source of a bind mount. Relative ones start at the project directory.
     pub fn bind_mount(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedMount, Refusal> {
         let refusal = Refusal::new("mount", given.to_string_lossy());

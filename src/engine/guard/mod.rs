@@ -7,6 +7,7 @@
 //! only spc gives, of containers and of the locks' image, are refused in [`names`].
 
 mod bodies;
+mod mounted;
 mod names;
 mod owners;
 
@@ -110,6 +111,7 @@ impl Engine for Guard {
 
     async fn container_start(&self, container: &str) -> Result<bool> {
         let container = self.container("start the container", container).await?;
+        self.mounts_lead_where_they_did(&container).await?;
         self.engine.container_start(&container).await
     }
 
@@ -120,6 +122,7 @@ impl Engine for Guard {
 
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
         let container = self.container("restart the container", container).await?;
+        self.mounts_lead_where_they_did(&container).await?;
         self.engine.container_restart(&container, request).await
     }
 

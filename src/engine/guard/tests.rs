@@ -37,7 +37,11 @@ fn bed(toml: &str) -> Bed {
 fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Bed {
     let conductor = SimConductor::new(1);
     let engine = setup(SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"]))).build();
-    let host = SimHost::new(conductor.clone()).with_folder("/project/data").with_symlink("/project/in", "data");
+    let host = SimHost::new(conductor.clone())
+        .with_folder("/project/data")
+        .with_symlink("/project/in", "data")
+        .with_folder("/elsewhere")
+        .with_symlink("/project/out", "/elsewhere");
     let bytes = std::ffi::OsStr::from_bytes(b"/project/\xff");
     let host = host.with_folder(bytes).with_symlink("/project/bytes", bytes);
     let host = Arc::new(host.with_folder("/project/a:b").with_symlink("/project/colon", "a:b"));
@@ -234,6 +238,53 @@ fn what_is_mounted_is_sent_as_it_was_checked() {
     assert_eq!(made.binds.unwrap(), ["/project/data:/b:ro"]);
     assert_eq!(made.mounts.unwrap()[1].source.as_deref(), Some("/project/data"));
     assert_eq!(bed.run(bed.engine.volume_inspect("own_v")).unwrap().options["device"], "/project/data");
+}
+
+/// Makes a container of the project behind the guard's back, as if `source` had been a folder then; its id.
+fn with_mounted(bed: &Bed, name: &str, host: HostConfig) -> String {
+    bed.run(bed.engine.container_create(name, None, ContainerCreateBody { host_config: Some(host), ..own() })).unwrap().id
+}
+
+#[test]
+fn a_folder_that_became_a_symlink_is_not_mounted_at_the_next_start() {
+    let bed = bed("");
+    let short = |source: &str| HostConfig { binds: Some(vec![format!("{source}:/x:ro")]), ..HostConfig::default() };
+    let long = |source: &str| {
+        let mount = Mount { typ: Some(MountType::BIND), source: Some(source.into()), target: Some("/x".into()), ..Mount::default() };
+        HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }
+    };
+    let volume = |device: &str| {
+        let driver = MountVolumeOptionsDriverConfig {
+            name: Some("local".into()),
+            options: Some(options(&[("type", "none"), ("o", "bind"), ("device", device)])),
+        };
+        let disguised = MountVolumeOptions { driver_config: Some(driver), ..MountVolumeOptions::default() };
+        let name = format!("own{}", device.replace('/', "_"));
+        let mount = Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(name),
+            target: Some("/x".into()),
+            volume_options: Some(disguised),
+            ..Mount::default()
+        };
+        HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }
+    };
+    for (kind, host) in [("short", &short as &dyn Fn(&str) -> HostConfig), ("long", &long), ("volume", &volume)] {
+        let out = with_mounted(&bed, &format!("own-{kind}-1"), host("/project/out"));
+        let said = "A script may not mount \"/project/out\": it leads to \"/elsewhere\", outside of the project [bind_mounts";
+        let started = bed.refused(bed.guard.container_start(&out));
+        assert!(started.starts_with(said), "{kind}: {started}");
+        let restarted = bed.refused(bed.guard.container_restart(&out, &StopRequest::default()));
+        assert!(restarted.starts_with(said), "{kind}: {restarted}");
+        // What is still as it was, and what leads to another folder of the project, is started.
+        for (at, source) in ["/project/data", "/project/in"].into_iter().enumerate() {
+            let fine = with_mounted(&bed, &format!("own-{kind}-fine-{at}"), host(source));
+            bed.run(bed.guard.container_start(&fine)).unwrap();
+        }
+    }
+    // A person mounted this one, without a symlink in its way: it is started as ever.
+    let by_hand = with_mounted(&bed, "own-by-hand-1", short("/srv/data"));
+    bed.run(bed.guard.container_start(&by_hand)).unwrap();
 }
 
 #[test]
