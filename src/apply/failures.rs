@@ -4,6 +4,13 @@ use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
+/// The next step where the engine's disk is full.
+pub const FREE_SPACE: &str = "free some space: `docker system df` says what takes it";
+
+/// The next step where a crash of the engine keeps a container from starting.
+const LEFT_OVER: &str = "a crash of the engine left something of the container's last run: remove it with `docker rm --force` (volumes stay) \
+                         and bring it up again, or restart the Docker Engine";
+
 /// Why no engine could be connected to: such an error describes itself.
 pub fn of_connecting(error: EngineError) -> Failure {
     let failure = Failure::new(kind_of(error.kind), sentence(&error.message));
@@ -27,6 +34,7 @@ fn kind_of(kind: EngineErrorKind) -> Kind {
 /// An engine's error while doing something: `doing` is what failed, as in `create the container "x"`.
 pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     let kind = kind_of(error.kind);
+    let is_left_over = is_left_over(&error);
     let failure = match error.kind {
         // These describe themselves; what was being done adds nothing.
         EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld | EngineErrorKind::Refused => {
@@ -36,9 +44,8 @@ pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     };
     match (error.hint, error.kind) {
         (Some(hint), _) => failure.hint(hint),
-        (None, EngineErrorKind::Server) if failure.message.contains("no space left") => {
-            failure.hint("free some space: `docker system df` says what takes it")
-        }
+        (None, EngineErrorKind::NoSpace) => failure.hint(FREE_SPACE),
+        (None, _) if is_left_over => failure.hint(LEFT_OVER),
         _ => failure,
     }
 }
@@ -54,6 +61,44 @@ pub fn taken_port(error: &EngineError) -> Option<u16> {
     // "Bind for 0.0.0.0:8000 failed", "listen tcp4 0.0.0.0:8000: bind": the last number after a colon that is a port.
     let words = text.split(|c: char| c.is_whitespace() || c == '(' || c == ')');
     words.filter_map(|word| word.trim_end_matches([':', ',']).rsplit_once(':')).filter_map(|(_, port)| port.parse().ok()).next_back()
+}
+
+/// The next step where a port is taken. `is_published`: by a container of the engine; `owner`: the process that listens, as the host
+/// names it.
+///
+/// After a crash of the engine two things may be left of a container that is gone: the process that passes its port on, and the
+/// engine's own note that the port is taken.
+pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&str>) -> String {
+    let proxy = owner.and_then(|owner| owner.strip_prefix("docker-proxy (pid ")?.strip_suffix(')'));
+    match proxy {
+        _ if is_published => "stop what holds it, or publish another host port".to_owned(),
+        Some(pid) => format!(
+            "no container of this engine publishes it: unless another Docker Engine runs here, a crash of the engine left that process; end \
+             it with `kill {pid}`, or restart the Docker Engine"
+        ),
+        None if owner.is_none() && error.message.contains("port is already allocated") => {
+            "no container publishes it: a crash of the engine left it marked as taken; restart the Docker Engine, or publish another host \
+             port"
+                .to_owned()
+        }
+        None if owner.is_none() => {
+            "stop what holds it (`sudo ss -ltnp` names it; a docker-proxy that no container belongs to was left by a \
+                                    crash of the engine), or publish another host port"
+                .to_owned()
+        }
+        None => "stop what holds it, or publish another host port".to_owned(),
+    }
+}
+
+/// Whether a start failed because a crash of the engine left something of the container's run before: runc, the shim and containerd
+/// each say so in their own words.
+fn is_left_over(error: &EngineError) -> bool {
+    // runc before and from 1.1 on; containerd.
+    const WORDS: [&str; 3] = ["container with id exists", "container with given id already exists", "container already exists"];
+    let text = error.message.to_ascii_lowercase();
+    let task = text.contains("task ") && text.contains("already exists");
+    let shim = text.contains("shim") && text.contains("file exists");
+    task || shim || WORDS.iter().any(|words| text.contains(words))
 }
 
 /// The exit code a shell would give, where a start failed because the command can't be executed.
@@ -88,6 +133,47 @@ mod tests {
         assert_eq!(code("exec: \"/nginx\": stat /nginx: no such file or directory"), Some(127));
         assert_eq!(code("exec: \"/etc\": permission denied"), Some(126));
         assert_eq!(code("error mounting \"/a\" to rootfs: no such file or directory"), None);
+    }
+
+    #[test]
+    fn what_a_crash_of_the_engine_left_of_a_container_is_told_from_other_failed_starts() {
+        let id = "521c55b1e6f463aabdce32d1478fbcfd21a41d0a4573534725abbe41437eda88";
+        let is_left_over = |message: &str| is_left_over(&EngineError::new(EngineErrorKind::Server, message));
+        for message in [
+            format!("OCI runtime create failed: container with id exists: {id}: unknown"),
+            "failed to create shim task: OCI runtime create failed: runc create failed: container with given ID already exists: unknown"
+                .to_owned(),
+            format!("task {id} already exists: unknown"),
+            format!("failed to create task for container: task {id}: already exists"),
+            format!(
+                "failed to create shim: mkdir /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}: file exists: unknown"
+            ),
+            "container already exists".to_owned(),
+        ] {
+            assert!(is_left_over(&message), "{message}");
+        }
+        for message in [
+            "OCI runtime create failed: runc create failed: unable to start container process: exec: \"x\": executable file not found in $PATH",
+            "network with name shop_default already exists",
+            "Conflict. The container name \"/shop-db-1\" is already in use by container \"0a1b\"",
+        ] {
+            assert!(!is_left_over(message), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_a_crash_of_the_engine_left_taken_is_told_with_what_frees_it() {
+        let allocated = EngineError::new(EngineErrorKind::Server, "Bind for 0.0.0.0:5432 failed: port is already allocated");
+        let listens = EngineError::new(
+            EngineErrorKind::Server,
+            "Error starting userland proxy: listen tcp4 0.0.0.0:5432: bind: address already in use",
+        );
+        let usual = "stop what holds it, or publish another host port";
+        assert_eq!(taken_port_hint(&allocated, true, None), usual);
+        assert_eq!(taken_port_hint(&listens, false, Some("nginx (pid 812)")), usual);
+        assert!(taken_port_hint(&listens, false, Some("docker-proxy (pid 812)")).contains("`kill 812`"));
+        assert!(taken_port_hint(&allocated, false, None).contains("restart the Docker Engine"));
+        assert!(taken_port_hint(&listens, false, None).contains("a docker-proxy that no container belongs to"));
     }
 
     #[test]

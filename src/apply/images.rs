@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::context::{self, BuildContext};
-use super::failures::of_engine;
+use super::failures::{FREE_SPACE, of_engine};
 use super::observe::find_image;
 use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
@@ -204,9 +204,10 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
             let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
             let failure = Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}")).detail("the step's output", rest);
             let failure = failure.field("image", (*image).to_owned()).field("service", name);
-            match error.hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
+            match (error.hint, error.kind) {
+                (Some(hint), _) => failure.hint(hint),
+                (None, EngineErrorKind::NoSpace) => failure.hint(FREE_SPACE),
+                (None, _) => failure,
             }
         }
     };

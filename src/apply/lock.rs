@@ -1,8 +1,9 @@
 //! One run at a time changes a project. The lock lives with the engine: a labelled container that never starts.
 //!
 //! Its name is taken atomically. The owner writes a counter into it; who waits and sees the counter
-//! stand still by its own clock takes it to be left over, and removes it by id. The owner asks for
-//! its id before every change: one call in flight is the window that is left.
+//! stand still by its own clock takes it to be left over, and removes it by id; so does, without waiting, who sees that the owner's
+//! process is gone from the machine that both are on. The owner asks for its id before every change: one call in flight is the
+//! window that is left.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +18,10 @@ use super::create;
 use super::failures::of_engine;
 use super::name_holder::not_a_lock;
 use super::observe::find_container;
-use crate::engine::{Engine, EngineErrorKind};
+use super::settle::settle;
+use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::conductor::Background;
+use crate::host::{Liveness, ProcessMark};
 use crate::model::event::Event;
 use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
@@ -41,6 +44,9 @@ pub struct Holder {
     /// RFC 3339.
     pub since: String,
     pub beat: u64,
+    /// Its process; version 0.1.0 doesn't write it, and not every system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessMark>,
 }
 
 /// The lock, held; given back by [`Lock::release`].
@@ -51,49 +57,140 @@ pub struct Lock {
     beating: Option<Background>,
 }
 
+/// Why a lock is not taken.
+enum NotTaken {
+    /// The engine has no space left for it, and nobody holds it.
+    NoSpace(Failure),
+    Failed(Failure),
+}
+
+impl NotTaken {
+    fn failure(self) -> Failure {
+        match self {
+            Self::NoSpace(failure) | Self::Failed(failure) => failure,
+        }
+    }
+}
+
+impl From<Failure> for NotTaken {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// An engine's error while the lock is taken: `doing` is what failed.
+fn not_taken(error: EngineError, doing: &str) -> NotTaken {
+    match error.kind {
+        EngineErrorKind::NoSpace => NotTaken::NoSpace(of_engine(error, doing)),
+        _ => NotTaken::Failed(of_engine(error, doing)),
+    }
+}
+
 /// Takes the lock of `project`, waiting for another run at most `patience`.
 pub async fn acquire(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, Failure> {
-    let interrupted = || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
-    interrupted()?;
-    ensure_empty_image(around).await?;
+    acquire_for(around, project, patience).await.map_err(NotTaken::failure)
+}
+
+/// The same; nothing where the engine has no space left for a lock, for work that makes space.
+pub async fn acquire_if_there_is_space(around: &Surroundings, project: &str, patience: Duration) -> Result<Option<Lock>, Failure> {
+    match acquire_for(around, project, patience).await {
+        Ok(lock) => Ok(Some(lock)),
+        Err(NotTaken::NoSpace(_)) => Ok(None),
+        Err(NotTaken::Failed(failure)) => Err(failure),
+    }
+}
+
+async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, NotTaken> {
     let begun = around.host.monotonic();
-    let mut seen: Option<(String, Option<Holder>, Duration)> = None;
-    let mut told = false;
+    let mut waiting = Waiting::default();
     loop {
-        interrupted()?;
-        if let Some(lock) = take(around, project).await? {
-            return Ok(lock);
-        }
+        let no_space = match waiting.take(around, project).await {
+            Ok(Some(lock)) => {
+                if waiting.has_taken_over {
+                    settle(around, project).await;
+                }
+                return Ok(lock);
+            }
+            Ok(None) => None,
+            // Somebody else may hold the lock all the same.
+            Err(NotTaken::NoSpace(failure)) => Some(failure),
+            Err(failed) => return Err(failed),
+        };
         let now = around.host.monotonic();
-        if let Some((id, holder)) = holder(around, project).await? {
-            let same = seen.as_ref().filter(|(same_id, same_holder, _)| *same_id == id && *same_holder == holder);
-            match same.map(|(_, _, since)| *since) {
-                Some(since) if now.saturating_sub(since) >= STALE => {
-                    let text = format!("the lock was left by {}: taken over", described(holder.as_ref()));
-                    around.events.event(&Event::Waiting { text });
+        match (holder(around, project).await?, no_space) {
+            (Some((id, holder)), _) => match waiting.look(around, &id, holder.as_ref(), now, begun) {
+                Some(left) => {
+                    around.events.event(&Event::Waiting { text: format!("the lock was left by {left}: taken over") });
                     remove(&*around.engine, &id).await?;
-                    seen = None;
+                    waiting.has_taken_over = true;
                     continue;
                 }
-                Some(_) => {}
-                None => seen = Some((id, holder.clone(), now)),
-            }
-            // One that took it a moment ago has not written yet who it is.
-            if !told && (holder.is_some() || now > begun + LOOK) {
-                told = true;
-                around.events.event(&Event::Waiting { text: format!("{} changes this project", described(holder.as_ref())) });
-            }
-            if now.saturating_sub(begun) >= patience {
-                return Err(Failure::new(
-                    Kind::Lock,
-                    format!("The project \"{project}\" is locked: {} changes it", described(holder.as_ref())),
-                )
-                .hint("wait for it to end; `spc unlock` removes a lock that nobody holds")
-                .field("waited", format_duration(patience)));
-            }
+                None if now.saturating_sub(begun) >= patience => return Err(locked(project, holder.as_ref(), patience).into()),
+                None => {}
+            },
+            (None, Some(failure)) => return Err(NotTaken::NoSpace(failure)),
+            (None, None) => {}
         }
         wait_a_little(around).await?;
     }
+}
+
+/// Somebody who wants the lock, and what is known to them of who holds it.
+#[derive(Default)]
+struct Waiting {
+    /// The image that locks are made from is there.
+    has_image: bool,
+    /// The lock, what was in it, and since when that is so.
+    seen: Option<(String, Option<Holder>, Duration)>,
+    is_told: bool,
+    has_taken_over: bool,
+}
+
+impl Waiting {
+    async fn take(&mut self, around: &Surroundings, project: &str) -> Result<Option<Lock>, NotTaken> {
+        let interrupted = || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
+        interrupted()?;
+        if !self.has_image {
+            ensure_empty_image(around).await?;
+            self.has_image = true;
+            interrupted()?;
+        }
+        take(around, project).await
+    }
+
+    /// Looks at the lock as it is `now`; by whom it was left, if nobody holds it any more.
+    fn look(&mut self, around: &Surroundings, id: &str, holder: Option<&Holder>, now: Duration, begun: Duration) -> Option<String> {
+        if liveness(around, holder) == Liveness::Gone {
+            self.seen = None;
+            return Some(format!("{}, whose process is gone", described(holder)));
+        }
+        let same = self.seen.as_ref().filter(|(same_id, same_holder, _)| *same_id == id && same_holder.as_ref() == holder);
+        match same.map(|(_, _, since)| *since) {
+            Some(since) if now.saturating_sub(since) >= STALE => {
+                self.seen = None;
+                return Some(described(holder));
+            }
+            Some(_) => {}
+            None => self.seen = Some((id.to_owned(), holder.cloned(), now)),
+        }
+        // One that took it a moment ago has not written yet who it is.
+        if !self.is_told && (holder.is_some() || now > begun + LOOK) {
+            self.is_told = true;
+            around.events.event(&Event::Waiting { text: format!("{} changes this project", described(holder)) });
+        }
+        None
+    }
+}
+
+fn locked(project: &str, holder: Option<&Holder>, patience: Duration) -> Failure {
+    Failure::new(Kind::Lock, format!("The project \"{project}\" is locked: {} changes it", described(holder)))
+        .hint("wait for it to end; `spc unlock` removes a lock that nobody holds")
+        .field("waited", format_duration(patience))
+}
+
+/// What is known of the process that holds a lock.
+pub fn liveness(around: &Surroundings, holder: Option<&Holder>) -> Liveness {
+    holder.and_then(|holder| holder.process.as_ref()).map_or(Liveness::Unknown, |process| around.host.liveness(process))
 }
 
 async fn wait_a_little(around: &Surroundings) -> Result<(), Failure> {
@@ -131,24 +228,25 @@ pub fn described(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another run".to_owned(), |holder| format!("{} (run {}, since {})", holder.who, holder.run, holder.since))
 }
 
-async fn take(around: &Surroundings, project: &str) -> Result<Option<Lock>, Failure> {
+async fn take(around: &Surroundings, project: &str) -> Result<Option<Lock>, NotTaken> {
     let body = create::lock(project, &around.run);
     let created = match around.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
         Err(error) if error.is_conflict() => return Ok(None),
-        Err(error) => return Err(of_engine(error, "take the project's lock")),
+        Err(error) => return Err(not_taken(error, "take the project's lock")),
     };
     let mut holder = Holder {
         who: around.host.identity(),
         run: around.run.clone(),
         since: around.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         beat: 0,
+        process: around.host.process_mark(),
     };
     let engine = around.engine.clone();
     if let Err(error) = write_holder(&*engine, &created.id, &holder).await {
         // Without a heartbeat others would take it for left over while it is held.
         remove(&*engine, &created.id).await?;
-        return Err(of_engine(error, "write the heartbeat of the project's lock"));
+        return Err(not_taken(error, "write the heartbeat of the project's lock"));
     }
     let lost = Arc::new(AtomicBool::new(false));
     let beating = around.conductor.spawn({
@@ -198,20 +296,16 @@ impl Lock {
     }
 }
 
-async fn ensure_empty_image(around: &Surroundings) -> Result<(), Failure> {
+async fn ensure_empty_image(around: &Surroundings) -> Result<(), NotTaken> {
     match around.engine.image_inspect(LOCK_IMAGE).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_not_found() => {}
-        Err(error) => return Err(of_engine(error, "take the project's lock")),
+        Err(error) => return Err(not_taken(error, "take the project's lock")),
     }
     let empty = Bytes::from_static(&[0; 1024]);
     let tar = futures::stream::once(async move { Ok(empty) }).boxed();
-    around
-        .engine
-        .image_import(LOCK_IMAGE, &[], tar)
-        .await
-        .map(drop)
-        .map_err(|error| of_engine(error, "make the image of the project's lock"))
+    let imported = around.engine.image_import(LOCK_IMAGE, &[], tar).await;
+    imported.map(drop).map_err(|error| not_taken(error, "make the image of the project's lock"))
 }
 
 async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::engine::Result<()> {
@@ -222,7 +316,7 @@ async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::
     header.set_mtime(0);
     let mut archive = tar::Builder::new(Vec::new());
     let packed = archive.append_data(&mut header, HEARTBEAT_FILE, text.as_slice()).and_then(|()| archive.into_inner());
-    let packed = packed.map_err(|error| crate::engine::EngineError::new(EngineErrorKind::Failed, error.to_string()))?;
+    let packed = packed.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?;
     engine.container_upload(id, "/", packed.into()).await
 }
 

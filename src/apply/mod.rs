@@ -22,6 +22,7 @@ mod perform;
 pub mod readiness;
 pub mod records;
 pub mod secrets;
+mod settle;
 mod standby;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::create::{self, ContainerMaking};
 use super::execute::Execution;
-use super::failures::{cause_of, not_executable, of_engine, taken_port};
+use super::failures::{cause_of, not_executable, of_engine, taken_port, taken_port_hint};
 use super::hub::Hub;
 use super::images::{self, Building};
 use super::observe::{find_container, image_volumes, inspect, is_anonymous, publisher};
@@ -329,13 +329,15 @@ impl Execution<'_> {
         let Some(port) = taken_port(&error) else {
             return of_engine(error, &format!("start the container \"{name}\""));
         };
-        let by = match publisher(&*self.around.engine, port).await {
-            Some(container) if container != name => Some(format!("the container \"{container}\"")),
-            _ => self.around.host.port_owner(port).map(|process| format!("the process {process}")),
+        let publisher = publisher(&*self.around.engine, port).await.filter(|container| container != name);
+        let owner = if publisher.is_none() { self.around.host.port_owner(port) } else { None };
+        let by = match (&publisher, &owner) {
+            (Some(container), _) => format!(" by the container \"{container}\""),
+            (None, Some(process)) => format!(" by the process {process}"),
+            (None, None) => String::new(),
         };
-        let by = by.map_or_else(String::new, |by| format!(" by {by}"));
         Failure::new(Kind::Conflict, format!("The port {port} of \"{name}\" is already taken{by}"))
-            .hint("stop what holds it, or publish another host port")
+            .hint(taken_port_hint(&error, publisher.is_some(), owner.as_deref()))
             .field("port", u64::from(port))
     }
 

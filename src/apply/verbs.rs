@@ -82,6 +82,7 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         deadline: options.timeout,
         names: &names,
         services: &services,
+        makes_space: false,
     };
     let mut outcome = work.run(&make_plan).await?;
     check_still_up(&outcome, project)?;
@@ -120,6 +121,7 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         deadline: None,
         names: &names,
         services: &names,
+        makes_space: true,
     };
     work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
 }
@@ -159,6 +161,7 @@ pub async fn lifecycle(
         deadline: timeout,
         names: &names,
         services: &names,
+        makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
     };
     work.run(&|observed| {
         Ok(match verb {
@@ -189,6 +192,8 @@ struct Work<'a> {
     names: &'a BTreeSet<String>,
     /// The services meant, where that is known.
     services: &'a BTreeSet<String>,
+    /// It only stops and removes: goes on without the lock where the engine has no space for one.
+    makes_space: bool,
 }
 
 type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
@@ -211,15 +216,28 @@ impl Work<'_> {
             self.say_notes(&plan);
             return self.walk(&plan, Some(held)).await;
         }
-        let lock = lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
-        let result = self.locked(make_plan, &lock).await;
+        let Some(lock) = self.acquire().await? else { return self.locked(make_plan, None).await };
+        let result = self.locked(make_plan, Some(&lock)).await;
         let released = lock.release().await;
         let outcome = result?;
         released?;
         Ok(outcome)
     }
 
-    async fn locked(&self, make_plan: &MakePlan<'_>, lock: &Lock) -> Result<Outcome, Failure> {
+    /// The lock; none where the engine has no space for it and the verb makes space.
+    async fn acquire(&self) -> Result<Option<Lock>, Failure> {
+        if !self.makes_space {
+            return lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
+        }
+        let lock = lock::acquire_if_there_is_space(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
+        if lock.is_none() {
+            let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
+            self.around.log(Level::Warning, format!("{text}; another run must not change \"{}\" meanwhile", self.name));
+        }
+        Ok(lock)
+    }
+
+    async fn locked(&self, make_plan: &MakePlan<'_>, lock: Option<&Lock>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
         let plan = make_plan(&observed)?;
         if plan.steps.is_empty() {
@@ -227,7 +245,7 @@ impl Work<'_> {
             return Ok(self.unchanged(&plan, observed));
         }
         self.say_notes(&plan);
-        self.walk(&plan, Some(lock)).await
+        self.walk(&plan, lock).await
     }
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {

@@ -6,7 +6,7 @@ use super::Common;
 use super::session::Session;
 use crate::api::project;
 use crate::apply::lock;
-use crate::host::StandardStream;
+use crate::host::{Liveness, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::{self, RunOptions, plain};
@@ -31,7 +31,9 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
             return Ok(());
         };
         let who = lock::described(holder.as_ref());
-        if !common.yes {
+        let liveness = lock::liveness(&around, holder.as_ref());
+        if !common.yes && liveness != Liveness::Gone {
+            let who = if liveness == Liveness::Alive { format!("{who}, which is running on this machine") } else { who };
             if !around.host.is_terminal(StandardStream::Stdin) {
                 return Err(Failure::usage(format!("The project \"{name}\" is locked by {who}"))
                     .hint("without a terminal to ask on, --yes removes the lock"));

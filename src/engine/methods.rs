@@ -78,6 +78,27 @@ pub fn limit(method: &str) -> Option<Duration> {
     (!PATIENT.contains(&method)).then_some(SHORT_CALL)
 }
 
+/// Whether the method works on an engine whose disk is full: what reads, and what ends and removes, which makes space. Docker makes
+/// networks and volumes and runs commands in containers as well; it does not even rename a container.
+pub fn works_without_space(method: &str) -> bool {
+    const NEEDING: [&str; 13] = [
+        "container_create",
+        "container_start",
+        "container_restart",
+        "container_rename",
+        "container_update",
+        "container_upload",
+        "image_pull",
+        "image_build",
+        "image_import",
+        "image_tag",
+        "image_remove",
+        "network_connect",
+        "network_disconnect",
+    ];
+    !NEEDING.contains(&method)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +119,15 @@ mod tests {
     #[test]
     fn the_list_has_every_method_of_the_port_in_its_order() {
         assert_eq!(declared().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), METHODS);
+    }
+
+    #[test]
+    fn what_ends_and_removes_needs_no_space() {
+        let needing: Vec<&str> = METHODS.into_iter().filter(|method| !works_without_space(method)).collect();
+        assert_eq!(needing.len(), 13, "each is a method of the port");
+        for frees in ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"] {
+            assert!(works_without_space(frees), "{frees}");
+        }
     }
 
     #[test]

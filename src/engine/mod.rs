@@ -51,6 +51,8 @@ pub enum EngineErrorKind {
     NotFound,
     /// The state of the object forbids it, or the name is taken (409; 403, the engine's word for a network in use and the like).
     Conflict,
+    /// The engine's disk is full (500).
+    NoSpace,
     /// Anything else the engine could not do (500 and above).
     Server,
     /// No answer in time.

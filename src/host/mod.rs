@@ -5,6 +5,7 @@
 //! [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
 
 pub mod conductor;
+mod process_mark;
 pub mod real;
 pub mod resolve;
 pub mod sim;
@@ -26,6 +27,7 @@ use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, EngineAddresses};
 
 pub use conductor::Conductor;
+pub use process_mark::{Liveness, ProcessMark};
 
 /// What the host could not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,6 +196,14 @@ pub trait Host: Send + Sync {
     fn current_folder(&self) -> Result<PathBuf>;
     /// Who runs spc, for messages and the lock: `user@machine`.
     fn identity(&self) -> String;
+    /// What tells this process from every other, where the system tells.
+    fn process_mark(&self) -> Option<ProcessMark> {
+        None
+    }
+    /// Whether the process with this mark is there.
+    fn liveness(&self, _mark: &ProcessMark) -> Liveness {
+        Liveness::Unknown
+    }
 
     /// Bytes of memory that spc itself holds, where the system tells.
     fn memory(&self) -> Option<u64> {

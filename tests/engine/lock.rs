@@ -40,6 +40,13 @@ fn owner(project: &Project) -> Running {
     run
 }
 
+/// The same, where `db` was started before.
+fn owner_again(project: &Project) -> Running {
+    let run = project.up().start();
+    until("the lock is taken", LIMIT, || is_there("container", &lock(project)).then_some(()));
+    run
+}
+
 fn let_db_get_ready(project: &Project) {
     exec(&project.container("db"), &["touch", "/tmp/well"]);
 }
@@ -64,12 +71,38 @@ fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
 }
 
 #[test]
-fn one_of_two_waiters_takes_over_the_lock_of_a_killed_run_and_the_other_waits_for_it() {
-    let project = project("lock-killed");
+fn the_lock_of_a_killed_run_is_taken_over_at_once() {
+    let project = project("lock-at-once");
     let mut watch = Watch::on(&project.name);
     owner(&project).kill();
     let begun = Instant::now();
     let mut waiters = [project.up().start(), project.up().start()];
+    let left = lock(&project);
+    waiters[0].until_told("lock        waiting");
+    let_db_get_ready(&project);
+    let ended = waiters.map(|waiter| waiter.ends(0));
+    assert!(begun.elapsed() < STALE / 2, "{:?}", begun.elapsed());
+    let took_over = ended.iter().filter(|ended| ended.stderr.contains("whose process is gone: taken over")).count();
+    assert!(took_over >= 1, "{ended:?}");
+
+    let events = watch.so_far();
+    assert_eq!((starts(&events, &project, "db"), starts(&events, &project, "web")), (1, 1), "{events:?}");
+    let turns: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event.strip_suffix(&format!(" {left}")))
+        .filter(|event| !event.contains("archive") && !event.contains("extract"))
+        .collect();
+    assert!(turns.chunks(2).all(|pair| pair == ["container create", "container destroy"]), "{turns:?}");
+}
+
+#[test]
+fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_other_waits_for_it() {
+    let project = project("lock-killed");
+    let mut watch = Watch::on(&project.name);
+    owner(&project).kill();
+    let begun = Instant::now();
+    // In namespaces of their own, as in containers.
+    let mut waiters = [project.up().in_own_namespace().start(), project.up().in_own_namespace().start()];
     for waiter in &mut waiters {
         waiter.until_told("changes this project");
     }
@@ -124,12 +157,18 @@ fn an_owner_whose_lock_was_pruned_stops_with_lock() {
 }
 
 #[test]
-fn unlock_removes_a_lock_only_when_told_so() {
+fn unlock_removes_the_lock_of_a_live_run_only_when_told_so_and_that_of_a_dead_one_at_once() {
     let project = project("unlock");
     project.spc(&["unlock"]).ends(0).told(&["is not locked"]);
-    owner(&project).kill();
-    project.spc(&["unlock"]).ends(2).told(&["The project \"spct-unlock\" is locked by", "--yes"]);
+    let live = owner(&project);
+    project.spc(&["unlock"]).ends(2).told(&["The project \"spct-unlock\" is locked by", "which is running on this machine", "--yes"]);
     assert!(is_there("container", &lock(&project)));
+    live.kill();
+    project.spc(&["unlock"]).ends(0).told(&["The lock of \"spct-unlock\" is removed"]);
+    assert!(!is_there("container", &lock(&project)));
+
+    let live = owner_again(&project);
     project.spc(&["--yes", "unlock"]).ends(0).told(&["The lock of \"spct-unlock\" is removed"]);
     assert!(!is_there("container", &lock(&project)));
+    drop(live);
 }

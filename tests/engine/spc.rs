@@ -69,6 +69,16 @@ impl Spc {
         spc
     }
 
+    /// Runs it where it sees no other process, as in a container.
+    pub fn in_own_namespace(self) -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(self.command.get_current_dir().unwrap()).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command, limit: self.limit }
+    }
+
     /// Sends its standard error elsewhere: nothing of it is seen.
     pub fn told_to(mut self, file: std::fs::File) -> Self {
         self.command.stderr(file);

@@ -170,6 +170,103 @@ fn a_lock_whose_counter_stands_still_for_thirty_seconds_is_taken_over() {
     assert!(!machine.footprint().locked);
 }
 
+/// A machine on which a process was killed, and is gone, while it held the lock of a project that is up.
+fn left_by_a_dead_process() -> Machine {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    machine.pass(secs(15));
+    let killed = machine.conductor.process(|| {
+        let _lock = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+        machine.conductor.kill_here(SimConductor::current_process());
+    });
+    assert!(killed.is_none() && machine.footprint().locked);
+    machine
+}
+
+#[test]
+fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
+    let machine = left_by_a_dead_process();
+    let before = machine.conductor.now();
+    machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
+    let taken = machine.conductor.now().saturating_sub(before);
+    assert!(taken < secs(5), "{taken:?}");
+    assert_eq!(waits(&machine).len(), 1);
+    assert!(waits(&machine)[0].starts_with("the lock was left by operator@simulation (run "), "{:?}", waits(&machine));
+    assert!(waits(&machine)[0].ends_with(", whose process is gone: taken over"), "{:?}", waits(&machine));
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_machine_of_the_same_name_waits_for_a_lock_whose_owner_it_can_not_see() {
+    let mut machine = left_by_a_dead_process();
+    // Its processes have the same numbers, and its person the same name.
+    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another"));
+    let before = machine.conductor.now();
+    machine.up(&shop()).unwrap();
+    assert!(machine.conductor.now().saturating_sub(before) > secs(30));
+    assert!(!waits(&machine)[1].contains("is gone"), "{:?}", waits(&machine));
+}
+
+#[test]
+fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
+    let machine = machine();
+    let process = || machine.conductor.process(|| machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
+    let _held = process().unwrap();
+    // The process has ended, its heart beats on: to this machine the owner is gone, to the other one it may be anybody.
+    let other = Surroundings { host: Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another")), ..machine.around() };
+    let failure = machine.run(lock::acquire(&other, PROJECT, secs(100))).err().unwrap();
+    assert_eq!(failure.kind, Kind::Lock);
+}
+
+#[test]
+fn of_two_that_take_over_at_once_one_waits_for_the_other() {
+    for seed in 0..10 {
+        let machine = left_by_a_dead_process();
+        for _ in 0..seed {
+            machine.conductor.random();
+        }
+        let changed = with(shop(), "services.redis.environment", json!({"A": "1"}));
+        let first = creates(&machine, "shop-redis-1.new");
+        let run = || machine.conductor.process(|| machine.up(&changed)).unwrap();
+        for result in beside(&machine, vec![Box::new(run), Box::new(run)]) {
+            result.unwrap();
+        }
+        assert_eq!(creates(&machine, "shop-redis-1.new") - first, 1);
+        assert!(!machine.footprint().locked);
+    }
+}
+
+#[test]
+fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run() {
+    for stop in [true, false] {
+        // Its end takes eight seconds, which the engine waits for whoever asked.
+        let machine = machine_with(1, |builder| builder.process("redis", Process::new().ready_after(millis(100)).stop_takes(secs(8))));
+        machine.up(&shop()).unwrap();
+        machine.pass(secs(15));
+        let redis = BTreeSet::from(["redis".to_owned()]);
+        let killed = machine.conductor.process(|| {
+            let around = machine.around();
+            let kill = async {
+                machine.conductor.sleep(secs(3)).await;
+                machine.conductor.kill_here(SimConductor::current_process());
+            };
+            let work = async {
+                if stop {
+                    verbs::lifecycle(&around, PROJECT, &redis, verbs::Lifecycle::Stop, None).await
+                } else {
+                    verbs::down(&around, PROJECT, DownOptions { volumes: false }).await
+                }
+            };
+            machine.run(futures::future::join(work, kill)).0
+        });
+        assert!(killed.is_none());
+        machine.up(&shop()).unwrap();
+        machine.pass(secs(20));
+        assert_eq!(machine.state().container("shop-redis-1").unwrap().state, "running", "what `up` says holds");
+        assert!(!machine.footprint().locked);
+    }
+}
+
 #[test]
 fn of_two_recoverers_exactly_one_wins_at_a_time() {
     for seed in 0..10 {
@@ -262,6 +359,14 @@ fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
         assert_eq!(waits(&machine), ["another run changes this project", "the lock was left by another run: taken over"]);
         assert!(!machine.footprint().locked);
     }
+}
+
+#[test]
+fn a_holder_as_version_0_1_0_writes_it_says_nothing_of_its_process() {
+    let text = r#"{"who":"anna@desk","run":"20260101T000000-1a2b3c","since":"2026-01-01T00:00:00Z","beat":3}"#;
+    let holder: lock::Holder = serde_json::from_str(text).unwrap();
+    assert_eq!(holder.process, None);
+    assert_eq!(serde_json::to_string(&holder).unwrap(), text, "and it reads what this version writes, less what it doesn't know");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod full_disk;
 mod images;
 mod inherited;
 mod interrupt;

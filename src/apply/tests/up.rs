@@ -1,6 +1,7 @@
 //! `up`: what is made, in which order, and what a second one costs.
 
 use super::*;
+use crate::engine::Engine;
 use crate::engine::StopRequest;
 use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 
@@ -150,6 +151,19 @@ fn a_port_that_is_taken_names_who_has_it() {
     machine.engine.free_port(8000);
     machine.up(&description).unwrap();
     assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_container_that_a_crash_of_the_engine_keeps_from_starting_is_told_with_the_fix() {
+    let left = Process::new().cannot_start("container with given ID already exists");
+    let machine = machine_with(1, |builder| builder.process("web", left));
+    let failure = machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap_err();
+    assert!(failure.message.starts_with("Could not start the container \"shop-web-1\": "), "{failure}");
+    let hint = failure.hint.unwrap_or_default();
+    assert!(hint.contains("a crash of the engine") && hint.contains("`docker rm --force`"), "{hint}");
+    machine.engine.set_process("web", Process::new());
+    machine.run(machine.engine.container_remove("shop-web-1", true, false)).unwrap();
+    machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();
 }
 
 #[test]

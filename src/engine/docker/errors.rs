@@ -33,6 +33,7 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
         404 => Kind::NotFound,
         408 | 504 => Kind::Timeout,
         400..=499 => Kind::Invalid,
+        _ if is_full(message) => Kind::NoSpace,
         _ => Kind::Server,
     };
     let message = match sentence(message) {
@@ -42,9 +43,15 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     EngineError::new(kind, message)
 }
 
+/// Whether an answer says that the engine's disk, or its owner's share of it, is full.
+fn is_full(message: &str) -> bool {
+    ["no space left on device", "disk quota exceeded"].iter().any(|words| message.contains(words))
+}
+
 /// An error in the middle of a pull, push, build or import: the engine gives only words.
 pub(super) fn from_stream(message: &str) -> EngineError {
-    EngineError::new(transfer_kind(message).unwrap_or(Kind::Failed), sentence(message))
+    let kind = if is_full(message) { Kind::NoSpace } else { transfer_kind(message).unwrap_or(Kind::Failed) };
+    EngineError::new(kind, sentence(message))
 }
 
 /// An error of a pull or push as a whole. Before the first report the engine says 500, or 404, for a registry's refusal
@@ -177,6 +184,16 @@ mod tests {
     fn forbidden_is_what_the_state_does_not_allow_unless_a_plugin_decides_who_may() {
         assert!(from_status(403, "network x has active endpoints").is_conflict());
         assert_eq!(from_status(403, "authorization denied by plugin p: no").kind, Kind::Denied);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_what_else_the_engine_cannot_do() {
+        let words = "write /var/lib/docker/overlay2/0a-init/link: no space left on device";
+        assert_eq!(from_status(500, words).kind, Kind::NoSpace);
+        assert_eq!(from_status(500, "mkdir /var/lib/docker/overlay2/0a: disk quota exceeded").kind, Kind::NoSpace);
+        assert_eq!(from_stream(words).kind, Kind::NoSpace);
+        assert_eq!(about_transfer(from_status(500, words)).kind, Kind::NoSpace);
+        assert_eq!(from_status(409, words).kind, Kind::Conflict, "what the status says counts");
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl SimEngine {
             if crashed.is_cancelled() || !state.up {
                 return (Fate::Fails(unreachable()), crashed);
             }
-            let fate = state.fate(request.method, request.effect);
+            let fate = state.fate(request.method, &request.target, request.effect);
             let (way, stale, delay) = match &fate {
                 Fate::Proceeds | Fate::Cut => (Way::Open, false, Duration::ZERO),
                 Fate::Stale => (Way::Open, true, Duration::ZERO),

@@ -160,6 +160,11 @@ impl SimEngine {
         self.shared.with(|state| state.calls.faults.draw(seed, rate, effects));
     }
 
+    /// From now on the engine's disk is full, or is not: what needs space fails, what ends and removes containers works.
+    pub fn set_disk_full(&self, is_full: bool) {
+        self.shared.with(|state| state.calls.faults.set_disk_full(is_full));
+    }
+
     /// Nothing goes wrong any more, but for a crash that was ordered.
     pub fn clear_faults(&self) {
         self.shared.with(|state| state.calls.faults.clear());

@@ -28,7 +28,7 @@ pub(super) fn too_late() -> EngineError {
 
 /// The engine's disk is full.
 pub(super) fn no_space() -> EngineError {
-    refusal(500, "write: no space left on device")
+    EngineError::new(Kind::NoSpace, "write: no space left on device")
 }
 
 /// No container has this name or id.

@@ -10,7 +10,7 @@ use super::call::Effect;
 use super::errors::no_space;
 use super::state::State;
 use crate::engine::EngineError;
-use crate::engine::methods::{lists, streams};
+use crate::engine::methods::{lists, streams, works_without_space};
 use crate::host::sim::conductor::{Process, SplitMix64};
 
 /// One thing that goes wrong once.
@@ -61,13 +61,18 @@ pub enum FaultEffect {
     EngineRestart,
 }
 
+/// Whether the method makes space: it works on a full disk.
+pub(super) fn frees(method: &str) -> bool {
+    ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"].contains(&method)
+}
+
 impl FaultEffect {
     /// Whether a call of this kind can meet it.
     fn befalls(&self, method: &str, effect: Effect) -> bool {
         match self {
             Self::StaleList => lists(method),
             Self::StreamCut => streams(method),
-            Self::NoSpace => effect == Effect::Mutates,
+            Self::NoSpace => effect == Effect::Mutates && !frees(method),
             _ => true,
         }
     }
@@ -88,6 +93,7 @@ pub(super) struct Faults {
     waiting: Vec<Fault>,
     drawn: Option<Drawn>,
     crash: Option<(u64, When)>,
+    is_disk_full: bool,
 }
 
 /// Faults that come by chance, the same for the same seed and calls.
@@ -142,6 +148,10 @@ impl Faults {
         self.drawn = None;
     }
 
+    pub(super) fn set_disk_full(&mut self, is_full: bool) {
+        self.is_disk_full = is_full;
+    }
+
     pub(super) fn crash_at(&mut self, call: u64, when: When) {
         self.crash = Some((call, when));
     }
@@ -180,14 +190,17 @@ impl Faults {
 }
 
 impl State {
-    /// What happens to this call of `method`.
-    pub(super) fn fate(&mut self, method: &str, effect: Effect) -> Fate {
+    /// What happens to this call of `method` for `target`.
+    pub(super) fn fate(&mut self, method: &str, target: &str, effect: Effect) -> Fate {
         match self.calls.faults.crash_now() {
             Some(When::Before) => return Fate::CrashesBefore,
             Some(When::After) => return Fate::CrashesAfter,
             None => {}
         }
         match self.calls.faults.effect(method, effect) {
+            None if self.calls.faults.is_disk_full && !works_without_space(method) && !self.is_name_taken(method, target) => {
+                Fate::Fails(no_space())
+            }
             None => Fate::Proceeds,
             Some(FaultEffect::FailBefore(error)) => Fate::Fails(error),
             Some(FaultEffect::NoSpace) => Fate::Fails(no_space()),
@@ -202,6 +215,11 @@ impl State {
                 Fate::Proceeds
             }
         }
+    }
+
+    /// What a create is refused for before anything is written.
+    fn is_name_taken(&self, method: &str, target: &str) -> bool {
+        method == "container_create" && self.objects.find_container(target).is_ok()
     }
 
     /// From here on the run is dead to the engine; the engine goes on.
@@ -252,6 +270,7 @@ mod tests {
         faults.draw(1, 1.0, &[FaultEffect::NoSpace]);
         assert_eq!(faults.effect("container_inspect", Effect::Reads), None);
         assert_eq!(faults.effect("container_create", Effect::Mutates), Some(FaultEffect::NoSpace));
+        assert_eq!(faults.effect("container_remove", Effect::Mutates), None, "it makes space");
         faults.clear();
         assert_eq!(faults.effect("container_create", Effect::Mutates), None);
     }

@@ -11,6 +11,7 @@ mod files;
 mod http;
 mod network;
 mod process;
+mod process_mark;
 mod replace;
 mod roots;
 mod terminal;
@@ -27,7 +28,10 @@ use futures::stream::BoxStream;
 
 pub use environment::ignores_hang_up;
 
-use super::{CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Result, StandardStream};
+use super::{
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Liveness, ProcessMark, Result,
+    StandardStream,
+};
 use crate::policy::CheckedPath;
 
 /// This machine. Cheap to make: what costs is made when it is first used.
@@ -100,6 +104,14 @@ impl Host for RealHost {
 
     fn identity(&self) -> String {
         environment::identity()
+    }
+
+    fn process_mark(&self) -> Option<ProcessMark> {
+        process_mark::own()
+    }
+
+    fn liveness(&self, mark: &ProcessMark) -> Liveness {
+        process_mark::liveness(mark)
     }
 
     fn memory(&self) -> Option<u64> {

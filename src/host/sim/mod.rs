@@ -24,8 +24,8 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use super::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Result,
-    StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Liveness,
+    ProcessMark, Result, StandardStream,
 };
 use crate::policy::CheckedPath;
 use changes::Changes;
@@ -62,6 +62,8 @@ pub struct SimHost {
     files: Arc<Mutex<Files>>,
     environment: Mutex<BTreeMap<String, String>>,
     current_folder: PathBuf,
+    /// Which machine it is, since its last start.
+    boot: String,
     terminals: Mutex<BTreeSet<u8>>,
     stdin: Bytes,
     answers: Mutex<VecDeque<String>>,
@@ -91,6 +93,7 @@ impl SimHost {
             conductor,
             environment: Mutex::default(),
             current_folder: PathBuf::from("/"),
+            boot: "simulation".to_owned(),
             terminals: Mutex::default(),
             stdin: Bytes::new(),
             answers: Mutex::default(),
@@ -158,6 +161,19 @@ impl Host for SimHost {
 
     fn identity(&self) -> String {
         "operator@simulation".to_owned()
+    }
+
+    fn process_mark(&self) -> Option<ProcessMark> {
+        let pid = SimConductor::current_process().try_into().ok()?;
+        Some(ProcessMark { boot: self.boot.clone(), namespaces: String::new(), pid, started: 0 })
+    }
+
+    fn liveness(&self, mark: &ProcessMark) -> Liveness {
+        match mark {
+            ProcessMark { boot, .. } if *boot != self.boot => Liveness::Unknown,
+            ProcessMark { pid, started: 0, .. } if self.conductor.is_alive((*pid).into()) => Liveness::Alive,
+            _ => Liveness::Gone,
+        }
     }
 
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {

@@ -22,6 +22,13 @@ impl SimHost {
         copy
     }
 
+    /// Another machine than those that were not told so, or the same after a start of its own.
+    #[must_use]
+    pub fn with_boot(mut self, boot: &str) -> Self {
+        boot.clone_into(&mut self.boot);
+        self
+    }
+
     /// A file, with the folders it is in.
     ///
     /// # Panics
@@ -74,6 +81,11 @@ impl SimHost {
     pub fn with_free_space(self, bytes: u64) -> Self {
         lock(&self.files).set_free(Some(bytes));
         self
+    }
+
+    /// The same, from now on; none: as much as is wanted.
+    pub fn set_free_space(&self, bytes: Option<u64>) {
+        lock(&self.files).set_free(bytes);
     }
 
     /// A variable of the process environment.

@@ -345,6 +345,19 @@ mod module {
         placed(&call, |lab| fault(lab, &parts))
     }
 
+    /// Fills the engine's disk, or frees it: what needs space fails, what ends and removes containers works.
+    ///
+    /// ```rhai
+    /// sim::disk_full(true);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn disk_full(call: NativeCallContext, is_full: bool) -> Raw<()> {
+        placed(&call, |lab| {
+            lab.world.engine.set_disk_full(is_full);
+            Ok(())
+        })
+    }
+
     /// Restarts the engine, which is away for so long; containers without a restart policy stay down.
     ///
     /// ```rhai

@@ -14,7 +14,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 use super::recorder::Recorder;
 use crate::engine::planned::{Effects, SILENT_SUCCESS};
 use crate::host::sim::SimHost;
-use crate::host::{CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Result, StandardStream};
+use crate::host::{
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Liveness, ProcessMark, Result,
+    StandardStream,
+};
 use crate::policy::CheckedPath;
 
 /// Files of spc's own: what it remembers between runs.
@@ -89,6 +92,10 @@ impl Host for PlannedHost {
 
     fn identity(&self) -> String {
         self.live.identity()
+    }
+
+    fn liveness(&self, mark: &ProcessMark) -> Liveness {
+        self.live.liveness(mark)
     }
 
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {

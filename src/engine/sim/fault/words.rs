@@ -1,6 +1,6 @@
 //! Faults as a script writes them: a call, which one of it, an effect by its name.
 
-use super::{Fault, FaultEffect, FaultPoint};
+use super::{Fault, FaultEffect, FaultPoint, frees};
 use crate::engine::methods::{METHODS, lists, streams};
 use crate::engine::sim::errors::refusal;
 use crate::model::Failure;
@@ -33,6 +33,7 @@ impl Fault {
         let effect = FaultEffect::parse(effect)?;
         let unfit = match &effect {
             FaultEffect::StaleList if on != ANY && !lists(on) => Some("it is no list"),
+            FaultEffect::NoSpace if frees(on) => Some("it makes space"),
             FaultEffect::StreamCut if on != ANY && !streams(on) => Some("it is not answered with a stream"),
             _ => None,
         };
@@ -146,6 +147,10 @@ mod tests {
         let unfit = "The call \"container_start\" can't meet the effect";
         assert_eq!(told("container_start", 1, "stale_list"), format!("{unfit} \"stale_list\": it is no list; "));
         assert_eq!(told("container_start", 1, "stream_cut"), format!("{unfit} \"stream_cut\": it is not answered with a stream; "));
+        assert_eq!(
+            told("container_stop", 1, "no_space"),
+            "The call \"container_stop\" can't meet the effect \"no_space\": it makes space; "
+        );
         assert!(Fault::parse("exec_start", 1, "stream_cut").is_ok() && Fault::parse("image_list", 1, "stale_list").is_ok());
     }
 }

@@ -56,6 +56,12 @@ impl SimConductor {
         self.lock().killed.contains(&process)
     }
 
+    /// Whether a process is there: it was neither killed nor is it at its end.
+    pub fn is_alive(&self, process: Process) -> bool {
+        let state = self.lock();
+        process == OWN_PROCESS || !state.killed.contains(&process) && state.processes.values().any(|own| *own == process)
+    }
+
     /// Kills a process where it stands: nothing after the call is done. What only goes on beside its tasks is not unwound here,
     /// for the thread that drives it may be another's.
     pub fn kill_here(&self, process: Process) {

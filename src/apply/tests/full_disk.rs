@@ -1,0 +1,117 @@
+//! The engine's disk is full: what makes space works, what needs space fails and says so.
+
+use super::verbs::Lifecycle;
+use super::*;
+use crate::apply::lock;
+use crate::engine::Engine;
+
+fn running() -> Machine {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    machine.pass(secs(15));
+    machine
+}
+
+fn lifecycle(machine: &Machine, verb: Lifecycle) -> Result<Outcome, Failure> {
+    let services = BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned));
+    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+}
+
+fn stop(machine: &Machine) -> Result<Outcome, Failure> {
+    lifecycle(machine, Lifecycle::Stop)
+}
+
+fn remove(machine: &Machine) -> Result<Outcome, Failure> {
+    lifecycle(machine, Lifecycle::Remove { volumes: true })
+}
+
+fn down(machine: &Machine) -> Result<Outcome, Failure> {
+    machine.down(true)
+}
+
+type Verb = fn(&Machine) -> Result<Outcome, Failure>;
+
+const MAKING_SPACE: [Verb; 3] = [stop, remove, down];
+
+fn runs(machine: &Machine) -> usize {
+    machine.state().containers.iter().filter(|container| container.state == "running").count()
+}
+
+const WARNING: &str = "The engine's disk is full, there is no space for the project's lock: going on without it; another run must not \
+                       change \"shop\" meanwhile";
+
+#[test]
+fn what_makes_space_goes_on_without_the_lock() {
+    for work in MAKING_SPACE {
+        // With the lock's image, and where it has to be made first.
+        for has_image in [true, false] {
+            let machine = running();
+            if !has_image {
+                machine.run(machine.engine.image_remove("spc-empty:1", true)).unwrap();
+            }
+            machine.engine.set_disk_full(true);
+            work(&machine).unwrap();
+            assert_eq!(machine.logged(), [WARNING]);
+            assert_eq!(runs(&machine), 0);
+            assert!(!machine.footprint().locked);
+            machine.engine.set_disk_full(false);
+            machine.up(&shop()).unwrap();
+            assert_eq!(runs(&machine), 3);
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_of_this_machine_stops_no_stop_either() {
+    for work in MAKING_SPACE {
+        let machine = running();
+        machine.engine.set_disk_full(true);
+        machine.host.set_free_space(Some(0));
+        work(&machine).unwrap();
+        assert_eq!(runs(&machine), 0);
+        assert!(machine.logged().contains(&WARNING.to_owned()));
+    }
+}
+
+#[test]
+fn what_needs_space_fails_and_says_how_to_get_some() {
+    let works: [Verb; 2] = [
+        |machine| machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))),
+        |machine| lifecycle(machine, Lifecycle::Restart),
+    ];
+    for work in works {
+        let machine = running();
+        machine.engine.set_disk_full(true);
+        let failure = work(&machine).unwrap_err();
+        assert!(failure.message.starts_with("Could not take the project's lock: "), "{failure}");
+        assert_eq!(failure.hint.as_deref(), Some("free some space: `docker system df` says what takes it"));
+        assert_eq!(runs(&machine), 3);
+    }
+}
+
+#[test]
+fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
+    for has_image in [true, false] {
+        let machine = running();
+        let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+        if !has_image {
+            machine.run(machine.engine.image_remove("spc-empty:1", true)).unwrap();
+        }
+        machine.engine.set_disk_full(true);
+        // Its heart needs no new space on a real engine; here it stands still, and that is not what is looked at.
+        let around = machine.around();
+        let release = async {
+            machine.conductor.sleep(secs(20)).await;
+            held.release().await.unwrap();
+            machine.conductor.now()
+        };
+        let before = machine.conductor.now();
+        let down = verbs::down(&around, PROJECT, DownOptions { volumes: true });
+        let (result, released) = machine.run(futures::future::join(down, release));
+        result.unwrap();
+        assert!(released.saturating_sub(before) >= secs(20));
+        let stopped = machine.when("stop shop-web-1");
+        assert!(stopped > released, "stopped at {stopped:?}, while the other run had the lock until {released:?}");
+        assert_eq!(machine.footprint(), Footprint::default());
+    }
+}
