@@ -7,7 +7,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
-use super::{exec, files, logs, project, task};
+use super::{exec, files, logs, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::logs::Logged;
 use crate::apply::observe::{Found, find_container};
@@ -46,6 +46,7 @@ impl Container {
     }
 
     pub(super) fn kill(&self, signal: &str) -> Result<(), Failure> {
+        secret::none_in(signal, "the name of a signal")?;
         self.change(&Change::Kill(signal))
     }
 
@@ -107,6 +108,7 @@ pub mod functions {
     /// The container of that name.
     #[rhai_fn(name = "container", return_raw)]
     pub fn container(context: NativeCallContext, name: &str) -> Raw<Container> {
+        secret::none_in(name, "the name of a container")?;
         Ok(Container { context: Context::of(&context)?, name: name.to_owned() })
     }
 
@@ -164,7 +166,7 @@ pub mod functions {
     /// Send it a signal.
     #[rhai_fn(name = "kill", return_raw, pure)]
     pub fn kill_with(container: &mut Container, signal: &str) -> Raw<()> {
-        Ok(container.change(&Change::Kill(signal))?)
+        Ok(container.kill(signal)?)
     }
 
     /// Remove it, running or not; its anonymous volumes are kept.

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use rhai::NativeCallContext;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, EngineError, Guard};
+use crate::engine::{Engine, EngineError, Guard, token_check};
 use crate::host::resolve::resolve;
 use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Source;
@@ -350,6 +350,6 @@ impl Context {
     /// The engine behind the policy: no script's call gets past it.
     async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
         let engine = (self.connector)().await?;
-        Ok(Arc::new(Guard::new(engine, self.policy.clone(), self.host.clone())))
+        Ok(Arc::new(Guard::new(token_check::checked(engine), self.policy.clone(), self.host.clone())))
     }
 }

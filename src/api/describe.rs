@@ -15,7 +15,7 @@ use crate::compose::dotenv;
 use crate::host::HostErrorKind;
 use crate::host::resolve::resolve;
 use crate::model::failure::SpecPath;
-use crate::model::spec::{Config, ConfigSource, EnvFile, MountSource, Project, ReadOptions, SecretSource, Service};
+use crate::model::spec::{Config, ConfigSource, EnvFile, MountSource, Project, ReadOptions, SecretSource};
 use crate::model::{Failure, Kind};
 use crate::policy::Refusal;
 use crate::value::json::map_to_json;
@@ -24,6 +24,7 @@ impl Stack {
     /// Reads the description in a script; nothing is done with it.
     pub(super) fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
         let json = map_to_json(description)?;
+        secret::none_in(name.unwrap_or_default(), "the name of a stack")?;
         let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
         let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
             (Some(name), _) => name.clone(),
@@ -66,7 +67,6 @@ fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
                 })?;
             }
         }
-        check_environment(context, service)?;
         if let Some(build) = &service.build {
             let of_build = |refusal, key: &str| refused(refusal, &["services", name, "build", key]);
             context.policy.read_path(&build.context, &resolve).map_err(|refusal| of_build(refusal, "context"))?;
@@ -104,40 +104,22 @@ fn refused(refusal: Refusal, path: &[&str]) -> Failure {
     Failure::from(refusal).at(SpecPath { keys: path.iter().map(|&key| key.to_owned()).collect(), on_key: false })
 }
 
-/// Refuses a secret in an environment that was not exposed for it.
-fn check_environment(context: &Context, service: &Service) -> Result<(), Failure> {
-    for (key, value) in &service.environment {
-        if let Some(name) = context.secrets.unexposed_in(value) {
-            return Err(Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{}\" as {key}", service.name))
-                .hint(format!(
-                    "deliver it as a file with `secrets: [\"{name}\"]`; if it must be there, write expose(secret(\"{name}\"))"
-                )));
-        }
-    }
-    Ok(())
-}
-
-/// The content of a config. A secret is none: its hash could be guessed at.
+/// The content of a config.
 fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>, Failure> {
-    let text = match &config.source {
+    match &config.source {
         ConfigSource::File(path) => {
             let checked = context.policy.read_path(path, &|path| resolve(&*context.host, path))?;
             let content = context.host.read(&checked).map_err(|error| {
                 Failure::new(Kind::NotFound, format!("The config \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the config's `file`")
             })?;
-            return Ok(content.to_vec());
+            Ok(content.to_vec())
         }
-        ConfigSource::Content(text) => text.clone(),
-        ConfigSource::Environment(variable) => context.variable(variable).map(str::to_owned).ok_or_else(|| {
+        ConfigSource::Content(text) => Ok(text.clone().into_bytes()),
+        ConfigSource::Environment(variable) => context.variable(variable).map(|text| text.as_bytes().to_vec()).ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("The config \"{name}\" has no content: the variable \"{variable}\" is not set"))
                 .hint(format!("set {variable} in .env or in the environment"))
-        })?,
-    };
-    match context.secrets.named_in(&text).first() {
-        Some(secret) => Err(Failure::usage(format!("The secret \"{secret}\" would stand in the config \"{name}\""))
-            .hint(format!("deliver it as a file of its own with `secrets: [\"{secret}\"]`"))),
-        None => Ok(text.into_bytes()),
+        }),
     }
 }
 

@@ -16,7 +16,7 @@ use super::secret;
 use super::service::Service;
 use crate::apply::exec::{Ended, Exec, Input, exec};
 use crate::engine::ExecRequest;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, token};
 use crate::value::{Options, Record, SecretToken};
 
 /// Lines of standard error shown with a failure.
@@ -28,7 +28,9 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
         if line.trim().is_empty() {
             return Err(Failure::usage("The command is empty"));
         }
-        return Ok(vec!["/bin/sh".into(), "-c".into(), line.to_string()]);
+        let words = vec!["/bin/sh".into(), "-c".into(), line.to_string()];
+        no_secret(&words)?;
+        return Ok(words);
     }
     let wrong = || Failure::usage("A command is a string, or a list of strings").hint("[\"program\", \"argument\"] runs without a shell");
     let list = given.read_lock::<Array>().ok_or_else(wrong)?;
@@ -41,7 +43,23 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
                 .ok_or_else(wrong)
         })
         .collect::<Result<_, _>>()?;
-    if words.first().is_none_or(String::is_empty) { Err(Failure::usage("The command is empty")) } else { Ok(words) }
+    if words.first().is_none_or(String::is_empty) {
+        return Err(Failure::usage("The command is empty"));
+    }
+    no_secret(&words)?;
+    Ok(words)
+}
+
+/// Refuses a secret among the words of a command, exposed or not: the engine tells the words in its events.
+fn no_secret(words: &[String]) -> Result<(), Failure> {
+    match words.iter().find_map(|word| token::first(word)) {
+        None => Ok(()),
+        Some(token) => Err(Failure::usage(format!(
+            "The secret \"{}\" would stand in the arguments of a command, which the engine's events and every process in the container show",
+            token.name
+        ))
+        .hint(format!("give it in `environment` with expose(secret(\"{}\")), or to `exec` in `stdin`", token.name))),
+    }
 }
 
 /// Runs `given` in a container; `name` is what messages call it.
@@ -55,14 +73,7 @@ pub(super) fn run(
 ) -> Result<Record, Failure> {
     let words = command(given)?;
     let shown = given.read_lock::<ImmutableString>().map_or_else(|| words.join(" "), |line| line.to_string());
-    if let Some(secret) = words.iter().find_map(|word| context.secrets.unexposed_in(word)) {
-        return Err(Failure::usage(format!(
-            "The secret \"{secret}\" would stand in the arguments of a command, which every process in the container can see"
-        ))
-        .hint(format!("give it in stdin or environment; if it must be there, write expose(secret(\"{secret}\"))")));
-    }
-    let command = words.iter().map(|word| context.secrets.reveal(word)).collect();
-    let Asked { request, input, output, timeout, check } = Asked::read(context, command, options)?;
+    let Asked { request, input, output, timeout, check } = Asked::read(context, words, options)?;
     let output = output.map(|file| file.create(context)).transpose()?;
     let ended = finish(context, async {
         let around = surroundings(context, project).await?;
@@ -88,13 +99,10 @@ impl Asked {
     pub(super) fn read(context: &Context, command: Vec<String>, options: Map) -> Result<Self, Failure> {
         let mut options = Options::new(options, "options of exec");
         let environment = options.map_of_text("environment")?.unwrap_or_default();
-        let environment: Result<Vec<String>, Failure> = environment
-            .into_iter()
-            .map(|(key, value)| Ok(format!("{key}={}", secret::exposed_in(context, &value, "the environment of a command")?)))
-            .collect();
+        let environment = secret::variables(context, environment, "the environment of a command")?;
         let request = ExecRequest {
             command,
-            environment: environment?,
+            environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
             user: options.text("user")?,
             working_dir: options.text("working_dir")?,
             tty: options.bool("tty")?.unwrap_or(false),
@@ -180,7 +188,8 @@ pub mod functions {
         Ok(service.exec(&command, Map::new())?)
     }
 
-    /// The same with options: `user working_dir environment tty privileged stdin stdout timeout check`.
+    /// The same with options: `user working_dir environment tty privileged stdin stdout timeout check`. A secret goes into `stdin`
+    /// or, exposed, into `environment`; the words of a command take none.
     #[rhai_fn(name = "exec", return_raw)]
     pub fn exec_service_with(service: Service, command: Dynamic, options: Map) -> Raw<Record> {
         Ok(service.exec(&command, options)?)

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::context::Context;
-use super::project;
-use super::task;
+use super::{project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::observe::find_container;
 use crate::model::{Failure, Kind};
 
 /// The text of the file at `path` in a container.
 pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<String, Failure> {
+    secret::none_in(path, "a path in a container")?;
     let bytes = task::wait(context, async {
         let engine = context.engine().await?;
         let doing = format!("read \"{path}\" in a container");
@@ -36,6 +36,7 @@ pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<Str
 
 /// Writes a file into a container that spc made for this project; its folder has to be there.
 pub(super) fn write(context: &Context, container: &str, path: &str, text: &str) -> Result<(), Failure> {
+    secret::none_in(path, "a path in a container")?;
     let (folder, name) = path.rsplit_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(|| {
         Failure::usage(format!("\"{path}\" is not a file's path in a container")).hint("write it in full, beginning with \"/\"")
     })?;

@@ -10,7 +10,7 @@ use super::container::Container;
 use super::context::Context;
 use super::project::surroundings;
 use super::service::Service;
-use super::task;
+use super::{secret, task};
 use crate::apply::observe::inspect;
 use crate::apply::readiness::{ProbeResult, probe};
 use crate::model::Failure;
@@ -32,7 +32,11 @@ impl Asked {
     pub(super) fn read(given: Map) -> Result<Self, Failure> {
         let mut options = Options::new(given, "options of healthcheck");
         let test = match options.take("test") {
-            Some(value) => Some(HealthTest::read(&Field::at(&to_json(&value)?, &["test"]))?),
+            Some(value) => {
+                let test = to_json(&value)?;
+                secret::none_in_value(&test, "the command of a check")?;
+                Some(HealthTest::read(&Field::at(&test, &["test"]))?)
+            }
             None => None,
         };
         let interval = options.duration("interval")?.unwrap_or(Duration::from_secs(1));

@@ -37,7 +37,10 @@ impl Content {
         let headers = options.map_of_text("headers")?.unwrap_or_default();
         let mut headers: Vec<(String, String)> = headers
             .into_iter()
-            .map(|(name, value)| secret::exposed_in(context, &value, "a request's headers").map(|value| (name.to_lowercase(), value)))
+            .map(|(name, value)| {
+                secret::none_in(&name, "the name of a header")?;
+                secret::exposed_in(context, &value, "a request's headers").map(|value| (name.to_lowercase(), value))
+            })
             .collect::<Result<_, _>>()?;
         let body = options.take("body").map(|body| body_of(context, &body, &mut headers)).transpose()?;
         let timeout = options.duration("timeout")?.unwrap_or(PATIENCE);

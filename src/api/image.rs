@@ -1,5 +1,6 @@
 //! `image`: one image, by name and tag.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,13 +13,14 @@ use super::context::Context;
 use super::fs::File;
 use super::project::{self, surroundings};
 use super::stack::reported;
-use super::task;
+use super::{secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::images::{self, Building};
 use crate::apply::observe::{Found, find_image, image_id};
 use crate::host::resolve::resolve;
-use crate::model::spec::Build;
 use crate::model::spec::reader::Field;
+use crate::model::spec::tokens::{self, Described};
+use crate::model::spec::{Build, Secret};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
@@ -54,10 +56,11 @@ impl Image {
         let build = described(&self.context, given)?;
         self.context.policy.read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
         self.context.policy.namespace("network", build.network.as_deref().unwrap_or_default())?;
+        let secrets = build_secrets(&self.context, &build)?;
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            let building = Building { image: &self.name, build: &build, of: None };
+            let building = Building { image: &self.name, build: &build, of: None, project: &project, secrets: &secrets };
             reported(&around, &self.name, "build", &self.name, async |told| images::build(&around, &building, told).await).await
         })
     }
@@ -83,6 +86,7 @@ impl Image {
     }
 
     fn tag(&self, tag: &str) -> Result<(), Failure> {
+        secret::none_in(tag, "the name of an image")?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
             engine
@@ -120,8 +124,15 @@ impl Image {
 /// How an image is to be built.
 pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure> {
     let json = map_to_json(given)?;
+    tokens::check(&json, Described::Build)?;
     let lookup = |name: &str| context.variable(name).map(str::to_owned);
     Build::read(&Field::root(&json), &context.project.directory, &lookup)
+}
+
+/// The secrets that a build names, by name.
+fn build_secrets(context: &Context, build: &Build) -> Result<BTreeMap<String, Secret>, Failure> {
+    let found = build.secrets.iter().map(|secret| Ok((secret.source.clone(), secret::described(context, &secret.source)?)));
+    found.collect()
 }
 
 /// The options of import_tar.
@@ -153,6 +164,7 @@ pub mod functions {
         if name.trim().is_empty() {
             return Err(Failure::usage("An image needs a name").into());
         }
+        secret::none_in(name, "the name of an image")?;
         Ok(Image { context: Context::of(&context)?, name: name.to_owned() })
     }
 
@@ -186,7 +198,14 @@ pub mod functions {
         Ok(from_json(&image.inspect()?.json))
     }
 
-    /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull network`. Its id.
+    /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull network tags secrets`. Its id.
+    ///
+    /// `secrets` names secrets as `secret` finds them; a step `RUN --mount=type=secret,id=<name>` reads them as files, and the image
+    /// keeps nothing of them. A build is done again if the value of one has changed.
+    ///
+    /// ```rhai,no_run
+    /// image("local/app:dev").build(#{ context: "app", secrets: ["npm_token", #{ source: "ca", target: "ca.pem" }] });
+    /// ```
     #[rhai_fn(name = "build", return_raw, pure)]
     pub fn build(image: &mut Image, options: Map) -> Raw<String> {
         Ok(image.build(&options)?)

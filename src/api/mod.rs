@@ -80,6 +80,8 @@ pub mod yaml;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
+mod secret_places;
+#[cfg(test)]
 pub(crate) mod trial;
 
 use std::sync::Arc;

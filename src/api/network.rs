@@ -7,12 +7,13 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
-use super::{project, task};
+use super::{project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{Found, find_container, find_network};
 use crate::model::spec;
 use crate::model::spec::reader::Field;
+use crate::model::spec::tokens::{self, Described};
 use crate::model::{Failure, Kind, names};
 use crate::value::Options;
 use crate::value::json::{from_json, map_to_json};
@@ -46,6 +47,7 @@ impl Network {
 
     fn create(&self, given: &Map) -> Result<(), Failure> {
         let json = map_to_json(given)?;
+        tokens::check(&json, Described::Object)?;
         let project = project::name(&self.context)?;
         let described = spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
         self.context.policy.network(described.driver.as_deref().unwrap_or_default(), &described.driver_opts)?;
@@ -73,6 +75,7 @@ impl Network {
     }
 
     fn connect(&self, container: &str, given: Map) -> Result<(), Failure> {
+        secret::none_in(container, "the name of a container")?;
         let aliases = aliases(given)?;
         project::finish(&self.context, async {
             let found = self.found().await?;
@@ -85,6 +88,7 @@ impl Network {
     }
 
     fn disconnect(&self, container: &str) -> Result<(), Failure> {
+        secret::none_in(container, "the name of a container")?;
         project::finish(&self.context, async {
             let found = self.found().await?;
             self.check_container(container).await?;
@@ -120,6 +124,7 @@ pub mod functions {
     /// The network of that name.
     #[rhai_fn(name = "network", return_raw)]
     pub fn network(context: NativeCallContext, name: &str) -> Raw<Network> {
+        secret::none_in(name, "the name of a network")?;
         Ok(Network { context: Context::of(&context)?, name: name.to_owned() })
     }
 

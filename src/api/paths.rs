@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::context::Context;
+use super::secret;
 use crate::host::HostErrorKind;
 use crate::host::resolve::resolve;
 use crate::model::Failure;
@@ -37,5 +38,6 @@ pub fn exists(context: &Context, given: &str) -> Result<bool, Failure> {
 }
 
 fn not_empty(given: &str) -> Result<&str, Failure> {
+    secret::none_in(given, "a path")?;
     if given.is_empty() { Err(Failure::usage("A path is empty").hint("\".\" is the project directory")) } else { Ok(given) }
 }

@@ -24,12 +24,9 @@ pub(super) struct Given {
 pub(super) fn options(context: &Context, given: Map) -> Result<Given, Failure> {
     let mut options = Options::new(given, "options of run");
     let environment = options.map_of_text("environment")?.unwrap_or_default();
-    let environment: Result<Vec<String>, Failure> = environment
-        .into_iter()
-        .map(|(key, value)| Ok(format!("{key}={}", secret::exposed_in(context, &value, "the environment of a container")?)))
-        .collect();
+    let environment = secret::variables(context, environment, "the environment of a container")?;
     let read = Given {
-        environment: environment?,
+        environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
         user: options.text("user")?,
         working_dir: options.text("working_dir")?,
         check: options.bool("check")?.unwrap_or(true),
@@ -58,6 +55,7 @@ pub(super) fn for_service(service: &Service, command: &Dynamic, given: Map) -> R
 }
 
 fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
+    secret::none_in(image, "the name of an image")?;
     let project = project::name(context)?;
     let given = options(context, given)?;
     let one_off = OneOff {

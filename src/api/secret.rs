@@ -13,8 +13,9 @@ use super::{Raw, paths};
 use crate::host::Host;
 use crate::model::event::{Event, Level, Sink as _};
 use crate::model::secret::Secrets;
+use crate::model::spec::{Secret, SecretSource};
 use crate::model::suggest::nearest;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, token};
 use crate::value::SecretToken;
 
 /// Makes the functions of this file known.
@@ -114,6 +115,46 @@ pub fn issue(host: &dyn Host, secrets: &Secrets, name: &str, value: &str) -> Sec
         token
     });
     SecretToken { name: name.to_owned(), token }
+}
+
+/// Refuses a secret, exposed or not, where none is delivered: `place` is `the name of an image`.
+pub fn none_in(text: &str, place: &str) -> Result<(), Failure> {
+    match token::first(text) {
+        None => Ok(()),
+        Some(token) => Err(Failure::usage(format!("The secret \"{}\" would stand in {place}", token.name))
+            .hint("a secret is delivered as a file with `secrets` of a service, in stdin, or, exposed, in an environment")),
+    }
+}
+
+/// The same for every text in a value.
+pub fn none_in_value(value: &Value, place: &str) -> Result<(), Failure> {
+    match value {
+        Value::String(text) => none_in(text, place),
+        Value::Array(items) => items.iter().try_for_each(|item| none_in_value(item, place)),
+        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| none_in(key, place).and_then(|()| none_in_value(value, place))),
+        _ => Ok(()),
+    }
+}
+
+/// The variables of a process that takes exposed secrets, their values revealed.
+pub fn variables(context: &Context, given: BTreeMap<String, String>, place: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let variable = |(name, value): (String, String)| {
+        none_in(&name, "the name of a variable")?;
+        Ok((name, exposed_in(context, &value, place)?))
+    };
+    given.into_iter().map(variable).collect()
+}
+
+/// The description of a secret for a build outside of a stack: the one that a stack of this run declared, or the file `secrets/<name>`.
+pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure> {
+    // Found and masked first: what fails says where it was looked for.
+    find(context, name)?;
+    let source = match context.declared_secrets.get(name) {
+        Some(Source::Variable(variable)) => SecretSource::Environment(variable),
+        Some(Source::File(path)) => SecretSource::File(path),
+        None => SecretSource::File(context.project.directory.join(FOLDER).join(name)),
+    };
+    Ok(Secret { source })
 }
 
 /// `text` with the values of its exposed secrets, for a place where others may see it; a failure if it holds one that was

@@ -14,7 +14,7 @@ use crate::host::{CommandEvent, CommandRequest};
 use crate::model::event::Event;
 use crate::model::lines::Lines;
 use crate::model::time::format_duration;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, token};
 use crate::policy::CheckedCommand;
 use crate::value::options::text;
 use crate::value::{Options, Record, words};
@@ -46,12 +46,9 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn read(context: &Context, options: &Dynamic) -> Result<Self, Failure> {
         let mut options = Options::of(options, "sh options")?;
-        let mut environment = options.map_of_text("environment")?.unwrap_or_default();
-        for value in environment.values_mut() {
-            *value = secret::exposed_in(context, value, "the environment of a host command")?;
-        }
+        let environment = options.map_of_text("environment")?.unwrap_or_default();
         let request = Self {
-            environment,
+            environment: secret::variables(context, environment, "the environment of a host command")?,
             working_dir: options.text("working_dir")?,
             stdin: options.take("stdin").map(|value| stdin(context, &options, &value)).transpose()?,
             stdout: match options.take("stdout") {
@@ -198,9 +195,10 @@ fn program_name(command: &CheckedCommand) -> &str {
 /// The command that the policy allows. A text is a line for a shell.
 fn checked(context: &Context, command: &Dynamic, environment: &BTreeMap<String, String>) -> Result<CheckedCommand, Failure> {
     let words = words_of(command)?;
-    if let Some(name) = words.iter().find_map(|word| context.secrets.named_in(word).into_iter().next()) {
+    if let Some(token) = words.iter().find_map(|word| token::first(word)) {
         return Err(Failure::usage(format!(
-            "The secret \"{name}\" would stand in the arguments of a host command, which every process can see"
+            "The secret \"{}\" would stand in the arguments of a host command, which every process can see",
+            token.name
         ))
         .hint("give it in stdin or environment"));
     }

@@ -140,8 +140,9 @@ impl Stack {
         }
         let built = task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
+            let project = &**project;
             let builds = wanted.iter().map(|(image, (service, build))| {
-                let building = Building { image, build, of: Some((&self.name, service)) };
+                let building = Building { image, build, of: Some(service), project: &self.name, secrets: &project.secrets };
                 let around = &around;
                 async move {
                     let work = async |told: &Told<'_>| images::build(around, &building, told).await;

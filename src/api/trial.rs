@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use rhai::Dynamic;
 
-use super::context::{Context, ProjectSettings};
+use super::context::{Connector, Context, ProjectSettings};
 use super::task;
-use crate::engine::{EngineError, EngineErrorKind};
+use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
@@ -49,14 +49,29 @@ impl Trial {
 
     /// The same with an `spc.toml`, and settings of the run as `settle` makes them.
     pub(crate) fn with(given: impl FnOnce(SimHost) -> SimHost, toml: &str, settle: impl FnOnce(&mut Context)) -> Self {
-        let sim = SimConductor::new(1);
+        let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
+        Self::connected(&SimConductor::new(1), given, toml, settle, Box::new(no_engine))
+    }
+
+    /// A project whose scripts reach `engine`, in the virtual time of `sim`.
+    pub(crate) fn on_engine(sim: &Arc<SimConductor>, engine: Arc<dyn Engine>, given: impl FnOnce(SimHost) -> SimHost, toml: &str) -> Self {
+        let connector = move || std::future::ready(Ok(engine.clone())).boxed();
+        Self::connected(sim, given, toml, |_| {}, Box::new(connector))
+    }
+
+    fn connected(
+        sim: &Arc<SimConductor>,
+        given: impl FnOnce(SimHost) -> SimHost,
+        toml: &str,
+        settle: impl FnOnce(&mut Context),
+        connector: Connector,
+    ) -> Self {
         let host = Arc::new(given(SimHost::new(sim.clone())));
         let seen = Arc::new(Seen::default());
-        let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
         let project = ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
         let policy =
             Policy::new(Path::new("/project"), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(host.as_ref(), path)).unwrap();
-        let context = Context::new(host.clone(), Conductor::Sim(sim), seen.clone(), project, Box::new(no_engine));
+        let context = Context::new(host.clone(), Conductor::Sim(sim.clone()), seen.clone(), project, connector);
         let mut context = context.with_policy(policy);
         settle(&mut context);
         Self { host, context: Arc::new(context), seen }

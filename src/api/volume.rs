@@ -7,13 +7,14 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
-use super::{project, task};
+use super::{project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{Found, find_volume};
 use crate::host::resolve::resolve;
 use crate::model::spec;
 use crate::model::spec::reader::Field;
+use crate::model::spec::tokens::{self, Described};
 use crate::model::{Failure, Kind, names};
 use crate::value::json::{from_json, map_to_json};
 
@@ -46,6 +47,7 @@ impl Volume {
 
     fn create(&self, given: &Map) -> Result<(), Failure> {
         let json = map_to_json(given)?;
+        tokens::check(&json, Described::Object)?;
         let project = project::name(&self.context)?;
         let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name), &self.context.project.directory)?;
         self.context
@@ -85,6 +87,7 @@ pub mod functions {
     /// The volume of that name.
     #[rhai_fn(name = "volume", return_raw)]
     pub fn volume(context: NativeCallContext, name: &str) -> Raw<Volume> {
+        secret::none_in(name, "the name of a volume")?;
         Ok(Volume { context: Context::of(&context)?, name: name.to_owned() })
     }
 

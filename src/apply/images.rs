@@ -7,13 +7,14 @@ use futures::StreamExt;
 
 use super::context::{self, BuildContext};
 use super::failures::{FREE_SPACE, of_engine};
-use super::observe::find_image;
+use super::observe::{Found, find_image};
+use super::records::Records;
 use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
-use crate::model::spec::Build;
+use crate::model::spec::{Build, BuildSecret, Secret};
 use crate::model::{Failure, Kind, hash, size};
 
 /// Pulls `image`; its id.
@@ -89,8 +90,35 @@ impl Transfer {
 pub struct Building<'a> {
     pub image: &'a str,
     pub build: &'a Build,
-    /// Its project and service, for labels and messages; none for an image outside a stack.
-    pub of: Option<(&'a str, &'a str)>,
+    /// The service it is for; none for an image outside a stack, which carries no labels of the project.
+    pub of: Option<&'a str>,
+    /// The project whose records hold the key of fingerprints.
+    pub project: &'a str,
+    /// The secrets that `build` names, by name.
+    pub secrets: &'a BTreeMap<String, Secret>,
+}
+
+impl Building<'_> {
+    /// What the builder is given: id → value.
+    fn secret_values(&self, around: &Surroundings) -> Result<BTreeMap<String, String>, Failure> {
+        let value = |secret: &BuildSecret| {
+            let described = self.secrets.get(&secret.source).ok_or_else(|| {
+                Failure::new(Kind::NotFound, format!("There is no secret \"{}\" for the build of \"{}\"", secret.source, self.image))
+            })?;
+            Ok((secret.id.clone(), super::secrets::value(around, &secret.source, described)?))
+        };
+        self.build.secrets.iter().map(value).collect()
+    }
+
+    /// The keyed fingerprint of those values; empty for none.
+    fn fingerprint(&self, around: &Surroundings, values: &BTreeMap<String, String>) -> Result<String, Failure> {
+        if values.is_empty() {
+            return Ok(String::new());
+        }
+        let failed =
+            |error| Failure::new(Kind::Failed, format!("The secrets of the build of \"{}\" can't be fingerprinted: {error}", self.image));
+        Records::new(&*around.host, &around.policy, self.project).fingerprint(values).map_err(failed)
+    }
 }
 
 /// What an image is built from, as its labels say it: the same labels are on no other image.
@@ -101,13 +129,7 @@ async fn origin(
     progress: &Told<'_>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let build = building.build;
-    // Only the names of secrets count: a hash of their values could be guessed at.
-    let args: BTreeMap<&String, String> = build
-        .args
-        .iter()
-        .map(|(key, value)| (key, around.secrets.replace_tokens(value, &|name, _| format!("{{secret {name}}}"))))
-        .collect();
-    let told = serde_json::json!([args, build.labels, context.dockerfile, build.network]);
+    let told = serde_json::json!([build.args, build.labels, context.dockerfile, build.network]);
     let mut origin = BTreeMap::from([
         (label::BUILD.to_owned(), context.digest.clone()),
         (label::ARGUMENTS.to_owned(), hash::sha256(told.to_string().as_bytes())),
@@ -140,45 +162,61 @@ async fn overwritten(around: &Surroundings, context: &BuildContext) -> Result<BT
     Ok(labels)
 }
 
-/// The id of the image, if it was built from the very same, and has all its names.
-async fn as_built(around: &Surroundings, building: &Building<'_>, origin: &BTreeMap<String, String>) -> Result<Option<String>, Failure> {
-    if !origin.contains_key(label::BASE) {
-        return Ok(None);
-    }
-    let Some(found) = find_image(&*around.engine, building.image).await? else { return Ok(None) };
+/// The fingerprint of the secrets an image was built with; empty for none, and for images from before builds took secrets.
+fn fingerprint_of(image: &Found) -> &str {
+    image.labels.get(label::BUILD_SECRETS).map_or("", String::as_str)
+}
+
+/// Whether an image was built from the very same, and has all its names.
+async fn is_as_built(
+    around: &Surroundings,
+    building: &Building<'_>,
+    origin: &BTreeMap<String, String>,
+    fingerprint: &str,
+    found: &Found,
+) -> Result<bool, Failure> {
     let has = |label: &str| found.labels.get(label).map_or("", String::as_str);
-    if origin.iter().any(|(label, value)| has(label) != value) {
-        return Ok(None);
+    let is_same = origin.contains_key(label::BASE) && origin.iter().all(|(label, value)| has(label) == value);
+    // A fingerprint made with a key that is not here can't be compared: the value may have changed.
+    if !is_same || fingerprint_of(found) != fingerprint {
+        return Ok(false);
     }
     for tag in &building.build.tags {
         if super::observe::image_id(&*around.engine, tag).await?.as_ref() != Some(&found.id) {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    Ok(Some(found.id))
+    Ok(true)
 }
 
 /// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &Told<'_>) -> Result<String, Failure> {
-    let Building { image, build, of } = building;
-    let name = of.map_or(*image, |(_, service)| service);
+    let Building { image, build, of, project, .. } = building;
+    let name = of.unwrap_or(*image);
     progress("reading the build context".into());
     let context = context::collect(&*around.host, &around.policy, build).await.map_err(|failure| failure.field("service", name))?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }
+    let secrets = building.secret_values(around)?;
+    let fingerprint = building.fingerprint(around, &secrets)?;
     let origin = origin(around, building, &context, progress).await?;
-    if !build.no_cache
-        && let Some(id) = as_built(around, building, &origin).await?
+    let is_compared = origin.contains_key(label::BASE) || !secrets.is_empty();
+    let found = if build.no_cache || !is_compared { None } else { find_image(&*around.engine, image).await? };
+    if let Some(found) = &found
+        && is_as_built(around, building, &origin, &fingerprint, found).await?
     {
         progress("unchanged since it was built".into());
-        return Ok(id);
+        return Ok(found.id.clone());
     }
+    // The builder's cache knows no secrets: what a step made of another value would be taken for this one's.
+    let is_cache_stale = !secrets.is_empty() && found.is_none_or(|found| fingerprint_of(&found) != fingerprint);
     let mut labels = overwritten(around, &context).await?;
     labels.extend(build.labels.clone());
     labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
+    labels.insert(label::BUILD_SECRETS.into(), fingerprint);
     labels.extend(origin);
-    if let Some((project, service)) = of {
+    if let Some(service) = of {
         labels.insert(compose_label::PROJECT.into(), (*project).to_owned());
         labels.insert(compose_label::SERVICE.into(), (*service).to_owned());
         labels.insert(label::PROJECT.into(), (*project).to_owned());
@@ -187,9 +225,10 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         tags: std::iter::once((*image).to_owned()).chain(build.tags.iter().cloned()).collect(),
         dockerfile: context.dockerfile.clone(),
         target: build.target.clone(),
-        args: build.args.iter().map(|(key, value)| (key.clone(), around.secrets.reveal(value))).collect(),
+        args: build.args.clone(),
+        secrets: secrets.into_iter().map(|(id, value)| (id, value.into())).collect(),
         labels,
-        no_cache: build.no_cache,
+        no_cache: build.no_cache || is_cache_stale,
         pull: build.pull,
         network: build.network.clone(),
         platform: None,

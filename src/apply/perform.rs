@@ -91,7 +91,7 @@ impl Execution<'_> {
                 let Some(build) = &service.build else {
                     return Err(Failure::usage(format!("The service \"{}\" is not built", service.name)));
                 };
-                let building = Building { image, build, of: Some((&project.name, &service.name)) };
+                let building = Building { image, build, of: Some(&service.name), project: &project.name, secrets: &project.secrets };
                 let id = images::build(around, &building, progress).await?;
                 learnt.with(|known| known.images.insert(image.clone(), id));
             }

@@ -3,7 +3,7 @@
 //! Requests and answers are Docker's own models (`bollard::models`, as data); errors, streams and
 //! options are ours, so that neither inhabitant leaks its client. Two live here: [`docker`], the
 //! Engine API over bollard, and [`sim`], an engine in memory with the same semantics. What scripts
-//! are given is either of them behind a [`Guard`].
+//! are given is either of them behind a [`Guard`] and the last look of [`token_check`].
 
 pub mod docker;
 mod guard;
@@ -12,6 +12,7 @@ pub mod methods;
 pub mod planned;
 pub mod sim;
 pub mod tap;
+pub mod token_check;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -207,6 +208,8 @@ pub struct BuildRequest {
     pub dockerfile: String,
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
+    /// What steps with `--mount=type=secret,id=…` may read, by id. Needs an engine with BuildKit.
+    pub secrets: BTreeMap<String, Bytes>,
     pub labels: BTreeMap<String, String>,
     pub no_cache: bool,
     pub pull: bool,
@@ -215,6 +218,11 @@ pub struct BuildRequest {
     /// The digest of the context's content, hexadecimal SHA-256: what the simulated engine's image id is a function of.
     pub context_digest: String,
     pub context: BoxStream<'static, std::io::Result<Bytes>>,
+}
+
+/// What to do where a step wants a secret that the build was not given.
+fn secret_hint(id: &str) -> String {
+    format!("give it to the build with `secrets: [\"{id}\"]`, or leave `required` of the step's mount out")
 }
 
 /// What a build reports while it goes on.

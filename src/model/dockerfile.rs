@@ -46,13 +46,18 @@ pub fn lines(text: &str) -> Vec<Line> {
 
 /// What continues a line: `# escape=` among the directives at the very beginning may change it.
 fn escape(text: &str) -> char {
-    for line in text.lines() {
-        let Some((name, value)) = line.trim().strip_prefix('#').and_then(|comment| comment.split_once('=')) else { break };
-        if name.trim().eq_ignore_ascii_case("escape") && value.trim() == "`" {
-            return '`';
-        }
-    }
-    '\\'
+    if directive(text, "escape") == Some("`") { '`' } else { '\\' }
+}
+
+/// Whether the Dockerfile names the frontend that reads it (`# syntax=`), so that it is not the builder's own.
+pub fn has_own_frontend(text: &str) -> bool {
+    directive(text, "syntax").is_some()
+}
+
+/// The value of a parser directive, which stands at the very beginning.
+fn directive<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
+    let directives = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map_while(|line| line.trim().strip_prefix('#')?.split_once('='));
+    directives.filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim()).next()
 }
 
 struct Heredoc {
@@ -163,6 +168,12 @@ mod tests {
         assert_eq!(texts(text), ["3 FROM a", "4 RUN one &&     two", "8 ENV A=1 B=2"]);
         assert_eq!(texts("# escape=`\nRUN a `\n  b\nRUN c \\\nUSER d"), ["2 RUN a   b", "4 RUN c \\", "5 USER d"]);
         assert_eq!(texts("RUN a \\"), ["1 RUN a "]);
+    }
+
+    #[test]
+    fn a_frontend_is_named_at_the_very_beginning_only() {
+        assert!(has_own_frontend("# escape=`\n# syntax = docker/dockerfile:1\nFROM a"));
+        assert!(!has_own_frontend("FROM a\n# syntax=docker/dockerfile:1") && !has_own_frontend("# a note\n# syntax=x\nFROM a"));
     }
 
     #[test]

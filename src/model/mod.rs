@@ -8,6 +8,7 @@
 //! - [`observed`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
 //! - [`dockerfile`]: a Dockerfile cut into instructions
+//! - [`secret`], [`token`]: secrets, and what stands for them in scripts and descriptions
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
 
 pub mod diagnostic;
@@ -35,5 +36,6 @@ pub mod spec;
 pub mod suggest;
 pub mod symptoms;
 pub mod time;
+pub mod token;
 
 pub use failure::{Failure, Kind};

@@ -45,6 +45,9 @@ pub mod label {
     pub const ARGUMENTS: &str = "dev.spc.arguments";
     /// The stage that was built; empty for the last.
     pub const TARGET: &str = "dev.spc.target";
+    /// `<key id>:<keyed fingerprint>` of the secrets that an image was built with; empty for none. Not [`SECRETS`]: containers
+    /// inherit an image's labels.
+    pub const BUILD_SECRETS: &str = "dev.spc.build-secrets";
     /// Profiles and target the project was last brought up with are read from these.
     pub const PROFILES: &str = "dev.spc.profiles";
 }

@@ -14,7 +14,7 @@ use super::names::{self, LOCK_SUFFIX, NEW_SUFFIX, compose_label, is_reserved_lab
 pub type Labels = BTreeMap<String, String>;
 
 /// Every label of spc's own.
-pub const SPC_LABELS: [&str; 16] = [
+pub const SPC_LABELS: [&str; 17] = [
     label::FORMAT,
     label::PROJECT,
     label::SERVICE,
@@ -30,6 +30,7 @@ pub const SPC_LABELS: [&str; 16] = [
     label::BASE,
     label::ARGUMENTS,
     label::TARGET,
+    label::BUILD_SECRETS,
     label::PROFILES,
 ];
 

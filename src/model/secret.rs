@@ -12,6 +12,7 @@ mod spelling;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use super::token::{END_MARK, EXPOSED_MARK, HIDDEN_MARK};
 use mask::{Mask, SHORTEST};
 
 /// The secrets of one run. Shared by everything that delivers or shows.
@@ -29,12 +30,6 @@ struct Known {
     /// Finds tokens alone, also escaped.
     token_mask: Mask,
 }
-
-/// How a token begins.
-const HIDDEN_MARK: &str = "\u{27e8}secret:";
-
-/// How the form of a token begins that may stand in an environment.
-const EXPOSED_MARK: &str = "\u{27e8}exposed:";
 
 impl Secrets {
     /// No secrets yet.
@@ -65,7 +60,7 @@ impl Secrets {
     /// The spelling of a token: `nonce` is 16 bytes of randomness of this run.
     pub fn token(name: &str, nonce: [u8; 16]) -> String {
         let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{HIDDEN_MARK}{name}:{nonce}\u{27e9}")
+        format!("{HIDDEN_MARK}{name}:{nonce}{END_MARK}")
     }
 
     /// The form of `token` that may stand in an environment: what `expose(secret)` answers.

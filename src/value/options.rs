@@ -21,6 +21,7 @@ use crate::model::failure::SpecPath;
 use crate::model::size::parse_bytes;
 use crate::model::suggest::did_you_mean;
 use crate::model::time::parse_duration;
+use crate::model::token;
 
 /// An options map that is being read.
 pub struct Options {
@@ -75,20 +76,25 @@ impl Options {
         self.read(key, "a number", number)
     }
 
-    /// A string; a secret is its token.
+    /// A string without a secret in it.
     pub fn text(&mut self, key: &'static str) -> Result<Option<String>, Failure> {
-        self.read(key, "a string", text)
+        let text = self.read(key, "a string", text)?;
+        self.without_secret(key, text.iter())?;
+        Ok(text)
     }
 
-    /// A list of strings; a single string is a list of one.
+    /// A list of strings without a secret in them; a single string is a list of one.
     pub fn list_of_text(&mut self, key: &'static str) -> Result<Option<Vec<String>>, Failure> {
-        self.read(key, "a list of strings", |value| match value.read_lock::<rhai::Array>() {
+        let texts = self.read(key, "a list of strings", |value| match value.read_lock::<rhai::Array>() {
             Some(list) => list.iter().filter(|item| !item.is_unit()).map(text).collect(),
             None => text(value).map(|one| vec![one]),
-        })
+        })?;
+        self.without_secret(key, texts.iter().flatten())?;
+        Ok(texts)
     }
 
-    /// A map of strings, as Compose's `environment`: numbers and bools are written out, `()` is left out.
+    /// A map of strings, as Compose's `environment`: numbers and bools are written out, `()` is left out. A secret in one is its
+    /// token, for the caller to judge.
     pub fn map_of_text(&mut self, key: &'static str) -> Result<Option<BTreeMap<String, String>>, Failure> {
         self.read(key, "a map of strings", |value| {
             let map = value.read_lock::<Map>()?;
@@ -115,6 +121,17 @@ impl Options {
     /// A failure about the value of `key`, with its place.
     pub fn wrong(&self, key: &str, message: impl Into<String>) -> Failure {
         Failure::usage(message).at(SpecPath { keys: vec![key.to_owned()], on_key: false })
+    }
+
+    /// Refuses a secret, exposed or not: what takes one says so by its type.
+    fn without_secret<'a>(&self, key: &str, mut texts: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+        match texts.find_map(|text| token::first(text)) {
+            None => Ok(()),
+            Some(token) => {
+                let message = format!("The secret \"{}\" would stand in \"{key}\" of the {}", token.name, self.what);
+                Err(self.wrong(key, message).hint("a secret goes into stdin or, exposed, into an environment"))
+            }
+        }
     }
 
     /// Refuses what was not asked for.

@@ -13,6 +13,7 @@ pub fn request(case: &Case<'_>, dockerfile: &str) -> BuildRequest {
         dockerfile: "Dockerfile".into(),
         target: None,
         args: std::collections::BTreeMap::new(),
+        secrets: std::collections::BTreeMap::new(),
         labels: case.labels().into_iter().collect(),
         no_cache: false,
         pull: false,
@@ -90,4 +91,44 @@ pub async fn the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base(case
     let found = case.engine.image_inspect(&case.image_name("one")).await.unwrap().config.unwrap().labels.unwrap();
     assert_eq!(given.map(|key| found[key].as_str()), [""; 4]);
     assert_eq!(found["kept"], "base");
+}
+
+/// A build with a secret `key`, of which nothing is taken from a cache.
+fn with_key(case: &Case<'_>, run: &str) -> BuildRequest {
+    let secrets = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
+    BuildRequest { secrets, no_cache: true, ..request(case, &format!("FROM {}\nRUN {run}\n", case.fixture.image)) }
+}
+
+pub async fn a_step_fails_without_the_secret_that_it_requires(case: &Case<'_>) {
+    for mount in ["id=other,required=true", "source=other,required", "target=/a/other,required=1"] {
+        let error = built(case, with_key(case, &format!("--mount=type=secret,{mount} true"))).await.unwrap_err();
+        assert_eq!(error.kind, EngineErrorKind::Failed);
+        let expected = format!("RUN --mount=type=secret,{mount} true\" failed: secret other not found: not found");
+        assert!(error.message.ends_with(&expected), "{}", error.message);
+        assert_eq!(error.hint.unwrap(), "give it to the build with `secrets: [\"other\"]`, or leave `required` of the step's mount out");
+    }
+    for mount in ["id=other", "id=other,required=false", "id=key,required=true", "target=/a/key,required"] {
+        let built = built(case, with_key(case, &format!("--mount=type=secret,{mount} true"))).await;
+        assert!(matches!(built.as_deref(), Ok([.., BuildEvent::Image(_)])), "{mount}: {built:?}");
+    }
+}
+
+pub async fn a_mount_that_no_builder_takes_fails_the_build(case: &Case<'_>) {
+    for (mount, words) in [
+        ("type=secret", "invalid secret mount"),
+        ("type=secret,id=key,src=y", "both source and id can't be set"),
+        ("type=secret,id=key,bogus=1", "unexpected key 'bogus'"),
+        ("type=bogus,id=key", "unsupported mount type \"bogus\""),
+    ] {
+        let error = built(case, with_key(case, &format!("--mount={mount} true"))).await.unwrap_err();
+        assert_eq!(error.kind, EngineErrorKind::Failed);
+        assert!(error.message.starts_with("the build failed: ") && error.message.contains(words), "{}", error.message);
+    }
+}
+
+pub async fn an_unread_secret_changes_no_image(case: &Case<'_>) {
+    let dockerfile = format!("FROM {}\nCOPY note /note\n", case.fixture.image);
+    let image = async |secrets| built(case, BuildRequest { secrets, ..request(case, &dockerfile) }).await.unwrap().pop();
+    let with = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
+    assert_eq!(image(std::collections::BTreeMap::new()).await, image(with).await);
 }

@@ -84,6 +84,9 @@ macro_rules! for_each_case {
                 a_build_without_its_dockerfile_or_target_fails,
                 a_name_is_the_image_s_that_was_built_last,
                 the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base,
+                a_step_fails_without_the_secret_that_it_requires,
+                a_mount_that_no_builder_takes_fails_the_build,
+                an_unread_secret_changes_no_image,
             ],
             networks: [
                 a_network_is_created_found_and_removed,
@@ -130,6 +133,7 @@ macro_rules! for_each_shell_case {
                 a_context_that_can_not_be_read_fails_the_build,
                 a_health_check_is_told_by_an_event,
                 names_resolve_on_a_network,
+                a_step_that_mounts_a_secret_reads_it_and_the_image_keeps_nothing,
             ],
         }
     };

@@ -132,3 +132,31 @@ pub async fn names_resolve_on_a_network(case: &Case<'_>) {
     let found = case.exec(&case.name("second"), &["nslookup", "first"]).await;
     assert!(found.stdout.contains("10.213.9.5"), "{found:?}");
 }
+
+/// Build of the lines on the image of the cases, with a secret `key`; nothing is taken from a cache.
+async fn built_with_secret(case: &Case<'_>, lines: &str) -> Result<Vec<BuildEvent>, spc::engine::EngineError> {
+    let secrets = std::collections::BTreeMap::from([("key".to_owned(), Bytes::from_static(b"the value of the key"))]);
+    let dockerfile = format!("FROM {}\n{lines}\n", case.fixture.image);
+    let request = BuildRequest { secrets, no_cache: true, tags: vec![case.image_name("one")], ..request(case, &dockerfile) };
+    built(case, request).await
+}
+
+pub async fn a_step_that_mounts_a_secret_reads_it_and_the_image_keeps_nothing(case: &Case<'_>) {
+    let lines = "RUN --mount=type=secret,id=key cat /run/secrets/key\n\
+                 RUN --mount=type=secret,id=key,target=/etc/k,uid=7,mode=0440 cat /etc/k && ls -ln /etc/k";
+    let events = built_with_secret(case, lines).await.unwrap();
+    let output: Vec<u8> = events
+        .iter()
+        .filter_map(|event| if let BuildEvent::Output(bytes) = event { Some(bytes.to_vec()) } else { None })
+        .flatten()
+        .collect();
+    let output = String::from_utf8(output).unwrap();
+    assert_eq!(output.matches("the value of the key").count(), 2, "{output}");
+    assert!(output.contains("-r--r-----    1 7 "), "{output}");
+    let image = case.engine.image_inspect(&case.image_name("one")).await.unwrap();
+    assert!(!format!("{image:?}").contains("the value"), "{image:?}");
+    let name = case.created("one", models::ContainerCreateBody { image: Some(case.image_name("one")), ..case.body(SERVE) }).await;
+    case.engine.container_start(&name).await.unwrap();
+    let left = case.exec(&name, &["sh", "-c", "cat /etc/k /run/secrets/key"]).await;
+    assert!(left.code != 0 && !left.stdout.contains("value"), "{left:?}");
+}

@@ -96,6 +96,11 @@ async fn an_engine_without_buildkit_builds_with_the_classic_builder() {
         assert!(second.contains(&BuildEvent::Cached("[3/4] RUN echo built classically".into())), "{second:?}");
         assert_eq!(first.last(), second.last());
 
+        let secrets = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
+        let error = built(case, BuildRequest { secrets, ..build() }).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Invalid);
+        assert!(error.message.contains("the engine has no BuildKit") && error.hint.is_some(), "{error:?}");
+
         let failing = format!("FROM {}\nRUN echo about to fail && exit 3\n", case.fixture.image);
         let error = built(case, request(case, &failing)).await.unwrap_err();
         assert_eq!(error.kind, Kind::Failed);

@@ -73,7 +73,7 @@ fn root_file_system(busybox: &[u8]) -> Bytes {
     header.set_size(busybox.len() as u64);
     header.set_mode(0o755);
     archive.append_data(&mut header, "bin/busybox", busybox).unwrap();
-    for name in ["sh", "cat", "echo", "head", "id", "nslookup", "printf", "pwd", "sleep", "true"] {
+    for name in ["sh", "cat", "echo", "head", "id", "ls", "nslookup", "printf", "pwd", "sleep", "true"] {
         let mut link = tar::Header::new_gnu();
         link.set_entry_type(tar::EntryType::Symlink);
         link.set_size(0);

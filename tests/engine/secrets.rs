@@ -156,3 +156,92 @@ fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
     assert_eq!(exec(&project.container("web"), &["sh", "-c", "echo $TOKEN"]).trim(), OF_VARIABLE);
     project.up().ends(0).told(&["unchanged"]);
 }
+
+/// All that an image is, as Docker's own client tells and saves it.
+fn all_of_image(project: &Project, image: &str) -> String {
+    let saved = project.path("image.tar");
+    docker(&["save", "--output", saved.to_str().unwrap(), image]);
+    let saved = String::from_utf8_lossy(&std::fs::read(saved).unwrap()).into_owned();
+    [docker(&["history", "--no-trunc", image]), inspect(image).to_string(), saved].concat()
+}
+
+#[test]
+fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
+    use base64::Engine as _;
+    let project = Project::new("secret-build");
+    let image = "local/spct-secret-build:1";
+    let dockerfile = format!(
+        "FROM {}\nRUN --mount=type=secret,id=pass,required=true wc -c /run/secrets/pass && cat /run/secrets/pass | tr a-z b-za > /told\n\
+         RUN --mount=type=secret,id=ca.pem cat /run/secrets/ca.pem\nCOPY note /\n",
+        busybox()
+    );
+    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n")).file("app/Dockerfile", &dockerfile).file("app/note", "1");
+    project.stack(&format!(
+        r#"secrets: #{{ pass: #{{ file: "./pass" }}, token: #{{ environment: "TOKEN" }} }},
+        services: #{{ web: #{{
+            image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s",
+            build: #{{ context: "app", secrets: ["pass", #{{ source: "token", target: "ca.pem" }}] }},
+        }} }}"#
+    ));
+    let mut watch = Watch::on(&project.name);
+    let build = || project.script("print(app::describe().build());").ends(0);
+    let id = || inspect(image)["Id"].as_str().unwrap().to_owned();
+    // What the step made of the secret it saw: each letter the next one.
+    let told = |value: &str| {
+        let container = docker(&["run", "--rm", image, "cat", "/told"]);
+        let next = |letter: char| match letter {
+            'z' => 'a',
+            'a'..='y' => char::from(letter as u8 + 1),
+            other => other,
+        };
+        assert_eq!(container, value.chars().map(next).collect::<String>());
+    };
+    let first = build();
+    told(FIRST);
+    let built = id();
+    let again = build();
+    assert_eq!(id(), built);
+    assert!(!again.stdout.contains("RUN"), "nothing is built: {}", again.stdout);
+    let kept = all_of_image(&project, image);
+
+    // Another value: the step runs again, although nothing that the builder's cache looks at has changed.
+    project.file("pass", SECOND);
+    let changed = build();
+    told(SECOND);
+    let second = id();
+    assert_ne!(second, built);
+    build();
+    assert_eq!(id(), second);
+
+    // Up finds it there, and a container of it carries the fingerprint as its image does, which is no cause of anything.
+    let up = project.up().ends(0);
+    project.up().ends(0).told(&["unchanged"]);
+    let places = [
+        ("image", [kept, all_of_image(&project, image)].concat()),
+        ("container", inspect(&project.container("web")).to_string()),
+        ("events", watch.raw().to_owned()),
+        ("records", all_text(&project.path(".spc"))),
+        ("output", [first, again, changed, up].map(|ended| ended.stdout + ended.stderr.as_str()).concat()),
+    ];
+    for (place, text) in places {
+        assert!(!text.is_empty(), "{place}");
+        for secret in [FIRST, SECOND, OF_VARIABLE] {
+            let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret);
+            assert!(!text.contains(secret) && !text.contains(&base64), "{place}: {secret}");
+        }
+    }
+    docker(&["image", "rm", "--force", image]);
+}
+
+#[test]
+fn a_secret_as_a_build_argument_is_refused_and_builds_nothing() {
+    let project = Project::new("secret-args");
+    project.file("secrets/token", OF_VARIABLE).file("app/Dockerfile", &format!("FROM {}\nARG T\nRUN echo $T\n", busybox()));
+    for value in ["secret(\"token\")", "expose(secret(\"token\"))"] {
+        project
+            .script(&format!("image(\"local/spct-secret-args:1\").build(#{{ context: \"app\", args: #{{ T: {value} }} }});"))
+            .ends(2)
+            .told(&["build arguments stay in the image's history", "secrets: [\"token\"]"]);
+    }
+    assert!(!super::docker::is_there("image", "local/spct-secret-args:1"));
+}

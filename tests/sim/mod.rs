@@ -70,6 +70,7 @@ fn asked_by(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) -> BTr
         let noted = asked.clone();
         let tap = Tap::new(&engine, move |call: &Asked<'_>| {
             noted.lock().unwrap().insert(call.method);
+            Ok(())
         });
         case(&prepared.at(&tap)).await;
         prepared.clean().await;

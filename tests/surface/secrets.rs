@@ -87,10 +87,10 @@ fn a_secret_is_given_out_only_when_exposed() {
         .stderr(
             r#"
             error: The secret "db_password" would stand in the environment of "db" as PW
-             --> scripts/a.rhai:1:1
+             --> scripts/a.rhai:1:69
               |
             1 | stack("spc", #{ services: #{ db: #{ image: "x", environment: #{ PW: secret("db_password") } } } });
-              | ^^^^^
+              |                                                                     ^^^^^^
               |
               = help: deliver it as a file with `secrets: ["db_password"]`; if it must be there, write expose(secret("db_password"))
             "#,
@@ -102,6 +102,25 @@ fn a_secret_is_given_out_only_when_exposed() {
     let ended = with_secret().runbook("sh([\"sh\", \"-c\", `echo ${expose(secret(\"db_password\"))}`]);").output();
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("would stand in the arguments of a host command, which every process can see\n"), "{ended}");
+}
+
+#[test]
+fn a_secret_in_a_build_argument_or_a_label_is_refused_exposed_or_not() {
+    for secret in ["secret(\"db_password\")", "expose(secret(\"db_password\"))"] {
+        let column = |before: &str| before.len() + 1;
+        let before = "image(\"a\").build(#{ args: #{ TOKEN: ";
+        let ended = with_secret().runbook(&format!("{before}{secret} }} }});")).output();
+        assert_eq!(ended.code, 2, "{ended}");
+        let message = "error: The secret \"db_password\" would stand in \"args.TOKEN\": build arguments stay in the image's history\n";
+        assert!(ended.stderr.starts_with(message), "{ended}");
+        assert!(ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))), "{ended}");
+        assert!(ended.stderr.contains("help: give it to the build with `secrets: [\"db_password\"]` under `build`"), "{ended}");
+        let before = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", labels: #{ l: ";
+        let ended = with_secret().runbook(&format!("{before}{secret} }} }} }} }});")).output();
+        assert_eq!(ended.code, 2, "{ended}");
+        assert!(ended.stderr.contains("would stand in \"services.db.labels.l\": whoever may look at the engine sees labels\n"), "{ended}");
+        assert!(ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))), "{ended}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Images: pulled and built once, compared by their ids.
 
 use super::*;
+use crate::apply::images::Building;
 use crate::engine::Engine;
 use crate::engine::sim::BuildScript;
 
@@ -121,7 +122,7 @@ fn a_build_from_the_very_same_is_not_done_again() {
         let mut build = project.services["web"].build.clone().unwrap();
         change(&mut build);
         let before = count(&machine, "image_build");
-        let building = crate::apply::images::Building { image: "shop-web", build: &build, of: Some(("shop", "web")) };
+        let building = Building { image: "shop-web", build: &build, of: Some("web"), project: "shop", secrets: &project.secrets };
         machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
         count(&machine, "image_build") - before
     };
@@ -135,4 +136,89 @@ fn a_build_from_the_very_same_is_not_done_again() {
     assert_eq!(build(&|_| {}), 1, "another base");
     crate::host::Host::write(&*machine.host, &crate::policy::CheckedPath::trusted("/project/app/main"), b"other", None).unwrap();
     assert_eq!(build(&|_| {}), 1, "another context");
+}
+
+/// An image that is built with the secret `key`, whose value is `TOKEN`'s.
+fn built_with_secret() -> (Machine, Value) {
+    let (mut machine, mut description) = built(BuildScript::new());
+    machine.environment.insert("TOKEN".into(), "correct horse".into());
+    crate::host::Host::write(
+        &*machine.host,
+        &crate::policy::CheckedPath::trusted("/project/app/Dockerfile"),
+        b"FROM web:1\nRUN --mount=type=secret,id=key,required make\nCOPY main /\n",
+        None,
+    )
+    .unwrap();
+    description["services"]["web"]["build"] = json!({"context": "./app", "secrets": ["key"]});
+    description["secrets"] = json!({"key": {"environment": "TOKEN"}});
+    (machine, description)
+}
+
+/// How often the builder was asked, and whether it was told to take nothing from its cache.
+fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
+    let asked: Arc<std::sync::Mutex<Vec<bool>>> = Arc::default();
+    let project = project(description);
+    let build = project.services["web"].build.as_ref().unwrap();
+    let building = Building { image: "shop-web", build, of: Some("web"), project: "shop", secrets: &project.secrets };
+    let mut around = machine.around();
+    let (noted, values) = (asked.clone(), machine.environment.clone());
+    around.engine = Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
+        if call.method == "image_build" {
+            let arguments = call.arguments.to_string();
+            assert!(!arguments.contains(&values["TOKEN"]), "{arguments}");
+            assert!(call.delivered == [values["TOKEN"].as_bytes()], "the value as it is");
+            noted.lock().unwrap().push(arguments.contains("no_cache"));
+        }
+        Ok(())
+    }));
+    machine.run(crate::apply::images::build(&around, &building, &|_| {})).unwrap();
+    asked.lock().unwrap().clone()
+}
+
+#[test]
+fn a_build_is_done_again_if_a_secret_changed_and_only_then_without_the_cache() {
+    let (mut machine, description) = built_with_secret();
+    assert_eq!(builds_of(&machine, &description), [true], "nobody knows which value made what the cache holds");
+    assert_eq!(builds_of(&machine, &description), [] as [bool; 0]);
+    machine.environment.insert("TOKEN".into(), "battery staple".into());
+    assert_eq!(builds_of(&machine, &description), [true]);
+    assert_eq!(builds_of(&machine, &description), [] as [bool; 0]);
+    crate::host::Host::write(&*machine.host, &crate::policy::CheckedPath::trusted("/project/app/main"), b"other", None).unwrap();
+    assert_eq!(builds_of(&machine, &description), [false], "the same value: what is cached was made of it");
+    // Another checkout, another key: whether the value is the same can't be told.
+    machine.host.remove(&crate::policy::CheckedPath::trusted("/project/.spc/shop/key.json")).unwrap();
+    assert_eq!(builds_of(&machine, &description), [true]);
+    let image = machine.run(machine.engine.image_inspect("shop-web")).unwrap();
+    let print = &image.config.unwrap().labels.unwrap()[label::BUILD_SECRETS];
+    assert!(print.split_once(':').is_some_and(|(key, print)| key.len() == 16 && print.len() == 32), "{print}");
+}
+
+#[test]
+fn a_build_that_no_longer_takes_secrets_is_done_again() {
+    let (machine, description) = built_with_secret();
+    assert_eq!(builds_of(&machine, &description).len(), 1);
+    let project = project(&with(description, "services.web.build", json!("./app")));
+    let build = project.services["web"].build.as_ref().unwrap();
+    let building = Building { image: "shop-web", build, of: Some("web"), project: "shop", secrets: &project.secrets };
+    let failure = machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap_err();
+    assert!(failure.message.ends_with("failed: secret key not found: not found"), "{failure}");
+    assert_eq!(failure.hint.unwrap(), "give it to the build with `secrets: [\"key\"]`, or leave `required` of the step's mount out");
+}
+
+#[test]
+fn a_build_secret_is_in_nothing_that_is_written() {
+    let (machine, description) = built_with_secret();
+    machine.up(&description).unwrap();
+    let written = format!("{:?}\n{:?}\n{:?}\n{}", machine.engine.calls(), machine.engine.past_events(), machine.state(), machine.told());
+    assert!(written.contains("build-secrets") && !written.contains("horse"), "{written}");
+    assert_eq!(machine.up(&description).unwrap().changes, 0);
+}
+
+#[test]
+fn a_build_secret_without_a_value_is_named() {
+    let (mut machine, description) = built_with_secret();
+    machine.environment.clear();
+    let failure = machine.up(&description).unwrap_err();
+    assert_eq!(failure.message, "The secret \"key\" has no value: the variable \"TOKEN\" is not set");
+    assert_eq!(count(&machine, "image_build"), 0);
 }

@@ -188,7 +188,8 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
     let build = |machine: &Machine| {
         let build = project(&description).services["web"].build.clone().unwrap();
         let before = machine.engine.calls().iter().filter(|call| call.method == "image_build").count();
-        let building = crate::apply::images::Building { image: "shop-web", build: &build, of: Some((PROJECT, "web")) };
+        let (of, secrets) = (Some("web"), BTreeMap::new());
+        let building = crate::apply::images::Building { image: "shop-web", build: &build, of, project: PROJECT, secrets: &secrets };
         machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
         machine.engine.calls().iter().filter(|call| call.method == "image_build").count() - before
     };

@@ -2,52 +2,67 @@
 
 use std::fmt::Write as _;
 
-use bollard::errors::Error as ClientError;
+use bollard::models::BuildInfo;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
+use hyper::header::CONTENT_TYPE;
 
 use super::build_progress::Progress;
-use super::wire::Tether;
-use super::{DockerEngine, errors, images, wire};
+use super::session::Session;
+use super::{DockerEngine, errors, images, streams, wire};
 use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, Result};
 
 /// See [`crate::engine::Engine::image_build`]. Dropping the stream cancels the build.
-pub(super) async fn build(engine: &DockerEngine, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
-    let session = if has_buildkit(engine).await? { Some(session_id()?) } else { None };
-    let options = options(&request, session);
-    let client = engine.wire.client(Some(Tether::default()))?.with_timeout(wire::PATIENT);
+pub(super) async fn build(engine: &DockerEngine, mut request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    let id = if has_buildkit(engine).await? { Some(session_id()?) } else { None };
+    let secrets = std::mem::take(&mut request.secrets);
+    let session = match &id {
+        Some(id) => Some(Session::open(&engine.wire, id, secrets).await?),
+        None if secrets.is_empty() => None,
+        None => return Err(without_buildkit()),
+    };
+    let path = format!("/build?{}", query(&request, id)?);
+    let context = bollard::body_try_stream(request.context);
+    let head = Request::post(path).header(CONTENT_TYPE, "application/x-tar");
+    let call = head.body(context).map_err(|error| errors::from_client(error.into()))?;
     let engine = engine.clone();
+    let tags = request.tags;
     let build = async_stream::try_stream! {
+        // Ends with the stream.
+        let _session = session;
         let mut progress = Progress::default();
-        let answers = client.build_image(options, None, Some(bollard::body_try_stream(request.context)));
-        futures::pin_mut!(answers);
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(report) => for event in progress.take(report) {
+        let response = engine.wire.exchange(call, wire::PATIENT).await?;
+        let mut reports = streams::lines(streams::body(response));
+        while let Some(line) = reports.next().await {
+            let report: BuildInfo = serde_json::from_slice(&line?).map_err(errors::unreadable)?;
+            if let Some(error) = report.error_detail.as_ref().and_then(|detail| detail.message.clone()) {
+                for event in progress.rest() {
                     yield event;
-                },
-                Err(ClientError::DockerStreamError { error }) => {
-                    for event in progress.rest() {
-                        yield event;
-                    }
-                    Err(progress.failure(&error))?;
                 }
-                Err(error) => Err(errors::from_client(error))?,
+                Err(progress.failure(&error))?;
+            }
+            for event in progress.take(report) {
+                yield event;
             }
         }
         for event in progress.rest() {
             yield event;
         }
         let image = progress.image().ok_or_else(|| errors::cut_off("the image was built"))?;
-        // The builder takes one tag in bollard's request, the first.
-        for tag in request.tags.iter().skip(1) {
+        // The builder takes one tag in bollard's options, the first.
+        for tag in tags.iter().skip(1) {
             images::tag(&engine, &image, tag).await?;
         }
         yield BuildEvent::Image(image);
     };
     Ok(build.boxed())
+}
+
+fn without_buildkit() -> EngineError {
+    EngineError::new(EngineErrorKind::Invalid, "the build is given secrets, and the engine has no BuildKit, which alone takes them")
+        .with_hint("use an engine with BuildKit, or leave `secrets` of the build out")
 }
 
 /// Whether there is a BuildKit: not on Windows, and not where an engine of another make has no sessions for it.
@@ -63,6 +78,10 @@ async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
         Err(error) if error.is_not_found() => Ok(false),
         _ => Ok(true),
     }
+}
+
+fn query(request: &BuildRequest, session: Option<String>) -> Result<String> {
+    serde_urlencoded::to_string(options(request, session)).map_err(|error| EngineError::new(EngineErrorKind::Invalid, error.to_string()))
 }
 
 fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions {
@@ -112,6 +131,7 @@ mod tests {
             dockerfile: "docker/Dockerfile".into(),
             target: Some("production".into()),
             args: BTreeMap::from([("BASE".into(), "local/python".into())]),
+            secrets: BTreeMap::new(),
             labels: BTreeMap::from([("dev.spc.context".into(), "aa".into())]),
             no_cache: true,
             pull: true,

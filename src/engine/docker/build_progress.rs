@@ -5,7 +5,7 @@ use bollard::models::{BuildInfo, BuildInfoAux};
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind};
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind, secret_hint};
 use crate::model::lines::Lines;
 
 /// How much of a step's output is kept for the case that it fails.
@@ -138,7 +138,13 @@ impl Progress {
         match step.name.strip_prefix(BASE_IMAGE) {
             Some(image) => failed(format!("could not fetch the base image \"{image}\": {}", step.error.as_deref().unwrap_or(message)))
                 .with_hint("build or import it first, or check its name and the way to its registry"),
-            None => failed(step.failure(message)),
+            None => {
+                let error = failed(step.failure(message));
+                match missing_secret(step.error.as_deref().unwrap_or(message)) {
+                    Some(id) => error.with_hint(secret_hint(id)),
+                    None => error,
+                }
+            }
         }
     }
 
@@ -189,6 +195,12 @@ fn unwrapped(message: &str) -> &str {
         message = rest;
     }
     message
+}
+
+/// `secret NAME not found: not found`; newer ones say `secret NAME: not found`.
+fn missing_secret(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once("secret ")?;
+    rest.strip_suffix(" not found: not found").or_else(|| rest.strip_suffix(": not found"))
 }
 
 /// `… did not complete successfully: exit code: 3`, `… returned a non-zero code: 3`.
@@ -314,6 +326,16 @@ mod tests {
         let error = progress.failure(&format!("failed to solve: {told}"));
         assert_eq!(error.message, format!("could not fetch the base image \"local/none:1\": {told}"));
         assert!(error.hint.is_some());
+    }
+
+    #[test]
+    fn a_secret_that_a_step_wants_and_was_not_given_is_named_with_the_fix() {
+        let mut progress = Progress::default();
+        progress
+            .take(buildkit(vec![failed("[2/2] RUN --mount=type=secret,id=key,required cat", "secret key not found: not found")], vec![]));
+        let error = progress.failure("secret key not found: not found");
+        assert_eq!(error.message, "\"[2/2] RUN --mount=type=secret,id=key,required cat\" failed: secret key not found: not found");
+        assert_eq!(error.hint.unwrap(), "give it to the build with `secrets: [\"key\"]`, or leave `required` of the step's mount out");
     }
 
     #[test]

@@ -120,7 +120,7 @@ async fn over_ssh(machine: &SshAddress, asks: bool) -> std::result::Result<(Wire
 
 fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<DockerEngine> {
     Ok(DockerEngine {
-        client: wire.client(None)?,
+        client: wire.client()?,
         wire,
         api: greeting.api,
         windows: greeting.windows,

@@ -18,6 +18,7 @@ mod images;
 mod known;
 mod networks;
 mod reference;
+mod session;
 mod ssh;
 mod streams;
 mod tls;

@@ -8,10 +8,8 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the connection to a real engine is this inhabitant's own")]
 
 use std::io;
-use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ClientError;
@@ -92,38 +90,25 @@ impl Wire {
         Self { route: Route::Ssh { tunnel, way }, host: NAMELESS }
     }
 
-    async fn open(&self, tether: Option<&Tether>) -> io::Result<Box<dyn Stream>> {
+    async fn open(&self) -> io::Result<Box<dyn Stream>> {
         match &self.route {
-            Route::Unix(path) => {
-                let stream = UnixStream::connect(path).await?;
-                Tether::tie(tether, &stream)?;
-                Ok(Box::new(stream))
-            }
-            Route::Tcp { host, port } => {
-                let stream = connect_tcp(host, *port).await?;
-                Tether::tie(tether, &stream)?;
-                Ok(Box::new(stream))
-            }
+            Route::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Route::Tcp { host, port } => Ok(Box::new(connect_tcp(host, *port).await?)),
             Route::Tls { host, port, name, connector } => {
                 let stream = connect_tcp(host, *port).await?;
-                Tether::tie(tether, &stream)?;
                 let encrypted = within(CONNECT, connector.connect(name.clone(), stream)).await;
                 Ok(Box::new(encrypted.map_err(|_| io::ErrorKind::TimedOut)??))
             }
-            Route::Ssh { tunnel, way } => {
-                let stream = tunnel.connect(*way).await?;
-                Tether::tie(tether, &stream)?;
-                Ok(Box::new(stream))
-            }
+            Route::Ssh { tunnel, way } => Ok(Box::new(tunnel.connect(*way).await?)),
         }
     }
 
-    /// bollard's client over this wire. With a tether, its connections end with that at the latest.
-    pub(super) fn client(self: &Arc<Self>, tether: Option<Tether>) -> Result<Docker> {
-        let (wire, tether) = (Arc::clone(self), tether.map(Arc::new));
+    /// bollard's client over this wire.
+    pub(super) fn client(self: &Arc<Self>) -> Result<Docker> {
+        let wire = Arc::clone(self);
         let transport = move |request| {
-            let (wire, tether) = (Arc::clone(&wire), tether.clone());
-            async move { wire.send_tethered(request, tether.as_deref()).await }
+            let wire = Arc::clone(&wire);
+            async move { wire.send(request).await }
         };
         // The address only shapes the URL, of which the wire uses the path.
         Docker::connect_with_custom_transport(transport, Some("http://localhost"), QUICK.as_secs(), bollard::API_DEFAULT_VERSION)
@@ -135,20 +120,12 @@ impl Wire {
     /// Dropping the future, or the answer before its end, closes the connection. The answer 304 is
     /// an error here, because bollard takes it for success.
     pub(super) async fn send(&self, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
-        self.send_tethered(request, None).await
-    }
-
-    async fn send_tethered(
-        &self,
-        request: BollardRequest,
-        tether: Option<&Tether>,
-    ) -> std::result::Result<Response<Incoming>, ClientError> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse::<Uri>()?;
         head.headers.insert(HOST, self.host.clone());
 
-        let stream = self.open(tether).await?;
+        let stream = self.open().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Moves the bytes of this one exchange; ends with it.
         let connection = tokio::spawn(connection.with_upgrades());
@@ -189,31 +166,6 @@ impl Wire {
         let response = self.exchange(request(head, body)?, QUICK).await?;
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         Ok(TokioIo::new(upgraded))
-    }
-}
-
-/// Closes the connections that hang on it when it is dropped, whoever still holds them.
-///
-/// bollard serves a build's session in a task of its own, which would keep its connection, and with
-/// it the session, for as long as the engine does: for ever.
-#[derive(Default)]
-pub(super) struct Tether(Mutex<Vec<OwnedFd>>);
-
-impl Tether {
-    fn tie(tether: Option<&Self>, socket: &impl AsFd) -> io::Result<()> {
-        if let Some(Self(handles)) = tether {
-            handles.lock().unwrap_or_else(PoisonError::into_inner).push(socket.as_fd().try_clone_to_owned()?);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Tether {
-    fn drop(&mut self) {
-        for handle in std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
-            // Any kind of socket: the call is the same. One that is closed already is fine.
-            let _ = std::os::unix::net::UnixStream::from(handle).shutdown(Shutdown::Both);
-        }
     }
 }
 

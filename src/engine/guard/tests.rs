@@ -366,7 +366,10 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
     let network = bed.run(bed.guard.network_create(request)).unwrap();
     let sent: Arc<Mutex<Vec<(&str, String)>>> = Arc::default();
     let noted = sent.clone();
-    let tap = Tap::new(Arc::new(bed.engine.clone()), move |call| noted.lock().unwrap().push((call.method, call.target.to_owned())));
+    let tap = Tap::new(Arc::new(bed.engine.clone()), move |call| {
+        noted.lock().unwrap().push((call.method, call.target.to_owned()));
+        Ok(())
+    });
     let host = Arc::new(SimHost::new(bed.conductor.clone()));
     let guard = Guard::new(Arc::new(tap), Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path)), host);
     let stop = StopRequest::default();
@@ -526,6 +529,7 @@ fn other_privileged_calls_are_refused() {
         dockerfile: "Dockerfile".into(),
         target: None,
         args: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         labels: BTreeMap::new(),
         no_cache: false,
         pull: false,

@@ -8,15 +8,18 @@ use bollard::models::ImageConfig;
 use bytes::Bytes;
 use futures::channel::mpsc::UnboundedReceiver;
 
+use super::MODERN_API;
 use super::feed::{Step, say};
 use super::ids::digest;
 use super::images::Image;
 use super::images::dockerfile::{Stage, stages};
+use super::images::mounts::{self, Mount};
 use super::images::reference::Reference;
 use super::process::matches;
 use super::state::State;
 use super::tree::Tree;
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, Result};
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, Result, secret_hint};
+use crate::model::dockerfile::has_own_frontend;
 
 const STEP_TAKES: Duration = Duration::from_secs(1);
 const CACHED_TAKES: Duration = Duration::from_millis(20);
@@ -86,6 +89,8 @@ pub(super) struct BuildOrder {
     pub dockerfile: String,
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
+    /// The ids of the secrets that its steps may read.
+    pub secrets: BTreeSet<String>,
     pub labels: BTreeMap<String, String>,
     pub no_cache: bool,
     pub context_digest: String,
@@ -129,7 +134,11 @@ impl State {
         let text = context.file(&order.dockerfile).ok_or_else(|| {
             failed(format!("the build failed: failed to read dockerfile: open {}: no such file or directory", order.dockerfile))
         })?;
-        let stages = stages(&String::from_utf8_lossy(&text), &order.args).map_err(|words| failed(format!("the build failed: {words}")))?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let stages = stages(&text, &order.args).map_err(|words| failed(format!("the build failed: {words}")))?;
+        if !has_own_frontend(&text) {
+            self.check_mounts(&stages)?;
+        }
         let last = match &order.target {
             None => stages.len() - 1,
             Some(target) => find_stage(&stages, target)
@@ -151,9 +160,17 @@ impl State {
         }
         let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n");
         let target = order.target.clone().unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
         let parts = [&order.context_digest, &text, &target, &base, &pairs(&order.args), &pairs(&order.labels)];
         Ok(Plan { steps, config, files, id: format!("sha256:{}", digest(parts)) })
+    }
+
+    /// Refuses mounts that the builder's own frontend does not know.
+    fn check_mounts(&self, stages: &[Stage]) -> Result<()> {
+        let mut runs = stages.iter().flat_map(|stage| &stage.instructions).filter(|instruction| instruction.name == "RUN");
+        runs.try_for_each(|run| {
+            let mounts = mounts::of_run(&run.rest, self.api >= MODERN_API);
+            mounts.map(drop).map_err(|words| failed(format!("the build failed: dockerfile parse error: {words}")))
+        })
     }
 
     fn build_script(&self, order: &BuildOrder) -> BuildScript {
@@ -203,6 +220,11 @@ impl State {
                 continue;
             }
             steps.push((wait, say(BuildEvent::Step(words.clone()))));
+            if let Some(id) = missing_secret(words, &order.secrets) {
+                let error = failed(format!("\"{words}\" failed: secret {id} not found: not found")).with_hint(secret_hint(&id));
+                steps.push((Duration::ZERO, Box::new(move |_| Err(error))));
+                return steps;
+            }
             wait = script.step_takes;
             for (_, output) in script.says.iter().filter(|(part, _)| words.contains(part.as_str())) {
                 steps.push((Duration::ZERO, say(BuildEvent::Output(format!("{output}\n").into()))));
@@ -242,6 +264,13 @@ impl State {
         }
         id
     }
+}
+
+/// The secret that a step can't do without and the build was not given.
+fn missing_secret(step: &str, given: &BTreeSet<String>) -> Option<String> {
+    let (_, rest) = step.split_once("] RUN ")?;
+    let mounts = mounts::of_run(rest, true).unwrap_or_default();
+    mounts.iter().filter_map(Mount::required_secret).find(|id| !given.contains(id))
 }
 
 /// By name, or by number from 0.

@@ -125,7 +125,10 @@ impl SimEngine {
     pub fn watched(&self) -> Arc<dyn Engine> {
         self.shared.with(|state| state.watch.on = true);
         let shared = self.shared.clone();
-        Arc::new(Tap::new(Arc::new(self.clone()), move |asked| shared.with(|state| state.watch_call(asked))))
+        Arc::new(Tap::new(Arc::new(self.clone()), move |asked| {
+            shared.with(|state| state.watch_call(asked));
+            Ok(())
+        }))
     }
 
     /// This value may be in no call but the one that delivers it, and in no event. Values of fewer than four letters are not

@@ -273,6 +273,7 @@ impl Engine for SimEngine {
             dockerfile: request.dockerfile,
             target: request.target,
             args: request.args,
+            secrets: request.secrets.into_keys().collect(),
             labels: request.labels,
             no_cache: request.no_cache,
             context_digest: request.context_digest,

@@ -35,6 +35,18 @@ pub struct Build {
     /// More names for the image.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// What steps with `--mount=type=secret` may read; of no image's configuration or history.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<BuildSecret>,
+}
+
+/// A secret that a build is given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct BuildSecret {
+    /// Key of the top-level secret.
+    pub source: String,
+    /// By what the Dockerfile asks for it: `--mount=type=secret,id=…`. Compose's `target`; the source's name if not given.
+    pub id: String,
 }
 
 impl Build {
@@ -62,6 +74,7 @@ impl Build {
                     _ => field.texts(),
                 })?
                 .unwrap_or_default(),
+            secrets: map.read("secrets", read_secrets)?.unwrap_or_default(),
             context,
         };
         map.finish(&[
@@ -76,7 +89,6 @@ impl Build {
             "privileged",
             "provenance",
             "sbom",
-            "secrets",
             "shm_size",
             "ssh",
             "ulimits",
@@ -96,6 +108,7 @@ impl Build {
             pull: false,
             network: None,
             tags: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 }
@@ -109,4 +122,39 @@ pub(super) fn read_built_image(field: &Field<'_>) -> Result<String, Failure> {
             .hint("choose another name"));
     }
     Ok(name)
+}
+
+fn read_secrets(field: &Field<'_>) -> Result<Vec<BuildSecret>, Failure> {
+    let mut secrets: Vec<BuildSecret> = Vec::new();
+    for item in field.list()? {
+        let secret = BuildSecret::read(&item)?;
+        if secrets.iter().any(|before| before.id == secret.id) {
+            return Err(item
+                .fail(format!("The build is given two secrets as \"{}\"", secret.id))
+                .hint("give one of them another `target`"));
+        }
+        secrets.push(secret);
+    }
+    Ok(secrets)
+}
+
+impl BuildSecret {
+    /// `name`, or `{source, target}`.
+    fn read(field: &Field<'_>) -> Result<Self, Failure> {
+        if let Value::String(source) = field.value {
+            return Ok(Self { source: source.clone(), id: source.clone() });
+        }
+        let mut map = field.long_form("the name of a secret or a map")?;
+        let source = map.required("source")?.name_text()?;
+        let id = map.read("target", Field::name_text)?.unwrap_or_else(|| source.clone());
+        for key in ["uid", "gid", "mode"] {
+            if let Some(field) = map.get(key) {
+                return Err(field
+                    .fail_key(format!("\"{key}\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone"))
+                    .hint(format!("leave it out, and write `RUN --mount=type=secret,id={id},{key}=…`")));
+            }
+        }
+        map.finish(&[])?;
+        Ok(Self { source, id })
+    }
 }

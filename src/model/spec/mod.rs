@@ -12,12 +12,13 @@ pub mod project;
 pub mod reader;
 pub mod secret;
 pub mod service;
+pub mod tokens;
 pub mod volume;
 
 #[cfg(test)]
 mod tests;
 
-pub use build::Build;
+pub use build::{Build, BuildSecret};
 pub use config::{Config, ConfigSource};
 pub use health::{HealthTest, Healthcheck};
 pub use mount::{Mount, MountSource};

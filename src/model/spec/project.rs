@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::reader::Field;
+use super::tokens::{self, Described};
 use super::{Config, EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume, config};
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, graph, names, suggest};
@@ -47,6 +48,7 @@ impl Project {
 
     /// The same, each part by itself: what they say of each other is not looked at, so that a part of a description can be read.
     pub fn read_parts(name: &str, description: &Value, options: &ReadOptions<'_>) -> Result<Self, Failure> {
+        tokens::check(description, Described::Stack)?;
         names::check_project(name)?;
         let root = Field::root(description);
         let mut map = root.map()?;
@@ -160,6 +162,12 @@ impl Project {
             for secret in &service.secrets {
                 if !self.secrets.contains_key(&secret.source) {
                     return Err(dangling("secret", &secret.source, self.secrets.keys()).at(path(&["services", name, "secrets"])));
+                }
+            }
+            for (index, secret) in service.build.iter().flat_map(|build| &build.secrets).enumerate() {
+                if !self.secrets.contains_key(&secret.source) {
+                    let at = path(&["services", name, "build", "secrets", &index.to_string()]);
+                    return Err(dangling("secret", &secret.source, self.secrets.keys()).at(at));
                 }
             }
             for (index, mount) in service.configs.iter().enumerate() {

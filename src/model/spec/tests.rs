@@ -187,7 +187,7 @@ fn an_exposed_secret_is_in_the_hash_by_name_only() {
         let secrets = Secrets::new();
         let token = Secrets::token("db_password", [nonce; 16]);
         secrets.add("db_password", &token, "hunter22");
-        let project = project(&token);
+        let project = project(&Secrets::exposed(&token));
         hash::service(&project.services["a"], &project, &secrets)
     };
     assert_eq!(hash_with(1), hash_with(2));
@@ -211,5 +211,45 @@ fn a_config_is_a_file_at_its_name_and_never_in_a_mount() {
     ] {
         let found = message(with(service, config));
         assert!(found.contains(said), "{found}");
+    }
+}
+
+#[test]
+fn a_builds_secrets_are_read_in_both_forms_and_have_to_be_there() {
+    let with = |secrets: Value| {
+        read(
+            json!({"services": {"a": {"build": {"context": ".", "secrets": secrets}}}, "secrets": {"key": {"file": "k"}, "ca": {"file": "c"}}}),
+        )
+    };
+    let project = with(json!(["key", {"source": "ca", "target": "ca.pem"}])).unwrap();
+    let secrets: Vec<_> = project.services["a"]
+        .build
+        .iter()
+        .flat_map(|build| &build.secrets)
+        .map(|secret| (secret.source.as_str(), secret.id.as_str()))
+        .collect();
+    assert_eq!(secrets, [("key", "key"), ("ca", "ca.pem")]);
+    for (secrets, message, hint) in [
+        (json!(["kez"]), "There is no secret \"kez\"", "did you mean \"key\"?"),
+        (
+            json!(["key", {"source": "ca", "target": "key"}]),
+            "The build is given two secrets as \"key\"",
+            "give one of them another `target`",
+        ),
+        (
+            json!([{"source": "key", "uid": "1000"}]),
+            "\"uid\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone",
+            "leave it out, and write `RUN --mount=type=secret,id=key,uid=…`",
+        ),
+        (
+            json!([{"source": "key", "target": "k", "mode": "0400"}]),
+            "\"mode\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone",
+            "leave it out, and write `RUN --mount=type=secret,id=k,mode=…`",
+        ),
+        (json!([{"source": "key", "taget": "k"}]), "Unknown key \"taget\" in \"services.a.build.secrets.0\"", "did you mean \"target\"?"),
+    ] {
+        let failure = with(secrets).unwrap_err();
+        assert_eq!((failure.message.as_str(), failure.hint.as_deref().unwrap()), (message, hint));
+        assert!(failure.path.unwrap().keys.starts_with(&["services".into(), "a".into(), "build".into(), "secrets".into()]));
     }
 }

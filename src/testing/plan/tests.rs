@@ -47,7 +47,11 @@ fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> 
 
 /// The same machine with other files, or another variable, on it.
 fn changed(world: &World, files: &[(&str, &str)], colour: &str) -> World {
-    let host = host(&world.conductor, files, colour);
+    on_host(world, host(&world.conductor, files, colour))
+}
+
+/// The same machine with another host, which has the records of this one.
+fn on_host(world: &World, host: SimHost) -> World {
     for file in ["state.json", "key.json"] {
         let path = CheckedPath::root_itself(ROOT).join(".spc/shop").join(file);
         if let Ok(content) = world.host.read(&path) {
@@ -403,4 +407,19 @@ fn what_changes_nothing_is_no_step() {
     let preview = planned(&world, "again.rhai");
     let said: Vec<String> = preview.steps().map(|step| format!("{} {}", step.action, step.object)).collect();
     assert_eq!(said, ["stop container shop-web-1"]);
+}
+
+#[test]
+fn a_build_is_planned_again_where_a_secret_of_it_changed() {
+    let built = r#"web: #{ build: #{ context: "app", secrets: ["pw"] }, image: "local/web:1" }"#;
+    let dockerfile = "FROM base:1\nRUN --mount=type=secret,id=pw,required make\n";
+    let runbook = stack(built) + "shop.build();\n";
+    let files = [("build.rhai", runbook.as_str()), ("app/Dockerfile", dockerfile)];
+    let world = world(&files);
+    let said = text(&planned_and_run(&world, "build.rhai"));
+    assert!(said.contains("build image local/web:1") && !said.contains("hunter2") && !said.contains("note:"), "{said}");
+    assert_eq!(text(&planned_and_run(&world, "build.rhai")).trim(), "nothing to do");
+    let other = on_host(&world, host(&world.conductor, &files, "red").with_variable("PW", "another2another2"));
+    let said = text(&planned_and_run(&other, "build.rhai"));
+    assert!(said.contains("build image local/web:1"), "{said}");
 }

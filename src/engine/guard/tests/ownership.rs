@@ -171,6 +171,7 @@ fn the_image_of_locks_is_not_a_scripts_to_change() {
         dockerfile: "Dockerfile".into(),
         target: None,
         args: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         labels: BTreeMap::new(),
         no_cache: false,
         pull: false,

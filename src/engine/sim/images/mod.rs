@@ -2,6 +2,7 @@
 
 pub(super) mod dockerfile;
 pub(super) mod import;
+pub(super) mod mounts;
 pub(super) mod reference;
 pub(super) mod spec;
 

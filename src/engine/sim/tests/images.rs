@@ -24,6 +24,7 @@ fn order(tag: &str, target: Option<&str>, files: &[(&str, &'static str)]) -> Bui
         dockerfile: "Dockerfile".to_owned(),
         target: target.map(str::to_owned),
         args: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         labels: BTreeMap::new(),
         no_cache: false,
         pull: false,

@@ -1,0 +1,135 @@
+//! A build's session: a connection over which BuildKit asks its client for what a build needs, above all for secrets. A secret goes
+//! this way and no other; it is in no request, and the builder keeps it in memory for the step that mounts it.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use bollard::health::health_check_response::ServingStatus;
+use bollard::health::health_server::{Health, HealthServer};
+use bollard::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
+use bollard::moby::buildkit::secrets::v1::secrets_server::{Secrets, SecretsServer};
+use bollard::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use bollard::moby::filesync::v1::auth_server::{Auth, AuthServer};
+use bollard::moby::filesync::v1::{
+    CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest, GetTokenAuthorityResponse,
+    VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
+};
+use bytes::Bytes;
+use futures::Stream;
+use hyper::Request as HttpRequest;
+use hyper::header::{CONNECTION, UPGRADE};
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::service::TowerToHyperService;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use super::errors;
+use super::wire::{self, Wire};
+use crate::engine::Result;
+
+/// What the session answers, as BuildKit asks it.
+const METHODS: [&str; 6] = [
+    "/grpc.health.v1.Health/Check",
+    "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+    "/moby.filesync.v1.Auth/Credentials",
+    "/moby.filesync.v1.Auth/FetchToken",
+    "/moby.filesync.v1.Auth/GetTokenAuthority",
+    "/moby.filesync.v1.Auth/VerifyTokenAuthority",
+];
+
+/// A session that is served as long as this lives.
+pub(super) struct Session(tokio::task::JoinHandle<()>);
+
+impl Session {
+    /// Opens the session `id`, by which the build names it. `secrets` are those of the build, by id.
+    pub(super) async fn open(wire: &Wire, id: &str, secrets: BTreeMap<String, Bytes>) -> Result<Self> {
+        let mut head =
+            HttpRequest::post("/session").header(CONNECTION, "Upgrade").header(UPGRADE, "h2c").header("X-Docker-Expose-Session-Uuid", id);
+        for method in METHODS {
+            head = head.header("X-Docker-Expose-Session-Grpc-Method", method);
+        }
+        let response = wire.exchange(wire::request(head, Bytes::new())?, wire::QUICK).await?;
+        let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
+        let services = Routes::new(HealthServer::new(Alive))
+            .add_service(SecretsServer::new(BuildSecrets(secrets)))
+            .add_service(AuthServer::new(Anonymous));
+        let service = TowerToHyperService::new(services.prepare());
+        #[expect(clippy::disallowed_methods, reason = "serves the session of a real engine; nothing simulated has one")]
+        let served = tokio::spawn(async move {
+            // Its end is the build's, which tells why.
+            let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(upgraded, service).await;
+        });
+        Ok(Self(served))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The secrets of one build, by id.
+struct BuildSecrets(BTreeMap<String, Bytes>);
+
+#[async_trait::async_trait]
+impl Secrets for BuildSecrets {
+    async fn get_secret(&self, request: Request<GetSecretRequest>) -> std::result::Result<Response<GetSecretResponse>, Status> {
+        let id = &request.get_ref().id;
+        match self.0.get(id) {
+            Some(value) => Ok(Response::new(GetSecretResponse { data: value.to_vec() })),
+            None => Err(Status::not_found(format!("secret {id} not found"))),
+        }
+    }
+}
+
+/// BuildKit asks every few seconds, and gives a session up that does not answer.
+struct Alive;
+
+type Watched = Pin<Box<dyn Stream<Item = std::result::Result<HealthCheckResponse, Status>> + Send>>;
+
+#[async_trait::async_trait]
+impl Health for Alive {
+    type WatchStream = Watched;
+
+    async fn check(&self, _: Request<HealthCheckRequest>) -> std::result::Result<Response<HealthCheckResponse>, Status> {
+        Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
+    }
+
+    async fn list(&self, _: Request<HealthListRequest>) -> std::result::Result<Response<HealthListResponse>, Status> {
+        Err(Status::unimplemented("the session has one state"))
+    }
+
+    async fn watch(&self, _: Request<HealthCheckRequest>) -> std::result::Result<Response<Watched>, Status> {
+        Err(Status::unimplemented("the session has one state"))
+    }
+}
+
+/// Base images are fetched without credentials.
+struct Anonymous;
+
+#[async_trait::async_trait]
+impl Auth for Anonymous {
+    async fn credentials(&self, _: Request<CredentialsRequest>) -> std::result::Result<Response<CredentialsResponse>, Status> {
+        Ok(Response::new(CredentialsResponse::default()))
+    }
+
+    async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> std::result::Result<Response<FetchTokenResponse>, Status> {
+        Err(Status::unavailable("the session has no credentials"))
+    }
+
+    async fn get_token_authority(
+        &self,
+        _: Request<GetTokenAuthorityRequest>,
+    ) -> std::result::Result<Response<GetTokenAuthorityResponse>, Status> {
+        Err(Status::unavailable("the session has no credentials"))
+    }
+
+    async fn verify_token_authority(
+        &self,
+        _: Request<VerifyTokenAuthorityRequest>,
+    ) -> std::result::Result<Response<VerifyTokenAuthorityResponse>, Status> {
+        Err(Status::unavailable("the session has no credentials"))
+    }
+}

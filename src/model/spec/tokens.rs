@@ -1,0 +1,276 @@
+//! Where a secret may stand in a description: in `environment`, exposed; anywhere else it is refused.
+//!
+//! The pass is over the description as it is written, keys and values alike, before it is read. So a key that is added later takes no
+//! secret until it is named here.
+
+use serde_json::Value;
+
+use crate::model::Failure;
+use crate::model::failure::SpecPath;
+use crate::model::token::{self, Token};
+
+/// What a description describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Described {
+    /// A whole stack.
+    Stack,
+    /// One `build`.
+    Build,
+    /// One network or volume.
+    Object,
+}
+
+/// Refuses a secret that stands where none is delivered, or unexposed in an environment.
+pub fn check(description: &Value, described: Described) -> Result<(), Failure> {
+    Pass { described, path: Vec::new(), is_item: false }.value(description)
+}
+
+/// What a place in a description is to a secret.
+enum Place<'a> {
+    Environment {
+        service: &'a str,
+        key: String,
+    },
+    /// Takes the name of a secret.
+    SecretName,
+    Config {
+        name: &'a str,
+    },
+    BuildArgument,
+    /// Elsewhere in a `build`.
+    Build,
+    /// The arguments of a process.
+    Process,
+    Label,
+    /// Of a service.
+    Service,
+    Elsewhere,
+}
+
+struct Pass {
+    described: Described,
+    path: Vec<String>,
+    /// Whether the last of the path is an index.
+    is_item: bool,
+}
+
+impl Pass {
+    fn value(&mut self, value: &Value) -> Result<(), Failure> {
+        match value {
+            Value::String(text) => match token::first(text) {
+                Some(_) => self.text(text),
+                None => Ok(()),
+            },
+            Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| self.within(index.to_string(), true, item)),
+            Value::Object(fields) => fields.iter().try_for_each(|(key, value)| match token::first(key) {
+                Some(token) => {
+                    self.path.push(key.clone());
+                    Err(self.refused_key(token))
+                }
+                None => self.within(key.clone(), false, value),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn within(&mut self, key: String, is_item: bool, value: &Value) -> Result<(), Failure> {
+        self.path.push(key);
+        self.is_item = is_item;
+        let checked = self.value(value);
+        self.path.pop();
+        checked
+    }
+
+    /// A text with a token in it.
+    fn text(&self, text: &str) -> Result<(), Failure> {
+        let mut tokens = token::tokens(text);
+        let place = match self.place(text) {
+            Place::Environment { key, .. } if token::first(&key).is_some() => Place::Service,
+            place => place,
+        };
+        let refused = match place {
+            Place::Environment { .. } => tokens.find(|token| !token.is_exposed),
+            _ => tokens.next(),
+        };
+        refused.map_or(Ok(()), |token| Err(self.refuse(token, &place).at(self.at(false))))
+    }
+
+    /// The place of a value; an item `KEY=value` of a list tells its name in `text`.
+    fn place(&self, text: &str) -> Place<'_> {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        if path.contains(&"labels") {
+            return Place::Label;
+        }
+        match (self.described, path.as_slice()) {
+            (Described::Stack, ["services", service, "environment", key]) => {
+                let key = if self.is_item { text.split('=').next().unwrap_or_default() } else { key };
+                Place::Environment { service, key: key.to_owned() }
+            }
+            (Described::Stack, ["services", _, "secrets", ..] | ["services", _, "build", "secrets", ..])
+            | (Described::Build, ["secrets", ..]) => Place::SecretName,
+            (Described::Stack, ["services", _, "build", "args", ..]) | (Described::Build, ["args", ..]) => Place::BuildArgument,
+            (Described::Stack, ["services", _, "build", ..]) | (Described::Build, _) => Place::Build,
+            (Described::Stack, ["services", _, "command" | "entrypoint" | "healthcheck", ..]) => Place::Process,
+            (Described::Stack, ["services", ..]) => Place::Service,
+            (Described::Stack, ["configs", name, ..]) => Place::Config { name },
+            _ => Place::Elsewhere,
+        }
+    }
+
+    /// A refusal about the last key.
+    fn refused_key(&self, token: Token<'_>) -> Failure {
+        let place = match self.place("") {
+            // The name of a variable is not its value.
+            Place::Environment { .. } => Place::Service,
+            place => place,
+        };
+        self.refuse(token, &place).at(self.at(true))
+    }
+
+    fn at(&self, on_key: bool) -> SpecPath {
+        SpecPath { keys: self.path.clone(), on_key }
+    }
+
+    fn refuse(&self, token: Token<'_>, place: &Place<'_>) -> Failure {
+        let (name, path) = (token.name, self.path.join("."));
+        let stands = |reason: &str| Failure::usage(format!("The secret \"{name}\" would stand in \"{path}\"{reason}"));
+        let as_file = format!("deliver it as a file with `secrets: [\"{name}\"]`");
+        let anywhere = format!("{as_file}; if it must be in the environment, write expose(secret(\"{name}\")) there");
+        match place {
+            Place::Environment { service, key } => {
+                Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{service}\" as {key}"))
+                    .hint(format!("{as_file}; if it must be there, write expose(secret(\"{name}\"))"))
+            }
+            Place::SecretName => {
+                Failure::usage(format!("\"{path}\" takes the name of a secret, not the secret itself")).hint(format!("write \"{name}\""))
+            }
+            Place::Config { name: config } => Failure::usage(format!("The secret \"{name}\" would stand in the config \"{config}\""))
+                .hint(format!("deliver it as a file of its own with `secrets: [\"{name}\"]`")),
+            Place::BuildArgument => stands(": build arguments stay in the image's history").hint(format!(
+                "give it to the build with `secrets: [\"{name}\"]` under `build`, and read it in a step `RUN --mount=type=secret,id={name} …`"
+            )),
+            Place::Build => stands(", which the image keeps or the engine shows").hint(format!(
+                "give it to the build with `secrets: [\"{name}\"]` under `build`, and read it in a step `RUN --mount=type=secret,id={name} …`"
+            )),
+            Place::Process => stands(": the arguments of a process can be seen by others").hint(anywhere),
+            Place::Label => stands(": whoever may look at the engine sees labels").hint(match self.described {
+                Described::Stack | Described::Build => anywhere,
+                Described::Object => "only a container is given secrets, with `secrets` of its service".to_owned(),
+            }),
+            Place::Service => stands(": whoever may look at the engine sees it there").hint(anywhere),
+            Place::Elsewhere => stands(": whoever may look at the engine sees it there")
+                .hint("only a container is given secrets, with `secrets` of its service"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use similar_asserts::assert_eq;
+
+    use super::*;
+    use crate::model::secret::Secrets;
+
+    fn hidden() -> String {
+        Secrets::token("key", [7; 16])
+    }
+
+    fn told(description: &Value, described: Described) -> String {
+        match check(description, described) {
+            Ok(()) => "fine".to_owned(),
+            Err(failure) => {
+                let token = hidden();
+                let text = format!("{} | {}", failure.message, failure.hint.unwrap_or_default());
+                text.replace(&token, "TOKEN").replace(&Secrets::exposed(&token), "TOKEN")
+            }
+        }
+    }
+
+    #[test]
+    fn an_environment_takes_an_exposed_secret_and_no_other() {
+        let of = |value: Value| json!({"services": {"db": {"environment": value}}});
+        let exposed = Secrets::exposed(&hidden());
+        assert_eq!(told(&of(json!({"PW": format!("a{exposed}b")})), Described::Stack), "fine");
+        assert_eq!(told(&of(json!([format!("PW={exposed}")])), Described::Stack), "fine");
+        let refused = "The secret \"key\" would stand in the environment of \"db\" as PW | \
+                       deliver it as a file with `secrets: [\"key\"]`; if it must be there, write expose(secret(\"key\"))";
+        assert_eq!(told(&of(json!({"PW": hidden()})), Described::Stack), refused);
+        assert_eq!(told(&of(json!([format!("PW={}", hidden())])), Described::Stack), refused);
+        assert_eq!(told(&of(json!({"PW": format!("{exposed}{}", hidden())})), Described::Stack), refused);
+        // The name of a variable is no value, exposed or not.
+        for wrong in [json!({exposed.as_str(): "x"}), json!([format!("{exposed}=x")]), json!([exposed.clone()])] {
+            assert!(told(&of(wrong.clone()), Described::Stack).starts_with("The secret \"key\" would stand in"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn each_place_says_why_it_takes_no_secret_and_what_does() {
+        let anywhere =
+            "deliver it as a file with `secrets: [\"key\"]`; if it must be in the environment, write expose(secret(\"key\")) there";
+        let mounted =
+            "give it to the build with `secrets: [\"key\"]` under `build`, and read it in a step `RUN --mount=type=secret,id=key …`";
+        let only = "only a container is given secrets, with `secrets` of its service";
+        for token in [hidden(), Secrets::exposed(&hidden())] {
+            let token = token.as_str();
+            for (description, described, expected) in [
+                (
+                    json!({"services": {"a": {"build": {"args": {"T": token}}}}}),
+                    Described::Stack,
+                    format!(
+                        "The secret \"key\" would stand in \"services.a.build.args.T\": build arguments stay in the image's history | {mounted}"
+                    ),
+                ),
+                (
+                    json!({"args": [format!("T={token}")]}),
+                    Described::Build,
+                    format!("The secret \"key\" would stand in \"args.0\": build arguments stay in the image's history | {mounted}"),
+                ),
+                (
+                    json!({"target": token}),
+                    Described::Build,
+                    format!("The secret \"key\" would stand in \"target\", which the image keeps or the engine shows | {mounted}"),
+                ),
+                (
+                    json!({"services": {"a": {"command": ["x", token]}}}),
+                    Described::Stack,
+                    format!(
+                        "The secret \"key\" would stand in \"services.a.command.1\": the arguments of a process can be seen by others | {anywhere}"
+                    ),
+                ),
+                (
+                    json!({"services": {"a": {"labels": {"l": token}}}}),
+                    Described::Stack,
+                    format!(
+                        "The secret \"key\" would stand in \"services.a.labels.l\": whoever may look at the engine sees labels | {anywhere}"
+                    ),
+                ),
+                (
+                    json!({"services": {token: {}}}),
+                    Described::Stack,
+                    format!(
+                        "The secret \"key\" would stand in \"services.TOKEN\": whoever may look at the engine sees it there | {anywhere}"
+                    ),
+                ),
+                (
+                    json!({"driver_opts": {"o": token}}),
+                    Described::Object,
+                    format!("The secret \"key\" would stand in \"driver_opts.o\": whoever may look at the engine sees it there | {only}"),
+                ),
+                (
+                    json!({"secrets": [token]}),
+                    Described::Build,
+                    "\"secrets.0\" takes the name of a secret, not the secret itself | write \"key\"".to_owned(),
+                ),
+                (
+                    json!({"configs": {"c": {"content": token}}}),
+                    Described::Stack,
+                    "The secret \"key\" would stand in the config \"c\" | deliver it as a file of its own with `secrets: [\"key\"]`"
+                        .to_owned(),
+                ),
+            ] {
+                assert_eq!(told(&description, described), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Recognising a secret's token in a text, without the secrets of the run.
+//!
+//! A token stands for a value in scripts and descriptions. Where no value is delivered its text must not arrive either: it is no
+//! value, and whoever wrote it there meant the secret. So places that take no secret look for the mark a token begins with.
+
+/// How a token begins.
+pub(super) const HIDDEN_MARK: &str = "\u{27e8}secret:";
+
+/// How the form of a token begins that may stand in an environment.
+pub(super) const EXPOSED_MARK: &str = "\u{27e8}exposed:";
+
+/// How a token ends.
+pub(super) const END_MARK: char = '\u{27e9}';
+
+/// Hexadecimal digits of a token's nonce.
+const NONCE_DIGITS: usize = 32;
+
+/// A token found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token<'a> {
+    /// The name of the secret.
+    pub name: &'a str,
+    /// Whether `expose` made it.
+    pub is_exposed: bool,
+}
+
+/// The tokens in `text`, in order. One that was cut off counts: its secret was meant.
+pub fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+    let marks = [(HIDDEN_MARK, false), (EXPOSED_MARK, true)];
+    let mut found: Vec<(usize, Token<'_>)> = marks
+        .into_iter()
+        .flat_map(|(mark, is_exposed)| {
+            text.match_indices(mark).map(move |(at, _)| (at, Token { name: name_in(&text[at + mark.len()..]), is_exposed }))
+        })
+        .collect();
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, token)| token)
+}
+
+/// The first token in `text`.
+pub fn first(text: &str) -> Option<Token<'_>> {
+    tokens(text).next()
+}
+
+/// Whether `bytes` hold a whole token. Of content that somebody else wrote, which may hold the mark by itself.
+pub fn is_in_bytes(bytes: &[u8]) -> bool {
+    [HIDDEN_MARK, EXPOSED_MARK].iter().any(|mark| {
+        let mark = mark.as_bytes();
+        bytes.windows(mark.len()).enumerate().filter(|(_, part)| *part == mark).any(|(at, _)| {
+            let rest = &bytes[at + mark.len()..];
+            let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            String::from_utf8_lossy(line).split(END_MARK).any(|before| nonce_at(before).is_some())
+        })
+    })
+}
+
+/// The name in what follows a mark.
+fn name_in(rest: &str) -> &str {
+    // A name may hold the end mark: the token ends where a nonce stands before it.
+    let mut ends = rest.match_indices(END_MARK).map(|(at, _)| &rest[..at]);
+    let whole = ends.find_map(|before| nonce_at(before).map(|colon| &before[..colon]));
+    whole.unwrap_or_else(|| rest.split([':', END_MARK]).next().unwrap_or_default())
+}
+
+/// Where the nonce that `text` ends with begins: its colon.
+fn nonce_at(text: &str) -> Option<usize> {
+    let (name, nonce) = text.rsplit_once(':')?;
+    (nonce.len() == NONCE_DIGITS && nonce.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::secret::Secrets;
+
+    #[test]
+    fn a_token_is_found_with_its_name_and_form() {
+        let (hidden, odd) = (Secrets::token("db", [7; 16]), Secrets::token("a:b\u{27e9}c", [1; 16]));
+        let text = format!("x{}y{hidden}{odd}", Secrets::exposed(&hidden));
+        let found: Vec<_> = tokens(&text).map(|token| (token.name, token.is_exposed)).collect();
+        assert_eq!(found, [("db", true), ("db", false), ("a:b\u{27e9}c", false)]);
+        assert_eq!(first("no secret: none"), None);
+    }
+
+    #[test]
+    fn a_token_that_was_cut_off_is_still_one() {
+        let token = Secrets::token("db", [7; 16]);
+        let cut: String = token.chars().take(20).collect();
+        assert_eq!(first(&cut), Some(Token { name: "db", is_exposed: false }));
+    }
+
+    #[test]
+    fn in_bytes_only_a_whole_token_counts() {
+        let token = Secrets::token("db", [7; 16]);
+        let packed = |text: &str| [b"\xff\0head\n", text.as_bytes(), b"\ntail\xfe"].concat();
+        assert!(is_in_bytes(&packed(&token)) && is_in_bytes(&packed(&format!("a {}", Secrets::exposed(&token)))));
+        assert!(!is_in_bytes(&packed("a token begins with \u{27e8}secret: and ends with \u{27e9}")));
+    }
+}
