@@ -22,7 +22,7 @@ machine: ## Install Docker Engine and what base images are made with, and start 
 
 up: engine release ## Bring the reference stack up, ready, with all the set-up it needs
 	$(SPC) run scripts/prepare.rhai
-	$(SPC) run scripts/base_images.rhai
+	SPC=$(SPC) tools/base_images.sh
 	$(SPC) run scripts/up.rhai --build
 	$(SPC) run scripts/db_init.rhai
 

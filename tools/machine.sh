@@ -79,7 +79,7 @@ install_missing() {
     # The page of the reference stack is looked at in a real browser.
     command -v chromium >/dev/null || packages+=(chromium)
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
-    # For the certificates of a runbook.
+    # Looks at the certificates that spc makes.
     command -v openssl >/dev/null || packages+=(openssl)
     # Debian keeps the part that makes virtual environments in a package of its own.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)

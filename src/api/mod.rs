@@ -35,6 +35,7 @@ pub(crate) use shared_module;
 pub mod answer;
 pub mod args;
 pub mod bytes;
+pub mod certificate;
 mod compose;
 pub mod confirm;
 pub mod container;
@@ -124,6 +125,7 @@ const PRIMITIVES: &[fn(&mut Engine)] = &[
     volume::register,
     answer::register,
     bytes::register,
+    certificate::register,
     confirm::register,
     control::register,
     duration::register,

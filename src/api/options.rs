@@ -3,7 +3,7 @@
 use rhai::Map;
 
 use super::context::Context;
-use super::{compose, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
+use super::{certificate, compose, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
 use crate::model::Failure;
 
 /// A form of a function that takes a map of options.
@@ -46,6 +46,7 @@ pub const ALL: &[Optional] = &[
     last("sh", 2, |context, given| sh::Request::read(context, &given.into()).map(drop)),
     last("up", 2, |context, given| stack::up_options(context, None, given).map(drop)),
     last("up", 3, |context, given| stack::up_options(context, None, given).map(drop)),
+    of("certificate", "write_self_signed", 3, |_, given| certificate::Request::read(&given.into()).map(drop)),
     of("fs", "write", 3, |_, given| fs::mode(&given.into()).map(drop)),
     of("http", "delete", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
     of("http", "get", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),

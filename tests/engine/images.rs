@@ -1,6 +1,7 @@
 //! What the tests' containers are made of. Made once, and found again by later runs.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,15 +24,15 @@ pub const BASE_IMAGES: [(&str, &str); 5] = [
     ("NGINX_IMAGE", "local/nginx:alpine"),
 ];
 
-/// Has the project's own runbooks make the base images and the development images; one that is there and as it should be is
+/// Has the project's own script make the base images, and its runbook the development images; one that is there and as it should be is
 /// left as it is.
 pub fn reference_images() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         let project = Project::reference_files("base-images");
-        for runbook in ["scripts/base_images.rhai", "scripts/build.rhai"] {
-            project.spc(&["run", runbook]).within(Duration::from_secs(900)).ends(0);
-        }
+        let made = Command::new(project.path("tools/base_images.sh")).env("SPC", env!("CARGO_BIN_EXE_spc")).output().unwrap();
+        assert!(made.status.success(), "{}{}", String::from_utf8_lossy(&made.stdout), String::from_utf8_lossy(&made.stderr));
+        project.spc(&["run", "scripts/build.rhai"]).within(Duration::from_secs(900)).ends(0);
     });
 }
 

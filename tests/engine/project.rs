@@ -64,7 +64,7 @@ impl Project {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let name = format!("spct-{name}");
         let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: false, services: &[] };
-        for part in ["spc.toml", "scripts", "examples/spc"] {
+        for part in ["spc.toml", "scripts", "tools/base_images.sh", "examples/spc"] {
             copy(&root.join(part), &project.path(part));
         }
         project.edit("scripts/stack.rhai", REFERENCE_SUBNET, project.subnet());

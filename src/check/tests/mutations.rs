@@ -5,7 +5,7 @@ use super::{project, report};
 const SCRIPTS: [&str; 5] = [
     include_str!("../../../scripts/stack.rhai"),
     include_str!("../../../scripts/database.rhai"),
-    include_str!("../../../scripts/base_images.rhai"),
+    include_str!("../../../scripts/prepare.rhai"),
     include_str!("../../../scripts/tls.rhai"),
     include_str!("../../../scripts/up.rhai"),
 ];

@@ -291,7 +291,7 @@ mod module {
     /// `exec` in `sim::process`. A command that nothing is said of is not installed.
     ///
     /// ```rhai
-    /// sim::command("openssl x509 *", #{ code: 1, stdout: "Certificate will expire" });
+    /// sim::command("git status *", #{ code: 128, stderr: "fatal: not a git repository" });
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn command(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use similar_asserts::assert_eq;
 
 use super::*;
+use crate::host::Host;
 use crate::host::real::RealHost;
+use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
-use crate::host::sim::{CommandAnswer, SimHost};
-use crate::host::{CommandRequest, Host};
 use crate::policy::CheckedPath;
 use crate::testing::world::Subject;
 
@@ -73,7 +73,7 @@ fn up_that_changes_what_runs_arrives_wherever_it_was_killed() {
 
 #[test]
 fn production_arrives_wherever_it_was_killed() {
-    arrives(&running().on_host(with_openssl), "scripts/production.rhai", &[]);
+    arrives(&running(), "scripts/production.rhai", &[]);
 }
 
 #[test]
@@ -112,44 +112,7 @@ fn prepare_arrives_wherever_it_was_killed() {
 
 #[test]
 fn certificate_arrives_wherever_it_was_killed() {
-    arrives(&reference().on_host(with_openssl), "scripts/certificate.rhai", &[]);
-}
-
-#[test]
-fn base_images_arrives_wherever_it_was_killed() {
-    let mut stage = reference().on_host(with_debian);
-    let example = String::from_utf8(stage.env_file.unwrap().to_vec()).unwrap();
-    stage.env_file = Some(example.replace("_IMAGE=", "_IMAGE=local/").into());
-    arrives(&stage, "scripts/base_images.rhai", &[]);
-}
-
-/// The last of an option's values: `-out FILE`.
-fn value_of(request: &CommandRequest, option: &str) -> Option<String> {
-    let at = request.command.iter().position(|word| word == option)?;
-    request.command.get(at + 1).cloned()
-}
-
-/// A machine with `openssl`: it makes keys and certificates, and finds every one good.
-fn with_openssl(host: SimHost) -> SimHost {
-    host.on_command(|request| {
-        if request.command.first().map(String::as_str) != Some("openssl") {
-            return None;
-        }
-        let files = ["-keyout", "-out"].iter().filter_map(|option| value_of(request, option));
-        Some(files.fold(CommandAnswer::default(), |answer, path| answer.writing(path, "PEM")))
-    })
-}
-
-/// A machine with Debian's tools: `mmdebstrap` makes an archive.
-fn with_debian(host: SimHost) -> SimHost {
-    host.with_file("/etc/apt/sources.list", "deb http://debian.invalid/debian bookworm main\n").on_command(|request| {
-        let archive = request.command.iter().find(|word| word.ends_with(".tar"));
-        match request.command.first()?.as_str() {
-            "apt-config" => Some(CommandAnswer::stdout("")),
-            "mmdebstrap" => Some(CommandAnswer::default().writing(archive?, "")),
-            _ => None,
-        }
-    })
+    arrives(&reference(), "scripts/certificate.rhai", &[]);
 }
 
 /// What a sweep of a runbook without recoveries tells.
