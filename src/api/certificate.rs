@@ -71,13 +71,13 @@ fn write_self_signed(context: &Context, certificate: &str, key: &str, options: &
     }
     let host = context.host.as_ref();
     let made = SelfSigned::make(&names, host.now(), days, &mut |buffer| host.random(buffer))?;
-    host.write(key_file.as_path(), made.key.as_bytes(), Some(PRIVATE))?;
-    Ok(host.write(certificate.as_path(), made.certificate.as_bytes(), None)?)
+    host.write(&key_file, made.key.as_bytes(), Some(PRIVATE))?;
+    Ok(host.write(&certificate, made.certificate.as_bytes(), None)?)
 }
 
 /// What the first certificate in a file says.
 fn inspect(context: &Context, path: &str) -> Result<Record, Failure> {
-    let content = context.host.read(paths::to_read(context, path)?.as_path())?;
+    let content = context.host.read(&paths::to_read(context, path)?)?;
     let wrong =
         || Failure::usage(format!("\"{path}\" is not a certificate in PEM form")).hint("it begins with -----BEGIN CERTIFICATE-----");
     let der = CertificateDer::from_pem_slice(&content).map_err(|_| wrong())?;

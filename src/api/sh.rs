@@ -1,6 +1,7 @@
 //! `sh`: a command of the machine that spc runs on.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,12 +11,13 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_m
 use super::context::Context;
 use super::fs::File;
 use super::{Raw, paths, secret, task};
-use crate::host::{CommandEvent, CommandRequest};
+use crate::host::resolve::{look, resolve};
+use crate::host::{CommandEvent, CommandRequest, HostError};
 use crate::model::event::Event;
 use crate::model::lines::Lines;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind, token};
-use crate::policy::CheckedCommand;
+use crate::policy::{CheckedCommand, CommandWish, Machine, SEARCH_PATH};
 use crate::value::options::text;
 use crate::value::{Options, Record, words};
 
@@ -32,7 +34,7 @@ const SHOWN_LINES: usize = 20;
 /// What a command is given beside its arguments.
 pub(super) struct Request {
     environment: BTreeMap<String, String>,
-    /// Relative to the project directory.
+    /// Relative to the project directory; without it, the folder that `spc.toml` says.
     working_dir: Option<String>,
     stdin: Option<Bytes>,
     /// Where standard output goes instead of to the script.
@@ -128,14 +130,15 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
     let shown = command.command().join(" ");
     let name = program_name(command);
     let started = context.host.monotonic();
-    let working_dir = request.working_dir.as_deref().map(|path| paths::to_read(context, path)).transpose()?;
     let mut sink = request.stdout.as_ref().map(|file| file.create(context)).transpose()?;
-    let mut events = context.host.spawn(&CommandRequest {
+    let wanted = CommandRequest {
         command: command.command().to_vec(),
+        program: command.program().map(Path::to_owned),
         environment: command.environment().clone(),
-        working_dir: Some(working_dir.as_ref().map_or(context.policy.project_directory(), |path| path.as_path()).to_owned()),
+        working_dir: command.folder().to_owned(),
         stdin: request.stdin,
-    })?;
+    };
+    let mut events = context.host.spawn(&wanted).map_err(|error| not_started(&wanted, error))?;
     let mut deadline = match request.timeout {
         Some(time) => context.host.sleep(time).fuse(),
         None => futures::future::pending().boxed().fuse(),
@@ -175,6 +178,16 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
     Ok(answer)
 }
 
+fn not_started(request: &CommandRequest, error: HostError) -> Failure {
+    let failure = Failure::from(error);
+    match request.program {
+        None if !request.name().contains('/') => {
+            failure.hint(format!("programs are looked for in {SEARCH_PATH}; one from elsewhere is called, and listed, by its path"))
+        }
+        _ => failure,
+    }
+}
+
 fn failed(shown: &str, answer: &Answer) -> Failure {
     let lines: Vec<&str> = answer.stderr.lines().collect();
     let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
@@ -193,7 +206,7 @@ fn program_name(command: &CheckedCommand) -> &str {
 }
 
 /// The command that the policy allows. A text is a line for a shell.
-fn checked(context: &Context, command: &Dynamic, environment: &BTreeMap<String, String>) -> Result<CheckedCommand, Failure> {
+fn checked(context: &Context, command: &Dynamic, request: &Request) -> Result<CheckedCommand, Failure> {
     let words = words_of(command)?;
     if let Some(token) = words.iter().find_map(|word| token::first(word)) {
         return Err(Failure::usage(format!(
@@ -202,7 +215,10 @@ fn checked(context: &Context, command: &Dynamic, environment: &BTreeMap<String, 
         ))
         .hint("give it in stdin or environment"));
     }
-    Ok(context.policy.command(&words, environment)?)
+    let host = context.host.as_ref();
+    let wish = CommandWish { command: &words, environment: &request.environment, folder: request.working_dir.as_deref().map(Path::new) };
+    let machine = Machine { environment: &host.environment(), look: &|path| look(host, path), resolve: &|path| resolve(host, path) };
+    Ok(context.policy.command(&wish, &machine)?)
 }
 
 fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
@@ -224,7 +240,7 @@ fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
 fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Result<Record, Failure> {
     let context = Context::of(call)?;
     let request = Request::read(&context, options)?;
-    let command = checked(&context, command, &request.environment)?;
+    let command = checked(&context, command, &request)?;
     let answer = task::wait(&context, run(&context, &command, request))?;
     Ok(context.answered(Record::new(
         "sh result",
@@ -240,12 +256,14 @@ fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Re
 
 #[export_module]
 mod functions {
-    /// Runs a command on the machine that spc runs on, in the project directory; its output is shown as it comes. The
-    /// result has `code`, `ok`, `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and `.json()` read what it printed.
+    /// Runs a command on the machine that spc runs on; its output is shown as it comes. The result has `code`, `ok`,
+    /// `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and `.json()` read what it printed.
     ///
-    /// A list is the program and its arguments. A string is a line for `sh -c`, which `spc.toml` has to allow as `sh`.
-    /// Throws `exec` if it ends with another code than 0, `not_found` if there is no such program, `policy` if `spc.toml`
-    /// does not list it under `commands`.
+    /// A list is the program and its arguments. A string is a line for `sh -c`, which `spc.toml` has to allow as `sh`, and
+    /// which then allows anything. The command runs in the folder of `spc.toml`, or in the `command_folder` it names; where
+    /// scripts or containers can write the former, in `/`. It gets `PATH`, `HOME`, the locale, and the variables of spc's own
+    /// environment that `command_env` lists. Throws `exec` if it ends with another code than 0, `not_found` if there is no such
+    /// program, `policy` if `spc.toml` does not list it under `commands`.
     ///
     /// ```rhai,no_run
     /// let revision = sh(["git", "rev-parse", "HEAD"]).stdout.trimmed();
@@ -255,8 +273,9 @@ mod functions {
         Ok(execute(&call, &command, &Dynamic::UNIT)?)
     }
 
-    /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the project directory),
-    /// `environment` (a map, beside spc's own; a secret in it has to be exposed), `stdin` (a string, a secret or a file),
+    /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the project directory, but one
+    /// that scripts and containers can't write), `environment` (a map of variables that `spc.toml` lists under `command_env`; a
+    /// secret in it has to be exposed), `stdin` (a string, a secret or a file),
     /// `stdout` (a file that takes it), `timeout` (none), `check` (true: another code than 0 throws `exec`), `quiet` (false:
     /// its output is shown as it comes).
     ///
@@ -310,7 +329,7 @@ mod tests {
         trial.text(r#"sh(["git", "log", "-n", 5]); sh("git log | head")"#);
         let ran: Vec<Vec<String>> = trial.host.commands().into_iter().map(|request| request.command).collect();
         assert_eq!(ran, [vec!["git", "log", "-n", "5"], vec!["sh", "-c", "git log | head"]]);
-        assert_eq!(trial.host.commands()[0].working_dir.as_deref(), Some(Path::new("/project")));
+        assert_eq!(trial.host.commands()[0].working_dir, Path::new("/project"));
     }
 
     #[test]
@@ -338,7 +357,12 @@ mod tests {
         let trial = answering(|_| CommandAnswer::default().taking(Duration::from_secs(60)));
         let failure = trial.fails(r#"sh(["sleep", "60"], #{ timeout: "2s" })"#);
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("timeout", "The host command \"sleep 60\" did not end within 2s"));
-        assert_eq!(allowed(|host| host).fails(r#"sh(["nothing"])"#).kind.word(), "not_found");
+        let failure = allowed(|host| host).fails(r#"sh(["nothing"])"#);
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("not_found", "Could not start \"nothing\": there is no such program on this machine")
+        );
+        assert!(failure.hint.unwrap().starts_with("programs are looked for in /usr/local/sbin:"));
     }
 
     #[test]
@@ -347,11 +371,44 @@ mod tests {
         trial.text(r#"sh(["a"], #{ working_dir: "sub", environment: #{ DEBUG: true, GONE: () }, stdin: "text" })"#);
         trial.text(r#"sh(["b"], #{ stdin: fs::file("sub/in.txt") })"#);
         let ran = trial.host.commands();
-        assert_eq!(ran[0].working_dir.as_deref(), Some(Path::new("/project/sub")));
-        assert_eq!(ran[0].environment, [("DEBUG".to_owned(), "true".to_owned())].into());
+        assert_eq!(ran[0].working_dir, Path::new("/project/sub"));
+        let expected = [("DEBUG", "true"), ("PATH", crate::policy::SEARCH_PATH)];
+        assert_eq!(ran[0].environment, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert_eq!((ran[0].stdin.clone(), ran[1].stdin.clone()), (Some(Bytes::from("text")), Some(Bytes::from("from a file"))));
         assert_eq!(trial.fails(r#"sh(["a"], #{ stdin: 5 })"#).message, "\"stdin\" of the sh options is a string or a file, not an integer");
         assert_eq!(trial.fails(r#"sh(["a"], #{ cwd: "x" })"#).message, "The sh options have no \"cwd\"");
+    }
+
+    #[test]
+    fn a_listed_command_runs_beside_what_a_script_writes_and_with_listed_variables() {
+        let toml = "project_directory = \"deploy\"\n[allow]\ncommands = [\"git status\"]\ncommand_env = [\"TOKEN\"]\n";
+        let given = |host: SimHost| {
+            let host = host.with_folder("/project/deploy").with_variable("TOKEN", "t").with_variable("GIT_DIR", "/evil");
+            host.on_command(|_| Some(CommandAnswer::default()))
+        };
+        let trial = Trial::with(given, toml, |_| {});
+        trial.text(r#"sh(["git", "status"])"#);
+        let ran = &trial.host.commands()[0];
+        assert_eq!((ran.working_dir.as_path(), ran.program.as_deref()), (Path::new("/project"), None));
+        assert_eq!(ran.environment.keys().collect::<Vec<_>>(), ["PATH", "TOKEN"]);
+        for options in [r#"environment: #{ GIT_DIR: "x" }"#, r#"working_dir: ".""#, r#"working_dir: "new""#] {
+            assert_eq!(trial.fails(&format!(r#"sh(["git", "status"], #{{ {options} }})"#)).kind.word(), "policy", "{options}");
+        }
+        assert_eq!(trial.host.commands().len(), 1);
+    }
+
+    #[test]
+    fn a_simulated_program_in_the_project_is_refused_as_a_real_one_is() {
+        let toml = "project_directory = \"deploy\"\n[allow]\ncommands = [\"./deploy/tool\", \"git\"]\n";
+        let given = |host: SimHost| {
+            let host = host.with_file("/project/deploy/tool", "").with_mode("/project/deploy/tool", 0o755);
+            host.with_symlink("/usr/bin/git", "/project/deploy/tool").on_command(|_| Some(CommandAnswer::default()))
+        };
+        let trial = Trial::with(given, toml, |_| {});
+        for command in ["./deploy/tool", "git"] {
+            assert_eq!(trial.fails(&format!(r#"sh(["{command}"])"#)).kind.word(), "policy", "{command}");
+        }
+        assert!(trial.host.commands().is_empty());
     }
 
     #[test]

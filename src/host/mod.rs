@@ -128,13 +128,54 @@ pub trait FileSink: Send {
 /// A host command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandRequest {
-    /// Program, then arguments; no shell.
+    /// Program as it is called, then arguments; no shell.
     pub command: Vec<String>,
-    /// Added to the environment of spc.
+    /// The file to execute, canonical; nothing where the machine has no program of that name.
+    pub program: Option<PathBuf>,
+    /// All variables that it gets.
     pub environment: BTreeMap<String, String>,
-    pub working_dir: Option<PathBuf>,
+    /// Canonical.
+    pub working_dir: PathBuf,
     pub stdin: Option<Bytes>,
 }
+
+impl CommandRequest {
+    /// The program as it is called.
+    pub fn name(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
+
+    /// That the command can start, by what the host tells of its folder and, where there is one, of its program's file.
+    pub(crate) fn check(&self, info: impl Fn(&CheckedPath) -> Result<FileInfo>) -> Result<()> {
+        // What is only looked at need not be kept open.
+        let info = |path: &Path| CheckedPath::below(Path::new("/"), path).map(|path| info(&path));
+        let error = |kind, why: &str| Err(HostError::new(kind, format!("Could not start \"{}\": {why}", self.name())));
+        if self.command.is_empty() {
+            return Err(HostError::new(HostErrorKind::Invalid, "Could not start a command: it names no program"));
+        }
+        if let Some(program) = &self.program {
+            match info(program) {
+                Some(Ok(info)) if info.kind == FileKind::File && info.mode & 0o111 != 0 => {}
+                Some(Ok(info)) if info.kind == FileKind::File => {
+                    return error(HostErrorKind::PermissionDenied, "the file is not executable");
+                }
+                _ => return error(HostErrorKind::NotFound, NO_PROGRAM),
+            }
+        }
+        let folder = &self.working_dir;
+        match info(folder) {
+            Some(Ok(info)) if folder.is_absolute() && info.kind == FileKind::Folder => Ok(()),
+            _ => error(HostErrorKind::NotFound, &format!("the working folder \"{}\" does not exist", folder.display())),
+        }
+    }
+
+    /// That the machine has no such program.
+    pub(crate) fn no_program(&self) -> HostError {
+        HostError::new(HostErrorKind::NotFound, format!("Could not start \"{}\": {NO_PROGRAM}", self.name()))
+    }
+}
+
+const NO_PROGRAM: &str = "there is no such program on this machine";
 
 /// A host command's report.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{FileKind, Host, Result};
-use crate::policy::{CheckedPath, Resolution};
+use crate::policy::{CheckedPath, Entry, Resolution};
 
 /// What is at `path`, for [`Policy`](crate::policy::Policy): `&|path| resolve(host, path)`.
 pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
@@ -45,6 +45,19 @@ pub fn named_itself(host: &dyn Host, path: &Path) -> CheckedPath {
 pub fn inside(host: &dyn Host, root: &Path, name: impl AsRef<Path>) -> Result<std::result::Result<CheckedPath, PathBuf>> {
     let real = host.canonicalize(&root.join(name))?;
     Ok(CheckedPath::below(root, &real).ok_or(real))
+}
+
+/// What is at `path`, a symlink not followed, for [`Policy`](crate::policy::Policy): `&|path| look(host, path)`.
+pub fn look(host: &dyn Host, path: &Path) -> Entry {
+    // Below the root of the file system: what is only looked at need not be kept open.
+    let Some(path) = CheckedPath::below(Path::new("/"), path) else { return Entry::Missing };
+    let Ok(info) = host.info(&path) else { return Entry::Missing };
+    match info.kind {
+        FileKind::File => Entry::File { is_executable: info.mode & 0o111 != 0 },
+        FileKind::Folder => Entry::Folder,
+        FileKind::Symlink => host.link_target(&path).map_or(Entry::Missing, Entry::Symlink),
+        FileKind::Other => Entry::Other,
+    }
 }
 
 /// A canonical path as the user would write it: relative to the folder that spc was started in.

@@ -1,59 +1,241 @@
-//! Host commands.
+//! Host commands: which ones may run, from which file, in which folder and with which variables.
+//!
+//! An entry of `commands` names words. What these words do also depends on the file that the name leads to, on the folder
+//! that the program reads its settings from, and on variables that make it start other programs. So a script chooses none of
+//! the three: programs are looked for on a fixed path, the folder is one that scripts and containers can't write, and only
+//! variables that `spc.toml` lists reach the command. `"*"` lifts all of this: who may run anything can do without.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use super::path::clean;
 use super::settings::list_with;
-use super::{Policy, Refusal};
+use super::writable::{Entry, Look, Route};
+use super::{Policy, Refusal, Resolve};
 
-/// A host command that `spc.toml` allows: program, then arguments.
+/// Where programs without a "/" in their name are looked for, whatever spc's own `PATH` is.
+pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Variables of spc's own environment that every command gets, beside those that begin with `LC_`.
+const INHERITED: [&str; 5] = ["HOME", "LANG", "LOGNAME", "TZ", "USER"];
+
+const SET_VARIABLE: &str = "give a host command the variable";
+const RUN: &str = "run the host command";
+const RUN_IN: &str = "run a host command in";
+
+/// A host command as a script asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandWish<'a> {
+    /// Program, then arguments.
+    pub command: &'a [String],
+    /// The variables that the script gives.
+    pub environment: &'a BTreeMap<String, String>,
+    /// Relative to the project directory.
+    pub folder: Option<&'a Path>,
+}
+
+/// What the policy asks of the machine that a command runs on.
+pub struct Machine<'a> {
+    /// The environment of spc itself, without that of any `.env`.
+    pub environment: &'a BTreeMap<String, String>,
+    pub look: Look<'a>,
+    pub resolve: Resolve<'a>,
+}
+
+/// A host command that `spc.toml` allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedCommand {
     command: Vec<String>,
+    program: Option<PathBuf>,
     environment: BTreeMap<String, String>,
+    folder: PathBuf,
 }
 
 impl CheckedCommand {
-    /// Never empty.
+    /// The program as the script calls it, then arguments. Never empty.
     pub fn command(&self) -> &[String] {
         &self.command
     }
 
-    /// Added to the environment of spc.
+    /// The file that was checked, and is to be executed: canonical. Nothing where there is no such file.
+    pub fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
+    }
+
+    /// All variables that it gets.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
     }
+
+    /// The folder it runs in: canonical as far as it exists.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// What an entry of `commands` covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// These words, and nothing that makes them something else.
+    Words,
+    /// `"*"`
+    Anything,
 }
 
 impl Policy {
-    /// A command with its first arguments as an entry of `commands` has them, in an environment that
-    /// does not put another program in its place.
-    pub fn command(&self, command: &[String], environment: &BTreeMap<String, String>) -> Result<CheckedCommand, Refusal> {
-        let Some(program) = command.first() else {
-            return Err(Refusal::new("run the host command", "").because("it names no program"));
+    /// A command that begins with the words of an entry of `commands`.
+    pub fn command(&self, wish: &CommandWish<'_>, machine: &Machine<'_>) -> Result<CheckedCommand, Refusal> {
+        let Some(name) = wish.command.first().filter(|name| !name.is_empty()) else {
+            return Err(Refusal::new(RUN, "").because("it names no program"));
         };
-        let rules = &self.settings.commands;
-        let any = rules.iter().any(|rule| rule == "*");
-        if !any && !rules.iter().any(|rule| rule.split_whitespace().eq(command.iter().take(words(rule)).map(String::as_str))) {
-            // As many words as the longest entry for that program has: "git push" beside "git status".
-            let shown = rules.iter().filter(|rule| rule.split_whitespace().next() == Some(program)).map(|rule| words(rule)).max();
-            let shown = command.iter().take(shown.unwrap_or(1)).map(String::as_str).collect::<Vec<_>>().join(" ");
-            let line = list_with("commands", rules, &shown);
-            return Err(Refusal::new("run the host command", shown).allowed_by(line));
-        }
-        if !any && let Some(name) = environment.keys().find(|name| replaces_program(name)) {
-            return Err(Refusal::new("set for a host command the variable", name)
-                .because("it could put another program in its place")
-                .allowed_by(list_with("commands", &[], "*")));
-        }
-        Ok(CheckedCommand { command: command.to_vec(), environment: environment.clone() })
+        let scope = self.scope(wish.command, name)?;
+        let environment = self.environment(wish.environment, scope, machine)?;
+        let home = self.folder_of_commands(scope, machine);
+        let program = self.program(name, &home, scope, machine)?;
+        let home = self.route(&home, machine.look);
+        let folder = match wish.folder {
+            None => self.default_folder(name, home, scope, machine)?,
+            Some(given) => self.folder(given, &home, scope, machine)?,
+        };
+        Ok(CheckedCommand { command: wish.command.to_vec(), program, environment, folder })
     }
+
+    fn scope(&self, command: &[String], name: &str) -> Result<Scope, Refusal> {
+        let rules = &self.settings.commands;
+        if rules.iter().any(|rule| rule == "*") {
+            return Ok(Scope::Anything);
+        }
+        if rules.iter().any(|rule| rule.split_whitespace().eq(command.iter().take(words(rule)).map(String::as_str))) {
+            return Ok(Scope::Words);
+        }
+        // As many words as the longest entry for that program has: "git push" beside "git status".
+        let shown = rules.iter().filter(|rule| rule.split_whitespace().next() == Some(name)).map(|rule| words(rule)).max();
+        let shown = command.iter().take(shown.unwrap_or(1)).map(String::as_str).collect::<Vec<_>>().join(" ");
+        let line = list_with("commands", rules, &shown);
+        Err(Refusal::new(RUN, shown).allowed_by(line))
+    }
+
+    /// The variables of a command: a few of spc's own, those that `spc.toml` lists, and of the script's the listed ones.
+    fn environment(
+        &self,
+        given: &BTreeMap<String, String>,
+        scope: Scope,
+        machine: &Machine<'_>,
+    ) -> Result<BTreeMap<String, String>, Refusal> {
+        let listed = &self.settings.command_env;
+        for name in given.keys() {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(Refusal::new(SET_VARIABLE, name).because("that is not the name of a variable"));
+            }
+            if scope == Scope::Words && !listed.contains(name) {
+                let refusal = Refusal::new(SET_VARIABLE, name).allowed_by(list_with("command_env", listed, name));
+                let because = starts_programs(name).then_some("it can make the command run another program");
+                return Err(because.into_iter().fold(refusal, Refusal::because));
+            }
+        }
+        let inherited = |name: &str| match name {
+            // A program's settings in a folder that scripts can write are the script's.
+            "HOME" => scope == Scope::Anything || self.is_safe_home(machine),
+            _ => INHERITED.contains(&name) || name.starts_with("LC_"),
+        };
+        let own = machine.environment.iter().filter(|(name, _)| listed.contains(name) || inherited(name));
+        let fixed = [("PATH".to_owned(), SEARCH_PATH.to_owned())];
+        let of_spc = own.map(|(name, value)| (name.clone(), value.clone()));
+        Ok(fixed.into_iter().chain(of_spc).chain(given.clone()).collect())
+    }
+
+    fn is_safe_home(&self, machine: &Machine<'_>) -> bool {
+        machine.environment.get("HOME").is_some_and(|home| {
+            let route = self.route(Path::new(home), machine.look);
+            Path::new(home).is_absolute() && route.through.is_none() && self.written_in(&route.real, machine.look).is_none()
+        })
+    }
+
+    /// The folder that commands run in: the one that `spc.toml` names, else its own if nobody else can write it, else `/`.
+    fn folder_of_commands(&self, scope: Scope, machine: &Machine<'_>) -> PathBuf {
+        if let Some(folder) = &self.command_folder {
+            return folder.clone();
+        }
+        let is_safe = || self.route(&self.root, machine.look).through.is_none() && self.written_in(&self.root, machine.look).is_none();
+        if scope == Scope::Anything || is_safe() { self.root.clone() } else { PathBuf::from("/") }
+    }
+
+    fn default_folder(&self, name: &str, home: Route, scope: Scope, machine: &Machine<'_>) -> Result<PathBuf, Refusal> {
+        if scope == Scope::Words
+            && let Some(written) = home.through.or_else(|| self.written_in(&home.real, machine.look))
+        {
+            let reason =
+                format!("it would run in \"{}\", and scripts or containers can write \"{}\"", home.real.display(), written.display());
+            return Err(Refusal::new(RUN, name).because(reason).help("name another folder with command_folder, under [allow] in spc.toml"));
+        }
+        Ok(home.real)
+    }
+
+    /// The folder that a script asks for: in the one that commands run in, or one that it may read, and that nobody else can write.
+    fn folder(&self, given: &Path, home: &Route, scope: Scope, machine: &Machine<'_>) -> Result<PathBuf, Refusal> {
+        let refusal = || Refusal::new(RUN_IN, given.to_string_lossy());
+        let named = clean(&self.project_directory.join(given));
+        let route = self.route(&named, machine.look);
+        if scope == Scope::Words
+            && let Some(written) = route.through.or_else(|| self.written_in(&route.real, machine.look))
+        {
+            let what = if written == route.real { "it".to_owned() } else { format!("\"{}\"", written.display()) };
+            let reason = format!("scripts or containers can write {what}");
+            return Err(refusal().because(reason).help("without working_dir it runs in the folder of spc.toml, or in command_folder"));
+        }
+        let is_in_home = home.real != Path::new("/") && home.through.is_none() && route.real.starts_with(&home.real);
+        if is_in_home { Ok(route.real) } else { Ok(self.read_path(&named, machine.resolve)?.as_path().to_owned()) }
+    }
+
+    /// The file of a program; nothing where there is none. A name with a "/" is relative to the folder that commands run in.
+    fn program(&self, name: &str, home: &Path, scope: Scope, machine: &Machine<'_>) -> Result<Option<PathBuf>, Refusal> {
+        if name.contains('/') {
+            let named = clean(&home.join(name));
+            let route = self.route(&named, machine.look);
+            // Also where nothing is: a script could put something there.
+            check_program(name, &named, &route, scope)?;
+            return Ok(matches!(route.entry, Entry::File { .. }).then_some(route.real));
+        }
+        let mut not_executable = None;
+        for named in SEARCH_PATH.split(':').map(|folder| Path::new(folder).join(name)) {
+            let route = self.route(&named, machine.look);
+            match route.entry {
+                Entry::File { is_executable: true } => {
+                    check_program(name, &named, &route, scope)?;
+                    return Ok(Some(route.real));
+                }
+                Entry::File { .. } if route.through.is_none() => not_executable = not_executable.or(Some(route.real)),
+                _ => {}
+            }
+        }
+        Ok(not_executable)
+    }
+}
+
+/// Refuses a program that is or leads through something that scripts or containers can write.
+fn check_program(name: &str, named: &Path, route: &Route, scope: Scope) -> Result<(), Refusal> {
+    let Some(written) = route.through.as_ref().filter(|_| scope == Scope::Words) else { return Ok(()) };
+    let reason = if route.real.starts_with(written) {
+        format!("scripts or containers can write its program \"{}\"", route.real.display())
+    } else {
+        let (named, written) = (named.display(), written.display());
+        format!("its program \"{named}\" leads through \"{written}\", which scripts or containers can write")
+    };
+    Err(Refusal::new(RUN, name).because(reason).help("name a program that they can't write"))
 }
 
 fn words(rule: &str) -> usize {
     rule.split_whitespace().count()
 }
 
-/// Variables by which the loader or a shell runs something else.
-fn replaces_program(name: &str) -> bool {
-    name.starts_with("LD_") || name.starts_with("DYLD_") || matches!(name, "PATH" | "BASH_ENV" | "ENV" | "SHELLOPTS" | "IFS")
+/// Whether a variable is known to make programs load or start something else: a reason to think twice before listing it.
+fn starts_programs(name: &str) -> bool {
+    const BEGINNINGS: [&str; 10] = ["BASH_", "DYLD_", "GIT_", "LD_", "MAKE", "NODE_", "PERL", "PYTHON", "RUBY", "SSH_"];
+    const ENDS: [&str; 5] = ["EDITOR", "PAGER", "PATH", "SHELL", "_OPTIONS"];
+    BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || ENDS.iter().any(|end| name.ends_with(end))
+        || matches!(name, "BROWSER" | "ENV" | "HOME" | "IFS" | "LESSOPEN" | "LESSCLOSE" | "SHELLOPTS" | "VISUAL" | "XDG_CONFIG_HOME")
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,11 +18,12 @@ mod project;
 mod refusal;
 pub mod settings;
 mod volume;
+mod writable;
 
 use std::path::{Path, PathBuf};
 
 pub use checked_path::CheckedPath;
-pub use command::CheckedCommand;
+pub use command::{CheckedCommand, CommandWish, Machine, SEARCH_PATH};
 pub use engines::{EngineAddress, EngineAddresses};
 pub use mount::CheckedMount;
 pub use network::CheckedUrl;
@@ -32,17 +33,24 @@ pub use project::{CheckedProject, Made};
 pub use refusal::Refusal;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
 pub use volume::CheckedVolumeOptions;
+pub use writable::{Entry, Look};
 
 /// What the scripts of one project may do.
 #[derive(Debug, Clone)]
 pub struct Policy {
     settings: Settings,
+    /// The folder of `spc.toml`. Canonical.
+    root: PathBuf,
+    /// The folder of host commands that `spc.toml` names: absolute, symlinks not followed.
+    command_folder: Option<PathBuf>,
     /// What relative paths are relative to. Canonical, as all folders here.
     project_directory: PathBuf,
     /// Folders and files outside of the project directory.
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
     mountable: Vec<PathBuf>,
+    /// What scripts and containers can write on the host, the project directory included.
+    written: Vec<PathBuf>,
     engine_sockets: Vec<PathBuf>,
     /// Engines that listen over TCP.
     engines: EngineAddresses,
@@ -59,6 +67,9 @@ impl Policy {
             None => root.clone(),
             Some(given) => project_directory(&root, given, resolve)?,
         };
+        if let Some(given) = &settings.command_folder {
+            check_command_folder(&root, given, resolve)?;
+        }
         Ok(Self::with(&root, project_directory, settings, resolve))
     }
 
@@ -75,12 +86,19 @@ impl Policy {
         };
         let (readable, writable, mountable) = (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
         let engine_sockets = mount::known_sockets(resolve);
+        let command_folder = settings.command_folder.as_ref().map(|given| root.join(&given.text));
+        // The whole disk is nobody's project.
+        let own = project_directory.parent().map(|_| project_directory.clone());
+        let written = own.into_iter().chain(writable.clone()).chain(mountable.clone()).collect();
         Self {
             settings,
+            root: root.to_owned(),
+            command_folder,
             project_directory,
             readable,
             writable,
             mountable,
+            written,
             engine_sockets,
             engines: EngineAddresses::default(),
             given_project: None,
@@ -123,6 +141,16 @@ impl Policy {
     /// The root of relative paths.
     pub fn project_directory(&self) -> &Path {
         &self.project_directory
+    }
+}
+
+fn check_command_folder(root: &Path, given: &settings::Given, resolve: Resolve<'_>) -> Result<(), SettingsError> {
+    match resolve(&root.join(&given.text)) {
+        Resolution::Exists(_) => Ok(()),
+        Resolution::Missing | Resolution::Dangling => Err(given.error(
+            format!("The command_folder \"{}\" does not exist", given.text),
+            format!("create the folder, or name one that exists; a relative one starts at the folder of {SETTINGS_FILE}"),
+        )),
     }
 }
 

@@ -17,12 +17,14 @@ pub struct Refusal {
     pub because: Option<String>,
     /// The lines of `spc.toml` that allow it, under `[allow]`; none where nothing does.
     pub add: Vec<String>,
+    /// The next step where no line allows it.
+    pub help: Option<String>,
 }
 
 impl Refusal {
     /// A refusal of what a script asks for.
     pub(super) fn new(what: &str, value: impl Into<String>) -> Self {
-        Self { who: "A script", what: what.to_owned(), value: value.into(), because: None, add: Vec::new() }
+        Self { who: "A script", what: what.to_owned(), value: value.into(), because: None, add: Vec::new(), help: None }
     }
 
     /// The same about what spc does by itself.
@@ -32,6 +34,11 @@ impl Refusal {
 
     pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
         self.because = Some(reason.into());
+        self
+    }
+
+    pub(super) fn help(mut self, step: impl Into<String>) -> Self {
+        self.help = Some(step.into());
         self
     }
 
@@ -46,10 +53,10 @@ impl Refusal {
         format!("{} may not {} \"{}\"{reason}", self.who, self.what, self.value)
     }
 
-    /// The mend; nothing where no setting allows it.
+    /// The next step: the lines that allow it, where some do.
     pub fn hint(&self) -> Option<String> {
         if self.add.is_empty() {
-            return None;
+            return self.help.clone();
         }
         Some(format!("to allow it, write {} under [allow] in {SETTINGS_FILE}", self.add.join(" and ")))
     }

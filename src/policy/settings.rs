@@ -12,7 +12,8 @@ use crate::model::suggest::did_you_mean;
 pub const SETTINGS_FILE: &str = "spc.toml";
 
 const KEYS: [&str; 3] = ["spc", "project_directory", "allow"];
-const ALLOW_KEYS: [&str; 7] = ["commands", "read", "write", "bind_mounts", "network", "projects", "privileged"];
+const ALLOW_KEYS: [&str; 9] =
+    ["commands", "command_env", "command_folder", "read", "write", "bind_mounts", "network", "projects", "privileged"];
 
 /// What `spc.toml` says; the default is that of a project without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Settings {
     pub project_directory: Option<Given>,
     /// Host commands: a program, with its first arguments if any; `*` is any.
     pub commands: Vec<String>,
+    /// The names of variables that host commands get, from spc's own environment or from a script.
+    pub command_env: Vec<String>,
+    /// Where host commands run; relative to the file's folder.
+    pub command_folder: Option<Given>,
     /// Folders and files outside of the project directory; relative ones to the file's folder.
     pub read: Vec<String>,
     pub write: Vec<String>,
@@ -114,6 +119,8 @@ impl Reader<'_> {
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "commands" => settings.commands = self.list("commands", "commands = [\"git\"]", value)?,
+                "command_env" => settings.command_env = self.variables(value)?,
+                "command_folder" => settings.command_folder = Some(self.command_folder(value)?),
                 "read" => settings.read = self.paths("read", value)?,
                 "write" => settings.write = self.paths("write", value)?,
                 "bind_mounts" => settings.bind_mounts = self.paths("bind_mounts", value)?,
@@ -166,13 +173,49 @@ impl Reader<'_> {
         Ok(Given { text: directory.to_string(), line, column })
     }
 
+    fn command_folder(&self, value: &Spanned<DeValue<'_>>) -> Result<Given, SettingsError> {
+        let DeValue::String(folder) = value.get_ref() else {
+            return Err(self.wrong_type("command_folder", "a folder in quotes", "command_folder = \"tools\"", value));
+        };
+        if folder.trim().is_empty() {
+            return Err(self.error(value, "\"command_folder\" is empty".to_owned(), "remove it, or name a folder"));
+        }
+        if is_home(folder) {
+            return Err(self.no_home(value, folder));
+        }
+        let (line, column) = position(self.text, value.span().start);
+        Ok(Given { text: folder.to_string(), line, column })
+    }
+
+    /// Names of variables.
+    fn variables(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+        let names = self.list("command_env", "command_env = [\"SSH_AUTH_SOCK\"]", value)?;
+        let is_name =
+            |name: &str| name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) && !name.starts_with(|c: char| c.is_ascii_digit());
+        match names.iter().position(|name| !is_name(name)) {
+            None => Ok(names),
+            Some(index) => {
+                let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
+                let hint = match names[index].split_once('=') {
+                    Some((name, _)) => format!("write \"{name}\" alone: its value comes from the environment or from the script"),
+                    None => "list each variable by its name".to_owned(),
+                };
+                Err(self.error(place, format!("\"{}\" is not the name of a variable", names[index]), hint))
+            }
+        }
+    }
+
+    fn no_home(&self, value: &Spanned<DeValue<'_>>, path: &str) -> SettingsError {
+        self.error(value, format!("\"{path}\" is not taken as the home folder"), "write the path in full")
+    }
+
     fn paths(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
         let paths = self.list(key, &format!("{key} = [\"/srv/data\"]"), value)?;
-        match paths.iter().position(|path| path == "~" || path.starts_with("~/")) {
+        match paths.iter().position(|path| is_home(path)) {
             None => Ok(paths),
             Some(index) => {
                 let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
-                Err(self.error(place, format!("\"{}\" is not taken as the home folder", paths[index]), "write the path in full"))
+                Err(self.no_home(place, &paths[index]))
             }
         }
     }
@@ -218,6 +261,10 @@ impl Reader<'_> {
     }
 }
 
+fn is_home(path: &str) -> bool {
+    path == "~" || path.starts_with("~/")
+}
+
 /// The line of `spc.toml` that has one entry more: `read = ["/srv/a", "/srv/b"]`.
 pub(super) fn list_with(key: &str, entries: &[String], further: &str) -> String {
     let entries: Vec<String> = entries.iter().map(String::as_str).chain([further]).map(quoted).collect();
@@ -250,11 +297,13 @@ mod tests {
     #[test]
     fn every_key_is_read_also_with_windows_line_ends_and_a_byte_order_mark() {
         let content = "\u{feff}spc = \"0.1\"\r\nproject_directory = \"examples/spc\"\r\n\r\n[allow]\r\n\
-            commands = [\"mmdebstrap\", \"git status\"]\r\nread = [\"/etc/ssl/certs\"]\r\nwrite = ['/srv/Übergabe 1']\r\n\
+            commands = [\"mmdebstrap\", \"git status\"]\r\ncommand_env = [\"SSH_AUTH_SOCK\"]\r\ncommand_folder = \"tools\"\r\nread = [\"/etc/ssl/certs\"]\r\nwrite = ['/srv/Übergabe 1']\r\n\
             bind_mounts = [\"/srv/data\"]\r\nnetwork = [\"*.example.org\"]\r\nprojects = [\"shop\"]\r\nprivileged = true\r\n";
         let expected = Settings {
             project_directory: Some(Given { text: "examples/spc".to_owned(), line: 2, column: 21 }),
             commands: vec!["mmdebstrap".to_owned(), "git status".to_owned()],
+            command_env: vec!["SSH_AUTH_SOCK".to_owned()],
+            command_folder: Some(Given { text: "tools".to_owned(), line: 7, column: 18 }),
             read: vec!["/etc/ssl/certs".to_owned()],
             write: vec!["/srv/Übergabe 1".to_owned()],
             bind_mounts: vec!["/srv/data".to_owned()],
@@ -293,6 +342,20 @@ mod tests {
         assert_eq!(fails("spc = 0.1\n").2, "\"spc\" takes a version in quotes");
         assert_eq!(fails("project_directory = []\n").2, "\"project_directory\" takes a folder in quotes");
         assert_eq!(fails("[allow]\ncommands = [\" \"]\n").2, "An entry of \"commands\" is empty");
+    }
+
+    #[test]
+    fn variables_and_the_folder_of_commands_are_checked_at_their_place() {
+        let (line, column, message, hint) = fails("[allow]\ncommand_env = [\"LANG\", \"A=b\"]\n");
+        assert_eq!((line, column, message.as_str()), (2, 24, "\"A=b\" is not the name of a variable"));
+        assert_eq!(hint.unwrap(), "write \"A\" alone: its value comes from the environment or from the script");
+        for name in ["*", "GIT_*", "2X", "A B", "é"] {
+            assert_eq!(fails(&format!("[allow]\ncommand_env = [\"{name}\"]\n")).3.unwrap(), "list each variable by its name", "{name}");
+        }
+        assert_eq!(fails("[allow]\ncommand_env = \"LANG\"\n").2, "\"command_env\" takes a list of strings");
+        assert_eq!(fails("[allow]\ncommand_folder = [\"a\"]\n").2, "\"command_folder\" takes a folder in quotes");
+        assert_eq!(fails("[allow]\ncommand_folder = \"\"\n").2, "\"command_folder\" is empty");
+        assert_eq!(fails("[allow]\ncommand_folder = \"~/x\"\n").2, "\"~/x\" is not taken as the home folder");
     }
 
     #[test]

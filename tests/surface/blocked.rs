@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(2);
 
 /// Says by a file that it runs, as its streams can't; then `script`.
 fn begun(script: &str) -> String {
-    format!("sh([\"touch\", \"begun\"]);\n{script}")
+    format!("fs::write(\"begun\", \"\");\n{script}")
 }
 
 /// Waits for that file.
@@ -27,8 +27,7 @@ fn until_begun(project: &Path) {
 /// A run of `words` on the script, with the streams that are named taking nothing.
 fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (Running, FullPipe) {
     let pipe = FullPipe::new();
-    let mut run =
-        Spc::new().file("spc.toml", "[allow]\ncommands = [\"touch\"]").file("scripts/a.rhai", begun(script)).args(words.iter().copied());
+    let mut run = Spc::new().file("spc.toml", "").file("scripts/a.rhai", begun(script)).args(words.iter().copied());
     if streams.contains(&"stdout") {
         run = run.writes_to(pipe.end());
     }
@@ -85,7 +84,7 @@ fn a_signal_ends_the_wait_for_the_last_text_to_be_read() {
 fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
     let pipe = FullPipe::new();
     let run = Spc::new()
-        .file("spc.toml", "[allow]\ncommands = [\"touch\"]")
+        .file("spc.toml", "")
         .runbook(&begun("for i in 0..10_000 { log::info(\"a message\"); }\nprint(confirm(\"Sure?\"));"))
         .asks()
         .tells_to(pipe.end());
@@ -134,8 +133,7 @@ fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
         run.signal(signal);
         assert_eq!(run.ends_soon(SOON).code, 130, "plan, {signal:?}");
 
-        let run =
-            Spc::new().file("spc.toml", "[allow]\ncommands = [\"touch\"]").args(["repl"]).stdin(&begun(FLOODS[0])).writes_to(pipe.end());
+        let run = Spc::new().file("spc.toml", "").args(["repl"]).stdin(&begun(FLOODS[0])).writes_to(pipe.end());
         let project = run.project();
         let run = run.start();
         until_begun(&project);
@@ -147,10 +145,10 @@ fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
 #[test]
 fn a_terminal_that_was_stopped_holds_up_no_signal() {
     for signal in [Signal::TERM, Signal::HUP] {
-        let run = Spc::new().env("TERM", "xterm").file("spc.toml", "[allow]\ncommands = [\"touch\"]").at_terminal();
+        let run = Spc::new().env("TERM", "xterm").file("spc.toml", "").at_terminal();
         let project = run.project();
         let mut run =
-            run.runbook("print(\"begun\");\nsleep(\"1s\");\nsh([\"touch\", \"begun\"]);\nloop { print(\"a line of output\"); }").start();
+            run.runbook("print(\"begun\");\nsleep(\"1s\");\nfs::write(\"begun\", \"\");\nloop { print(\"a line of output\"); }").start();
         run.until_shown("begun");
         // Ctrl-S.
         run.types_keys("\u{13}");

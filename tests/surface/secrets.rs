@@ -5,7 +5,7 @@ use crate::support::{Answer, Spc, TcpServer};
 const VALUE: &str = "correct horse battery";
 
 fn with_secret() -> Spc {
-    Spc::new().file("spc.toml", "[allow]\ncommands = [\"sh\"]\n").file("secrets/db_password", format!("{VALUE}\n"))
+    Spc::new().file("spc.toml", "[allow]\ncommands = [\"sh\"]\ncommand_env = [\"PW\"]\n").file("secrets/db_password", format!("{VALUE}\n"))
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Host for RealHost {
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
-        process::spawn(request)
+        process::spawn(&self.roots, request)
     }
 
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {

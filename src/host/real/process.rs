@@ -5,9 +5,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -23,7 +21,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::error::{cause, kind};
-use crate::host::{CommandEvent, CommandRequest, HostError, HostErrorKind, Result};
+use super::roots::Roots;
+use crate::host::{CommandEvent, CommandRequest, HostError, Result};
 
 /// From SIGTERM to SIGKILL, as the engine stops a container.
 const GRACE: Duration = Duration::from_secs(10);
@@ -37,12 +36,12 @@ const CHUNK: usize = 16 << 10;
 /// More than a pipe holds.
 const MOST_LEFT_OVER: usize = 1 << 20;
 
-pub(super) fn spawn(request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
-    start(request, GRACE)
+pub(super) fn spawn(roots: &Roots, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+    start(roots, request, GRACE)
 }
 
-fn start(request: &CommandRequest, grace: Duration) -> Result<BoxStream<'static, Result<CommandEvent>>> {
-    let mut command = command(request)?;
+fn start(roots: &Roots, request: &CommandRequest, grace: Duration) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+    let mut command = command(roots, request)?;
     let name = request.command.first().cloned().unwrap_or_default();
     let stdin = request.stdin.clone();
     let started = stream::once(async move {
@@ -57,53 +56,25 @@ fn start(request: &CommandRequest, grace: Duration) -> Result<BoxStream<'static,
     Ok(started.flatten().boxed())
 }
 
-fn command(request: &CommandRequest) -> Result<Command> {
-    let Some((name, arguments)) = request.command.split_first() else {
-        return Err(HostError::new(HostErrorKind::Invalid, "Could not start a command: it names no program"));
+fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
+    request.check(|path| super::files::info(roots, path))?;
+    // It was looked for and checked before: no search path is asked again.
+    let (Some(program), Some((name, arguments))) = (&request.program, request.command.split_first()) else {
+        return Err(request.no_program());
     };
-    if let Some(folder) = &request.working_dir
-        && !folder.is_dir()
-    {
-        let message = format!("Could not start \"{name}\": the working folder \"{}\" is not there", folder.display());
-        return Err(HostError::new(HostErrorKind::NotFound, message));
-    }
-    let mut command = Command::new(program(name, request.working_dir.as_deref())?);
+    let mut command = Command::new(program);
     command
         .arg0(name)
         .args(arguments)
+        .env_clear()
         .envs(&request.environment)
+        .current_dir(&request.working_dir)
         .stdin(if request.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    if let Some(folder) = &request.working_dir {
-        command.current_dir(folder);
-    }
     Ok(command)
-}
-
-/// The file of a program: by its path, or on the search path of spc itself, never on one that came with the request.
-fn program(name: &str, working_dir: Option<&Path>) -> Result<PathBuf> {
-    let candidates: Vec<PathBuf> = if name.contains('/') {
-        vec![working_dir.unwrap_or(Path::new("")).join(name)]
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).collect()
-    };
-    let mut found =
-        candidates.into_iter().filter_map(|file| Some((file.metadata().ok()?, file))).filter(|(metadata, _)| metadata.is_file()).peekable();
-    let is_there = found.peek().is_some();
-    match found.find(|(metadata, _)| metadata.permissions().mode() & 0o111 != 0) {
-        Some((_, file)) => std::path::absolute(&file)
-            .map_err(|error| HostError::new(kind(&error), format!("Could not start \"{name}\": {}", cause(&error)))),
-        None if is_there => {
-            Err(HostError::new(HostErrorKind::PermissionDenied, format!("Could not start \"{name}\": the file is not executable")))
-        }
-        None => {
-            Err(HostError::new(HostErrorKind::NotFound, format!("Could not start \"{name}\": there is no such program on this machine")))
-        }
-    }
 }
 
 /// A command that was started. Dropped before its exit was told, it is ended.

@@ -248,23 +248,16 @@ impl Host for SimHost {
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
-        if request.command.is_empty() {
-            return Err(HostError::new(HostErrorKind::Invalid, "Could not start a command: it names no program"));
-        }
+        request.check(|path| self.info(path))?;
         lock(&self.commands).push(request.clone());
-        let Some(answer) = self.command_scripts.answer(request) else {
-            let program = request.command.first().map_or("", String::as_str);
-            return Err(HostError::new(
-                HostErrorKind::NotFound,
-                format!("Could not start \"{program}\": there is no such program on this machine"),
-            ));
-        };
-        let side = self.changes.begin("command", Path::new(request.command.first().map_or("", String::as_str)))?;
+        // A command that a test scripts is installed by that, without a file.
+        let Some(answer) = self.command_scripts.answer(request) else { return Err(request.no_program()) };
+        let side = self.changes.begin("command", Path::new(request.name()))?;
         let (changes, process) = (self.changes.clone(), SimConductor::current_process());
         if side == Some(Side::Before) {
             changes.kill(process);
         }
-        let folder = request.working_dir.clone().unwrap_or_else(|| self.current_folder.clone());
+        let folder = request.working_dir.clone();
         let (conductor, files) = (self.conductor.clone(), self.files.clone());
         let sleep = self.conductor.sleep(answer.takes).map(move |()| {
             for (path, content) in answer.files {

@@ -68,7 +68,8 @@ fn a_scripted_command_takes_its_time_and_is_recorded() {
     let (conductor, host) = host();
     let host = host
         .on_command(|request| (request.command[0] == "git").then(|| CommandAnswer::stdout("abc123\n").taking(Duration::from_millis(20))));
-    let request = CommandRequest { command: vec!["git".into(), "rev-parse".into()], ..CommandRequest::default() };
+    let request =
+        CommandRequest { command: vec!["git".into(), "rev-parse".into()], working_dir: "/project".into(), ..CommandRequest::default() };
     let events: Vec<CommandEvent> = conductor.block_on(host.spawn(&request).unwrap().try_collect()).unwrap();
     assert_eq!(events, [CommandEvent::Stdout("abc123\n".into()), CommandEvent::Exit(0)]);
     assert_eq!(host.monotonic(), Duration::from_millis(20));
@@ -78,9 +79,26 @@ fn a_scripted_command_takes_its_time_and_is_recorded() {
 #[test]
 fn a_command_nobody_scripted_does_not_exist() {
     let (_, host) = host();
-    let request = CommandRequest { command: vec!["none".into()], ..CommandRequest::default() };
+    let request = CommandRequest { command: vec!["none".into()], working_dir: "/project".into(), ..CommandRequest::default() };
     let error = host.spawn(&request).err().unwrap();
     assert_eq!(error, HostError::new(HostErrorKind::NotFound, "Could not start \"none\": there is no such program on this machine"));
+}
+
+#[test]
+fn a_scripted_command_starts_where_a_real_one_would() {
+    let (_, host) = host();
+    let host = host.with_file("/usr/bin/git", "").with_file("/opt/tool", "").with_mode("/opt/tool", 0o755);
+    let host = host.on_command(|_| Some(CommandAnswer::default()));
+    let started = |program: Option<&str>, folder: &str| {
+        let program = program.map(Into::into);
+        let request = CommandRequest { command: vec!["it".into()], program, working_dir: folder.into(), ..CommandRequest::default() };
+        host.spawn(&request).map(drop).map_err(|error| error.message)
+    };
+    assert_eq!(started(Some("/opt/tool"), "/"), Ok(()));
+    assert_eq!(started(Some("/usr/bin/git"), "/"), Err("Could not start \"it\": the file is not executable".to_owned()));
+    assert_eq!(started(Some("/opt/gone"), "/"), Err("Could not start \"it\": there is no such program on this machine".to_owned()));
+    assert_eq!(started(None, "/gone"), Err("Could not start \"it\": the working folder \"/gone\" does not exist".to_owned()));
+    assert_eq!(host.commands().len(), 1);
 }
 
 #[test]

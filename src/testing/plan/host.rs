@@ -164,6 +164,10 @@ impl Host for PlannedHost {
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+        request.check(|path| self.sim.info(path))?;
+        if request.program.is_none() {
+            return Err(request.no_program());
+        }
         let line = request.command.join(" ");
         self.recorder.question("run", &format!("command {line}"), format!("the command \"{line}\""), SILENT_SUCCESS);
         Ok(stream::iter([Ok(CommandEvent::Exit(0))]).boxed())

@@ -42,6 +42,7 @@ fn world_with(files: &[(&str, &str)], colour: &str) -> World {
 fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> SimHost {
     let host = SimHost::new(conductor.clone()).with_variable("COLOUR", colour).with_variable("PW", "hunter2hunter2");
     let host = host.with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\n");
+    let host = host.with_file("/usr/bin/git", "").with_mode("/usr/bin/git", 0o755);
     files.iter().fold(host, |host, (name, text)| host.with_file(format!("{ROOT}/{name}"), text.to_string()))
 }
 
@@ -286,6 +287,14 @@ ask.rhai:9: from here on it depends on the question \"Sure?\"; assumed: yes
 2 to run, 1 to write";
     assert_eq!(text(&planned(&world, "ask.rhai")), expected);
     assert!(world.host.info(&CheckedPath::trusted("/project/done")).is_err());
+}
+
+#[test]
+fn a_plan_fails_where_a_program_is_missing_as_a_run_does() {
+    let world = world(&[("a.rhai", "sh([\"git\", \"tag\"]);\nsh([\"gti\", \"tag\"]);\n")]);
+    let failure = try_plan(&world, "a.rhai").unwrap_err();
+    assert_eq!(failure.message, "Could not start \"gti\": there is no such program on this machine");
+    assert_eq!(failure.place.unwrap().line, 2);
 }
 
 #[test]

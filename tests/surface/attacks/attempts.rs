@@ -63,6 +63,10 @@ fn project(heading: &str) -> Spc {
                 .file("../home/.docker/contexts/meta/2/meta.json", context("there", "tcp://engine.example:4001"))
         }
         "nas" => run.file("spc.toml", "[allow]\nnetwork = [\"nas.example\"]\n"),
+        "commands" => {
+            // spc's own search path leads to what is planted too.
+            super::commands::project(super::commands::ALLOWED).env("PATH", format!("deploy:.:{}", std::env::var("PATH").unwrap()))
+        }
         "build" => run.file("spc.toml", "").file("Dockerfile", "FROM a\n"),
         "empty" => run.file("spc.toml", ""),
         "own" => run

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod bombs;
+mod commands;
 mod descriptions;
 mod engine;
 mod files;

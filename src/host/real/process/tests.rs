@@ -1,13 +1,26 @@
 use super::*;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::host::HostErrorKind;
+use crate::policy::SEARCH_PATH;
+
+/// The command as the policy would hand it on: its program found, in the root folder, with a search path and nothing else.
 fn request(command: &[&str]) -> CommandRequest {
-    CommandRequest { command: command.iter().map(|word| (*word).to_owned()).collect(), ..CommandRequest::default() }
+    let candidates = SEARCH_PATH.split(':').map(|folder| Path::new(folder).join(command[0]));
+    CommandRequest {
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        program: candidates.into_iter().find(|file| file.is_file()).map(|file| file.canonicalize().unwrap()),
+        environment: [("PATH".to_owned(), SEARCH_PATH.to_owned())].into(),
+        working_dir: PathBuf::from("/"),
+        stdin: None,
+    }
 }
 
 /// Output of both kinds, and the exit code that came last.
 async fn run(request: &CommandRequest) -> (String, String, i64) {
-    let events: Vec<_> = spawn(request).unwrap().map(Result::unwrap).collect().await;
+    let events: Vec<_> = spawn(&Roots::default(), request).unwrap().map(Result::unwrap).collect().await;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     for event in &events {
         match event {
@@ -54,7 +67,7 @@ async fn arguments_environment_folder_and_input_arrive_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let mut request = request(&["sh", "-c", "cat; echo \"$1|$NAME|$PWD|$0\"", "é 1", "a b$"]);
     request.environment.insert("NAME".to_owned(), "ü".to_owned());
-    request.working_dir = Some(folder.path().to_owned());
+    folder.path().clone_into(&mut request.working_dir);
     request.stdin = Some("input\n".into());
     let (stdout, _, code) = run(&request).await;
     assert_eq!((stdout, code), (format!("input\na b$|ü|{}|é 1\n", folder.path().display()), 0));
@@ -66,8 +79,8 @@ async fn much_input_and_much_output_do_not_wait_for_each_other() {
     request.stdin = Some(vec![b'x'; 3 << 20].into());
     let (stdout, _, code) = run(&request).await;
     assert_eq!((stdout.len(), code), (3 << 20, 0));
-    request.command = vec!["true".to_owned()];
-    assert_eq!(run(&request).await.2, 0);
+    let ignoring = CommandRequest { stdin: request.stdin, ..self::request(&["true"]) };
+    assert_eq!(run(&ignoring).await.2, 0);
 }
 
 #[tokio::test]
@@ -87,7 +100,7 @@ async fn what_a_command_leaves_running_holds_nobody_up_and_goes_on() {
 
 #[tokio::test]
 async fn dropping_the_stream_ends_the_command_and_what_it_started() {
-    let mut stream = spawn(&request(&["sh", "-c", "sleep 1000 & echo $$ $!; wait"])).unwrap();
+    let mut stream = spawn(&Roots::default(), &request(&["sh", "-c", "sleep 1000 & echo $$ $!; wait"])).unwrap();
     let ids = first_line(&mut stream).await;
     drop(stream);
     for id in ids.split(' ') {
@@ -99,8 +112,8 @@ async fn dropping_the_stream_ends_the_command_and_what_it_started() {
 async fn a_command_may_clean_up_when_it_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut request = request(&["sh", "-c", "trap 'echo > cleaned; exit' TERM; echo $$; while :; do :; done"]);
-    request.working_dir = Some(folder.path().to_owned());
-    let mut stream = spawn(&request).unwrap();
+    folder.path().clone_into(&mut request.working_dir);
+    let mut stream = spawn(&Roots::default(), &request).unwrap();
     let id = first_line(&mut stream).await;
     drop(stream);
     until_gone(&id);
@@ -109,7 +122,8 @@ async fn a_command_may_clean_up_when_it_is_ended() {
 
 #[tokio::test]
 async fn a_command_that_does_not_end_is_killed_after_the_grace() {
-    let mut stream = start(&request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"]), Duration::from_millis(30)).unwrap();
+    let mut stream =
+        start(&Roots::default(), &request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"]), Duration::from_millis(30)).unwrap();
     let id = first_line(&mut stream).await;
     drop(stream);
     let gone = tokio::task::spawn_blocking(move || until_gone(&id));
@@ -120,7 +134,7 @@ async fn a_command_that_does_not_end_is_killed_after_the_grace() {
 fn with_the_runtime_a_command_is_killed_without_grace() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let id = runtime.block_on(async {
-        let mut stream = spawn(&request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"])).unwrap();
+        let mut stream = spawn(&Roots::default(), &request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"])).unwrap();
         first_line(&mut stream).await
     });
     drop(runtime);
@@ -130,11 +144,11 @@ fn with_the_runtime_a_command_is_killed_without_grace() {
 #[test]
 fn a_stream_may_be_made_and_dropped_outside_of_the_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut stream = spawn(&request(&["sh", "-c", "echo $$; sleep 1000"])).unwrap();
+    let mut stream = spawn(&Roots::default(), &request(&["sh", "-c", "echo $$; sleep 1000"])).unwrap();
     let id = runtime.block_on(first_line(&mut stream));
     drop(stream);
     until_gone(&id);
-    drop(spawn(&request(&["true"])).unwrap());
+    drop(spawn(&Roots::default(), &request(&["true"])).unwrap());
 }
 
 #[tokio::test]
@@ -144,34 +158,44 @@ async fn a_command_that_cannot_start_says_why() {
     let broken = folder.path().join("broken");
     std::fs::write(&broken, "\u{0}\u{1}").unwrap();
     std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let fails = |command: &str| {
-        let request = CommandRequest { working_dir: Some(folder.path().to_owned()), ..request(&[command]) };
-        spawn(&request).err().map(|error| (error.kind, error.message))
-    };
+    let file = |path: PathBuf| CommandRequest { program: Some(path), ..request(&["it"]) };
+    let fails = |request: &CommandRequest| spawn(&Roots::default(), request).err().map(|error| (error.kind, error.message)).unwrap();
+    let missing = (HostErrorKind::NotFound, "Could not start \"it\": there is no such program on this machine".to_owned());
+    assert_eq!(fails(&request(&["it"])), missing);
+    assert_eq!(fails(&file(folder.path().join("gone"))), missing);
+    assert_eq!(fails(&file(folder.path().to_owned())), missing);
     assert_eq!(
-        fails("spc-no-such-program").unwrap(),
-        (HostErrorKind::NotFound, "Could not start \"spc-no-such-program\": there is no such program on this machine".to_owned())
+        fails(&file(folder.path().join("plain"))),
+        (HostErrorKind::PermissionDenied, "Could not start \"it\": the file is not executable".to_owned())
     );
-    assert_eq!(
-        fails("./plain").unwrap(),
-        (HostErrorKind::PermissionDenied, "Could not start \"./plain\": the file is not executable".to_owned())
-    );
-    let mut stream = spawn(&request(&[broken.to_str().unwrap()])).unwrap();
+    let mut stream = spawn(&Roots::default(), &CommandRequest { command: vec!["broken".to_owned()], ..file(broken) }).unwrap();
     let error = stream.next().await.unwrap().unwrap_err();
     assert!(error.message.ends_with("broken\": it is no program that this machine can run"), "{error}");
     assert!(stream.next().await.is_none());
-    let gone = CommandRequest { working_dir: Some(folder.path().join("gone")), ..request(&["true"]) };
-    assert!(spawn(&gone).err().unwrap().message.ends_with("gone\" is not there"));
-    assert_eq!(spawn(&CommandRequest::default()).err().unwrap().kind, HostErrorKind::Invalid);
+    for gone in [folder.path().join("gone"), folder.path().join("plain"), PathBuf::from("relative"), PathBuf::new()] {
+        let (_, message) = fails(&CommandRequest { working_dir: gone.clone(), ..request(&["true"]) });
+        assert_eq!(message, format!("Could not start \"true\": the working folder \"{}\" does not exist", gone.display()));
+    }
+    assert_eq!(spawn(&Roots::default(), &CommandRequest::default()).err().unwrap().kind, HostErrorKind::Invalid);
 }
 
 #[tokio::test]
-async fn the_search_path_of_the_request_chooses_no_program() {
+async fn a_command_gets_its_own_variables_and_none_of_spc() {
+    let mut request = request(&["env"]);
+    assert_eq!(run(&request).await.0, format!("PATH={SEARCH_PATH}\n"));
+    request.environment.clear();
+    assert_eq!(run(&request).await.0, "");
+}
+
+#[tokio::test]
+async fn the_file_that_was_checked_is_executed_whatever_the_search_path_holds() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("true");
     std::fs::write(&own, "#!/bin/sh\nexit 9\n").unwrap();
     std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut request = request(&["true"]);
     request.environment.insert("PATH".to_owned(), folder.path().to_str().unwrap().to_owned());
+    folder.path().clone_into(&mut request.working_dir);
     assert_eq!(run(&request).await.2, 0);
+    assert_eq!(run(&CommandRequest { program: Some(own), ..request }).await.2, 9);
 }
