@@ -7,7 +7,7 @@ use super::Raw;
 use super::text::quoted;
 use crate::model::Failure;
 use crate::value::Record;
-use crate::value::json::from_json;
+use crate::value::json::parse;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -54,7 +54,6 @@ mod methods {
     #[rhai_fn(pure, return_raw)]
     pub fn json(record: &mut Record) -> Raw<Dynamic> {
         let text = text_of(record)?;
-        let value = serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{} is not JSON: {error}", quoted(&text))));
-        Ok(from_json(&value?))
+        Ok(parse(&text, &quoted(&text))?)
     }
 }

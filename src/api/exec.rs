@@ -17,7 +17,7 @@ use super::service::Service;
 use crate::apply::exec::{Ended, Exec, Input, exec};
 use crate::engine::ExecRequest;
 use crate::model::{Failure, Kind, token};
-use crate::value::{Options, Record, SecretToken};
+use crate::value::{Options, Record, SecretToken, size};
 
 /// Lines of standard error shown with a failure.
 const SHOWN_LINES: usize = 20;
@@ -33,6 +33,7 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
         return Ok(words);
     }
     let wrong = || Failure::usage("A command is a string, or a list of strings").hint("[\"program\", \"argument\"] runs without a shell");
+    size::check(given)?;
     let list = given.read_lock::<Array>().ok_or_else(wrong)?;
     let words: Vec<String> = list
         .iter()

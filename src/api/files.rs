@@ -7,28 +7,34 @@ use super::context::Context;
 use super::{project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::observe::find_container;
+use crate::host::memory::{self, Collected, Full, LARGEST_VALUE};
 use crate::model::{Failure, Kind};
 
 /// The text of the file at `path` in a container.
 pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<String, Failure> {
     secret::none_in(path, "a path in a container")?;
+    let wrong = |why: &str| Failure::usage(format!("\"{path}\" in the container {why}"));
     let bytes = task::wait(context, async {
         let engine = context.engine().await?;
         let doing = format!("read \"{path}\" in a container");
         let mut stream = engine.container_download(container, path).await.map_err(|error| of_engine(error, &doing))?;
-        let mut bytes = Vec::new();
+        let mut archive = Collected::default();
         while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk.map_err(|error| of_engine(error, &doing))?);
+            let chunk = chunk.map_err(|error| of_engine(error, &doing))?;
+            archive.push(|| context.host.memory(), &chunk).map_err(|full| match full {
+                Full::Run(error) => error.into(),
+                Full::Value => wrong(&format!("is larger than {} MiB", LARGEST_VALUE >> 20)).hint(memory::STREAM),
+            })?;
         }
-        Ok(bytes)
+        Ok(archive.into_bytes())
     })?;
-    let wrong = |why: &str| Failure::usage(format!("\"{path}\" in the container {why}"));
     let mut archive = tar::Archive::new(bytes.as_slice());
     let mut entries = archive.entries().map_err(|_| wrong("could not be read"))?;
     let mut entry = entries.next().and_then(Result::ok).ok_or_else(|| wrong("could not be read"))?;
     if !entry.header().entry_type().is_file() {
         return Err(wrong("is not a file"));
     }
+    let _room = memory::reserve(|| context.host.memory(), bytes.len())?;
     let mut text = String::new();
     std::io::Read::read_to_string(&mut entry, &mut text).map_err(|_| wrong("is no text (UTF-8)"))?;
     Ok(text)

@@ -5,18 +5,11 @@ use serde_json::Value;
 
 use super::{Raw, fs, placed};
 use crate::model::Failure;
-use crate::value::json::{from_json, to_json};
+use crate::value::json::{self, to_json};
 
 /// Makes `json::` known.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("json", shared_module!(module, "json"));
-}
-
-/// The value of a JSON text; `what` it is stands in the message: `The file "a.json"`.
-fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value = serde_json::from_str(text).map_err(|error| Failure::usage(format!("{what} is not JSON: {error}")))?;
-    Ok(from_json(&value))
 }
 
 fn written(value: &Value) -> Result<String, Failure> {
@@ -38,7 +31,7 @@ mod module {
     pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
         placed(&call, |context| {
             let path = fs::path_of(&path)?;
-            parsed(&fs::read(context, &path)?, &format!("The file \"{path}\""))
+            json::parse(&fs::read(context, &path)?, &format!("The file \"{path}\""))
         })
     }
 
@@ -59,7 +52,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn parse(call: NativeCallContext, text: &str) -> Raw<Dynamic> {
-        placed(&call, |_| parsed(text, "The text"))
+        placed(&call, |_| json::parse(text, "The text"))
     }
 
     /// A value as JSON text on one line.

@@ -17,9 +17,11 @@ use super::stack::Stack;
 use super::task;
 use crate::apply::logs::{LogLine, Logged, lines};
 use crate::engine::LogsRequest;
+use crate::host::memory;
 use crate::model::Failure;
 use crate::model::time::parse_duration;
 use crate::value::Options;
+use crate::value::size::Room;
 
 /// Lines as they are written: what `for line in …` goes through. A clone goes on where the other is.
 #[derive(Clone)]
@@ -84,8 +86,23 @@ pub(super) fn of(
     if follow {
         return Ok(Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(found.boxed())), grep: None }));
     }
-    let all: Vec<Line> = task::wait(context, async { Ok(found.collect().await) })?;
-    Ok(all.into_iter().map(Dynamic::from).collect::<Array>().into())
+    let all: Array = task::wait(context, collected(context, found.boxed()))?;
+    Ok(all.into())
+}
+
+/// All lines as a list, which has the size that a list may have.
+async fn collected(context: &Context, mut lines: BoxStream<'static, Line>) -> Result<Array, Failure> {
+    let too_many = |failure: Failure| failure.hint("ask for fewer lines with tail or since, or go through them with follow: true");
+    let (mut all, mut room, mut asked) = (Array::new(), Room::new(), 0);
+    while let Some(line) = lines.next().await {
+        room.element().and_then(|()| room.text(line.line.text.len())).map_err(too_many)?;
+        if room.taken() > asked + memory::STEP {
+            asked = room.taken();
+            drop(memory::reserve(|| context.host.memory(), asked)?);
+        }
+        all.push(Dynamic::from(line));
+    }
+    Ok(all)
 }
 
 /// The options `follow tail since until timestamps`.

@@ -8,7 +8,7 @@ use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::suggest::did_you_mean;
 use crate::value::text::plain;
-use crate::value::{Record, words};
+use crate::value::{Record, size, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -93,6 +93,7 @@ fn map_of(who: &str, which: &str, value: &Dynamic) -> Result<Map, Failure> {
     if value.is_unit() {
         return Ok(Map::new());
     }
+    size::check(value)?;
     let wrong = || Failure::usage(format!("{who} takes a map as its {which}, not {}", words::a(value)));
     value
         .read_lock::<Map>()

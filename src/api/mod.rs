@@ -47,6 +47,7 @@ pub mod env;
 pub mod exec;
 mod files;
 pub mod fs;
+mod growth;
 pub mod guarded;
 pub mod healthcheck;
 pub mod http;
@@ -60,6 +61,7 @@ pub mod network;
 pub mod options;
 pub mod parallel;
 pub mod paths;
+pub mod printing;
 pub mod project;
 pub mod record;
 pub mod retry;
@@ -110,6 +112,8 @@ fn placed<T>(call: &NativeCallContext, work: impl FnOnce(&Context) -> Result<T, 
 
 /// The primitives: each file registers its own functions and types.
 const PRIMITIVES: &[fn(&mut Engine)] = &[
+    // What others define for types of their own has to come after what is for all.
+    growth::register,
     args::register,
     compose::register,
     container::register,

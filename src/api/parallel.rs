@@ -9,8 +9,8 @@ use rhai::{Array, EvalAltResult, FnPtr, Map};
 use super::context::Context;
 use super::control::call;
 use super::{Raw, task};
-use crate::host::conductor::Job;
-use crate::model::{Failure, Kind};
+use crate::host::conductor::{Job, broke_off};
+use crate::model::Failure;
 use crate::value::error::{failure_of, refuse, refused};
 use crate::value::words;
 
@@ -49,11 +49,11 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
         })
     });
     task::may_wait()?;
-    let results = context.conductor.tasks(jobs.collect());
+    let results = context.conductor.tasks(jobs.collect())?;
     if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(rethrown(error));
     }
-    let answers = results.into_iter().map(|result| result.map_err(|_| Failure::new(Kind::Failed, "A parallel function broke off").into()));
+    let answers = results.into_iter().map(|result| result.map_err(|panic| broke_off(&*panic).into()));
     answers.collect()
 }
 
@@ -134,6 +134,18 @@ mod tests {
         assert_eq!(run.text("parallel([|| { sleep(2); 1 }, || 2])"), "[1, 2]");
         assert_eq!(run.text("parallel(#{ b: || 2, a: || 1 })"), "#{a: 1, b: 2}");
         assert_eq!(run.text("parallel([])"), "[]");
+    }
+
+    #[test]
+    fn a_system_out_of_threads_is_an_error_and_no_function_was_called() {
+        let run = Fixture::new();
+        run.sim.limit_threads(2);
+        let failure = run.fails("parallel([|| print(1), || print(2), || print(3)])");
+        assert_eq!(failure.message, "Could not start 3 tasks at once: the system gives no more threads");
+        assert!(failure.hint.unwrap().starts_with("run fewer at once"));
+        assert_eq!(run.printed(), Vec::<String>::new());
+        assert_eq!(run.text("attempt(|| parallel([|| 1, || 2, || 3])).error.kind"), "failed");
+        assert_eq!(run.text("parallel([|| 1, || 2])"), "[1, 2]");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_m
 use super::context::Context;
 use super::fs::File;
 use super::{Raw, paths, secret, task};
+use crate::host::memory::{Collected, Full};
 use crate::host::resolve::{look, resolve};
 use crate::host::{CommandEvent, CommandRequest, HostError};
 use crate::model::event::Event;
@@ -19,7 +20,7 @@ use crate::model::time::format_duration;
 use crate::model::{Failure, Kind, token};
 use crate::policy::{CheckedCommand, CommandWish, Machine, SEARCH_PATH};
 use crate::value::options::text;
-use crate::value::{Options, Record, words};
+use crate::value::{Options, Record, size, words};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -93,7 +94,8 @@ struct Answer {
 /// Output that is kept for the script and, if it is not quiet, reported line by line.
 #[derive(Default)]
 struct Kept {
-    bytes: Vec<u8>,
+    bytes: Collected,
+    length: usize,
     lines: Lines,
     quiet: bool,
 }
@@ -103,19 +105,22 @@ impl Kept {
         if !self.quiet {
             report(context, from, self.lines.push(chunk));
         }
-        if self.bytes.len() + chunk.len() > MOST_OUTPUT {
+        self.length += chunk.len();
+        if self.length > MOST_OUTPUT {
             return Err(Failure::new(Kind::Exec, format!("The host command \"{from}\" printed more than {} MiB", MOST_OUTPUT >> 20))
                 .hint("send it to a file: stdout: fs::file(path)"));
         }
-        self.bytes.extend_from_slice(chunk);
-        Ok(())
+        self.bytes.push(|| context.host.memory(), chunk).map_err(|full| match full {
+            Full::Run(error) => error.into(),
+            Full::Value => Failure::new(Kind::Exec, format!("The host command \"{from}\" printed too much")),
+        })
     }
 
     fn finish(mut self, context: &Context, from: &str) -> String {
         if !self.quiet {
             report(context, from, self.lines.finish());
         }
-        String::from_utf8_lossy(&self.bytes).into_owned()
+        String::from_utf8_lossy(&self.bytes.into_bytes()).into_owned()
     }
 }
 
@@ -230,6 +235,7 @@ fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
             Failure::usage(format!("A command is a list of strings, not {}", words::a(command))).hint("write [\"git\", \"status\"]")
         );
     };
+    size::check(command)?;
     let word = |value: &Dynamic| {
         let word = text(value).or_else(|| (value.is_int() || value.is_float()).then(|| value.to_string()));
         word.ok_or_else(|| Failure::usage(format!("A word of a command is a string, not {}", words::a(value))))

@@ -9,6 +9,7 @@ use super::context::Context;
 use crate::model::Failure;
 use crate::model::table::Table;
 use crate::value::json::to_json;
+use crate::value::size::Room;
 use crate::value::{Record, words};
 
 /// Makes the functions of this file known.
@@ -30,6 +31,7 @@ fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
 }
 
 fn text(context: &Context, rows: &Array, columns: Option<Vec<String>>) -> Result<String, Failure> {
+    Room::new().list(rows)?;
     let rows: Result<Vec<_>, Failure> = rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
     Ok(Table::new(rows?, columns)?.text(context.width, &|text| context.secrets.mask(text)))
 }

@@ -1,13 +1,15 @@
 //! What strings and lists gain: `lines`, `trimmed`, `int`, `json`, `join`.
 
 use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
-use rhai::{Array, EvalAltResult, Map, Position};
+use rhai::{Array, Map};
 
 use super::Raw;
-use super::record::printed;
+use super::growth::{collected, text_room};
+use super::printing::joined;
 use crate::model::Failure;
-use crate::value::json::{from_json, map_to_json};
-use crate::value::text::{LARGEST, literal};
+use crate::value::json::{map_to_json, parse};
+use crate::value::size::ELEMENTS;
+use crate::value::text::literal;
 
 /// Characters of a text that a message repeats.
 const SHOWN: usize = 60;
@@ -25,11 +27,9 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Rhai's own looks at the size of what it made only when that is made, and that can be more than the machine holds.
-fn replace(text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
+pub(super) fn replace(call: &NativeCallContext, text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
     let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
-    if found.saturating_mul(with.len()).saturating_add(text.len()) > LARGEST {
-        return Err(EvalAltResult::ErrorDataTooLarge("length of string".to_owned(), Position::NONE).into());
-    }
+    let _room = text_room(call, found.saturating_mul(with.len()).saturating_add(text.len()))?;
     *text = text.replace(find, with).into();
     Ok(())
 }
@@ -42,8 +42,9 @@ mod functions {
     /// ```rhai
     /// assert_eq("a\nb\n".lines(), ["a", "b"]);
     /// ```
-    pub fn lines(text: &str) -> Array {
-        text.lines().map(Into::into).collect()
+    #[rhai_fn(return_raw)]
+    pub fn lines(call: NativeCallContext, text: &str) -> Raw<Array> {
+        collected(&call, text.len(), text.lines().take(ELEMENTS + 1).count(), text.lines())
     }
 
     /// A copy without white space around it.
@@ -65,14 +66,14 @@ mod functions {
     /// assert_eq(text, "a, b, c");
     /// ```
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_text(text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
-        replace(text, find, with)
+    pub fn replace_text(call: NativeCallContext, text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
+        replace(&call, text, find, with)
     }
 
     /// Puts a text in the place of each such letter.
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_letter(text: &mut ImmutableString, find: char, with: &str) -> Raw<()> {
-        replace(text, find.encode_utf8(&mut [0; 4]), with)
+    pub fn replace_letter(call: NativeCallContext, text: &mut ImmutableString, find: char, with: &str) -> Raw<()> {
+        replace(&call, text, find.encode_utf8(&mut [0; 4]), with)
     }
 
     /// The integer that the text is, white space around it aside. Throws `usage` if it is none.
@@ -92,9 +93,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn json(text: &str) -> Raw<Dynamic> {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|error| Failure::usage(format!("{} is not JSON: {error}", quoted(text))))?;
-        Ok(from_json(&value))
+        Ok(parse(text, &quoted(text))?)
     }
 
     /// The value that the text is in JSON. Throws `usage` if it is none.
@@ -122,9 +121,9 @@ mod functions {
     /// ```rhai
     /// assert_eq([1, "b"].join(), "1b");
     /// ```
-    #[rhai_fn(pure)]
-    pub fn join(context: NativeCallContext, list: &mut Array) -> String {
-        list.iter().map(|item| printed(&context, item)).collect()
+    #[rhai_fn(return_raw, pure)]
+    pub fn join(context: NativeCallContext, list: &mut Array) -> Raw<String> {
+        joined(&context, list, "")
     }
 
     /// The elements, as they are printed, with `separator` between them.
@@ -132,9 +131,9 @@ mod functions {
     /// ```rhai
     /// assert_eq(["db", "redis"].join(", "), "db, redis");
     /// ```
-    #[rhai_fn(name = "join", pure)]
-    pub fn join_with(context: NativeCallContext, list: &mut Array, separator: &str) -> String {
-        list.iter().map(|item| printed(&context, item)).collect::<Vec<_>>().join(separator)
+    #[rhai_fn(name = "join", return_raw, pure)]
+    pub fn join_with(context: NativeCallContext, list: &mut Array, separator: &str) -> Raw<String> {
+        joined(&context, list, separator)
     }
 }
 

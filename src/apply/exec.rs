@@ -9,12 +9,10 @@ use futures::{FutureExt, StreamExt};
 use super::Surroundings;
 use super::failures::of_engine;
 use crate::engine::{ExecInput, ExecRequest, OutputKind};
+use crate::host::memory::{Collected, Full, LARGEST_VALUE};
 use crate::host::{FileSink, HostError};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
-
-/// More output than this has to go to a file.
-pub const LARGEST_OUTPUT: usize = 64 << 20;
 
 /// Where an exec's standard input comes from.
 pub enum Input {
@@ -72,6 +70,7 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure
     exec.request.stdin = !matches!(exec.input, Input::None);
     let session = around.engine.exec_start(exec.container, &exec.request).await.map_err(failed)?;
     let mut ended = Ended::default();
+    let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
     let mut output = session.output;
     let feed = feed(session.input, exec.input);
     let read = async {
@@ -82,16 +81,13 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure
                     file.write(chunk.bytes).await.map_err(of_host)?;
                     continue;
                 }
-                (OutputKind::Stdout, None) => &mut ended.stdout,
-                (OutputKind::Stderr, _) => &mut ended.stderr,
+                (OutputKind::Stdout, None) => &mut stdout,
+                (OutputKind::Stderr, _) => &mut stderr,
             };
-            kept.extend_from_slice(&chunk.bytes);
-            if kept.len() > LARGEST_OUTPUT {
-                return Err(Failure::usage(format!("The command in \"{}\" writes more than {} MiB", exec.name, LARGEST_OUTPUT >> 20))
-                    .hint("give `stdout: fs::file(\"…\")`, which streams it to a file"));
-            }
+            kept.push(|| around.host.memory(), &chunk.bytes)
+                .map_err(|full| too_large(full, &format!("The command in \"{}\"", exec.name)))?;
         }
-        Ok(())
+        Ok::<(), Failure>(())
     };
     // A command may end without reading all its input: the end of the output is the end.
     let mut feed = Box::pin(feed).fuse();
@@ -106,6 +102,7 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure
         }
     }
     drop(read);
+    (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let state = around.engine.exec_inspect(&session.id).await.map_err(failed)?;
     ended.code = state.exit_code.unwrap_or(-1);
     if let Some(file) = exec.output.take()
@@ -114,6 +111,15 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure
         file.finish().await.map_err(of_host)?;
     }
     Ok(ended)
+}
+
+/// The failure of a command whose output is not held; `what` it is begins the sentence.
+pub(super) fn too_large(full: Full, what: &str) -> Failure {
+    match full {
+        Full::Run(error) => error.into(),
+        Full::Value => Failure::usage(format!("{what} writes more than {} MiB", LARGEST_VALUE >> 20))
+            .hint("give `stdout: fs::file(\"…\")`, which streams it to a file"),
+    }
 }
 
 async fn feed(input: Option<Box<dyn ExecInput>>, source: Input) -> Result<(), Failure> {

@@ -308,6 +308,9 @@ async fn ensure_empty_image(around: &Surroundings) -> Result<(), NotTaken> {
     imported.map(drop).map_err(|error| not_taken(error, "make the image of the project's lock"))
 }
 
+/// Bytes of the archive that a heartbeat is read from; one that spc wrote has a tenth of that.
+const LARGEST_HEARTBEAT: usize = 64 << 10;
+
 async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::engine::Result<()> {
     let text = serde_json::to_vec(holder).unwrap_or_default();
     let mut header = tar::Header::new_gnu();
@@ -325,6 +328,9 @@ async fn read_holder(engine: &dyn Engine, id: &str) -> Option<Holder> {
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         bytes.extend_from_slice(&chunk.ok()?);
+        if bytes.len() > LARGEST_HEARTBEAT {
+            return None;
+        }
     }
     let mut archive = tar::Archive::new(bytes.as_slice());
     let entry = archive.entries().ok()?.next()?.ok()?;

@@ -8,6 +8,7 @@ use super::failures::of_engine;
 use super::observe::inspect;
 use crate::engine::{LogsRequest, OutputKind, OutputStream};
 use crate::model::Failure;
+use crate::model::lines::Lines;
 
 /// A line of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,15 +66,15 @@ pub async fn lines(
     Ok(all)
 }
 
-/// Chunks → lines, each output on its own; what is not UTF-8 is replaced.
+/// Chunks → lines, each output on its own; what is not UTF-8 is replaced, and a very long line comes in pieces.
 pub fn split_lines(stream: OutputStream) -> impl Stream<Item = (OutputKind, String)> + Send {
     struct State {
         stream: OutputStream,
-        rest: [Vec<u8>; 2],
+        lines: [Lines; 2],
         ready: std::collections::VecDeque<(OutputKind, String)>,
         ended: bool,
     }
-    let state = State { stream, rest: [Vec::new(), Vec::new()], ready: std::collections::VecDeque::new(), ended: false };
+    let state = State { stream, lines: [Lines::new(), Lines::new()], ready: std::collections::VecDeque::new(), ended: false };
     futures::stream::unfold(state, |mut state| async move {
         loop {
             if let Some(line) = state.ready.pop_front() {
@@ -84,20 +85,13 @@ pub fn split_lines(stream: OutputStream) -> impl Stream<Item = (OutputKind, Stri
             }
             match state.stream.next().await {
                 Some(Ok(chunk)) => {
-                    let rest = &mut state.rest[usize::from(chunk.kind == OutputKind::Stderr)];
-                    rest.extend_from_slice(&chunk.bytes);
-                    while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-                        let line: Vec<u8> = rest.drain(..=end).collect();
-                        let line = String::from_utf8_lossy(&line[..end]).trim_end_matches('\r').to_owned();
-                        state.ready.push_back((chunk.kind, line));
-                    }
+                    let lines = &mut state.lines[usize::from(chunk.kind == OutputKind::Stderr)];
+                    state.ready.extend(lines.push(&chunk.bytes).into_iter().map(|line| (chunk.kind, line)));
                 }
                 Some(Err(_)) | None => {
                     state.ended = true;
-                    for (kind, rest) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().zip(&mut state.rest) {
-                        if !rest.is_empty() {
-                            state.ready.push_back((kind, String::from_utf8_lossy(&std::mem::take(rest)).into_owned()));
-                        }
+                    for (kind, lines) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().zip(&mut state.lines) {
+                        state.ready.extend(lines.finish().map(|line| (kind, line)));
                     }
                 }
             }

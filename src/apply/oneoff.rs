@@ -4,10 +4,11 @@ use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
 use super::create;
-use super::exec::Ended;
+use super::exec::{Ended, too_large};
 use super::failures::of_engine;
 use super::observe::{image_id, running_writer};
 use crate::engine::{LogsRequest, OutputKind};
+use crate::host::memory::Collected;
 use crate::model::spec::{Project, Service};
 use crate::model::{Failure, Kind, hash};
 
@@ -90,14 +91,13 @@ async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Re
     around.engine.container_start(id).await.map_err(failed)?;
     let mut output = around.engine.container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() }).await.map_err(failed)?;
     let mut ended = Ended::default();
+    let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
     while let Some(chunk) = output.next().await {
         let chunk = chunk.map_err(failed)?;
-        let kept = if chunk.kind == OutputKind::Stdout { &mut ended.stdout } else { &mut ended.stderr };
-        kept.extend_from_slice(&chunk.bytes);
-        if kept.len() > super::exec::LARGEST_OUTPUT {
-            return Err(Failure::new(Kind::Usage, format!("The command writes more than {} MiB", super::exec::LARGEST_OUTPUT >> 20)));
-        }
+        let kept = if chunk.kind == OutputKind::Stdout { &mut stdout } else { &mut stderr };
+        kept.push(|| around.host.memory(), &chunk.bytes).map_err(|full| Failure { hint: None, ..too_large(full, "The command") })?;
     }
+    (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     ended.code = around.engine.container_wait(id).await.map_err(failed)?;
     ended.elapsed = around.host.monotonic().saturating_sub(begun);
     Ok(ended)

@@ -43,6 +43,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const OUTPUT_KEPT: usize = 4096;
 /// Lines of log shown with a failure.
 const LOG_LINES: u64 = 20;
+/// Bytes of them.
+const LOG_BYTES: usize = 64 << 10;
 
 /// What is waited for.
 pub struct Waiting<'a> {
@@ -451,6 +453,10 @@ pub async fn log_tail(around: &Surroundings, container: &str, tty: bool) -> Stri
     let mut text = Vec::new();
     while let Some(Ok(chunk)) = stream.next().await {
         text.extend_from_slice(&chunk.bytes);
+        // Few lines can be long ones.
+        if text.len() > 2 * LOG_BYTES {
+            text.drain(..text.len() - LOG_BYTES);
+        }
     }
     String::from_utf8_lossy(&text).trim_end().to_owned()
 }

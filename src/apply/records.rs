@@ -14,6 +14,7 @@ use crate::host::resolve::resolve;
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::hash::hex;
+use crate::model::visible::escaped_json;
 use crate::policy::{CheckedPath, OwnAccess, Policy, Refusal};
 
 pub(super) const FOLDER: &str = ".spc";
@@ -216,7 +217,7 @@ impl Journal {
         let JournalState::At(path) = state else { return Ok(()) };
         let mut line = serde_json::to_value(event).unwrap_or_default();
         line["time"] = self.host.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into();
-        self.host.append(path, format!("{line}\n").as_bytes())
+        self.host.append(path, format!("{}\n", escaped_json(&line.to_string())).as_bytes())
     }
 }
 

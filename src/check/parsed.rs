@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, FnPtr, Module, ParseError, Position, ScriptFuncDef, Stmt};
 
 use crate::model::diagnostic::Source;
-use crate::script::library::CLOSURE;
 use crate::script::rules;
+use crate::value::wording::is_closure;
 
 /// A source that could be parsed.
 pub struct Parsed {
@@ -42,7 +42,7 @@ impl Parsed {
         let (mut functions, mut closures) = (Vec::new(), BTreeMap::new());
         for definition in ast.iter_fn_def() {
             let function = Function::of(definition, &source.text);
-            if function.name.starts_with(CLOSURE) {
+            if is_closure(&function.name) {
                 closures.insert(function.name.clone(), function);
             } else {
                 functions.push(function);

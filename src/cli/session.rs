@@ -1,6 +1,7 @@
 //! One process's implementations of the ports: the real host, the engine; and its terminal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 
@@ -21,6 +22,9 @@ use crate::ui::live::Live;
 use crate::ui::masking::MaskingSink;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::{Terminal, diagnostics};
+
+/// How long the thread for files is kept: as long as any run lasts.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
 
 /// What every verb needs.
 pub struct Session {
@@ -48,11 +52,28 @@ impl Session {
 
     /// A runtime whose one worker drives connections; scripts wait on threads of their own.
     pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::new(Kind::Failed, format!("Could not start: {error}")))
+        let could_not = |error: &std::io::Error| Failure::new(Kind::Failed, format!("Could not start: {error}"));
+        let no_threads = |_: std::io::Error| {
+            Failure::new(Kind::Failed, "Could not start: the system gives no more threads")
+                .hint("raise the limit on processes (ulimit -u, or that of the container)")
+        };
+        // tokio panics where the system gives no thread: a worker, and one for files and names. So it is asked before for as many.
+        let wait = Arc::new(std::sync::OnceLock::<()>::new());
+        let probe = || {
+            let wait = wait.clone();
+            std::thread::Builder::new().spawn(move || *wait.wait())
+        };
+        let probes = [probe(), probe()];
+        let _ = wait.set(());
+        for probe in probes {
+            let _ = probe.map_err(no_threads)?.join();
+        }
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        // The one for files stays: without it tokio would panic, or wait for ever, when it needs one and gets none.
+        let runtime = builder.worker_threads(1).thread_keep_alive(FOREVER).enable_all().build().map_err(|error| could_not(&error))?;
+        #[expect(clippy::disallowed_methods, reason = "does nothing but start the thread")]
+        drop(runtime.spawn_blocking(|| {}));
+        Ok(runtime)
     }
 
     fn sink(&self, handle: &tokio::runtime::Handle) -> Arc<dyn Sink> {

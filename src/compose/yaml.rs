@@ -1,5 +1,8 @@
 //! YAML as the data that JSON has too.
 
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_yaml::Value as Yaml;
 
@@ -15,8 +18,17 @@ pub struct Strange {
 /// Brackets inside brackets, far more than any reader takes.
 const DEEPEST: usize = 10_000;
 
+/// Values in one text: the library holds some hundred bytes for each before anything of it is seen.
+const MOST: usize = 200_000;
+
+/// Bytes of all texts in it, with those that aliases repeat.
+const MOST_TEXT: usize = 64 << 20;
+
 /// The value in a text.
 pub fn read(text: &str) -> Result<Yaml, serde_yaml::Error> {
+    if marks(text) > MOST {
+        return Err(serde::de::Error::custom(format!("it holds more than {MOST} values")));
+    }
     // The library gives up at a depth of 128, but not before it has looked at all of the text, in quadratic time.
     let mut depth = 0_usize;
     for byte in text.bytes() {
@@ -29,7 +41,109 @@ pub fn read(text: &str) -> Result<Yaml, serde_yaml::Error> {
             return Err(serde::de::Error::custom("it is nested too deeply"));
         }
     }
+    // Once without holding anything, so that what aliases repeat is not held that often. An error comes again below.
+    let mut left = Left { values: MOST, text: MOST_TEXT, exceeded: false };
+    let counted = Count(&mut left).deserialize(serde_yaml::Deserializer::from_str(text));
+    if left.exceeded {
+        return Err(counted.err().unwrap_or_else(|| serde::de::Error::custom("it is too large")));
+    }
     serde_yaml::from_str(text)
+}
+
+/// Characters that may begin a value, a little more than there are values.
+fn marks(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let blank = |at: usize| bytes.get(at).is_none_or(u8::is_ascii_whitespace);
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(at, byte)| matches!(byte, b',' | b'[' | b'{') || matches!(byte, b':' | b'-' | b'?') && blank(at + 1))
+        .count()
+}
+
+/// What may still come.
+struct Left {
+    values: usize,
+    text: usize,
+    exceeded: bool,
+}
+
+/// Reads a value and only counts it.
+struct Count<'l>(&'l mut Left);
+
+impl Count<'_> {
+    fn take<E: de::Error>(self, text: usize) -> Result<(), E> {
+        match (self.0.values.checked_sub(1), self.0.text.checked_sub(text)) {
+            (Some(values), Some(text)) => {
+                (self.0.values, self.0.text) = (values, text);
+                Ok(())
+            }
+            _ => {
+                self.0.exceeded = true;
+                Err(E::custom(format!(
+                    "it holds more than {MOST} values, or {} MiB of text, with those that aliases repeat",
+                    MOST_TEXT >> 20
+                )))
+            }
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Count<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Count<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        self.take(0)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        self.take(text.len())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Count(self.0))?.is_some() {}
+        self.take(0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        while fields.next_key_seed(Count(self.0))?.is_some() {
+            fields.next_value_seed(Count(self.0))?;
+        }
+        self.take(0)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
+        let (_, value) = tagged.variant::<de::IgnoredAny>()?;
+        value.newtype_variant_seed(self)
+    }
 }
 
 /// Applies merge keys (`<<`), from the inside out: what is merged may itself be merged, and the library's own walk, from the
@@ -108,6 +222,15 @@ mod tests {
         let mut value: Yaml = serde_yaml::from_str(text).unwrap();
         merge(&mut value).unwrap();
         to_json(value).unwrap()
+    }
+
+    #[test]
+    fn a_text_of_too_many_values_or_repetitions_is_refused() {
+        let refused = |text: &str| super::read(text).unwrap_err().to_string();
+        assert_eq!(refused(&format!("[{}]", "[],".repeat(MOST))), "it holds more than 200000 values");
+        let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 100].join(", "));
+        assert!(refused(&text).contains("64 MiB of text, with those that aliases repeat"), "{}", refused(&text));
+        assert!(super::read("a: !tag {b: 1}\nc: [1, 2.5, ~, x, true]\n").is_ok());
     }
 
     #[test]

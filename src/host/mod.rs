@@ -5,6 +5,7 @@
 //! [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
 
 pub mod conductor;
+pub mod memory;
 mod process_mark;
 pub mod real;
 pub mod resolve;
@@ -56,6 +57,8 @@ pub enum HostErrorKind {
     Invalid,
     /// A symlink is in a path that was checked: what it leads to was not.
     SymlinkInPath,
+    /// More than is held at once, or than a run may hold.
+    TooLarge,
     Other,
 }
 
@@ -75,13 +78,14 @@ impl From<HostError> for Failure {
             HostErrorKind::NotFound => Kind::NotFound,
             HostErrorKind::AlreadyExists => Kind::Conflict,
             HostErrorKind::Timeout => Kind::Timeout,
-            HostErrorKind::Invalid => Kind::Usage,
+            HostErrorKind::Invalid | HostErrorKind::TooLarge => Kind::Usage,
             HostErrorKind::Refused | HostErrorKind::SymlinkInPath => Kind::Policy,
             HostErrorKind::PermissionDenied | HostErrorKind::NoSpace | HostErrorKind::Unreachable | HostErrorKind::Other => Kind::Failed,
         };
         let failure = Self::new(kind, sentence(&error.message));
         match error.kind {
             HostErrorKind::SymlinkInPath => failure.hint("a container or another program may have put it there after the path was checked"),
+            HostErrorKind::TooLarge => failure.hint(memory::STREAM),
             _ => failure,
         }
     }
@@ -186,7 +190,8 @@ pub enum CommandEvent {
     Exit(i64),
 }
 
-/// An HTTP request; the answer's body is read whole. A redirect is an answer: whoever follows it checks where it leads first.
+/// An HTTP request; the answer's body is read whole, up to [`memory::LARGEST_VALUE`]. A redirect is an answer: whoever follows it
+/// checks where it leads first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpRequest {
     pub method: String,
@@ -249,6 +254,11 @@ pub trait Host: Send + Sync {
     /// Bytes of memory that spc itself holds, where the system tells.
     fn memory(&self) -> Option<u64> {
         None
+    }
+
+    /// The same, a few milliseconds ago at most: cheap enough to ask all the time.
+    fn memory_lately(&self) -> Option<u64> {
+        self.memory()
     }
 
     /// The content of a file of at most 64 MiB; what is larger is opened as a stream.

@@ -1,48 +1,143 @@
-//! Foreign text is data: control characters are shown, not sent.
+//! Foreign text is data: control characters, and characters that nobody sees, are shown, not sent.
+//!
+//! Whatever writes text for people goes through [`visible`] or [`visible_line`], whatever writes JSON through [`escaped_json`].
 
 use std::borrow::Cow;
 
-/// `text` with every control character but line ends and tabs replaced by a sign for it: `␛[31m`.
+/// `text` with every character that is not seen as itself replaced by a sign, but for line ends and tabs: `␛[31m`.
 ///
-/// Each character becomes exactly one, so columns stay what they are. Characters that turn the
-/// direction of writing, and the 8-bit control characters, become `�`. Of a CRLF line end nothing is shown.
+/// Each character becomes exactly one, so columns stay what they are. Control characters become their pictures; 8-bit control
+/// characters, those that turn the direction of writing, and those that have no width (zero-width spaces, tags, variation selectors)
+/// become `�`. What joins an emoji or shapes letters of Arabic and Indic scripts stays where it does that. Of a CRLF line end nothing is
+/// shown.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    replaced(text, |c, next| match c {
+    replaced(text, |at| match at.c {
         '\n' | '\t' => None,
-        '\r' if next == Some('\n') => None,
-        _ => sign(c),
+        '\r' if at.next == Some('\n') => None,
+        _ => at.sign(),
     })
 }
 
 /// The same for what has to stay on one line: line ends and tabs are shown as well, `␊` and `␉`.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
-    replaced(text, |c, _| sign(c))
+    replaced(text, |at| at.sign())
 }
 
-fn replaced(text: &str, sign: impl Fn(char, Option<char>) -> Option<char>) -> Cow<'_, str> {
-    let signs = || {
-        let next = text.chars().skip(1).map(Some).chain(std::iter::once(None));
-        text.chars().zip(next).map(|(c, next)| (c, sign(c, next)))
-    };
-    if signs().all(|(_, sign)| sign.is_none()) {
+/// The same for text of our own with styles in it: what colours stays, any other control sequence is shown.
+pub fn visible_styled(text: &str) -> Cow<'_, str> {
+    replaced(text, |at| match at.c {
+        '\n' | '\t' => None,
+        '\r' if at.next == Some('\n') => None,
+        '\u{1b}' if is_style(at.rest) => None,
+        _ => at.sign(),
+    })
+}
+
+/// JSON text in which every character that is not seen as itself is written `\u…`: the same JSON.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    // Outside of its strings JSON has none of them.
+    let hidden = |c: char| !matches!(c, '\n' | '\t' | '\r') && is_hidden(c);
+    if !json.contains(hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if hidden(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether a character is one that nobody sees, or that does something where it is shown.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_unseen(c)
+}
+
+/// Characters without a picture: those that turn the direction of writing, without width, or for programs only.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        // Soft hyphen, joiners and fillers that look like nothing.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
+        // Zero-width, directions, lines and paragraphs, invisible operators, shaping.
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        // Variation selectors, the byte order mark, interlinear annotations.
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+        // Shorthand and musical control, tags, more variation selectors.
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A character and what stands around it.
+struct At<'t> {
+    before: Option<char>,
+    c: char,
+    next: Option<char>,
+    /// The text after it.
+    rest: &'t str,
+}
+
+impl At<'_> {
+    /// The sign shown for the character; nothing for one that is seen as itself.
+    fn sign(&self) -> Option<char> {
+        match self.c {
+            '\u{0}'..='\u{1f}' => char::from_u32(u32::from(self.c) + 0x2400),
+            '\u{7f}' => Some('␡'),
+            '\u{200c}' | '\u{200d}' | '\u{fe0f}' if self.is_at_work() => None,
+            c if is_hidden(c) => Some('\u{fffd}'),
+            _ => None,
+        }
+    }
+
+    /// Whether a joiner or selector does what it is there for.
+    fn is_at_work(&self) -> bool {
+        let before = |is: fn(char) -> bool| self.before.is_some_and(is);
+        let next = |is: fn(char) -> bool| self.next.is_some_and(is);
+        match self.c {
+            '\u{fe0f}' => before(|c| is_pictograph(c) || matches!(c, '0'..='9' | '#' | '*')),
+            '\u{200d}' => before(is_pictograph) && next(is_pictograph) || before(is_shaped) && next(is_shaped),
+            _ => before(is_shaped) && next(is_shaped),
+        }
+    }
+}
+
+/// Emoji and what they are made of, the selector that comes after them included.
+fn is_pictograph(c: char) -> bool {
+    matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{20d0}'..='\u{3163}' | '\u{3165}'..='\u{3299}' | '\u{1f000}'..='\u{1faff}' | '\u{fe0f}')
+}
+
+/// Letters whose shape depends on their neighbours: Arabic and its relatives, scripts of India and around it.
+fn is_shaped(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}') && !is_hidden(c)
+}
+
+/// Whether what follows an escape character is a style: `[1;31m`.
+fn is_style(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix('[') else { return false };
+    rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':')).starts_with('m')
+}
+
+fn replaced(text: &str, sign: impl Fn(&At<'_>) -> Option<char>) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(signs().map(|(c, sign)| sign.unwrap_or(c)).collect())
-}
-
-/// The sign shown for a control character; nothing for any other character.
-fn sign(c: char) -> Option<char> {
-    match c {
-        '\u{0}'..='\u{1f}' => char::from_u32(u32::from(c) + 0x2400),
-        '\u{7f}' => Some('␡'),
-        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some('\u{fffd}'),
-        _ => None,
+    let mut shown = String::with_capacity(text.len());
+    let (mut before, mut changed) = (None, false);
+    for (start, c) in text.char_indices() {
+        let rest = &text[start + c.len_utf8()..];
+        let sign = sign(&At { before, c, next: rest.chars().next(), rest });
+        changed |= sign.is_some();
+        shown.push(sign.unwrap_or(c));
+        before = Some(c);
     }
+    if changed { Cow::Owned(shown) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn colours_bells_and_overwriting_are_shown() {
@@ -57,7 +152,48 @@ mod tests {
     }
 
     #[test]
-    fn what_turns_the_direction_of_writing_is_shown() {
-        assert_eq!(visible("user\u{202e}nimda"), "user\u{fffd}nimda");
+    fn what_turns_the_direction_of_writing_or_has_no_width_is_shown() {
+        for c in "\u{61c}\u{200b}\u{200e}\u{2028}\u{2029}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{ad}\u{fff9}\u{e0041}\u{e0100}\u{fe01}\u{3164}".chars() {
+            assert_eq!(visible(&format!("user{c}nimda")), "user\u{fffd}nimda", "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_joins_emoji_and_shapes_letters_stays_where_it_does_that() {
+        for text in ["👩\u{200d}🚀", "❤\u{fe0f}\u{200d}🔥", "☎\u{fe0f}", "1\u{fe0f}\u{20e3}", "می\u{200c}خواهم", "क्\u{200d}ष"]
+        {
+            assert_eq!(visible(text), text, "{text:?}");
+        }
+        assert_eq!(visible("ad\u{200d}min\u{200c}x a\u{fe0f}"), "ad\u{fffd}min\u{fffd}x a\u{fffd}");
+    }
+
+    #[test]
+    fn of_control_sequences_only_styles_stay_in_styled_text() {
+        assert_eq!(
+            visible_styled("\u{1b}[1;31mred\u{1b}[0m\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}1m"),
+            "\u{1b}[1;31mred\u{1b}[0m␛[2J␛]0;x␇\u{fffd}1m"
+        );
+    }
+
+    #[test]
+    fn json_is_the_same_json_without_characters_that_are_not_seen() {
+        let text = "\u{7f}\u{9b}31m \u{202e}\u{2028}\u{200b}\u{200d}\u{feff}\u{e0041} größe 👩";
+        let json = serde_json::json!({ "text": text }).to_string();
+        let escaped = escaped_json(&json);
+        assert_eq!(escaped, r#"{"text":"\u007f\u009b31m \u202e\u2028\u200b\u200d\ufeff\udb40\udc41 größe 👩"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap()["text"], text);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unseen_comes_through_whatever_it_is(text in any::<String>()) {
+            let work = ['\u{200c}', '\u{200d}', '\u{fe0f}'];
+            prop_assert!(!visible_line(&text).contains(|c: char| is_hidden(c) && !work.contains(&c)));
+            prop_assert_eq!(visible_line(&text).chars().count(), text.chars().count());
+            let json = serde_json::Value::from(text.as_str()).to_string();
+            let escaped = escaped_json(&json);
+            prop_assert!(!escaped.contains(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+        }
     }
 }

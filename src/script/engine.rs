@@ -7,14 +7,13 @@ use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
 use super::library::Library;
-use super::memory::Memory;
+use super::memory;
 use super::resolver::Resolver;
-use super::unique;
+use super::{unique, variables};
 use crate::api::context::Watch;
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
-use crate::value::text::LARGEST;
 
 /// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900 KB where Rhai is compiled
 /// without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has to hold them all.
@@ -22,15 +21,6 @@ const CALL_LEVELS: usize = 256;
 
 /// Expressions inside expressions: of a file, of a function. A description is some twenty deep.
 const EXPRESSION_DEPTH: usize = 100;
-
-/// Bytes of a string, and of all strings in one list or map together.
-const STRING_BYTES: usize = LARGEST;
-
-/// Elements of a list, those of lists inside it included.
-const LIST_ELEMENTS: usize = 1_000_000;
-
-/// Keys of a map, those of maps inside it included.
-const MAP_KEYS: usize = 1_000_000;
 
 /// The field of the failure of a script that took too many operations: how many it may take.
 pub const OPERATIONS: &str = "max_operations";
@@ -49,10 +39,10 @@ const MODULES: usize = 1_000;
 pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     let mut engine = parsing();
     engine.set_strict_variables(true);
-    let memory = Memory::new(context.host.clone());
+    let host = context.host.clone();
     let limit = context.max_operations;
     engine.on_progress(move |operations| {
-        task::ending().or_else(|| over(limit, operations)).or_else(|| memory.exceeded(operations)).map(Dynamic::from)
+        task::ending().or_else(|| over(limit, operations)).or_else(|| memory::ending(&host, operations)).map(Dynamic::from)
     });
     let events = context.events.clone();
     engine.on_print(move |text| events.event(&Event::Print { text: text.to_owned() }));
@@ -64,6 +54,7 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     if let Some(watch) = &context.watch {
         follow(&mut engine, watch.clone());
     }
+    variables::watch(&mut engine);
     unique::prepare(&mut engine);
     crate::api::register(&mut engine, context);
     engine.set_module_resolver(Resolver::new(library.clone()));
@@ -118,13 +109,13 @@ fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
 }
 
 fn set_limits(engine: &mut Engine) {
+    // None on sizes: Rhai would count all of a list at every call that is given it. `api/growth` has them, also for operators, which
+    // Rhai would otherwise not look up.
+    engine.set_fast_operators(false);
     // None on operations: a runbook may wait for days. It ends by its task's token, a test's by its own limit.
     engine.set_max_operations(0);
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH);
-    engine.set_max_string_size(STRING_BYTES);
-    engine.set_max_array_size(LIST_ELEMENTS);
-    engine.set_max_map_size(MAP_KEYS);
     engine.set_max_variables(VARIABLES);
     engine.set_max_functions(FUNCTIONS);
     engine.set_max_modules(MODULES);

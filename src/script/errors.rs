@@ -2,7 +2,7 @@
 
 use rhai::{Engine, EvalAltResult, Position};
 
-use super::library::{CLOSURE, Library};
+use super::library::Library;
 use super::names::{Names, Suggestion};
 use crate::api::Context;
 use crate::model::Failure;
@@ -10,7 +10,7 @@ use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
 use crate::model::failure::FilePlace;
 use crate::value::error::{COMMAND_LINE, failure_of, innermost};
 use crate::value::places::place;
-use crate::value::wording::{Missing, missing, unmarked};
+use crate::value::wording::{Missing, is_closure, missing, unmarked};
 
 /// Frames that are shown of a long trace, at its two ends each.
 const FRAMES: usize = 8;
@@ -83,7 +83,7 @@ fn unwound<'a>(library: &Library, name: &str, error: &'a EvalAltResult) -> (&'a 
             if frames.last().is_some_and(|frame| frame.place == place) {
                 frames.pop();
             }
-            let function = if function.starts_with(CLOSURE) { "closure" } else { unmarked(function) };
+            let function = if is_closure(function) { "closure" } else { unmarked(function) };
             frames.push(Frame { function: function.to_owned(), place });
         }
         if !inside.is_empty() {

@@ -21,9 +21,7 @@ use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
 use crate::value::error::throw;
 use crate::value::places::Places;
-
-/// What closures are called in Rhai, with a hash after it.
-pub const CLOSURE: &str = "anon$";
+use crate::value::wording::is_closure;
 
 /// The import that puts a source's own constants in force: see [`Library::bind_closures`].
 pub const CONSTANTS: &str = "<constants>";
@@ -151,7 +149,7 @@ impl Library {
         // A module of the imports alone: Rhai gives its functions, closures among them, what they see.
         let bound = self.module(engine, unit, rules::imports(&unit.ast))?;
         let mut closures = AST::new_from_module(bound);
-        closures.retain_functions(|_, _, name, _| name.starts_with(CLOSURE));
+        closures.retain_functions(|_, _, name, _| is_closure(name));
         let mut state = self.lock();
         let mut all = (*state.closures).clone();
         all.fill_with(closures.shared_lib());
@@ -278,7 +276,7 @@ fn defined_in(ast: &AST) -> Defined {
     for function in ast.iter_fn_def() {
         let parameters: Vec<String> = function.params.iter().map(ToString::to_string).collect();
         defined.variables.extend(parameters.clone());
-        if !function.name.starts_with(CLOSURE) {
+        if !is_closure(&function.name) {
             defined.functions.push((function.name.to_string(), parameters));
         }
     }

@@ -26,6 +26,7 @@ pub mod run;
 pub mod session;
 pub mod standard;
 pub mod unique;
+mod variables;
 
 #[cfg(test)]
 mod fixture;

@@ -1,6 +1,5 @@
 //! A runbook, from its file to its value, its help or a diagnostic.
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +13,7 @@ use super::names::Names;
 use super::resolver::{read_source, scripts_in};
 use super::standard::{EMBEDDED, Modules};
 use crate::api::{Context, task};
-use crate::host::conductor::Job;
+use crate::host::conductor::{Job, broke_off};
 use crate::host::resolve::named;
 use crate::host::{FileKind, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
@@ -66,17 +65,8 @@ pub fn on_script_thread<T: Send>(
         let _entered = task::enter(context.cancel.clone());
         work()
     });
-    match context.conductor.tasks(vec![job]).pop() {
-        Some(Ok(result)) => result,
-        Some(Err(panic)) => Err(broke_off(&*panic)),
-        None => Err(broke_off(&"no task")),
-    }
-}
-
-fn broke_off(panic: &(dyn Any + Send)) -> Box<Diagnostic> {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let failure = Failure::new(Kind::Failed, format!("spc itself broke off: {}", text.unwrap_or("without a word")));
-    Box::new(without_place(failure.hint("this is a fault of spc, not of the script: please report it")))
+    let ended = context.conductor.tasks(vec![job]).map_err(|failure| Box::new(without_place(failure)))?.pop();
+    ended.unwrap_or_else(|| Err(Box::new("no task"))).unwrap_or_else(|panic| Err(Box::new(without_place(broke_off(&*panic)))))
 }
 
 /// A compiled runbook. To be used on a script thread: see [`on_script_thread`].

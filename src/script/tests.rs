@@ -6,3 +6,4 @@ mod imports;
 mod limits;
 mod reference;
 mod runs;
+mod words;

@@ -10,9 +10,8 @@ use std::collections::HashMap;
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Module, Position, Scope, ScriptFuncDef, Shared, Stmt, Token};
 
-use super::library::CLOSURE;
 use super::rules::definition;
-use crate::value::wording::marked;
+use crate::value::wording::{is_closure, marked};
 
 /// Where in the text a name gets another, while it is compiled.
 type Renames = HashMap<Position, String>;
@@ -62,7 +61,7 @@ pub fn made_unique(engine: &Engine, scope: &Scope, ast: AST, text: &str, file: u
 }
 
 fn is_plain(function: &ScriptFuncDef) -> bool {
-    function.this_type.is_none() && !function.name.starts_with(CLOSURE)
+    function.this_type.is_none() && !is_closure(&function.name)
 }
 
 /// The functions' definitions, the calls of them, and their names in `Fn("name")`.

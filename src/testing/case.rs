@@ -92,6 +92,7 @@ pub fn set_up(world: World, file: &Path, function: &str) -> Result<(Arc<Lab>, Ar
             Ok(script)
         })
     });
+    let ended = ended.unwrap_or_else(|failure| Some(Err(place::plain(failure))));
     let trouble = lab.trouble().or_else(|| conductor.stop().map(|stop| stopped(stop, None)));
     match (trouble, ended) {
         (None, Some(Ok(script))) => Ok((lab, script)),
@@ -111,7 +112,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
     };
     let conductor = lab.world.conductor.clone();
     let ended = conductor.process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(&test.name)));
-    let end = match ended {
+    let end = match ended.unwrap_or_else(|failure| Some(Err(place::plain(failure)))) {
         None => End::Killed,
         Some(Ok(())) => End::Done,
         Some(Err(diagnostic)) => End::Failed(diagnostic),

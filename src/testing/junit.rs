@@ -6,6 +6,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use crate::model::diagnostic::Diagnostic;
 use crate::model::verdict::{Summary, Told};
+use crate::model::visible::{visible, visible_line};
 use crate::model::{Failure, Kind};
 
 /// The report as text; `shown` makes text of a failure.
@@ -18,7 +19,7 @@ pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> S
             Told::Verdict(verdict) => {
                 let mut case = match &verdict.failure {
                     Some(diagnostic) => unsuccessful(&verdict.name, NonSuccessKind::Failure, diagnostic, shown),
-                    None => TestCase::new(verdict.name.as_str(), TestCaseStatus::success()),
+                    None => TestCase::new(visible_line(&verdict.name).into_owned(), TestCaseStatus::success()),
                 };
                 case.set_time(verdict.took);
                 case.add_property(Property::new("seed", verdict.seed.to_string()));
@@ -27,11 +28,11 @@ pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> S
             }
         };
         let mut case = case;
-        case.set_classname(file);
+        case.set_classname(visible_line(file).into_owned());
         if !order.contains(&file) {
             order.push(file);
         }
-        suites.entry(file).or_insert_with(|| TestSuite::new(file)).add_test_case(case);
+        suites.entry(file).or_insert_with(|| TestSuite::new(visible_line(file).into_owned())).add_test_case(case);
     }
     let mut report = Report::new("spc test");
     report.set_time(summary.took);
@@ -41,6 +42,7 @@ pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> S
 
 fn unsuccessful(name: &str, kind: NonSuccessKind, diagnostic: &Diagnostic, shown: &dyn Fn(&Diagnostic) -> String) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(diagnostic.message.as_str()).set_type(diagnostic.kind.word()).set_description(shown(diagnostic));
-    TestCase::new(name, status)
+    let message = visible(&diagnostic.message).into_owned();
+    status.set_message(message).set_type(diagnostic.kind.word()).set_description(visible(&shown(diagnostic)).into_owned());
+    TestCase::new(visible_line(name).into_owned(), status)
 }

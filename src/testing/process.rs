@@ -76,7 +76,7 @@ impl World {
         let begun = self.conductor.now();
         let ended = self.conductor.process(|| self.process(path, words, interrupt, seen.clone()));
         let took = self.conductor.now().saturating_sub(begun);
-        let end = match ended {
+        let end = match ended.unwrap_or_else(|failure| Some(Err(place::plain(failure)))) {
             None => End::Killed,
             Some(Ok(Outcome::Value(_))) => End::Done,
             Some(Ok(Outcome::Help(help))) => End::Help(crate::ui::help::text(&help, None)),

@@ -188,6 +188,9 @@ fn side_by_side<I: Sync, T: Send>(
         }
     };
     let workers = (0..jobs.clamp(1, items.len().max(1))).map(|_| -> Job<'_, ()> { Box::new(worker) }).collect();
-    let _ = conductor.tasks(workers);
+    if conductor.tasks(workers).is_err() {
+        // One after the other; where there is no thread at all, each says so.
+        worker();
+    }
     done.into_inner().unwrap_or_else(PoisonError::into_inner).told
 }

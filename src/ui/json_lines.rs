@@ -1,6 +1,6 @@
 //! A run for programs: one JSON object per line on standard output.
 //!
-//! Texts are exact, secrets apart: JSON escapes control characters by itself.
+//! Texts are exact, secrets apart: what nobody sees, control characters among them, is written `\u…`.
 
 use std::sync::Arc;
 

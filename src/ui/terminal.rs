@@ -10,6 +10,7 @@ use super::foot::{Foot, Size};
 use super::masking::masked_json;
 use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
+use crate::model::visible::{escaped_json, visible_styled};
 
 /// Something failed.
 pub const FAILURE: Style = AnsiColor::BrightRed.on_default().bold();
@@ -232,9 +233,9 @@ impl Terminal {
         self.write_out(&mut streams, &text);
     }
 
-    /// The same for a line of JSON: masked in its texts, and else exactly as it is.
+    /// The same for a line of JSON: masked in its texts, and what nobody sees is written `\u…`.
     pub fn data(&self, json: &str) {
-        self.write_out(&mut self.lock(), &masked_json(json, &self.secrets));
+        self.write_out(&mut self.lock(), &escaped_json(&masked_json(json, &self.secrets)));
     }
 
     fn write_out(&self, streams: &mut Streams, text: &str) {
@@ -292,7 +293,8 @@ impl Terminal {
     }
 
     fn prepared(&self, text: &str, colour: bool) -> String {
-        let masked = self.secrets.mask(text);
+        // Whoever writes has shown what is foreign. This holds where that was forgotten: only colours come through.
+        let masked = visible_styled(&self.secrets.mask(text)).into_owned();
         // Once more: a style may have stood inside of a value.
         if colour { masked } else { self.secrets.mask(&anstream::adapter::strip_str(&masked).to_string()) }
     }

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::json::{from_json, to_json};
+use super::size;
 use super::text::plain;
 use super::wording;
 use crate::model::failure::{Detail, FilePlace, SpecPath};
@@ -94,6 +95,18 @@ pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
     }
 }
 
+/// The map that a script sees in place of the one that Rhai makes of an error of its own for `catch`; nothing for what a script or a
+/// function threw. `source`: where it is caught, unless the map says.
+pub fn caught(map: &Map, source: Option<&str>) -> Option<Map> {
+    let mut said = error_map(&wording::of_caught(map)?);
+    let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok());
+    let source = map.get("source").map(plain).or_else(|| source.map(str::to_owned));
+    if let (Some(source), Some(line)) = (source, number("line")) {
+        said.insert("place".into(), format!("{source}:{line}:{}", number("position").unwrap_or(1)).into());
+    }
+    Some(said)
+}
+
 /// The map that a script sees.
 pub fn error_map(failure: &Failure) -> Map {
     let mut map: Map = failure.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
@@ -128,6 +141,9 @@ fn detail_map(detail: &Detail) -> Dynamic {
 
 /// The failure for a thrown value: an error map as it was, anything else as a message of kind `failed`.
 pub fn from_thrown(thrown: &Dynamic) -> Failure {
+    if let Err(failure) = size::check(thrown) {
+        return failure;
+    }
     match thrown.read_lock::<Map>() {
         Some(map) if map.contains_key("message") => from_error_map(&map),
         _ if thrown.is_unit() => Failure::new(Kind::Failed, "The script threw nothing"),

@@ -3,11 +3,14 @@
 //! `()` in a map means "not set" and is left out. A duration becomes its text (`1m30s`), a time its own, a size an integer, a secret its
 //! token. What has no JSON (a function, a range, a handle) is refused, with its path.
 
+use std::fmt;
 use std::time::Duration;
 
 use rhai::{Dynamic, Map};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
+use super::size::Room;
 use super::{Bytes, Record, SecretToken, Time, words};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
@@ -16,17 +19,25 @@ use crate::model::time::format_duration;
 /// Nesting deeper than this is refused: no description is, and readers of JSON overflow on it.
 const DEPTH: usize = 100;
 
-/// The value as JSON; a usage failure with the path of what has none.
+/// The value as JSON; a usage failure with the path of what has none, or if it is too large.
 pub fn to_json(value: &Dynamic) -> Result<Value, Failure> {
-    convert(value, &mut Vec::new())
+    convert(value, &mut Way::default())
 }
 
 /// A map as a JSON object.
 pub fn map_to_json(map: &Map) -> Result<Value, Failure> {
-    convert_map(map, &mut Vec::new())
+    convert_map(map, &mut Way::default())
 }
 
-fn convert(value: &Dynamic, path: &mut Vec<String>) -> Result<Value, Failure> {
+/// The keys that lead to a value, and what there is still room for: texts that a value shares are copied for each place.
+#[derive(Default)]
+struct Way {
+    path: Vec<String>,
+    room: Room,
+}
+
+fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
+    let path = &way.path;
     if path.len() > DEPTH {
         return Err(refused(format!("is nested more than {DEPTH} deep"), path));
     }
@@ -46,16 +57,18 @@ fn convert(value: &Dynamic, path: &mut Vec<String>) -> Result<Value, Failure> {
         return Ok(character.to_string().into());
     }
     if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
+        way.room.text(text.len())?;
         return Ok(text.as_str().into());
     }
     if let Some(list) = value.read_lock::<rhai::Array>() {
-        return list.iter().enumerate().map(|(index, item)| within(path, index.to_string(), item)).collect();
+        way.room.elements(list.len())?;
+        return list.iter().enumerate().map(|(index, item)| within(way, index.to_string(), item)).collect();
     }
     if let Some(map) = value.read_lock::<Map>() {
-        return convert_map(&map, path);
+        return convert_map(&map, way);
     }
     if let Some(record) = value.read_lock::<Record>() {
-        return convert_map(record.fields(), path);
+        return convert_map(record.fields(), way);
     }
     if let Some(time) = value.read_lock::<Duration>() {
         return Ok(format_duration(*time).into());
@@ -69,18 +82,23 @@ fn convert(value: &Dynamic, path: &mut Vec<String>) -> Result<Value, Failure> {
     if let Some(secret) = value.read_lock::<SecretToken>() {
         return Ok(secret.token.clone().into());
     }
-    Err(refused(format!("is {}, which has no place in data", words::a(value)), path))
+    Err(refused(format!("is {}, which has no place in data", words::a(value)), &way.path))
 }
 
-fn convert_map(map: &Map, path: &mut Vec<String>) -> Result<Value, Failure> {
+fn convert_map(map: &Map, way: &mut Way) -> Result<Value, Failure> {
+    way.room.keys(map.len())?;
     let set = map.iter().filter(|(_, value)| !value.is_unit());
-    set.map(|(key, value)| Ok((key.to_string(), within(path, key.to_string(), value)?))).collect::<Result<_, _>>().map(Value::Object)
+    let fields = set.map(|(key, value)| {
+        way.room.text(key.len())?;
+        Ok((key.to_string(), within(way, key.to_string(), value)?))
+    });
+    fields.collect::<Result<_, _>>().map(Value::Object)
 }
 
-fn within(path: &mut Vec<String>, key: String, value: &Dynamic) -> Result<Value, Failure> {
-    path.push(key);
-    let converted = convert(value, path);
-    path.pop();
+fn within(way: &mut Way, key: String, value: &Dynamic) -> Result<Value, Failure> {
+    way.path.push(key);
+    let converted = convert(value, way);
+    way.path.pop();
     converted
 }
 
@@ -104,6 +122,98 @@ pub fn from_json(value: &Value) -> Dynamic {
         Value::String(text) => text.as_str().into(),
         Value::Array(list) => list.iter().map(from_json).collect::<rhai::Array>().into(),
         Value::Object(fields) => object(fields).into(),
+    }
+}
+
+/// The value of a JSON text, made at once and no larger than a value may be; `what` the text is stands in the message: `The file "a.json"`.
+pub fn parse(text: &str, what: &str) -> Result<Dynamic, Failure> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut limits = Limits::default();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Reader(&mut limits).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    match (value, limits.exceeded) {
+        (_, Some(failure)) => Err(failure),
+        (Ok(value), None) => Ok(value),
+        (Err(error), None) => Err(Failure::usage(format!("{what} is not JSON: {error}"))),
+    }
+}
+
+/// What there is still room for, and why reading ended where there was none.
+#[derive(Default)]
+struct Limits {
+    room: Room,
+    exceeded: Option<Failure>,
+}
+
+impl Limits {
+    fn take<E: de::Error>(&mut self, take: impl FnOnce(&mut Room) -> Result<(), Failure>) -> Result<(), E> {
+        take(&mut self.room).map_err(|failure| {
+            let error = E::custom(&failure.message);
+            self.exceeded = Some(failure);
+            error
+        })
+    }
+}
+
+/// Makes a value of what is read.
+struct Reader<'l>(&'l mut Limits);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Dynamic;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Dynamic, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Dynamic;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Dynamic, E> {
+        Ok(Dynamic::UNIT)
+    }
+
+    fn visit_bool<E: de::Error>(self, yes: bool) -> Result<Dynamic, E> {
+        Ok(yes.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Dynamic, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Dynamic, E> {
+        Ok(from_json(&number.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Dynamic, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Dynamic, E> {
+        self.0.take(|room| room.text(text.len()))?;
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Dynamic, A::Error> {
+        let mut list = rhai::Array::new();
+        while let Some(item) = items.next_element_seed(Reader(self.0))? {
+            self.0.take(Room::element)?;
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Dynamic, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            self.0.take(|room| room.keys(1).and_then(|()| room.text(key.len())))?;
+            map.insert(key.into(), fields.next_value_seed(Reader(self.0))?);
+        }
+        Ok(map.into())
     }
 }
 
@@ -138,6 +248,22 @@ mod tests {
         assert_eq!(failure.message, "\"steps.1\" is a function, which has no place in data");
         assert_eq!(failure.path.unwrap().keys, ["steps", "1"]);
         assert_eq!(to_json(&f64::NAN.into()).unwrap_err().message, "The value is NaN, which JSON can't hold");
+    }
+
+    #[test]
+    fn a_value_that_shares_a_text_often_is_not_copied_that_often() {
+        let text: Dynamic = "x".repeat(1 << 20).into();
+        let list: Dynamic = vec![text; 100].into();
+        assert_eq!(to_json(&list).unwrap_err().message, "The value is too large: more than 64 MiB of text");
+    }
+
+    #[test]
+    fn a_text_of_many_small_values_is_not_read_to_its_end() {
+        let many = format!("[{}[]]", "[],".repeat(1_000_000));
+        assert_eq!(parse(&many, "The text").unwrap_err().message, "The value is too large: a list of more than 1,000,000 elements");
+        let value = json!({ "a": [1, -2, 3.5, true, null, "x"], "big": u64::MAX });
+        assert_eq!(to_json(&parse(&value.to_string(), "The text").unwrap()).unwrap(), to_json(&from_json(&value)).unwrap());
+        assert_eq!(parse("[1] 2", "The text").unwrap_err().message, "The text is not JSON: trailing characters at line 1 column 5");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - [`error`]: failures ↔ Rhai errors, without loss
 //! - [`wording`]: what Rhai reports, in the words of scripts
 //! - [`places`]: where in a source a map literal's key stands
+//! - [`size`]: how large a value may be
 //! - [`text`], [`words`]: a value as people read it, a type's name as scripts know it
 
 pub mod bytes;
@@ -15,6 +16,7 @@ pub mod options;
 pub mod places;
 pub mod record;
 pub mod secret;
+pub mod size;
 pub mod text;
 pub mod time;
 pub mod wording;

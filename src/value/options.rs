@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use rhai::{Dynamic, FnPtr, Map};
 
+use super::size::Room;
 use super::{Bytes, Record, SecretToken, words};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
@@ -27,6 +28,8 @@ use crate::model::token;
 pub struct Options {
     what: String,
     map: Map,
+    /// For all that is read of them.
+    room: Room,
     /// The keys asked for so far: all there are, once everything was asked.
     known: Vec<&'static str>,
 }
@@ -34,7 +37,7 @@ pub struct Options {
 impl Options {
     /// The options in `map`; `what` they are stands in messages: `exec options`.
     pub fn new(map: Map, what: impl Into<String>) -> Self {
-        Self { what: what.into(), map, known: Vec::new() }
+        Self { what: what.into(), map, room: Room::new(), known: Vec::new() }
     }
 
     /// The options in a map, a record or `()`.
@@ -147,6 +150,7 @@ impl Options {
 
     fn read<T>(&mut self, key: &'static str, wanted: &str, convert: impl Fn(&Dynamic) -> Option<T>) -> Result<Option<T>, Failure> {
         let Some(value) = self.take(key) else { return Ok(None) };
+        self.room.value(&value)?;
         match convert(&value) {
             Some(converted) => Ok(Some(converted)),
             None => Err(self.wrong(key, format!("\"{key}\" of the {} is {wanted}, not {}", self.what, words::a(&value)))),

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Bytes of the largest text that a script may hold: as much as a file that is read, or a command that is run, may give.
-pub const LARGEST: usize = 64 << 20;
-
 use rhai::{Dynamic, Map};
 
+use super::size;
 use super::words::word;
 use super::{Bytes, Record, SecretToken, Time};
+use crate::host::memory::LARGEST_VALUE;
+use crate::model::Failure;
 use crate::model::time::format_duration;
 
 /// Deeper than this a value is cut off with `…`.
@@ -23,22 +23,69 @@ pub fn plain(value: &Dynamic) -> String {
     }
 }
 
-/// As a literal of scripts: a string in quotes.
+/// As a literal of scripts: a string in quotes. One that would be larger than a text may be ends with `…`.
 pub fn literal(value: &Dynamic) -> String {
-    let mut text = String::new();
+    let mut text = Text::default();
     write_literal(&mut text, value, 0);
-    text
+    text.cut_off()
 }
 
 /// A map or a record as a literal.
 pub fn map_literal(map: &Map) -> String {
-    let mut text = String::new();
+    let mut text = Text::default();
     write_map(&mut text, map, 0);
-    text
+    text.cut_off()
 }
 
-fn write_literal(out: &mut String, value: &Dynamic, depth: usize) {
-    if depth > DEPTH {
+/// A text that is being written, never larger than a text may be.
+#[derive(Default)]
+pub struct Text {
+    text: String,
+    is_full: bool,
+}
+
+impl Text {
+    pub fn push_str(&mut self, text: &str) {
+        self.is_full |= self.text.len().saturating_add(text.len()) > LARGEST_VALUE;
+        if !self.is_full {
+            self.text.push_str(text);
+        }
+    }
+
+    pub fn push(&mut self, c: char) {
+        self.push_str(c.encode_utf8(&mut [0; 4]));
+    }
+
+    /// Whether something was left out.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// The text; a failure if something was left out.
+    pub fn whole(self) -> Result<String, Failure> {
+        if self.is_full { Err(size::too_large("more than 64 MiB of text")) } else { Ok(self.text) }
+    }
+
+    /// The text, with `…` at its end if something was left out.
+    pub fn cut_off(mut self) -> String {
+        if self.is_full {
+            self.text.push('…');
+        }
+        self.text
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.push_str(text);
+        if self.is_full { Err(std::fmt::Error) } else { Ok(()) }
+    }
+}
+
+fn write_literal(out: &mut Text, value: &Dynamic, depth: usize) {
+    if out.is_full {
+        // Whatever follows is left out.
+    } else if depth > DEPTH {
         out.push('…');
     } else if value.is_unit() {
         out.push_str("()");
@@ -74,7 +121,7 @@ fn write_literal(out: &mut String, value: &Dynamic, depth: usize) {
     }
 }
 
-fn write_map(out: &mut String, map: &Map, depth: usize) {
+fn write_map(out: &mut Text, map: &Map, depth: usize) {
     out.push_str("#{");
     for (index, (key, value)) in map.iter().enumerate() {
         out.push_str(if index > 0 { ", " } else { "" });

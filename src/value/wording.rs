@@ -1,6 +1,6 @@
 //! What Rhai reports, in the words of scripts.
 
-use rhai::{EvalAltResult, LexError, ParseErrorType};
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use super::words::{with_article, word_of};
 use crate::model::Failure;
@@ -35,6 +35,11 @@ pub fn unmarked(name: &str) -> &str {
         Some((plain, file)) if file.bytes().all(|byte| byte.is_ascii_digit()) => plain,
         _ => name,
     }
+}
+
+/// Whether a function is a closure: Rhai calls them `anon$` and a hash.
+pub fn is_closure(name: &str) -> bool {
+    name.starts_with("anon$")
 }
 
 const MARK: &str = "__in_file_";
@@ -115,6 +120,109 @@ pub fn describe(error: &EvalAltResult) -> Failure {
     }
 }
 
+/// The failure behind the map that Rhai gives to `catch` for an error of its own; nothing for a map that was thrown.
+pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
+    let text = |key: &str| map.get(key).map(super::text::plain).unwrap_or_default();
+    let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok()).unwrap_or_default();
+    let count = |key: &str| usize::try_from(number(key)).unwrap_or_default();
+    let at = Position::NONE;
+    let variable = || text("variable");
+    let error = match text("error").as_str() {
+        "ErrorFunctionNotFound" => EvalAltResult::ErrorFunctionNotFound(text("function"), at),
+        "ErrorNonPureMethodCallOnConstant" => EvalAltResult::ErrorNonPureMethodCallOnConstant(text("function"), at),
+        "ErrorMismatchDataType" => EvalAltResult::ErrorMismatchDataType(text("requested"), text("actual"), at),
+        "ErrorMismatchOutputType" => EvalAltResult::ErrorMismatchOutputType(text("requested"), text("actual"), at),
+        "ErrorArrayBounds" => EvalAltResult::ErrorArrayBounds(count("length"), number("index"), at),
+        "ErrorStringBounds" => EvalAltResult::ErrorStringBounds(count("length"), number("index"), at),
+        "ErrorBitFieldBounds" => EvalAltResult::ErrorBitFieldBounds(count("length"), number("index"), at),
+        "ErrorVariableExists" => EvalAltResult::ErrorVariableExists(variable(), at),
+        "ErrorForbiddenVariable" => EvalAltResult::ErrorForbiddenVariable(variable(), at),
+        "ErrorVariableNotFound" => EvalAltResult::ErrorVariableNotFound(variable(), at),
+        "ErrorPropertyNotFound" => EvalAltResult::ErrorPropertyNotFound(variable(), at),
+        "ErrorDataRace" => EvalAltResult::ErrorDataRace(variable(), at),
+        "ErrorAssignmentToConstant" => EvalAltResult::ErrorAssignmentToConstant(variable(), at),
+        "ErrorIndexNotFound" => EvalAltResult::ErrorIndexNotFound(map.get("index").cloned().unwrap_or_default(), at),
+        "ErrorModuleNotFound" => EvalAltResult::ErrorModuleNotFound(text("module"), at),
+        "ErrorDotExpr" => EvalAltResult::ErrorDotExpr(text("property"), at),
+        "ErrorIndexingType" => EvalAltResult::ErrorIndexingType(text("type"), at),
+        "ErrorDataTooLarge" => EvalAltResult::ErrorDataTooLarge(text("type"), at),
+        "ErrorFor" => EvalAltResult::ErrorFor(at),
+        "ErrorUnboundThis" => EvalAltResult::ErrorUnboundThis(at),
+        "ErrorStackOverflow" => EvalAltResult::ErrorStackOverflow(at),
+        "ErrorTooManyVariables" => EvalAltResult::ErrorTooManyVariables(at),
+        "ErrorTooManyModules" => EvalAltResult::ErrorTooManyModules(at),
+        "ErrorArithmetic" => EvalAltResult::ErrorArithmetic(text("message"), at),
+        "ErrorInFunctionCall" | "ErrorInModule" => of_text(&text("message")),
+        // What it is about stands in its text only.
+        "ErrorParsing" | "ErrorSystem" | "ErrorCustomSyntax" => return Some(Failure::usage(sentence(&text("message")))),
+        _ => return None,
+    };
+    Some(describe(&error))
+}
+
+/// The error inside calls, of which Rhai tells only the text: on its first line, before the source and the position.
+fn of_text(text: &str) -> EvalAltResult {
+    let at = Position::NONE;
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.rfind(" (line ").map_or(line, |end| &line[..end]);
+    let line = line.rfind(" @ '").map_or(line, |end| &line[..end]);
+    let after = |start: &str| line.strip_prefix(start).map(str::to_owned);
+    let types = |start: &str| {
+        let types = line.strip_prefix(start)?;
+        if let Some(wanted) = types.strip_prefix(", expecting ") {
+            return Some((wanted.to_owned(), String::new()));
+        }
+        let types = types.strip_prefix(": ")?;
+        let (given, wanted) = types.split_once(" (expecting ").unwrap_or((types, ""));
+        Some((wanted.trim_end_matches(')').to_owned(), given.to_owned()))
+    };
+    let bounds = |start: &str| {
+        let (index, count) = line.strip_prefix(start)?.split_once(" out of bounds: ")?;
+        let count = count.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0);
+        Some((count, index.parse().ok()?))
+    };
+    let quoted = || line.split('\'').nth(1).unwrap_or_default().to_owned();
+    if let Some(signature) = after("Function not found: ") {
+        EvalAltResult::ErrorFunctionNotFound(signature, at)
+    } else if let Some(name) = after("Variable not found: ") {
+        EvalAltResult::ErrorVariableNotFound(name, at)
+    } else if let Some(name) = after("Variable already defined: ") {
+        EvalAltResult::ErrorVariableExists(name, at)
+    } else if let Some(name) = after("Forbidden variable name: ") {
+        EvalAltResult::ErrorForbiddenVariable(name, at)
+    } else if let Some(name) = after("Property not found: ") {
+        EvalAltResult::ErrorPropertyNotFound(name, at)
+    } else if let Some(index) = after("Invalid index: ") {
+        EvalAltResult::ErrorIndexNotFound(index.into(), at)
+    } else if let Some(name) = after("Module not found: ") {
+        EvalAltResult::ErrorModuleNotFound(name, at)
+    } else if line.starts_with("Data race detected") {
+        EvalAltResult::ErrorDataRace(String::new(), at)
+    } else if let Some(types) = after("Indexer unavailable: ") {
+        EvalAltResult::ErrorIndexingType(types, at)
+    } else if line.starts_with("'this' not bound") {
+        EvalAltResult::ErrorUnboundThis(at)
+    } else if line.starts_with("For loop expects") {
+        EvalAltResult::ErrorFor(at)
+    } else if let Some(name) = after("Cannot modify constant ") {
+        EvalAltResult::ErrorAssignmentToConstant(name, at)
+    } else if line.starts_with("Non-pure ") || line.starts_with("Cannot modify property") {
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(quoted(), at)
+    } else if let Some((wanted, given)) = types("Data type incorrect").or_else(|| types("Output type incorrect")) {
+        EvalAltResult::ErrorMismatchDataType(wanted, given, at)
+    } else if let Some((count, index)) = bounds("Array index ") {
+        EvalAltResult::ErrorArrayBounds(count, index, at)
+    } else if let Some((count, index)) = bounds("String index ") {
+        EvalAltResult::ErrorStringBounds(count, index, at)
+    } else if let Some((count, index)) = bounds("Bit-field index ") {
+        EvalAltResult::ErrorBitFieldBounds(count, index, at)
+    } else if line.starts_with("Unknown property ") || line.contains("getter") || line.contains("setter") || line.contains("writable") {
+        EvalAltResult::ErrorDotExpr(line.to_owned(), at)
+    } else {
+        EvalAltResult::ErrorArithmetic(line.to_owned(), at)
+    }
+}
+
 fn describe_function(missing: &Missing) -> Failure {
     let Missing::Function { module, name, arguments } = missing else { return Failure::usage("There is no such function") };
     if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
@@ -126,7 +234,7 @@ fn describe_function(missing: &Missing) -> Failure {
             )),
         };
     }
-    if name.starts_with("anon$") {
+    if is_closure(name) {
         return Failure::usage(format!("The function given takes another number of arguments than {}", arguments.len()));
     }
     let path = module.as_ref().map(|module| format!("{module}::")).unwrap_or_default();

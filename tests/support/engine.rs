@@ -14,17 +14,24 @@ pub struct Answer {
     /// Whole header lines.
     headers: Vec<String>,
     body: String,
+    /// The body does not end: this comes again and again, until nobody takes it.
+    endless: Option<Vec<u8>>,
 }
 
 impl Answer {
     /// Success, as an engine of that API version says it: `1.41`.
     pub fn of_api(version: &str, body: &str) -> Self {
-        Self { status: 200, headers: vec![format!("Api-Version: {version}"), "Ostype: linux".to_owned()], body: body.to_owned() }
+        Self {
+            status: 200,
+            headers: vec![format!("Api-Version: {version}"), "Ostype: linux".to_owned()],
+            body: body.to_owned(),
+            endless: None,
+        }
     }
 
     /// An answer of something else than an engine.
     pub fn of_stranger(status: u16, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_owned() }
+        Self { status, headers: Vec::new(), body: body.to_owned(), endless: None }
     }
 
     /// An engine that never answers `request`, for [`super::Spc::engine`]; what hears that it was asked; and what has to be held so
@@ -58,6 +65,22 @@ impl Answer {
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(format!("{name}: {value}"));
         self
+    }
+
+    /// The same answer with `chunk` after its body, again and again, until nobody takes it.
+    pub fn endless(mut self, chunk: Vec<u8>) -> Self {
+        self.endless = Some(chunk);
+        self
+    }
+
+    /// Writes it all.
+    pub fn write(&self, mut to: impl Write) -> std::io::Result<()> {
+        let Some(chunk) = &self.endless else { return to.write_all(self.text().as_bytes()) };
+        let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
+        write!(to, "HTTP/1.1 {} Told\r\n{headers}Connection: close\r\n\r\n{}", self.status, self.body)?;
+        loop {
+            to.write_all(chunk)?;
+        }
     }
 
     fn text(&self) -> String {
@@ -146,7 +169,7 @@ impl Drop for TcpServer {
     }
 }
 
-fn serve<C>(mut connection: C, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()>
+fn serve<C>(connection: C, answer: &impl Fn(&str) -> Answer) -> std::io::Result<()>
 where
     C: Write + Read + Copy,
 {
@@ -155,5 +178,5 @@ where
     // No request of a test has a body.
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let request = request.rsplit_once(' ').map_or(request.as_str(), |(request, _version)| request);
-    connection.write_all(answer(request).text().as_bytes())
+    answer(request).write(connection)
 }

@@ -281,18 +281,18 @@ impl Spc {
             command.args(["--ctty", program]);
             return self.surrounded(command);
         }
-        if let [starter, arguments @ ..] = &self.under[..] {
-            let mut command = Command::new(starter);
-            command.args(arguments).arg(program);
-            return self.surrounded(command);
-        }
-        let command = if self.by_nobody {
-            let mut command = Command::new(self.opened_to_everybody(Path::new(program)));
-            command.uid(NOBODY).gid(NOBODY);
-            command
-        } else {
-            Command::new(program)
+        let program = if self.by_nobody { self.opened_to_everybody(Path::new(program)) } else { PathBuf::from(program) };
+        let mut command = match &self.under[..] {
+            [starter, arguments @ ..] => {
+                let mut command = Command::new(starter);
+                command.args(arguments).arg(program);
+                command
+            }
+            [] => Command::new(program),
         };
+        if self.by_nobody {
+            command.uid(NOBODY).gid(NOBODY);
+        }
         self.surrounded(command)
     }
 

@@ -9,7 +9,7 @@ use crate::host::conductor::Job;
 /// Runs each piece of work as a run of its own, beside the others.
 fn beside<T: Send>(machine: &Machine, work: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     let jobs: Vec<Job<'_, T>> = work;
-    Conductor::Sim(machine.conductor.clone()).tasks(jobs).into_iter().map(Result::unwrap).collect()
+    Conductor::Sim(machine.conductor.clone()).tasks(jobs).unwrap().into_iter().map(Result::unwrap).collect()
 }
 
 fn creates(machine: &Machine, container: &str) -> usize {
@@ -179,7 +179,7 @@ fn left_by_a_dead_process() -> Machine {
         let _lock = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
         machine.conductor.kill_here(SimConductor::current_process());
     });
-    assert!(killed.is_none() && machine.footprint().locked);
+    assert!(killed.unwrap().is_none() && machine.footprint().locked);
     machine
 }
 
@@ -259,7 +259,7 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
             };
             machine.run(futures::future::join(work, kill)).0
         });
-        assert!(killed.is_none());
+        assert!(killed.unwrap().is_none());
         machine.up(&shop()).unwrap();
         machine.pass(secs(20));
         assert_eq!(machine.state().container("shop-redis-1").unwrap().state, "running", "what `up` says holds");

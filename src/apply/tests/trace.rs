@@ -19,7 +19,7 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
             machine.run(verbs::down(&machine.around(), name, DownOptions { volumes: false })).unwrap();
         })
     };
-    for result in Conductor::Sim(machine.conductor.clone()).tasks(vec![job("one"), job("two")]) {
+    for result in Conductor::Sim(machine.conductor.clone()).tasks(vec![job("one"), job("two")]).unwrap() {
         result.unwrap();
     }
     (machine.engine.calls(), machine.engine.event_trace())

@@ -33,6 +33,9 @@ pub(super) fn output(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, 
     .boxed()
 }
 
+/// Bytes of a line of JSON, or of a message, that is held until its end comes. Events and reports have some hundred.
+pub(super) const LONGEST_LINE: usize = 16 << 20;
+
 /// Lines of JSON in `bytes`, whole, without the line's end.
 pub(super) fn lines(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static) -> BoxStream<'static, Result<Bytes>> {
     async_stream::try_stream! {
@@ -48,6 +51,9 @@ pub(super) fn lines(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static) -
                 if !line.trim_ascii().is_empty() {
                     yield line.freeze();
                 }
+            }
+            if buffer.len() > LONGEST_LINE {
+                Err(errors::unreadable(format!("a line of more than {} MiB", LONGEST_LINE >> 20)))?;
             }
         }
     }
@@ -102,6 +108,9 @@ impl Frames {
                     let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
                     self.buffer.advance(HEADER);
                     self.open = (length > 0).then_some((frame, length));
+                }
+                Some((Frame::Error, length)) if length > LONGEST_LINE => {
+                    return Err(errors::unreadable(format!("a message of more than {} MiB", LONGEST_LINE >> 20)));
                 }
                 Some((Frame::Error, length)) => {
                     if self.buffer.len() < length {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bollard::errors::Error as ClientError;
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
@@ -29,8 +29,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
-use super::errors;
 use super::ssh::{Tunnel, Way};
+use super::{errors, streams};
 use crate::engine::Result;
 
 /// How long the engine may take to begin its answer to a call that should be short.
@@ -154,7 +154,8 @@ impl Wire {
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
-        let body = response.into_body().collect().await.map_err(|error| errors::connection(&error))?.to_bytes();
+        let body = Limited::new(response.into_body(), streams::LONGEST_LINE).collect().await;
+        let body = body.map_err(errors::unreadable)?.to_bytes();
         let message = serde_json::from_slice(&body)
             .map_or_else(|_| String::from_utf8_lossy(&body).trim().to_owned(), |ErrorBody { message }| message);
         Err(errors::from_status(status.as_u16(), &message))

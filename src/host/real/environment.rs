@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::error;
 use crate::host::Result;
@@ -39,15 +42,35 @@ fn ignores(status: &str, signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
+/// How long a look at the process's memory counts. A script fills some ten MB meanwhile.
+const LATELY_MILLIS: u64 = 5;
+
 /// Bytes of memory that this process holds.
-pub(super) fn memory() -> Option<u64> {
+pub(crate) fn memory() -> Option<u64> {
     held(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// `VmRSS:     1234 kB` among the lines of a process's status.
+/// The same, a few milliseconds ago at most: for those who ask all the time.
+pub(crate) fn memory_lately() -> Option<u64> {
+    static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+    /// Milliseconds after the start at which it is looked at again.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static HELD: AtomicU64 = AtomicU64::new(0);
+    let now = u64::try_from(STARTED.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if now >= NEXT.load(Ordering::Relaxed) {
+        NEXT.store(now.saturating_add(LATELY_MILLIS), Ordering::Relaxed);
+        HELD.store(memory()?, Ordering::Relaxed);
+    }
+    Some(HELD.load(Ordering::Relaxed))
+}
+
+/// `VmRSS:     1234 kB` among the lines of a process's status, and what of it was moved to the swap space.
 fn held(status: &str) -> Option<u64> {
-    let text = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    text.trim().strip_suffix(" kB")?.parse().ok().map(|kilobytes: u64| kilobytes << 10)
+    let kilobytes = |name: &str| -> Option<u64> {
+        let text = status.lines().find_map(|line| line.strip_prefix(name))?;
+        text.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some((kilobytes("VmRSS:")? + kilobytes("VmSwap:").unwrap_or(0)) << 10)
 }
 
 /// The name of a user id in the lines of `/etc/passwd`.
@@ -94,6 +117,7 @@ mod tests {
     #[test]
     fn what_a_process_holds_is_read_from_its_status() {
         assert_eq!(held("Name:\tspc\nVmRSS:\t    1234 kB\nThreads:\t3\n"), Some(1234 << 10));
+        assert_eq!(held("VmRSS:\t    1234 kB\nVmSwap:\t   10 kB\n"), Some(1244 << 10));
         assert_eq!(held("Name:\tspc\n"), None);
         assert!(memory().unwrap() > 1 << 20);
     }

@@ -16,8 +16,10 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use tokio_util::io::ReaderStream;
 
+use super::environment;
 use super::error::failed;
 use super::roots::{Roots, open_name};
+use crate::host::memory::{self, LARGEST_VALUE};
 use crate::host::{FileInfo, FileKind, FolderEntry, HostError, HostErrorKind, Result, SYMLINK_IN_PATH};
 use crate::policy::CheckedPath;
 
@@ -26,9 +28,6 @@ pub(super) const NEW_FILE_MODE: u32 = 0o644;
 
 /// Bytes of one chunk of a stream.
 const CHUNK: usize = 64 << 10;
-
-/// Bytes that are read at once; what is larger is streamed.
-const LARGEST_READ: u64 = 64 << 20;
 
 /// `Could not <action> "<path>": <cause>` of an operation that follows no symlink.
 pub(super) fn failed_at(action: &str, path: &CheckedPath, error: &io::Error) -> HostError {
@@ -39,13 +38,17 @@ pub(super) fn failed_at(action: &str, path: &CheckedPath, error: &io::Error) -> 
     failed(action, path.as_path(), error)
 }
 
+/// The content of a file; one that is larger than what is held at once is streamed instead.
 pub(super) fn read(roots: &Roots, path: &CheckedPath) -> Result<Bytes> {
-    let mut content = Vec::new();
-    let mut file = open_file(roots, path)?.take(LARGEST_READ + 1);
-    file.read_to_end(&mut content).map_err(|error| failed_at("read", path, &error))?;
-    if content.len() as u64 > LARGEST_READ {
-        let message = format!("Could not read \"{}\": it is larger than {} MiB", path.as_path().display(), LARGEST_READ >> 20);
-        return Err(HostError::new(HostErrorKind::Invalid, message));
+    let file = open_file(roots, path)?;
+    let length = file.metadata().map_err(|error| failed_at("read", path, &error))?.len();
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let _room = memory::reserve(environment::memory, length.min(LARGEST_VALUE))?;
+    let mut content = Vec::with_capacity(length.min(LARGEST_VALUE));
+    file.take(LARGEST_VALUE as u64 + 1).read_to_end(&mut content).map_err(|error| failed_at("read", path, &error))?;
+    if content.len() > LARGEST_VALUE {
+        let message = format!("Could not read \"{}\": it is larger than {} MiB", path.as_path().display(), LARGEST_VALUE >> 20);
+        return Err(HostError::new(HostErrorKind::TooLarge, message));
     }
     Ok(content.into())
 }

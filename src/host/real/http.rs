@@ -12,7 +12,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Proxy, Url};
 
+use super::environment;
 use super::error::{cause, kind};
+use crate::host::memory::{Collected, Full, LARGEST_VALUE};
 use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse, Result};
 use route::{Proxies, Route};
 
@@ -57,12 +59,16 @@ impl Http {
         if let Some(timeout) = timeout {
             builder = builder.timeout(timeout);
         }
-        let response = builder.send().await.map_err(could_not)?;
+        let mut response = builder.send().await.map_err(could_not)?;
         let status = response.status().as_u16();
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
-        let body = response.bytes().await.map_err(could_not)?;
-        Ok(HttpResponse { status, headers, body })
+        let mut body = Collected::default();
+        while let Some(chunk) = response.chunk().await.map_err(could_not)? {
+            // Dropped with the answer, the connection is closed: the rest is not sent.
+            body.push(environment::memory, &chunk).map_err(|full| too_large(&url, full))?;
+        }
+        Ok(HttpResponse { status, headers, body: body.into_bytes().into() })
     }
 
     fn client(&self, route: Route) -> Result<Client> {
@@ -121,6 +127,17 @@ fn failure(url: &Url, error: &reqwest::Error) -> HostError {
         (HostErrorKind::Unreachable, innermost.to_string())
     };
     HostError::new(kind, format!("Could not reach \"{}\": {cause}", shown(url)))
+}
+
+/// The error for a body that is not read to its end.
+fn too_large(url: &Url, full: Full) -> HostError {
+    match full {
+        Full::Run(error) => error,
+        Full::Value => {
+            let message = format!("The answer of \"{}\" is larger than {} MiB", shown(url), LARGEST_VALUE >> 20);
+            HostError::new(HostErrorKind::TooLarge, message)
+        }
+    }
 }
 
 /// Why a TLS connection was not made.

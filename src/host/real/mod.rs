@@ -6,6 +6,7 @@
 
 mod clock;
 mod environment;
+pub(super) use environment::{memory, memory_lately};
 mod error;
 mod files;
 mod http;
@@ -116,6 +117,10 @@ impl Host for RealHost {
 
     fn memory(&self) -> Option<u64> {
         environment::memory()
+    }
+
+    fn memory_lately(&self) -> Option<u64> {
+        environment::memory_lately()
     }
 
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {

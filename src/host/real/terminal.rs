@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use tokio::sync::oneshot;
 
 use super::error::failed;
+use crate::host::memory::LARGEST_VALUE;
 use crate::host::{HostError, HostErrorKind, Result, StandardStream};
 
 pub(super) fn is_terminal(stream: StandardStream) -> bool {
@@ -86,6 +87,10 @@ impl Input {
         // Closed here, or wherever this future is dropped: that withdraws the question.
         drop(asked);
         match answer {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                let message = format!("Could not read standard input: it is larger than {} MiB", LARGEST_VALUE >> 20);
+                Err(HostError::new(HostErrorKind::TooLarge, message))
+            }
             Ok(answer) => answer.map_err(|error| could_not(&error)),
             Err(_) => Err(HostError::new(HostErrorKind::Other, "Could not read standard input: its reader ended")),
         }
@@ -122,6 +127,7 @@ fn wait(input: &dyn AsFd, withdrawn: &PipeReader, read_ahead: &mut Vec<u8>, amou
         }
         match rustix::io::read(input, &mut buffer) {
             Ok(0) => return Ok(std::mem::take(read_ahead)),
+            Ok(_) if read_ahead.len() >= LARGEST_VALUE => return Err(io::ErrorKind::FileTooLarge.into()),
             Ok(length) => read_ahead.extend_from_slice(&buffer[..length]),
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(error) => return Err(error.into()),
@@ -174,6 +180,15 @@ mod tests {
         drop(terminal.keyboard);
         assert_eq!(terminal.input.ask("", |_| {}).await.unwrap().as_deref(), Some("answer"));
         assert_eq!(&terminal.input.read_all().await.unwrap()[..], b"rest\n\xff");
+    }
+
+    #[tokio::test]
+    async fn an_input_without_end_is_an_error_and_not_held() {
+        let Terminal { input, mut keyboard } = terminal();
+        let endless = std::thread::spawn(move || while keyboard.write_all(&[b'x'; 1 << 16]).is_ok() {});
+        assert_eq!(input.read_all().await.unwrap_err().message, "Could not read standard input: it is larger than 64 MiB");
+        drop(input);
+        endless.join().unwrap();
     }
 
     #[tokio::test]

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use chance::{SplitMix64, fraction};
 pub use sleep::Sleep;
 
-use crate::host::conductor::{Job, script_thread};
+use crate::host::conductor::{Job, script_threads};
+use crate::model::Failure;
 
 type TaskId = u64;
 
@@ -79,6 +80,8 @@ struct State {
     processes: BTreeMap<TaskId, Process>,
     next_process: Process,
     killed: BTreeSet<Process>,
+    /// Threads that the system gives for one call of `tasks`.
+    most_threads: usize,
     /// Virtual time at which the simulation is told to end.
     time_limit: Option<Duration>,
     calls: u64,
@@ -156,6 +159,7 @@ impl SimConductor {
                 processes: BTreeMap::new(),
                 next_process: OWN_PROCESS + 1,
                 killed: BTreeSet::new(),
+                most_threads: usize::MAX,
                 time_limit: None,
                 calls: 0,
                 call_limit: None,
@@ -185,6 +189,11 @@ impl SimConductor {
     pub fn limit(&self, time: Duration, calls: u64) {
         let mut state = self.lock();
         (state.time_limit, state.call_limit) = (Some(time), Some(calls));
+    }
+
+    /// Lets the system give so many threads for tasks at once.
+    pub fn limit_threads(&self, most: usize) {
+        self.lock().most_threads = most;
     }
 
     /// Why the simulation was told to end, if it was.
@@ -272,33 +281,37 @@ impl SimConductor {
         SimBackground { conductor: conductor.clone(), id }
     }
 
-    pub(in crate::host) fn tasks<T: Send>(conductor: &Arc<Self>, jobs: Vec<Job<'_, T>>) -> Vec<std::thread::Result<T>> {
+    pub(in crate::host) fn tasks<T: Send>(conductor: &Arc<Self>, jobs: Vec<Job<'_, T>>) -> Result<Vec<std::thread::Result<T>>, Failure> {
         let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
         let process = CURRENT_PROCESS.get();
+        let (ids, most): (Vec<TaskId>, usize) = {
+            let mut state = conductor.lock();
+            (jobs.iter().map(|_| state.new_task()).collect(), state.most_threads)
+        };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = jobs
-                .into_iter()
-                .map(|job| {
-                    let id = {
-                        let mut state = conductor.lock();
-                        let id = state.new_task();
-                        state.ready.insert(id);
-                        state.processes.insert(id, process);
-                        id
-                    };
-                    let leave = Leave { conductor: conductor.clone(), join: join.clone(), id };
-                    script_thread(scope, move || {
-                        CURRENT_TASK.set(id);
-                        CURRENT_PROCESS.set(process);
-                        leave.conductor.wait_for_baton(id);
-                        job()
-                    })
-                })
-                .collect();
+            let jobs = jobs.into_iter().zip(&ids).map(|(job, &id)| {
+                let (conductor, join) = (conductor.clone(), join.clone());
+                move || {
+                    let leave = Leave { conductor, join, id };
+                    CURRENT_TASK.set(id);
+                    CURRENT_PROCESS.set(process);
+                    leave.conductor.wait_for_baton(id);
+                    job()
+                }
+            });
+            let threads = script_threads(scope, jobs.collect(), most)?;
+            {
+                let mut state = conductor.lock();
+                for &id in &ids {
+                    state.ready.insert(id);
+                    state.processes.insert(id, process);
+                }
+            }
+            threads.begin();
             conductor.wait_for(&join);
-            let results = threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+            let results = threads.join();
             conductor.die_if_killed();
-            results
+            Ok(results)
         })
     }
 

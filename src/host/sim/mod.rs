@@ -14,6 +14,7 @@ mod sink;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, BoxStream, StreamExt};
 
+use super::memory::LARGEST_VALUE;
 use super::{
     CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Liveness,
     ProcessMark, Result, StandardStream,
@@ -76,6 +78,8 @@ pub struct SimHost {
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
     changes: Changes,
+    /// Bytes of memory that the process is said to hold; 0: what it does hold, in whichever world a script runs.
+    pub held: AtomicU64,
 }
 
 impl SimHost {
@@ -105,7 +109,12 @@ impl SimHost {
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
+            held: AtomicU64::default(),
         }
+    }
+
+    fn held(&self) -> Option<u64> {
+        Some(self.held.load(Ordering::Relaxed)).filter(|held| *held > 0)
     }
 
     /// Works at `path`, which no symlink may be in; the last name may be one where `last` keeps it.
@@ -174,6 +183,14 @@ impl Host for SimHost {
             ProcessMark { pid, started: 0, .. } if self.conductor.is_alive((*pid).into()) => Liveness::Alive,
             _ => Liveness::Gone,
         }
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.held().or_else(super::real::memory)
+    }
+
+    fn memory_lately(&self) -> Option<u64> {
+        self.held().or_else(super::real::memory_lately)
     }
 
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {
@@ -289,6 +306,10 @@ impl Host for SimHost {
             return Err(HostError::new(HostErrorKind::Timeout, what("no answer in time")));
         }
         self.sleep(answer.takes).await;
+        if answer.result.as_ref().is_ok_and(|response| response.body.len() > LARGEST_VALUE) {
+            let message = format!("The answer of \"{}\" is larger than {} MiB", request.url, LARGEST_VALUE >> 20);
+            return Err(HostError::new(HostErrorKind::TooLarge, message));
+        }
         answer.result.map_err(|error| HostError::new(error.kind, what(&error.message)))
     }
 

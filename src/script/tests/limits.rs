@@ -5,7 +5,7 @@ use std::sync::Arc;
 use similar_asserts::assert_eq;
 use tokio_util::sync::CancellationToken;
 
-use super::super::fixture::{Scripts, error};
+use super::super::fixture::{Scripts, error, value};
 use super::super::run::{Runbook, Script, on_script_thread};
 use crate::api::Context;
 use crate::api::context::ProjectSettings;
@@ -71,7 +71,29 @@ fn more_memory_than_a_run_may_hold_ends_it_and_is_not_caught() {
         let scripts = Scripts::new(&[("main.rhai", script)]);
         scripts.run.host.held.store(3 << 30, std::sync::atomic::Ordering::Relaxed);
         let said = scripts.error();
-        assert!(said.starts_with("usage: The script holds too much: 3072 MiB of memory, of 2048 at most"), "{script}: {said}");
+        assert!(said.starts_with("usage: The script holds too much: 3072 MiB of memory, of 1024 at most"), "{script}: {said}");
+    }
+}
+
+#[test]
+fn a_loop_that_fills_a_value_takes_linear_time() {
+    let time = |script: &str, count: usize| {
+        let started = std::time::Instant::now();
+        value(&script.replace("COUNT", &count.to_string()));
+        started.elapsed()
+    };
+    for script in [
+        "let l = []; for i in 0..COUNT { l.push(i); } l.len()",
+        "let l = []; for i in 0..COUNT { l += i; } l.len()",
+        "let l = [[]]; for i in 0..COUNT { l[0].push(i); l.len(); } 1",
+        "let l = []; while l.len() < COUNT { l.push(#{ n: l.len() }); } 1",
+        "let m = #{}; for i in 0..COUNT { m[`k${i}`] = i; m.len(); } 1",
+        "let s = \"\"; for i in 0..COUNT { s += \"x\"; } s.len()",
+        "let m = #{ l: [] }; for i in 0..COUNT { m.l.push(i); m.n = i; } 1",
+    ] {
+        // In quadratic time 64 times as much; the machine may do other things meanwhile.
+        let (few, many) = (time(script, 10_000), time(script, 80_000));
+        assert!(many < 28 * few.max(std::time::Duration::from_millis(20)), "{script}: {few:?}, {many:?}");
     }
 }
 

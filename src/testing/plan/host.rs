@@ -98,6 +98,14 @@ impl Host for PlannedHost {
         self.live.liveness(mark)
     }
 
+    fn memory(&self) -> Option<u64> {
+        self.live.memory()
+    }
+
+    fn memory_lately(&self) -> Option<u64> {
+        self.live.memory_lately()
+    }
+
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {
         self.sim.read(path)
     }

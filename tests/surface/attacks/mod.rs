@@ -8,6 +8,7 @@ mod engine;
 mod files;
 mod imports;
 mod language;
+mod memory;
 mod projects;
 mod reference;
 

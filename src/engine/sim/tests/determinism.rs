@@ -24,7 +24,7 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
             }
         })
     };
-    for result in tasks.tasks(vec![job("one"), job("two")]) {
+    for result in tasks.tasks(vec![job("one"), job("two")]).unwrap() {
         assert!(result.is_ok());
     }
     (engine.calls(), engine.event_trace())

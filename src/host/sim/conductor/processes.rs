@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{CURRENT_PROCESS, CURRENT_TASK, IS_BESIDE, OWN_PROCESS, Process, SimConductor, State, TaskId};
 use crate::host::conductor::Job;
+use crate::model::Failure;
 
 /// What the thread of a killed task unwinds with.
 #[derive(Debug)]
@@ -14,9 +15,12 @@ impl SimConductor {
     ///
     /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is dropped.
     ///
+    /// # Errors
+    /// If the system gives no thread for it.
+    ///
     /// # Panics
     /// As `work` does.
-    pub fn process<T: Send>(self: &Arc<Self>, work: impl FnOnce() -> T + Send) -> Option<T> {
+    pub fn process<T: Send>(self: &Arc<Self>, work: impl FnOnce() -> T + Send) -> Result<Option<T>, Failure> {
         let process = {
             let mut state = self.lock();
             state.next_process += 1;
@@ -27,12 +31,12 @@ impl SimConductor {
             self.lock().processes.insert(CURRENT_TASK.get(), process);
             work()
         });
-        let result = Self::tasks(self, vec![job]).pop();
-        match result {
+        let result = Self::tasks(self, vec![job])?.pop();
+        Ok(match result {
             Some(Ok(value)) if !self.lock().killed.contains(&process) => Some(value),
             Some(Err(panic)) if !panic.is::<Killed>() => std::panic::resume_unwind(panic),
             _ => None,
-        }
+        })
     }
 
     /// The process that the caller's task belongs to.

@@ -14,7 +14,7 @@ fn trace(seed: u64) -> Vec<String> {
             }
         })
     };
-    conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]);
+    conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]).unwrap();
     seen.into_inner().unwrap()
 }
 
@@ -68,7 +68,7 @@ fn a_panic_in_one_task_leaves_the_others_running() {
         sim.block_on(sim.sleep(Duration::from_secs(1)));
         3
     });
-    let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]);
+    let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]).unwrap();
     assert!(results[0].is_err());
     assert_eq!(*results[1].as_ref().unwrap(), 3);
 }
@@ -91,13 +91,13 @@ fn a_killed_process_does_nothing_more_and_others_go_on() {
                 }
             })
         };
-        let results = conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]);
+        let results = conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]).unwrap();
         seen.lock().unwrap().push("its parent lived");
         results.len()
     });
-    assert_eq!(outcome, None);
+    assert_eq!(outcome, Ok(None));
     assert_eq!(*seen.lock().unwrap(), ["first", "killer"]);
-    assert_eq!(sim.process(|| 7), Some(7));
+    assert_eq!(sim.process(|| 7), Ok(Some(7)));
     sim.block_on(sim.sleep(Duration::from_secs(1)));
     assert_eq!(sim.now(), Duration::from_secs(3));
 }

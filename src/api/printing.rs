@@ -1,0 +1,150 @@
+//! Values as text: `print`, `to_string`, `debug` and text that is put together, none larger than a text may be and none with a name of
+//! Rhai's or Rust's in it.
+
+use std::fmt::Write;
+
+use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
+use rhai::{Array, FUNC_TO_DEBUG, FUNC_TO_STRING, FnPtr, Map};
+
+use super::Raw;
+use crate::value::text::{Text, literal};
+use crate::value::wording::{is_closure, unmarked};
+
+/// Lists and maps inside each other that are written out; what is deeper is `…`.
+const DEPTH: usize = 64;
+
+/// What `range(0, 10, 2)`, `"text".chars()` and `5.bits()` give has no name of its own in Rhai.
+pub(super) fn name_iterators(engine: &mut Engine) {
+    for (path, word) in [("StepRange<i64>", "range"), ("StepRange<f64>", "range"), ("CharsStream", "characters"), ("BitRange", "bits")] {
+        engine.register_type_with_name_raw(format!("rhai::packages::iter_basic::{path}"), word);
+    }
+}
+
+/// The value as `print` shows it. Throws `usage` if that is larger than a text may be.
+pub fn text_of(call: &NativeCallContext, value: &Dynamic) -> Raw<ImmutableString> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(text.clone());
+    }
+    written(call, FUNC_TO_STRING, value)
+}
+
+/// The values as `print` shows them, with `separator` between them.
+pub fn joined(call: &NativeCallContext, values: &[Dynamic], separator: &str) -> Raw<String> {
+    let mut text = Text::default();
+    for (index, value) in values.iter().enumerate() {
+        if text.is_full() {
+            break;
+        }
+        text.push_str(if index > 0 { separator } else { "" });
+        write_value(call, &mut text, FUNC_TO_STRING, value, 0);
+    }
+    Ok(text.whole()?)
+}
+
+fn written(call: &NativeCallContext, by: &str, value: &Dynamic) -> Raw<ImmutableString> {
+    let mut text = Text::default();
+    write_value(call, &mut text, by, value, 0);
+    Ok(text.whole()?.into())
+}
+
+fn write_value(call: &NativeCallContext, out: &mut Text, by: &str, value: &Dynamic, depth: usize) {
+    if out.is_full() {
+        // Whatever follows is left out.
+    } else if depth > DEPTH {
+        out.push('…');
+    } else if let Some(text) = value.read_lock::<ImmutableString>() {
+        if by == FUNC_TO_STRING {
+            out.push_str(&text);
+        } else {
+            let _ = write!(out, "{:?}", text.as_str());
+        }
+    } else if let Some(list) = value.read_lock::<Array>() {
+        write_list(call, out, &list, depth);
+    } else if let Some(map) = value.read_lock::<Map>() {
+        write_map(call, out, &map, depth);
+    } else if let Some(function) = value.read_lock::<FnPtr>() {
+        out.push_str(&function_text(&function));
+    } else {
+        let mut copy = value.flatten_clone();
+        let own = call.call_native_fn_raw(by, true, &mut [&mut copy]);
+        out.push_str(&own.ok().and_then(|text| text.into_string().ok()).unwrap_or_else(|| literal(value)));
+    }
+}
+
+fn write_list(call: &NativeCallContext, out: &mut Text, list: &[Dynamic], depth: usize) {
+    out.push('[');
+    for (index, item) in list.iter().enumerate() {
+        if out.is_full() {
+            return;
+        }
+        out.push_str(if index > 0 { ", " } else { "" });
+        write_value(call, out, FUNC_TO_DEBUG, item, depth + 1);
+    }
+    out.push(']');
+}
+
+fn write_map(call: &NativeCallContext, out: &mut Text, map: &Map, depth: usize) {
+    out.push_str("#{");
+    for (index, (key, item)) in map.iter().enumerate() {
+        if out.is_full() {
+            return;
+        }
+        let _ = write!(out, "{}{:?}: ", if index > 0 { ", " } else { "" }, key.as_str());
+        write_value(call, out, FUNC_TO_DEBUG, item, depth + 1);
+    }
+    out.push('}');
+}
+
+/// `Fn(name)`; a closure has no name that a script knows.
+fn function_text(function: &FnPtr) -> String {
+    if is_closure(function.fn_name()) { "(function)".to_owned() } else { format!("Fn({})", unmarked(function.fn_name())) }
+}
+
+#[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
+#[export_module]
+pub(super) mod functions {
+    #[rhai_fn(name = "print", name = "debug", return_raw, pure)]
+    pub fn list_text(call: NativeCallContext, list: &mut Array) -> Raw<ImmutableString> {
+        let mut text = Text::default();
+        write_list(&call, &mut text, list, 0);
+        Ok(text.whole()?.into())
+    }
+
+    #[rhai_fn(name = "print", name = "debug", return_raw, pure)]
+    pub fn map_text(call: NativeCallContext, map: &mut Map) -> Raw<ImmutableString> {
+        let mut text = Text::default();
+        write_map(&call, &mut text, map, 0);
+        Ok(text.whole()?.into())
+    }
+
+    // An error here would make Rhai write the value in its own way, however large it is: the text is cut off.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn list_as_text(call: NativeCallContext, list: &mut Array) -> String {
+        let mut text = Text::default();
+        write_list(&call, &mut text, list, 0);
+        text.cut_off()
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn map_as_text(call: NativeCallContext, map: &mut Map) -> String {
+        let mut text = Text::default();
+        write_map(&call, &mut text, map, 0);
+        text.cut_off()
+    }
+
+    #[rhai_fn(name = "debug", name = "to_debug", return_raw)]
+    pub fn debug_text(call: NativeCallContext, text: ImmutableString) -> Raw<ImmutableString> {
+        written(&call, FUNC_TO_DEBUG, &text.into())
+    }
+
+    #[rhai_fn(name = "print", name = "to_string", name = "debug", name = "to_debug", pure)]
+    pub fn function_as_text(function: &mut FnPtr) -> String {
+        function_text(function)
+    }
+
+    /// The name of the function; a closure has none.
+    #[rhai_fn(name = "name", get = "name", pure)]
+    pub fn function_name(function: &mut FnPtr) -> String {
+        if is_closure(function.fn_name()) { String::new() } else { unmarked(function.fn_name()).to_owned() }
+    }
+}

@@ -1,0 +1,132 @@
+//! How much memory a run may hold, and whether there is room for more before it is taken.
+//!
+//! A text, a blob, an HTTP body or the output of a command is at most [`LARGEST_VALUE`]. All that the process holds is at most
+//! [`RUN_LIMIT`]: scripts look at it while they run, and whatever is about to take a lot at once asks with [`reserve`] first. One
+//! step of a script can at most copy what is there, so that the process stays below twice the limit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{HostError, HostErrorKind, Result};
+
+/// Bytes of the largest text, blob, body or output that is held at once.
+pub const LARGEST_VALUE: usize = 64 << 20;
+
+/// Bytes that the whole process may hold while a script runs.
+pub const RUN_LIMIT: u64 = 1 << 30;
+
+/// Less than this is taken without asking: asking costs some microseconds.
+pub const STEP: usize = 1 << 20;
+
+/// The next step for who meets a limit.
+pub const STREAM: &str = "stream what is large, with fs::file(…) as stdin or stdout, or go through it in parts";
+
+/// What was reserved and is not yet in use, by all threads together. Memory belongs to the process, so this does too.
+static RESERVED: AtomicU64 = AtomicU64::new(0);
+
+/// Room for so many bytes, until this is dropped: from then on they show in what the process holds.
+#[must_use = "the room is given back when this is dropped"]
+pub struct Reservation(u64);
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        RESERVED.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+/// Room for `bytes` more; `held` says what the process holds: [`Host::memory`](super::Host::memory).
+///
+/// # Errors
+/// Of kind [`HostErrorKind::TooLarge`] if the process would hold more than [`RUN_LIMIT`].
+pub fn reserve(held: impl FnOnce() -> Option<u64>, bytes: usize) -> Result<Reservation> {
+    if bytes < STEP {
+        return Ok(Reservation(0));
+    }
+    let more = bytes as u64;
+    let reservation = Reservation(more);
+    let reserved = RESERVED.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+    let held = held().unwrap_or(0);
+    if held.saturating_add(reserved) > RUN_LIMIT {
+        return Err(exceeded(held.saturating_add(more)));
+    }
+    Ok(reservation)
+}
+
+/// The error of a run that holds, or would hold, so many bytes.
+pub fn exceeded(held: u64) -> HostError {
+    let message = format!("the script holds too much: {} MiB of memory, of {} at most", held >> 20, RUN_LIMIT >> 20);
+    HostError::new(HostErrorKind::TooLarge, message)
+}
+
+/// Bytes that are collected while they come: never more than [`LARGEST_VALUE`], nor than the run may hold.
+#[derive(Default)]
+pub struct Collected {
+    bytes: Vec<u8>,
+    /// Bytes up to which there was room when it was last asked.
+    asked: usize,
+}
+
+/// Why no more is collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Full {
+    /// It would be larger than [`LARGEST_VALUE`].
+    Value,
+    /// The run would hold too much.
+    Run(HostError),
+}
+
+impl Collected {
+    /// Adds a chunk.
+    pub fn push(&mut self, held: impl FnOnce() -> Option<u64>, chunk: &[u8]) -> std::result::Result<(), Full> {
+        let length = self.bytes.len().saturating_add(chunk.len());
+        if length > LARGEST_VALUE {
+            return Err(Full::Value);
+        }
+        if length > self.asked + STEP {
+            // The bytes that come next, and the copy that a vector makes when it grows.
+            drop(reserve(held, length).map_err(Full::Run)?);
+            self.asked = length;
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    /// All that came.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_a_run_may_hold_is_not_reserved() {
+        let held = || Some(RUN_LIMIT - (8 << 20));
+        drop(reserve(held, 4 << 20).unwrap());
+        let error = reserve(held, 16 << 20).err().unwrap();
+        assert_eq!(error.message, "the script holds too much: 1032 MiB of memory, of 1024 at most");
+        assert!(reserve(held, STEP - 1).is_ok(), "what is small is not asked for");
+    }
+
+    #[test]
+    fn what_several_threads_reserve_at_once_counts_together() {
+        let held = || Some(RUN_LIMIT - (300 << 20));
+        let first = reserve(held, 200 << 20).unwrap();
+        assert!(reserve(held, 200 << 20).is_err());
+        drop(first);
+        assert!(reserve(held, 200 << 20).is_ok());
+    }
+
+    #[test]
+    fn what_is_collected_ends_at_the_largest_value() {
+        let mut collected = Collected::default();
+        let chunk = vec![0; 16 << 20];
+        for _ in 0..4 {
+            collected.push(|| None, &chunk).unwrap();
+        }
+        assert_eq!(collected.push(|| None, &[0]), Err(Full::Value));
+        assert_eq!(collected.into_bytes().len(), LARGEST_VALUE);
+        assert!(matches!(Collected::default().push(|| Some(RUN_LIMIT), &chunk), Err(Full::Run(_))));
+    }
+}

@@ -1,0 +1,137 @@
+//! Runbooks that take all memory, in a process that has little: each ends with a sentence, and the process is not killed.
+
+use std::net::TcpListener;
+
+use crate::support::{Answer, Spc};
+
+/// A run that may use so much of the address space; what threads of the allocator set aside for themselves is not counted.
+fn bounded(mebibytes: usize) -> Spc {
+    let limit = format!("ulimit -v {} && exec \"$@\"", mebibytes << 10);
+    Spc::new().under(&["sh", "-c", &limit, "sh"]).env("MALLOC_ARENA_MAX", "1")
+}
+
+/// Ended by spc, with a sentence.
+#[track_caller]
+fn ends(run: Spc, script: &str, says: &str) {
+    let ended = run.runbook(&format!("{script}\nprint(\"went on\");")).output();
+    assert!(ended.code > 0 && ended.stdout.is_empty(), "{script}: {ended}");
+    assert!(ended.stderr.contains(says), "{script}: {ended}");
+}
+
+/// A value of 64 MiB, made twice at most, beside 256 MiB of stack.
+const VALUE: usize = 900;
+/// All that a run may hold, copied once.
+const RUN: usize = 2_900;
+
+#[test]
+fn one_call_that_makes_a_huge_value_is_refused_before_it_does() {
+    let large = "let s = \"x\"; s.pad(20_000_000, \"y\");";
+    for (script, says) in [
+        ("let s = \"x\"; loop { s += s; }", "The value is too large"),
+        ("let s = \"x\"; loop { s = s + s; }", "The value is too large"),
+        ("let s = \"ab\"; loop { s = `${s}${s}`; }", "The value is too large"),
+        ("let s = \"\"; s.pad(4_000_000_000, 'y');", "The value is too large"),
+        ("let s = \"\"; s.pad(4_000_000_000, \"yz\");", "The value is too large"),
+        ("let b = blob(4_000_000_000);", "The value is too large"),
+        ("let b = blob(); b.pad(4_000_000_000, 1);", "The value is too large"),
+        ("blob(60_000_000).to_array();", "The value is too large"),
+        ("let a = []; a.pad(400_000_000, 0);", "The value is too large"),
+        ("let a = []; a.pad(900_000, [1, 2, 3]);", "The value is too large"),
+        ("LARGE s.to_chars();", "The value is too large"),
+        ("LARGE s.split(\"\");", "The value is too large"),
+        ("LARGE s.split('y');", "The value is too large"),
+        ("LARGE s.split_rev(\"y\");", "The value is too large"),
+        ("LARGE s.replace(\"y\", \"yy\\n\"); s.lines();", "The value is too large"),
+        ("LARGE s.replace(\"y\", \"yyyy\");", "The value is too large"),
+        ("LARGE let l = [s, s, s, s, s, s, s, s]; let l = [l, l, l, l, l, l, l, l]; print(l);", "The value is too large"),
+        ("LARGE let l = [s, s, s, s, s, s, s, s]; let l = [l, l, l, l, l, l, l, l]; l.join(\", \");", "The value is too large"),
+        ("LARGE let l = [s, s, s, s, s, s, s, s]; #{ l: [l, l, l, l, l, l, l] }.to_json();", "The value is too large"),
+        ("LARGE let l = [s, s, s, s, s, s, s, s]; json::text([l, l, l, l, l, l, l]);", "The value is too large"),
+        ("LARGE let l = [s, s, s, s, s, s, s, s]; yaml::text([l, l, l, l, l, l, l]);", "The value is too large"),
+        ("LARGE let l = [s, s, s, s, s, s, s, s]; table([#{ a: l, b: l, c: l, d: l, e: l, f: l }]);", "The value is too large"),
+        ("LARGE throw #{ message: \"x\", a: [s, s, s, s, s, s, s], b: [s, s, s, s, s, s] };", "The value is too large"),
+        ("LARGE let m = #{}; for i in 0..40 { m[`k${i}`] = s; } sh([\"true\"], #{ environment: m });", "The value is too large"),
+        ("let s = \"[],\"; for i in 0..24 { s += s; } json::parse(`[${s}1]`);", "The value is too large"),
+        ("let s = \"[],\"; for i in 0..24 { s += s; } yaml::parse(`[${s}1]`);", "it holds more than 200000 values"),
+        (
+            "let s = \"x\"; s.pad(1 << 20, 'x'); let a = \"*a, \"; for i in 0..10 { a += a; } yaml::parse(`[&a ${s}, ${a}1]`);",
+            "aliases repeat",
+        ),
+        ("let a = []; loop { let b = []; b.push(take(a)); a = take(b); }", "nested more than 2,000 deep"),
+        ("let l = []; let s = \"x\"; s.pad(1_000_000, \"y\"); loop { l.push(s + l.len); }", "The value is too large"),
+        ("let l = []; loop { l.push(1); }", "The value is too large"),
+    ] {
+        ends(bounded(VALUE), &script.replace("LARGE", large), says);
+    }
+}
+
+#[test]
+fn what_grows_bit_by_bit_ends_at_what_a_run_may_hold() {
+    for script in [
+        "let m = #{}; let s = \"x\"; s.pad(1_000_000, \"y\"); loop { m[`k${m.len()}`] = s + m.len(); }",
+        "let a = [1]; loop { a = [a, a]; }",
+        "let m = #{ a: 1 }; loop { m = #{ a: m, b: m }; }",
+        "let m = #{ s: \"ab\" }; loop { m.s = `${m.s}${m.s}`; }",
+    ] {
+        ends(bounded(RUN), script, "The script holds too much");
+    }
+}
+
+#[test]
+fn what_many_tasks_take_together_has_the_same_limit() {
+    // Each has a stack of 256 MiB of addresses; what counts is what is used of them.
+    for work in [
+        "let s = \"\"; s.pad(60_000_000, 'y'); sleep(\"5s\"); s",
+        "let b = blob(60_000_000, 1); sleep(\"5s\"); b",
+        "let t = fs::read(\"large\"); sleep(\"5s\"); t",
+    ] {
+        let run = Spc::new().file("spc.toml", "").file("large", vec![b'x'; 60_000_000]);
+        let run = run.under(&["sh", "-c", "ulimit -v 60000000 && exec \"$@\"", "sh"]);
+        let script = format!("let work = || {{ {work} }}; let all = []; for i in 0..64 {{ all.push(work); }} parallel(all);");
+        ends(run, &script, "The script holds too much");
+    }
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in server.incoming() {
+            let mut connection = connection.unwrap();
+            // It asks, and is told more than it takes.
+            let _ = std::io::Read::read(&mut connection, &mut [0; 4096]);
+            let _ = Answer::of_stranger(200, "").endless(vec![b'x'; 1 << 16]).write(connection);
+        }
+    });
+    ends(bounded(VALUE), &format!("http::get(\"http://{address}/\");"), "is larger than 64 MiB");
+}
+
+#[test]
+fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
+    let engine = |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        "GET /containers/c/json" => Answer::of_api("1.41", r#"{"Id":"c","Name":"/c","Config":{"Labels":{"dev.spc.project":"project"}}}"#),
+        request if request.starts_with("GET /containers/c/archive") => Answer::of_api("1.41", "").endless(vec![b'x'; 1 << 16]),
+        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    let run = bounded(VALUE).env("COMPOSE_PROJECT_NAME", "project").engine(engine);
+    ends(run, "container(\"c\").read(\"/etc/passwd\");", "\"/etc/passwd\" in the container is larger than 64 MiB");
+}
+
+#[test]
+fn a_system_out_of_threads_is_an_error() {
+    let limited = |threads: usize| {
+        let limit = format!("--nproc={threads}");
+        Spc::new().by_nobody().under(&["prlimit", &limit])
+    };
+    let ended = limited(60).runbook("let all = []; for i in 0..200 { all.push(|| 1); } parallel(all);").output();
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended}");
+    assert!(ended.stderr.starts_with("error: Could not start 200 tasks at once: the system gives no more threads\n"), "{ended}");
+    assert!(ended.stderr.contains("help: run fewer at once"), "{ended}");
+    for threads in 1..12 {
+        let ended = limited(threads).runbook("print(1 + 1);").output();
+        assert!(!ended.stderr.contains("panicked") && !ended.stderr.contains("a fault of spc"), "{threads}: {ended}");
+        assert!(ended.code == 0 || ended.stderr.contains("error: Could not "), "{threads}: {ended}");
+    }
+}
