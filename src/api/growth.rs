@@ -79,9 +79,10 @@ fn may_grow(list: &Array, more: usize) -> Raw<()> {
 
 /// Counts what is put into a list: only a list or a map may be large and deep.
 fn may_hold(item: &Dynamic) -> Raw<()> {
-    Ok(if item.is_array() || item.is_map() {
-        size::check(item)?
-    })
+    if item.is_array() || item.is_map() {
+        size::check(item)?;
+    }
+    Ok(())
 }
 
 fn push(list: &mut Array, item: Dynamic) -> Raw<()> {

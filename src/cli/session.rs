@@ -71,7 +71,6 @@ impl Session {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         // The one for files stays: without it tokio would panic, or wait for ever, when it needs one and gets none.
         let runtime = builder.worker_threads(1).thread_keep_alive(FOREVER).enable_all().build().map_err(|error| could_not(&error))?;
-        #[expect(clippy::disallowed_methods, reason = "does nothing but start the thread")]
         drop(runtime.spawn_blocking(|| {}));
         Ok(runtime)
     }

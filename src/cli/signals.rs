@@ -145,7 +145,7 @@ pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
 pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), Failure> {
     let (terminal, host, interrupts) = (session.terminal.clone(), session.host.clone(), interrupts.clone());
     // As it is while no line is typed: whoever leaves in the middle of one gives it back so.
-    let usual = tcgetattr(std::io::stderr()).ok();
+    let usual = tcgetattr(rustix::stdio::stderr()).ok();
     listen(move |mut signals| async move {
         loop {
             let has_to_end = interrupts.is_told_to_end();
@@ -185,7 +185,7 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
 
 fn give_back(usual: Option<&Termios>) {
     if let Some(usual) = usual {
-        let _ = tcsetattr(std::io::stderr(), OptionalActions::Now, usual);
+        let _ = tcsetattr(rustix::stdio::stderr(), OptionalActions::Now, usual);
     }
 }
 

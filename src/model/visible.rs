@@ -20,7 +20,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// The same for what has to stay on one line: line ends and tabs are shown as well, `␊` and `␉`.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
-    replaced(text, |at| at.sign())
+    let sign = |at: &At<'_>| at.sign();
+    replaced(text, sign)
 }
 
 /// The same for text of our own with styles in it: what colours stays, any other control sequence is shown.

@@ -22,7 +22,7 @@ fn look(name: &str, context: &mut EvalContext) -> Result<Option<Dynamic>, Box<Ev
         return Ok(None);
     }
     let said = value.read_lock::<Map>().and_then(|map| caught(&map, context.source()));
-    if let (Some(said), Some(mut error)) = (said, context.scope_mut().get_mut(name).and_then(|value| value.write_lock::<Dynamic>())) {
+    if let (Some(said), Some(mut error)) = (said, context.scope_mut().get_mut(name).and_then(Dynamic::write_lock::<Dynamic>)) {
         *error = said.into();
     }
     Ok(None)

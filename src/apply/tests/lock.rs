@@ -227,7 +227,7 @@ fn of_two_that_take_over_at_once_one_waits_for_the_other() {
         }
         let changed = with(shop(), "services.redis.environment", json!({"A": "1"}));
         let first = creates(&machine, "shop-redis-1.new");
-        let run = || machine.conductor.process(|| machine.up(&changed)).unwrap();
+        let run = || machine.conductor.process(|| machine.up(&changed)).unwrap().unwrap();
         for result in beside(&machine, vec![Box::new(run), Box::new(run)]) {
             result.unwrap();
         }

@@ -185,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn an_input_without_end_is_an_error_and_not_held() {
         let Terminal { input, mut keyboard } = terminal();
-        let endless = std::thread::spawn(move || while keyboard.write_all(&[b'x'; 1 << 16]).is_ok() {});
+        let endless = std::thread::spawn(move || while keyboard.write_all(&vec![b'x'; 1 << 16]).is_ok() {});
         assert_eq!(input.read_all().await.unwrap_err().message, "Could not read standard input: it is larger than 64 MiB");
         drop(input);
         endless.join().unwrap();
