@@ -8,6 +8,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::verdict::{Summary, Told};
 use crate::model::visible::{visible, visible_line};
 use crate::model::{Failure, Kind};
+use anstream::adapter::strip_str;
 
 /// The report as text; `shown` makes text of a failure.
 pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> String) -> Result<String, Failure> {
@@ -43,6 +44,9 @@ pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> S
 fn unsuccessful(name: &str, kind: NonSuccessKind, diagnostic: &Diagnostic, shown: &dyn Fn(&Diagnostic) -> String) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
     let message = visible(&diagnostic.message).into_owned();
-    status.set_message(message).set_type(diagnostic.kind.word()).set_description(visible(&shown(diagnostic)).into_owned());
+    status
+        .set_message(message)
+        .set_type(diagnostic.kind.word())
+        .set_description(visible(&strip_str(&shown(diagnostic)).to_string()).into_owned());
     TestCase::new(visible_line(name).into_owned(), status)
 }

@@ -1,8 +1,7 @@
+use crate::host::Host;
 use std::time::Duration;
 
 use crate::api::trial::Trial;
-use crate::host::Host;
-use crate::policy::CheckedPath;
 
 const MAKE: &str = r#"certificate::write_self_signed("tls/a.crt", "tls/a.key", #{ names: ["spc.example", "10.0.0.7", "::1", "*.bücher.example"], days: 90 });"#;
 
@@ -14,8 +13,8 @@ fn a_certificate_is_for_the_names_and_days_asked_for() {
         trial.text(r#"let it = certificate::inspect("tls/a.crt"); `${it.names} ${it.starts} ${it.ends}`"#),
         r#"["spc.example", "10.0.0.7", "::1", "*.xn--bcher-kva.example"] 2026-01-01T00:00:00.000Z 2026-04-01T00:00:00.000Z"#
     );
-    assert_eq!(trial.host.info(&CheckedPath::trusted("/project/tls/a.key")).unwrap().mode, 0o600);
-    assert_eq!(trial.host.info(&CheckedPath::trusted("/project/tls/a.crt")).unwrap().mode, 0o644);
+    assert_eq!(trial.mode("/project/tls/a.key"), Some(0o600));
+    assert_eq!(trial.mode("/project/tls/a.crt"), Some(0o644));
     let text = |file: &str| trial.file(&format!("/project/tls/{file}"));
     assert!(text("a.key").starts_with("-----BEGIN PRIVATE KEY-----\n") && !text("a.key").contains('\r'));
     assert!(text("a.crt").starts_with("-----BEGIN CERTIFICATE-----\n") && !text("a.crt").contains('\r'));
@@ -42,7 +41,7 @@ fn a_simulated_run_makes_the_same_certificate_each_time_and_a_second_one_another
 fn a_key_that_everybody_could_read_is_replaced_by_one_that_only_its_owner_can() {
     let trial = Trial::with(|host| host.with_file("/project/tls/a.key", "old").with_mode("/project/tls/a.key", 0o644), "", |_| {});
     trial.text(MAKE);
-    assert_eq!(trial.host.info(&CheckedPath::trusted("/project/tls/a.key")).unwrap().mode, 0o600);
+    assert_eq!(trial.mode("/project/tls/a.key"), Some(0o600));
 }
 
 #[test]
@@ -96,7 +95,7 @@ fn what_is_no_certificate_is_not_read_as_one() {
         trial.file("/project/tls/a.crt").lines().filter(|line| !line.starts_with('-')).collect::<String>().trim_end_matches('=')
     ));
     for content in [String::new(), "no PEM".to_owned(), pem(""), pem("AAAA"), pem("no base64!"), key, longer] {
-        trial.host.write(&CheckedPath::trusted("/project/x.crt"), content.as_bytes(), None).unwrap();
+        trial.text(&format!("fs::write(\"x.crt\", {content:?})"));
         let failure = trial.fails(r#"certificate::inspect("x.crt")"#);
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "\"x.crt\" is not a certificate in PEM form"), "{content}");
     }
