@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::dockerignore::{Dockerignore, Judgement};
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
+use crate::model::dockerfile::{Download, downloads};
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash};
 use crate::policy::{CheckedPath, OwnAccess, Policy};
@@ -40,6 +41,8 @@ pub struct BuildContext {
     pub files: usize,
     /// Content of those files.
     pub bytes: u64,
+    /// What the Dockerfile lets the engine download.
+    pub downloads: Vec<Download>,
     /// The images that the Dockerfile begins with and copies from; nothing where that can't be read out of it.
     pub bases: Option<BTreeSet<String>>,
     /// What can't be sent and was left out, a sentence each.
@@ -101,6 +104,7 @@ pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
         dockerfile: dockerfile.path,
         files: read.files,
         bytes: read.bytes,
+        downloads: downloads(&String::from_utf8_lossy(&text), &build.args),
         bases: bases::of(&String::from_utf8_lossy(&text), &build.args),
         notes,
         folder: folder.clone(),

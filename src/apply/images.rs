@@ -195,6 +195,10 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     let name = of.unwrap_or(*image);
     progress("reading the build context".into());
     let context = context::collect(&*around.host, &around.policy, build).await.map_err(|failure| failure.field("service", name))?;
+    for download in &context.downloads {
+        let place = format!("line {} of \"{}\"", download.line, build.context.join(&context.dockerfile).display());
+        around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
+    }
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }

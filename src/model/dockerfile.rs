@@ -1,7 +1,9 @@
 //! The text of a Dockerfile, cut into instructions as the builder cuts it.
 
+mod downloads;
 mod labels;
 
+pub use downloads::{Download, downloads};
 pub use labels::{ReservedLabel, reserved_label};
 
 /// One instruction as it is written.

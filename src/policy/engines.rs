@@ -73,6 +73,11 @@ impl EngineAddresses {
         Self(addresses.into_iter().collect())
     }
 
+    /// Whether no engine is known that listens over TCP.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The engines at that port.
     pub fn at_port(&self, port: u16) -> impl Iterator<Item = &EngineAddress> {
         self.0.iter().filter(move |engine| engine.port == port)

@@ -59,6 +59,34 @@ impl Policy {
         Ok(CheckedUrl { url, names_port })
     }
 
+    /// What a build lets the engine itself download, from where the engine stands. If an engine listens over TCP, only from servers that are
+    /// listed under `network`: names are the engine's to resolve, and redirects are its to follow.
+    pub fn download(&self, given: &str) -> Result<(), Refusal> {
+        let refusal = |reason: &str| Refusal::new("let a build download", given).because(reason);
+        let url = match canonical(given) {
+            Ok(url) => url,
+            Err(_) if self.engines.is_empty() => return Ok(()),
+            Err(_) if given.starts_with('$') => return Err(refusal(UNKNOWN_SOURCE)),
+            Err(reason) if given.starts_with("http") => return Err(refusal(reason)),
+            // `git://`: no engine speaks that.
+            Err(_) => return Ok(()),
+        };
+        if let Some(engine) = self.engines.named_by(&url) {
+            return Err(refusal(&engine.reason()));
+        }
+        let host = url.host_str().unwrap_or_default();
+        let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let line = |server: &str| list_with("network", &self.settings.network, server);
+        let is_listed = |server: &str| self.settings.network.iter().any(|entry| names(entry, server));
+        if matches!(url.port(), Some(PLAIN_PORT | TLS_PORT)) && !is_listed(&with_port) {
+            return Err(refusal("it is the port of a Docker Engine").allowed_by(line(&with_port)));
+        }
+        if !self.engines.is_empty() && !is_listed(host) && !is_listed(&with_port) {
+            return Err(refusal("it could redirect to a Docker Engine that listens over TCP").allowed_by(line(host)));
+        }
+        Ok(())
+    }
+
     /// The refusal of a request that leads to that engine.
     pub fn to_engine(&self, given: &str, engine: &EngineAddress) -> Refusal {
         Refusal::new("send a request to", given).because(engine.reason())
@@ -73,6 +101,8 @@ impl Policy {
         Refusal::new("send a request to", url.as_str()).because("a Docker Engine answers there").allowed_by(line)
     }
 }
+
+const UNKNOWN_SOURCE: &str = "a variable without a value in the Dockerfile stands for the address, which could be a Docker Engine's";
 
 /// The address in the one form that is checked and requested; else why it is none.
 fn canonical(given: &str) -> Result<Url, &'static str> {
@@ -145,6 +175,31 @@ mod tests {
     fn policy(network: &[&str]) -> Policy {
         let settings = Settings { network: network.iter().map(|entry| (*entry).to_owned()).collect(), ..Settings::default() };
         Policy::new(Path::new("/work"), settings, &|path| Resolution::Exists(path.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn a_build_downloads_from_listed_servers_alone_where_an_engine_listens_over_tcp() {
+        let engines = EngineAddresses::new([EngineAddress::new("127.0.0.1", 4000)]);
+        for url in ["http://localhost:8000/x", "https://example.org/x", "http://${HOST}/x", "$URL", "git://example.org/x"] {
+            assert!(policy(&[]).download(url).is_ok(), "{url}");
+        }
+        assert!(policy(&[]).download("http://localhost:2375/x").is_err());
+        let listed = policy(&["example.org", "localhost:8000"]).with_engines(engines);
+        for url in ["http://localhost:8000/x", "https://example.org/x", "git://other.example/x", "git@other.example:x"] {
+            assert!(listed.download(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://127.1:4000/x",
+            "http://localhost:4000/",
+            "http://0.0.0.0:4000/",
+            "http://${HOST}/x",
+            "${URL}",
+            "http://localhost:8001/x",
+        ] {
+            assert_eq!(listed.download(url).unwrap_err().what, "let a build download", "{url}");
+        }
+        let refusal = listed.download("http://other.example/x").unwrap_err();
+        assert_eq!(refusal.add, ["network = [\"example.org\", \"localhost:8000\", \"other.example\"]"]);
     }
 
     #[test]

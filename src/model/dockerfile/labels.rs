@@ -16,43 +16,52 @@ pub struct ReservedLabel {
 /// The first reserved label that `LABEL` or `ONBUILD LABEL` sets. `arguments` are the build's; a key with a variable that has no
 /// value here is not known, and the build overwrites the label of such a key anyway.
 pub fn reserved_label(text: &str, arguments: &BTreeMap<String, String>) -> Option<ReservedLabel> {
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut variables = Variables::default();
     for line in lines(text) {
         let (name, rest) = instruction(&line.text);
         let (name, rest) = if name == "ONBUILD" { instruction(rest) } else { (name, rest) };
-        let value = |name: &str| known.get(name).cloned();
-        match name.as_str() {
-            // Of a name that is declared twice the last one counts; across stages that finds too much rather than too little.
-            "ARG" => {
-                let declared: Vec<(String, Option<String>)> = words(rest)
-                    .iter()
-                    .map(|word| word.split_once('=').map_or((word.as_str(), None), |(name, default)| (name, Some(default))))
-                    .map(|(name, default)| {
-                        let default = default.and_then(|default| filled(&unquoted(default), &value));
-                        (unquoted(name), arguments.get(name).cloned().or(default))
-                    })
-                    .collect();
-                known.extend(declared.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        variables.declare(&name, rest, arguments);
+        if name == "LABEL" {
+            let keys = pairs(rest).into_iter().filter_map(|(key, _)| filled(&unquoted(&key), &|name| variables.value(name)));
+            if let Some(key) = keys.into_iter().find(|key| is_reserved_label(key)) {
+                return Some(ReservedLabel { line: line.number, key });
             }
-            "ENV" => {
-                let set: Vec<(String, String)> =
-                    pairs(rest).into_iter().filter_map(|(key, text)| Some((unquoted(&key), filled(&unquoted(&text), &value)?))).collect();
-                known.extend(set);
-            }
-            "LABEL" => {
-                let keys = pairs(rest).into_iter().filter_map(|(key, _)| filled(&unquoted(&key), &value));
-                if let Some(key) = keys.into_iter().find(|key| is_reserved_label(key)) {
-                    return Some(ReservedLabel { line: line.number, key });
-                }
-            }
-            _ => {}
         }
     }
     None
 }
 
+/// The variables of a Dockerfile, up to an instruction.
+#[derive(Default)]
+pub(super) struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+
+    /// Takes over what an `ARG` or `ENV` sets. `arguments` are the build's.
+    pub(super) fn declare(&mut self, name: &str, rest: &str, arguments: &BTreeMap<String, String>) {
+        let value = |name: &str| self.value(name);
+        let set: Vec<(String, String)> = match name {
+            // Of a name that is declared twice the last one counts; across stages that finds too much rather than too little.
+            "ARG" => words(rest)
+                .iter()
+                .map(|word| word.split_once('=').map_or((word.as_str(), None), |(name, default)| (name, Some(default))))
+                .filter_map(|(name, default)| {
+                    let default = default.and_then(|default| filled(&unquoted(default), &value));
+                    Some((unquoted(name), arguments.get(name).cloned().or(default)?))
+                })
+                .collect(),
+            "ENV" => pairs(rest).into_iter().filter_map(|(key, text)| Some((unquoted(&key), filled(&unquoted(&text), &value)?))).collect(),
+            _ => Vec::new(),
+        };
+        self.0.extend(set);
+    }
+}
+
 /// The name of an instruction in capitals, and what follows it.
-fn instruction(text: &str) -> (String, &str) {
+pub(super) fn instruction(text: &str) -> (String, &str) {
     let text = text.trim();
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (name.to_ascii_uppercase(), rest.trim())
@@ -68,7 +77,7 @@ fn pairs(rest: &str) -> Vec<(String, String)> {
 }
 
 /// At spaces that are neither quoted nor escaped.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
     let mut is_escaped = false;
@@ -91,7 +100,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Without quotes, and without the backslashes that escape anything but a dollar: those are left to [`filled`].
-fn unquoted(text: &str) -> String {
+pub(super) fn unquoted(text: &str) -> String {
     let mut plain = String::new();
     let mut quote = None;
     let mut characters = text.chars();

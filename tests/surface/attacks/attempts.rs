@@ -59,6 +59,7 @@ fn project(heading: &str) -> Spc {
         "engines" => {
             let context = |name: &str, address: &str| format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#);
             run.file("spc.toml", "[allow]\nnetwork = [\"*\", \"localhost:4000\", \"engine.example:4001\"]\n")
+                .file("Dockerfile", "FROM a\nARG FROM\nADD --chown=1:1 $FROM /x\n")
                 .file("../home/.docker/contexts/meta/1/meta.json", context("here", "tcp://127.0.0.1:4000"))
                 .file("../home/.docker/contexts/meta/2/meta.json", context("there", "tcp://engine.example:4001"))
         }
