@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Raw;
 use super::context::Context;
+use super::growth::text_room;
 use crate::model::Failure;
 use crate::model::table::Table;
 use crate::value::json::to_json;
@@ -30,10 +31,14 @@ fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
     }
 }
 
-fn text(context: &Context, rows: &Array, columns: Option<Vec<String>>) -> Result<String, Failure> {
+fn text(call: &NativeCallContext, rows: &Array, columns: Option<Vec<String>>) -> Raw<String> {
+    let context = Context::of(call)?;
     Room::new().list(rows)?;
     let rows: Result<Vec<_>, Failure> = rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
-    Ok(Table::new(rows?, columns)?.text(context.width, &|text| context.secrets.mask(text)))
+    let table = Table::new(rows?, columns)?;
+    // On a terminal no cell is wider than that; elsewhere one wide cell makes all rows as wide.
+    let _room = if context.width.is_none() { Some(text_room(call, table.filled_bytes())?) } else { None };
+    Ok(table.text(context.width, &|text| context.secrets.mask(text)))
 }
 
 fn names(columns: &Array) -> Result<Vec<String>, Failure> {
@@ -56,7 +61,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn table(call: NativeCallContext, rows: Array) -> Raw<String> {
-        Ok(text(&*Context::of(&call)?, &rows, None)?)
+        text(&call, &rows, None)
     }
 
     /// Rows as text in the named columns, in that order.
@@ -69,7 +74,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "table", return_raw)]
     pub fn table_of(call: NativeCallContext, rows: Array, columns: Array) -> Raw<String> {
-        Ok(text(&*Context::of(&call)?, &rows, Some(names(&columns)?))?)
+        text(&call, &rows, Some(names(&columns)?))
     }
 }
 

@@ -10,6 +10,9 @@ use super::{Failure, Kind};
 /// Spaces between two columns.
 const GAP: u16 = 3;
 
+/// Cells of a table at most: rows with a field of their own each would make one for every other row.
+const CELLS: usize = 1_000_000;
+
 /// Rows under named columns. A cell is any JSON value; `null` is an empty one.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
@@ -39,6 +42,10 @@ impl Table {
                 columns
             }
         };
+        if rows.len().saturating_mul(columns.len()) > CELLS {
+            let message = format!("The table is too large: {} rows of {} columns, of 1,000,000 cells at most", rows.len(), columns.len());
+            return Err(Failure::new(Kind::Usage, message).hint("show fewer rows, or name the columns: table(rows, [\"name\"])"));
+        }
         let rows = rows.into_iter().map(|mut row| columns.iter().map(|key| row.remove(key).unwrap_or_default()).collect()).collect();
         Ok(Self { columns, rows })
     }
@@ -73,6 +80,13 @@ impl Table {
             }
         }
         table.trim_fmt()
+    }
+
+    /// How many bytes the text takes at most without a width: every cell is filled up to the widest one of its column.
+    pub fn filled_bytes(&self) -> usize {
+        let widest = |column: usize| self.rows.iter().map(|row| cell_text(&row[column]).len()).max().unwrap_or_default();
+        let line = self.columns.iter().enumerate().map(|(index, name)| name.len().max(widest(index)) + usize::from(GAP));
+        line.sum::<usize>().saturating_mul(self.rows.len() + 1)
     }
 
     /// Whether every cell of the column that isn't empty is a number, and one is.
@@ -156,6 +170,26 @@ db             12";
     fn no_rows_are_a_heading_or_none() {
         assert_eq!(table(json!([]), &["service", "state"]).text(None, &str::to_owned), "SERVICE   STATE");
         assert_eq!(table(json!([]), &[]).text(None, &str::to_owned), "(none)");
+    }
+
+    #[test]
+    fn rows_without_a_common_column_are_no_table_of_all_of_them() {
+        let rows = |count: usize| (0..count).map(|at| Map::from_iter([(format!("k{at}"), json!(1))])).collect::<Vec<_>>();
+        assert_eq!(Table::new(rows(1000), None).unwrap().rows.len(), 1000);
+        let failure = Table::new(rows(1001), None).unwrap_err();
+        assert_eq!(failure.message, "The table is too large: 1001 rows of 1001 columns, of 1,000,000 cells at most");
+        let repeated = Table::new(rows(2), Some(vec!["k1".to_owned(); 500_001])).unwrap_err();
+        assert!(repeated.message.starts_with("The table is too large: 2 rows of 500001 columns"), "{}", repeated.message);
+    }
+
+    #[test]
+    fn a_text_is_never_longer_than_what_was_counted_for_it() {
+        for (rows, columns) in
+            [(services(), &["service", "state", "ready_ms", "url"][..]), (json!([{ "a": "\u{1b}데이", "b": 1 }, { "b": 22 }]), &[])]
+        {
+            let table = table(rows, columns);
+            assert!(table.text(None, &str::to_owned).len() <= table.filled_bytes());
+        }
     }
 
     #[test]

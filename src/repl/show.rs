@@ -11,6 +11,7 @@ use crate::ui::Terminal;
 use crate::ui::json_lines::JsonLines;
 use crate::value::Record;
 use crate::value::json::to_json;
+use crate::value::size::check_text;
 
 /// What is shown of containers, as `spc ps` does; the rest is in the records.
 const OF_CONTAINERS: [&str; 6] = ["name", "service", "state", "health", "status", "ports"];
@@ -84,6 +85,10 @@ fn list_text(printer: &Printer<'_>, list: &Array, shape: &Shape<'_>) -> String {
 fn table(rows: Vec<serde_json::Map<String, Value>>, columns: &[&str], shape: &Shape<'_>) -> Option<String> {
     let columns = (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
     let table = Table::new(rows, columns).ok()?;
+    if shape.width.is_none() {
+        // One wide cell makes all rows as wide: then the list is shown as it is written.
+        check_text(table.filled_bytes()).ok()?;
+    }
     (!table.columns.is_empty()).then(|| table.text(shape.width, shape.mask))
 }
 

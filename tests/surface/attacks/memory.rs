@@ -49,6 +49,15 @@ fn one_call_that_makes_a_huge_value_is_refused_before_it_does() {
         ("LARGE let l = [s, s, s, s, s, s, s, s]; json::text([l, l, l, l, l, l, l]);", "The value is too large"),
         ("LARGE let l = [s, s, s, s, s, s, s, s]; yaml::text([l, l, l, l, l, l, l]);", "The value is too large"),
         ("LARGE let l = [s, s, s, s, s, s, s, s]; table([#{ a: l, b: l, c: l, d: l, e: l, f: l }]);", "The value is too large"),
+        (
+            "let w = \"x\"; w.pad(1_000_000, \"y\"); let l = [#{ a: w, b: 1 }]; for i in 0..100_000 { l.push(#{ a: 1, b: 1 }); } table(l);",
+            "The value is too large",
+        ),
+        (
+            "let l = []; for i in 0..30_000 { let m = #{}; m[`k${i}`] = 1; l.push(m); } table(l);",
+            "The table is too large: 30000 rows of 30000 columns",
+        ),
+        ("let l = []; l.pad(1_000, #{ a: 1 }); let c = []; c.pad(900_000, \"a\"); table(l, c);", "The table is too large"),
         ("LARGE throw #{ message: \"x\", a: [s, s, s, s, s, s, s], b: [s, s, s, s, s, s] };", "The value is too large"),
         ("LARGE let m = #{}; for i in 0..40 { m[`k${i}`] = s; } sh([\"true\"], #{ environment: m });", "The value is too large"),
         ("let s = \"[],\"; for i in 0..24 { s += s; } json::parse(`[${s}1]`);", "The value is too large"),
