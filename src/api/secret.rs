@@ -77,11 +77,17 @@ pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure
     Ok(issue(context.host.as_ref(), &context.secrets, name, &value))
 }
 
-fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
+/// Whether a secret may be called so: its name is a file's, and stands in every text that the secret is masked in.
+fn check_name(name: &str) -> Result<(), Failure> {
     let is_file_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !name.starts_with('.');
-    if !is_file_name {
-        return Err(Failure::usage(format!("\"{name}\" is not the name of a secret")).hint("letters, digits, \"-\", \"_\" and \".\""));
+    if is_file_name {
+        return Ok(());
     }
+    Err(Failure::usage(format!("\"{name}\" is not the name of a secret")).hint("letters, digits, \"-\", \"_\" and \".\""))
+}
+
+fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
+    check_name(name)?;
     let path = format!("{FOLDER}/{name}");
     if paths::exists(context, &path)? {
         return read(context, name, &path);
@@ -240,6 +246,7 @@ mod functions {
     #[rhai_fn(return_raw, volatile)]
     pub fn random_secret(call: NativeCallContext, name: &str, length: i64) -> Raw<SecretToken> {
         let context = Context::of(&call)?;
+        check_name(name)?;
         if !(SHORTEST..=LONGEST).contains(&length) {
             return Err(Failure::usage(format!("A secret can't be {length} characters long"))
                 .hint(format!("take {SHORTEST} to {LONGEST}"))
@@ -332,6 +339,17 @@ mod tests {
         assert_eq!(trial.fails(r#"secret("api_key")"#).message, "The variable \"API_KEY\" of the secret \"api_key\" is not set");
         assert_eq!(trial.fails(r#"secret("../.env")"#).message, "\"../.env\" is not the name of a secret");
         assert_eq!(trial.fails(r#"secret("tls_key")"#).kind.word(), "policy");
+    }
+
+    #[test]
+    fn a_random_secret_has_a_name_that_can_be_shown() {
+        let trial = with_secrets();
+        for name in ["", "a b", "a\\nb", "a:b", "../a", "⟨secret:a⟩"] {
+            let failure = trial.fails(&format!("random_secret(\"{name}\", 20)"));
+            assert!(failure.message.ends_with("is not the name of a secret"), "{name}: {}", failure.message);
+        }
+        let nested = trial.fails(r#"random_secret(expose(secret("db_password")), 20)"#);
+        assert!(nested.message.ends_with("is not the name of a secret"), "{}", nested.message);
     }
 
     #[test]

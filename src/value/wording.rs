@@ -78,6 +78,11 @@ fn function_of(signature: &str) -> Missing {
 pub fn describe(error: &EvalAltResult) -> Failure {
     match error {
         EvalAltResult::ErrorParsing(error, _) => describe_parsing(error),
+        // Rhai says so in the place of a signature.
+        EvalAltResult::ErrorFunctionNotFound(text, _) if text.contains("cannot be sorted") => {
+            Failure::usage("The list holds values of different types, which have no order")
+                .hint("say which comes first: list.sort(|a, b| …)")
+        }
         EvalAltResult::ErrorFunctionNotFound(signature, _) => describe_function(&function_of(signature)),
         EvalAltResult::ErrorVariableNotFound(name, _) => Failure::usage(format!("There is no variable \"{name}\"")),
         EvalAltResult::ErrorModuleNotFound(name, _) => Failure::usage(format!("There is no module \"{name}\"")),
@@ -226,13 +231,14 @@ fn of_text(text: &str) -> EvalAltResult {
 fn describe_function(missing: &Missing) -> Failure {
     let Missing::Function { module, name, arguments } = missing else { return Failure::usage("There is no such function") };
     if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
-        return match arguments.as_slice() {
-            [left, right] => Failure::usage(format!("\"{name}\" does not work between {} and {}", with_article(left), with_article(right))),
-            _ => Failure::usage(format!(
-                "\"{name}\" does not work on {}",
-                arguments.iter().map(|word| with_article(word)).collect::<String>()
-            )),
-        };
+        match arguments.as_slice() {
+            [left, right] => {
+                return Failure::usage(format!("\"{name}\" does not work between {} and {}", with_article(left), with_article(right)));
+            }
+            [of] => return Failure::usage(format!("\"{name}\" does not work on {}", with_article(of))),
+            // No operator takes as many: it is a name that a text gave.
+            _ => {}
+        }
     }
     if is_closure(name) {
         return Failure::usage(format!("The function given takes another number of arguments than {}", arguments.len()));
