@@ -51,15 +51,22 @@ pub fn not_a_lock(found: &Found, project: &str) -> Failure {
 
 /// The name of a service's container is taken by `found`.
 fn taken(found: &Found, name: &str, service: &str) -> Failure {
-    let failure = match found.labels.get(label::PROJECT) {
-        Some(project) => {
+    let of_spc = found.labels.get(label::PROJECT).map(|project| ("spc", project));
+    let of_compose = || found.labels.get(compose_label::PROJECT).map(|project| ("Docker Compose", project));
+    let failure = match of_spc.or_else(of_compose) {
+        // It may be somebody's database: nobody is told to remove it.
+        Some((maker, project)) => {
             let message = format!(
-                "The container name \"{name}\" is taken: spc made the container for {}. It is {}",
+                "The container name \"{name}\" is taken: {maker} made the container for {}. It is {}",
                 owner(found, project),
                 described(found)
             );
-            Failure::new(Kind::Conflict, message)
-                .hint(format!("choose another \"container_name\", or take that one down first, with --project {project}"))
+            let down = if maker == "spc" {
+                format!("with --project {project}")
+            } else {
+                format!("with `docker compose --project-name {project} down`")
+            };
+            Failure::new(Kind::Conflict, message).hint(format!("choose another \"container_name\", or take that one down first, {down}"))
         }
         None => Failure::new(Kind::Conflict, format!("A container \"{name}\" that spc did not make is on this engine"))
             .hint(format!("remove it with `{}`, or choose another --project", removal(found, name)))

@@ -103,3 +103,21 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
     machine.up(&named("mine")).unwrap();
     assert_eq!(machine.footprint().containers.into_keys().collect::<Vec<_>>(), ["mine", "other"]);
 }
+
+#[test]
+fn nobody_is_told_to_remove_a_container_of_a_compose_project() {
+    let machine = machine();
+    let labels = [(compose_label::PROJECT, "another"), (compose_label::SERVICE, "db")];
+    let body = bollard::models::ContainerCreateBody {
+        image: Some("redis:1".into()),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        ..Default::default()
+    };
+    machine.run(machine.engine.container_create("mine", None, body)).unwrap();
+    let failure = machine.up(&named("mine")).unwrap_err();
+    let expected = "The container name \"mine\" is taken: Docker Compose made the container for the service \"db\" of the project \"another\". \
+                    It is of the image \"redis:1\", created, created 2026-01-01T00:00:00Z";
+    assert_eq!(failure.message, expected);
+    let hint = "choose another \"container_name\", or take that one down first, with `docker compose --project-name another down`";
+    assert_eq!(failure.hint.as_deref(), Some(hint));
+}
