@@ -68,7 +68,7 @@ pub async fn a_volumes_options_are_known_ones_and_name_a_device(case: &Case<'_>)
 pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
     let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")].map(|(key, value)| (key.to_owned(), value.to_owned()));
     let driver = models::MountVolumeOptionsDriverConfig { name: Some("local".into()), options: Some(options.into()) };
-    let volume = models::MountVolumeOptions { driver_config: Some(driver), ..Default::default() };
+    let volume = models::MountVolumeOptions { driver_config: Some(driver), labels: Some(case.labels()), ..Default::default() };
     let mount = models::Mount {
         typ: Some(models::MountType::VOLUME),
         source: Some(case.name("data")),
