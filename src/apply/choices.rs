@@ -53,7 +53,7 @@ fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
             Kind::Failed,
             format!("What the project was last brought up with can't be read from \"{}\": {why}", path.as_path().display()),
         )
-        .hint("mend the file; or remove it, and say the options that are not the default, such as --target, once more")
+        .hint("fix the file, or remove it and give options such as --target once more")
     };
     match host.read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| failure("it is not what spc wrote there")),

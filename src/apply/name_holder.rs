@@ -54,7 +54,7 @@ fn taken(found: &Found, name: &str, service: &str) -> Failure {
     let of_spc = found.labels.get(label::PROJECT).map(|project| ("spc", project));
     let of_compose = || found.labels.get(compose_label::PROJECT).map(|project| ("Docker Compose", project));
     let failure = match of_spc.or_else(of_compose) {
-        // It may be somebody's database: nobody is told to remove it.
+        // It may be somebody's database: the hint never advises to remove it.
         Some((maker, project)) => {
             let message = format!(
                 "The container name \"{name}\" is taken: {maker} made the container for {}. It is {}",

@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::host::resolve::named;
 use crate::policy::{EngineAddress, EngineAddresses};
 
-/// Where an engine of this machine is told on which addresses to listen.
+/// The settings file of this machine's engine, with the addresses that it listens on.
 const DAEMON_FILE: &str = "/etc/docker/daemon.json";
 
 /// What is read of it.
@@ -35,7 +35,7 @@ pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses 
 }
 
 fn tcp(text: &str, tls: bool) -> Option<EngineAddress> {
-    // How an engine is told to listen on every address.
+    // An engine that listens on every address may be configured without a host name.
     let text = text.replacen("tcp://:", "tcp://0.0.0.0:", 1);
     match Address::parse(&text, tls).ok()? {
         Address::Tcp { host, port, .. } => Some(EngineAddress::new(&host, port)),
