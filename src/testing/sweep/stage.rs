@@ -36,7 +36,6 @@ impl Task {
 }
 
 type OnEngine = Arc<dyn Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync>;
-type OnHost = Arc<dyn Fn(SimHost) -> SimHost + Send + Sync>;
 
 /// What is there before the run that is killed: the same each time.
 #[derive(Clone)]
@@ -49,26 +48,18 @@ pub struct Stage {
     /// Runbooks that were run before.
     pub before: Vec<Task>,
     engine: OnEngine,
-    host: OnHost,
 }
 
 impl Stage {
     /// Only the project's files, and an engine with nothing on it.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, env_file: None, setup: None, before: Vec::new(), engine: Arc::new(|engine| engine), host: Arc::new(|host| host) }
+        Self { subject, env_file: None, setup: None, before: Vec::new(), engine: Arc::new(|engine| engine) }
     }
 
     /// The same with this on the engine.
     #[must_use]
     pub fn on_engine(mut self, setup: impl Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync + 'static) -> Self {
         self.engine = Arc::new(setup);
-        self
-    }
-
-    /// The same with this on the host.
-    #[must_use]
-    pub fn on_host(mut self, setup: impl Fn(SimHost) -> SimHost + Send + Sync + 'static) -> Self {
-        self.host = Arc::new(setup);
         self
     }
 
@@ -79,8 +70,8 @@ impl Stage {
 
     fn world(&self, seed: u64) -> Result<Machine, Box<Diagnostic>> {
         let host = |host: SimHost| match &self.env_file {
-            Some(content) => (self.host)(host.with_file(self.subject.directory.join(".env"), content.clone())),
-            None => (self.host)(host),
+            Some(content) => host.with_file(self.subject.directory.join(".env"), content.clone()),
+            None => host,
         };
         let world = World::made(&self.subject, seed, |engine| (self.engine)(engine), host);
         let world = Machine::new(world, self.setup.as_deref())?;
