@@ -16,6 +16,7 @@ use super::record::no_fields;
 use super::{Raw, paths, placed, secret, task};
 use crate::host::{FileKind, FileSink, HostError, HostErrorKind};
 use crate::model::Failure;
+use crate::model::spec::secret::is_decimal_mode;
 use crate::value::{Bytes as Size, Options, Record, Time, words};
 
 /// Makes `fs::` known.
@@ -178,7 +179,7 @@ pub(super) fn path_of(value: &Dynamic) -> Result<String, Failure> {
 pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
     let mut options = Options::of(options, "options of fs::write")?;
     let mode = options.count("mode")?;
-    if let Some(mode) = mode.filter(|mode| *mode > 0o777) {
+    if let Some(mode) = mode.filter(|mode| *mode > 0o777 || is_decimal_mode(*mode)) {
         return Err(options.wrong("mode", format!("{mode} is no mode of a file")).hint("write it in octal: 0o600"));
     }
     options.finish()?;
@@ -414,6 +415,8 @@ mod tests {
         trial.text(r#"fs::write("run.sh", "echo", #{ mode: 0o755 })"#);
         assert_eq!(trial.mode("/project/run.sh"), Some(0o755));
         assert_eq!(trial.fails(r#"fs::write("a", "", #{ mode: 4096 })"#).message, "4096 is no mode of a file");
+        let failure = trial.fails(r#"fs::write("a", "", #{ mode: 0400 })"#);
+        assert_eq!((failure.message.as_str(), failure.hint.unwrap().as_str()), ("400 is no mode of a file", "write it in octal: 0o600"));
     }
 
     #[test]

@@ -92,11 +92,12 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
     if paths::exists(context, &path)? {
         return read(context, name, &path);
     }
-    let mend = format!("declare it under \"secrets\" in the description, or write it to {path}");
+    let fix =
+        format!("write it to {path}, or declare it in a description before this line: a description can't use a secret of its own here");
     Err(Failure::new(Kind::NotFound, format!("There is no secret \"{name}\"")).hint(
         match nearest(name, context.declared_secrets.names().iter().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"? Otherwise {mend}"),
-            None => mend,
+            Some(near) => format!("did you mean \"{near}\"? Otherwise {fix}"),
+            None => fix,
         },
     ))
 }
@@ -214,7 +215,7 @@ const LONGEST: i64 = 4096;
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod functions {
     /// The secret of that name, as a token: printed, interpolated or thrown it is masked, and only what delivers it turns
-    /// it back. It is the secret that the description declares under `secrets`, else the file `secrets/<name>`.
+    /// it back. It is the secret that a description before this line declares under `secrets`, else the file `secrets/<name>`.
     ///
     /// Throws `not_found` if there is none.
     ///
@@ -227,8 +228,7 @@ mod functions {
         Ok(find(&*Context::of(&call)?, name)?)
     }
 
-    /// The secret as text that may stand in an environment, a file or a request: the only way into them. It is still masked
-    /// wherever it is shown.
+    /// The secret as text that an environment, a file or a request takes. It is still masked wherever it is shown.
     ///
     /// ```rhai
     /// let environment = #{ PASSWORD: expose(random_secret("password", 32)) };
@@ -237,7 +237,8 @@ mod functions {
         Secrets::exposed(&secret.token)
     }
 
-    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`.
+    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`. It is kept nowhere: written to
+    /// `secrets/<name>`, it is what `secret(name)` finds later, and a description delivers it with `file: "secrets/<name>"`.
     ///
     /// ```rhai
     /// let key = random_secret("django_secret_key", 50);
@@ -336,6 +337,8 @@ mod tests {
         let failure = trial.fails(r#"secret("db_pasword")"#);
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("not_found", "There is no secret \"db_pasword\""));
         assert!(failure.hint.unwrap().starts_with("did you mean \"db_password\"?"));
+        let hint = trial.fails(r#"secret("other")"#).hint.unwrap();
+        assert!(hint.starts_with("write it to secrets/other, or declare it in a description before this line"), "{hint}");
         assert_eq!(trial.fails(r#"secret("api_key")"#).message, "The variable \"API_KEY\" of the secret \"api_key\" is not set");
         assert_eq!(trial.fails(r#"secret("../.env")"#).message, "\"../.env\" is not the name of a secret");
         assert_eq!(trial.fails(r#"secret("tls_key")"#).kind.word(), "policy");

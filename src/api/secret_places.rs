@@ -160,8 +160,9 @@ fn a_secret_anywhere_in_a_description_is_refused_and_said_by_its_name() {
                     }
                     let failure = bench.describe(&description).err().unwrap_or_else(|| panic!("{path:?} took {text}"));
                     let message = failure.message;
-                    let is_told =
-                        message.starts_with("The secret \"key\" would stand in ") || message.contains("takes the name of a secret");
+                    let is_told = message.starts_with("The secret \"key\" would stand in ")
+                        || message.contains("takes the name of a secret")
+                        || message.contains("takes where the secret");
                     assert!(is_told && failure.hint.is_some() && failure.path.is_some(), "{path:?}: {message}");
                     count += 1;
                 }

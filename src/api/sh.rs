@@ -175,7 +175,8 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
         elapsed: context.host.monotonic().saturating_sub(started),
     };
     if request.check && code != 0 {
-        return Err(failed(&shown, &answer));
+        let is_elsewhere = request.working_dir.is_none() && wanted.working_dir == Path::new("/");
+        return Err(failed(&shown, &answer, is_elsewhere));
     }
     if let Some(sink) = sink {
         sink.finish().await?;
@@ -193,11 +194,14 @@ fn not_started(request: &CommandRequest, error: HostError) -> Failure {
     }
 }
 
-fn failed(shown: &str, answer: &Answer) -> Failure {
+/// `is_elsewhere`: it ran in `/`, where the script may have meant the project.
+fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
+    let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
+                  name another with command_folder, under [allow] in spc.toml; ";
     let lines: Vec<&str> = answer.stderr.lines().collect();
     let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
     Failure::new(Kind::Exec, format!("The host command \"{shown}\" ended with code {}", answer.code))
-        .hint("to go on all the same, give it check: false")
+        .hint(format!("{}to go on all the same, give it check: false", if is_elsewhere { folder } else { "" }))
         .field("code", answer.code)
         .field("stdout", answer.stdout.as_str())
         .field("stderr", answer.stderr.as_str())
@@ -342,7 +346,8 @@ mod tests {
     fn what_is_not_allowed_is_refused_with_the_line_to_add() {
         let trial = Trial::with(|host| host, "[allow]\ncommands = [\"git status\"]\n", |_| {});
         let failure = trial.fails(r#"sh("git status")"#);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("policy", "A script may not run the host command \"sh\""));
+        assert_eq!(failure.kind.word(), "policy");
+        assert!(failure.message.starts_with("A script may not run the host command \"sh\": a line for a shell"), "{}", failure.message);
         assert!(failure.hint.unwrap().contains("commands = [\"git status\", \"sh\"]"));
         assert_eq!(trial.fails(r#"sh(["git", "push"])"#).kind.word(), "policy");
         assert!(trial.host.commands().is_empty());
@@ -355,7 +360,14 @@ mod tests {
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("exec", "The host command \"git push\" ended with code 128"));
         assert_eq!(failure.fields["stderr"], "fatal: no remote\n");
         assert_eq!(failure.details[0].text, "fatal: no remote");
+        assert_eq!(failure.hint.unwrap(), "to go on all the same, give it check: false");
         assert_eq!(trial.text(r#"sh(["git", "push"], #{ check: false }).code"#), "128");
+        let trial = Trial::with(
+            |host| host.with_file("/usr/bin/git", "").with_mode("/usr/bin/git", 0o755).on_command(|_| Some(CommandAnswer::failure(1, ""))),
+            "[allow]\ncommands = [\"git status\"]\n",
+            |_| {},
+        );
+        assert!(trial.fails(r#"sh(["git", "status"])"#).hint.unwrap().starts_with("it ran in \"/\", because scripts"));
     }
 
     #[test]

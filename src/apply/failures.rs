@@ -35,6 +35,7 @@ fn kind_of(kind: EngineErrorKind) -> Kind {
 pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     let kind = kind_of(error.kind);
     let is_left_over = is_left_over(&error);
+    let missing_folder = missing_folder(&error.message).map(str::to_owned);
     let failure = match error.kind {
         // These describe themselves; what was being done adds nothing.
         EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld | EngineErrorKind::Refused => {
@@ -46,8 +47,18 @@ pub fn of_engine(error: EngineError, doing: &str) -> Failure {
         (Some(hint), _) => failure.hint(hint),
         (None, EngineErrorKind::NoSpace) => failure.hint(FREE_SPACE),
         (None, _) if is_left_over => failure.hint(LEFT_OVER),
+        (None, _) if missing_folder.is_some() => failure
+            .hint(format!("create \"{}\" on the engine's machine, or change the volume's `device`", missing_folder.unwrap_or_default())),
         _ => failure,
     }
+}
+
+/// The folder that a volume's options bind, where it is missing:
+/// `failed to mount local volume: mount /srv/data:/var/lib/docker/…, flags: 0x1000: no such file or directory`.
+fn missing_folder(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("failed to mount local volume: mount ")?;
+    let (folder, rest) = rest.split_once(":/")?;
+    (folder.starts_with('/') && rest.ends_with("no such file or directory")).then_some(folder)
 }
 
 /// The host port that a start found taken, if that is what failed.
@@ -159,6 +170,16 @@ mod tests {
         ] {
             assert!(!is_left_over(message), "{message}");
         }
+    }
+
+    #[test]
+    fn a_missing_folder_of_a_volume_is_named_with_the_fix() {
+        let message = "error while mounting volume '/var/lib/docker/volumes/n3_v/_data': failed to mount local volume: mount \
+                       /tmp/n3/d:/var/lib/docker/volumes/n3_v/_data, flags: 0x1000: no such file or directory";
+        let failure = of_engine(EngineError::new(EngineErrorKind::Server, message), "start it");
+        assert_eq!(failure.hint.unwrap(), "create \"/tmp/n3/d\" on the engine's machine, or change the volume's `device`");
+        let message = message.replace("no such file or directory", "no such device");
+        assert_eq!(of_engine(EngineError::new(EngineErrorKind::Server, message), "start it").hint, None);
     }
 
     #[test]

@@ -108,11 +108,18 @@ impl Policy {
         if rules.iter().any(|rule| rule.split_whitespace().eq(command.iter().take(words(rule)).map(String::as_str))) {
             return Ok(Scope::Words);
         }
-        // As many words as the longest entry for that program has: "git push" beside "git status".
-        let shown = rules.iter().filter(|rule| rule.split_whitespace().next() == Some(name)).map(|rule| words(rule)).max();
-        let shown = command.iter().take(shown.unwrap_or(1)).map(String::as_str).collect::<Vec<_>>().join(" ");
-        let line = list_with("commands", rules, &shown);
-        Err(Refusal::new(RUN, shown).allowed_by(line))
+        // As many words as the longest entry for that program has: "git push" beside "git status". Without one, the word of what it
+        // is to do as well: a hint that is followed is to allow no more than that.
+        let listed = rules.iter().filter(|rule| rule.split_whitespace().next() == Some(name)).map(|rule| words(rule)).max();
+        let shown = listed.unwrap_or(if command.get(1).is_some_and(|word| is_plain_word(word)) { 2 } else { 1 });
+        let shown = command.iter().take(shown).map(String::as_str).collect::<Vec<_>>().join(" ");
+        if name.contains(char::is_whitespace) {
+            let refusal = Refusal::new(RUN, shown).because("no program has a name with white space in it");
+            return Err(refusal.help("write each word as an item of its own: [\"git\", \"status\"]"));
+        }
+        let refusal = Refusal::new(RUN, shown.as_str()).allowed_by(list_with("commands", rules, &shown));
+        let is_shell_line = name == "sh" && command.get(1).is_some_and(|word| word == "-c");
+        Err(if is_shell_line { refusal.because("a line for a shell can run any program; a list of words runs one") } else { refusal })
     }
 
     /// The variables of a command: a few of spc's own, those that `spc.toml` lists, and of the script's the listed ones.
@@ -221,7 +228,14 @@ fn check_program(name: &str, named: &Path, route: &Route, scope: Scope) -> Resul
         let (named, written) = (named.display(), written.display());
         format!("its program \"{named}\" leads through \"{written}\", which scripts or containers can write")
     };
-    Err(Refusal::new(RUN, name).because(reason).help("name a program that they can't write"))
+    Err(Refusal::new(RUN, name)
+        .because(reason)
+        .help("name a program that they can't write: one outside of the project directory, of `write` and of `bind_mounts`"))
+}
+
+/// Whether a word says what a program is to do, as the "status" of `git status` does.
+fn is_plain_word(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(|c| c == '-' || c.is_ascii_lowercase())
 }
 
 fn words(rule: &str) -> usize {

@@ -42,7 +42,10 @@ impl Policy {
     /// Only what the text tells is known here. Where a name leads, the host finds out when it connects, and refuses then.
     pub fn address(&self, given: &str) -> Result<CheckedUrl, Refusal> {
         let refusal = |reason: &str| Refusal::new("send a request to", given).because(reason);
-        let url = canonical(given).map_err(refusal)?;
+        let url = canonical(given).map_err(|reason| match Url::parse(&format!("http://{given}")) {
+            Ok(_) if !given.contains("://") => refusal(reason).help(format!("write \"http://{given}\"")),
+            _ => refusal(reason),
+        })?;
         if let Some(engine) = self.engines.named_by(&url) {
             return Err(self.to_engine(given, engine));
         }
@@ -312,6 +315,16 @@ mod tests {
     fn what_is_no_http_address_is_refused() {
         for url in ["localhost:8000", "file:///etc/passwd", "unix:///var/run/docker.sock", "", "http://"] {
             assert!(policy(&["*"]).address(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_shown_with_one() {
+        let hint = |url: &str| policy(&["*"]).address(url).unwrap_err().hint();
+        assert_eq!(hint("localhost:8000/x").unwrap(), "write \"http://localhost:8000/x\"");
+        assert_eq!(hint("a.example").unwrap(), "write \"http://a.example\"");
+        for url in ["file:///etc/passwd", "unix:///var/run/docker.sock", "http://", ""] {
+            assert_eq!(hint(url), None, "{url}");
         }
     }
 

@@ -124,7 +124,7 @@ impl Reader<'_> {
                 "read" => settings.read = self.paths("read", value)?,
                 "write" => settings.write = self.paths("write", value)?,
                 "bind_mounts" => settings.bind_mounts = self.paths("bind_mounts", value)?,
-                "network" => settings.network = self.list("network", "network = [\"example.org\"]", value)?,
+                "network" => settings.network = self.machines(value)?,
                 "projects" => settings.projects = self.list("projects", "projects = [\"shop\"]", value)?,
                 "privileged" => {
                     let DeValue::Boolean(privileged) = value.get_ref() else {
@@ -205,6 +205,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Names or addresses of machines: another entry would cover nothing, and nobody would be told.
+    fn machines(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+        let machines = self.list("network", "network = [\"example.org\"]", value)?;
+        let Some(index) = machines.iter().position(|machine| !is_machine(machine)) else { return Ok(machines) };
+        let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
+        let hint = match url::Url::parse(&machines[index]).ok().filter(|url| url.scheme().starts_with("http")) {
+            Some(url) => format!("write \"{}\"", &url[url::Position::BeforeHost..url::Position::AfterPort]),
+            None => "write \"example.org\", \"*.example.org\", \"example.org:8443\", \"10.0.0.1\" or \"*\"".to_owned(),
+        };
+        Err(self.error(place, format!("\"{}\" is not the name or address of a machine", machines[index]), hint))
+    }
+
     fn no_home(&self, value: &Spanned<DeValue<'_>>, path: &str) -> SettingsError {
         self.error(value, format!("\"{path}\" is not taken as the home folder"), "write the path in full")
     }
@@ -240,7 +252,11 @@ impl Reader<'_> {
 
     fn unknown_key(&self, key: &Spanned<std::borrow::Cow<'_, str>>, known: &[&'static str]) -> SettingsError {
         let (line, column) = position(self.text, key.span().start);
-        let hint = did_you_mean(key.get_ref(), known.iter().copied());
+        let hint = if ALLOW_KEYS.contains(&key.get_ref().as_ref()) {
+            Some("write it below the line [allow]".to_owned())
+        } else {
+            did_you_mean(key.get_ref(), known.iter().copied())
+        };
         SettingsError { line, column, message: format!("Unknown key \"{}\"", key.get_ref()), hint }
     }
 
@@ -259,6 +275,12 @@ impl Reader<'_> {
         let message = format!("The file is no TOML: {}", error.message().replace('`', "\""));
         SettingsError { line, column, message, hint: None }
     }
+}
+
+/// `example.org`, `*.example.org`, `[::1]:8443`, `*`: no address with a scheme or a path, and no range of addresses.
+fn is_machine(text: &str) -> bool {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    text == "*" || !name.contains(|c: char| c.is_whitespace() || c.is_control() || "/*@?#\\".contains(c))
 }
 
 fn is_home(path: &str) -> bool {
@@ -312,6 +334,29 @@ mod tests {
             privileged: true,
         };
         assert_eq!(Settings::parse_for(content.as_bytes(), "0.1.4"), Ok(expected));
+    }
+
+    #[test]
+    fn an_entry_that_covers_no_machine_is_refused() {
+        for entry in ["a.example", "*.a.example", "a.example:8443", "[::1]:80", "::1", "10.0.0.1", "*", "b\u{fc}cher.example"] {
+            assert!(Settings::parse(format!("[allow]\nnetwork = [\"{entry}\"]\n").as_bytes()).is_ok(), "{entry}");
+        }
+        let refused = |entry: &str| {
+            let (line, column, message, hint) = fails(&format!("[allow]\nnetwork = [\"a.example\", \"{entry}\"]\n"));
+            assert_eq!((line, column), (2, 25));
+            assert_eq!(message, format!("\"{entry}\" is not the name or address of a machine"));
+            hint.unwrap()
+        };
+        assert_eq!(refused("https://a.example:8443/x"), "write \"a.example:8443\"");
+        for entry in ["10.0.0.0/8", "a*.example", "a.example b.example", "user@a.example"] {
+            assert!(refused(entry).starts_with("write \"example.org\", "), "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_allow_that_stands_above_it_is_told_where_it_belongs() {
+        let (line, _, message, hint) = fails("spc = \"0.1\"\ncommands = [\"git\"]\n");
+        assert_eq!((line, message.as_str(), hint.as_deref()), (2, "Unknown key \"commands\"", Some("write it below the line [allow]")));
     }
 
     #[test]

@@ -85,6 +85,8 @@ impl Help {
     fn named(&self, about: &str) -> Vec<(&str, &[Function])> {
         let (group, name) = match (about.rsplit_once("::"), about.rsplit_once('.')) {
             (Some((module, name)), _) => (Some(format!("{module}::")), name),
+            // Also `fs.read`, as the functions of handles are written.
+            (None, Some((word, name))) if self.groups.contains_key(&format!("{word}::")) => (Some(format!("{word}::")), name),
             (None, Some((word, name))) => (Some(word.to_owned()), name),
             (None, None) => (None, about),
         };
@@ -201,6 +203,7 @@ service.wait(until, timeout)
             "{stack}"
         );
         assert!(about("fs::read").starts_with("fs::read(path)\n  "), "{}", about("fs::read"));
+        assert_eq!(about("fs.read"), about("fs::read"));
         assert!(about("fs").starts_with("fs::\n  "));
         assert!(about("service.state").starts_with("service.state\n  Docker's word"), "{}", about("service.state"));
     }

@@ -9,13 +9,13 @@ fn a_host_command_needs_its_line() {
         .code(5)
         .stderr(
             r#"
-            error: A script may not run the host command "git"
+            error: A script may not run the host command "git push"
              --> scripts/a.rhai:1:1
               |
             1 | sh(["git", "push"]);
               | ^^
               |
-              = help: to allow it, write commands = ["git"] under [allow] in spc.toml
+              = help: to allow it, write commands = ["git push"] under [allow] in spc.toml
             "#,
         )
         .run();

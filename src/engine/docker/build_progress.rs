@@ -133,7 +133,9 @@ impl Progress {
         let message = unwrapped(message);
         let failed = |words: String| EngineError::new(EngineErrorKind::Failed, words);
         let Some(step) = self.failed_step(message) else {
-            return failed(format!("the build failed: {message}"));
+            let error = failed(format!("the build failed: {message}"));
+            let is_variable = message.contains("unexpected key 'env'");
+            return if is_variable { error.with_hint(SECRET_AS_VARIABLE) } else { error };
         };
         match step.name.strip_prefix(BASE_IMAGE) {
             Some(image) => failed(format!("could not fetch the base image \"{image}\": {}", step.error.as_deref().unwrap_or(message)))
@@ -181,6 +183,10 @@ impl Step {
         words
     }
 }
+
+/// The next step where the engine's own builder is too old for `--mount=type=secret,env=…`.
+const SECRET_AS_VARIABLE: &str = "this engine's builder gives a secret as a file only: leave `env=` out, and read the file in the step; \
+                                  Docker 27 takes it, and so does a `# syntax=docker/dockerfile:1` line, which is pulled";
 
 /// Output of these lines, if there are any.
 fn whole(lines: impl IntoIterator<Item = String>) -> Option<BuildEvent> {
@@ -326,6 +332,13 @@ mod tests {
         let error = progress.failure(&format!("failed to solve: {told}"));
         assert_eq!(error.message, format!("could not fetch the base image \"local/none:1\": {told}"));
         assert!(error.hint.is_some());
+    }
+
+    #[test]
+    fn a_builder_that_gives_secrets_as_files_only_is_told_apart() {
+        let told = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: \
+                    dockerfile parse error line 2: unexpected key 'env' in 'env=X'";
+        assert_eq!(Progress::default().failure(told).hint.as_deref(), Some(SECRET_AS_VARIABLE));
     }
 
     #[test]

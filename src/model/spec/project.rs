@@ -276,7 +276,8 @@ pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a Strin
 
 /// A name in the description that nothing has is the description's fault; asked for by a script it is `not_found`.
 fn dangling<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
-    Failure { kind: Kind::Usage, ..unknown(what, name, known) }
+    let failure = Failure { kind: Kind::Usage, ..unknown(what, name, known) };
+    if failure.hint.is_some() { failure } else { failure.hint(format!("declare it under \"{what}s\", beside \"services\"")) }
 }
 
 fn read_objects<'a, T>(

@@ -161,7 +161,7 @@ impl<'a> Field<'a> {
     pub fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
         let labels = self.pairs(&|_| Some(String::new()))?;
         match labels.keys().find(|key| is_reserved_label(key)) {
-            Some(key) => Err(self.fail(format!("The label \"{key}\" is one that spc sets itself"))),
+            Some(key) => Err(self.fail(format!("The label \"{key}\" is one that spc sets itself")).hint("choose a key of your own")),
             None => Ok(labels),
         }
     }

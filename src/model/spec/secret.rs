@@ -85,7 +85,13 @@ fn read_mode(field: &Field<'_>) -> Result<u32, Failure> {
     let wrong = || field.fail(format!("\"{}\" is not a file mode", field.name())).hint("write it in octal: \"0440\"");
     let mode = match field.value {
         Value::String(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| wrong())?,
-        _ => u32::try_from(field.number()?).map_err(|_| wrong())?,
+        _ => u32::try_from(field.number()?).ok().filter(|mode| !is_decimal_mode(u64::from(*mode))).ok_or_else(wrong)?,
     };
     if mode <= 0o7777 { Ok(mode) } else { Err(wrong()) }
+}
+
+/// Whether a number is a usual mode that was written without the `0o` of Rhai, where `0400` is the number 400: as the bits `0o620`
+/// it would let others write a file that was to be read by its owner only.
+pub fn is_decimal_mode(number: u64) -> bool {
+    matches!(number, 400 | 440 | 444 | 500 | 550 | 555 | 600 | 640 | 644 | 660 | 664 | 666 | 700 | 750 | 755 | 775 | 777)
 }

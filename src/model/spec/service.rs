@@ -310,7 +310,9 @@ impl Service {
     fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
         let name = &self.name;
         if let Some(key) = self.labels.keys().find(|key| crate::model::names::is_reserved_label(key)) {
-            return Err(field.fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself")));
+            return Err(field
+                .fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself"))
+                .hint("choose a key of your own"));
         }
         if let Some(twice) =
             self.volumes.iter().enumerate().find(|(at, mount)| self.volumes[..*at].iter().any(|before| before.target == mount.target))

@@ -100,7 +100,10 @@ fn an_unknown_reference_names_the_nearest() {
         "services.a.depends_on: There is no service \"bd\" (did you mean \"db\"?)"
     );
     assert!(message(json!({"services": {"a": {"image": "x", "networks": ["n"]}}})).contains("There is no network \"n\""));
-    assert!(message(json!({"services": {"a": {"image": "x", "secrets": ["n"]}}})).contains("There is no secret \"n\""));
+    assert!(
+        message(json!({"services": {"a": {"image": "x", "secrets": ["n"]}}}))
+            .contains("There is no secret \"n\" (declare it under \"secrets\", beside \"services\")")
+    );
     assert!(message(json!({"services": {"a": {"image": "x", "volumes": ["n:/x"]}}})).contains("There is no volume \"n\""));
 }
 

@@ -158,6 +158,11 @@ impl Pass {
                 Described::Object => "only a container is given secrets, with `secrets` of its service".to_owned(),
             }),
             Place::Service => stands(": whoever may look at the engine sees it there").hint(anywhere),
+            Place::Elsewhere if self.path.len() == 2 && self.path[0] == "secrets" => {
+                Failure::usage(format!("\"{path}\" takes where the secret \"{name}\" comes from, not the secret itself")).hint(format!(
+                    "write it with fs::write(\"secrets/{name}\", expose(…)), and describe it as #{{ file: \"secrets/{name}\" }}"
+                ))
+            }
             Place::Elsewhere => stands(": whoever may look at the engine sees it there")
                 .hint("only a container is given secrets, with `secrets` of its service"),
         }
@@ -251,6 +256,13 @@ mod tests {
                     format!(
                         "The secret \"key\" would stand in \"services.TOKEN\": whoever may look at the engine sees it there | {anywhere}"
                     ),
+                ),
+                (
+                    json!({"secrets": {"key": token}}),
+                    Described::Stack,
+                    "\"secrets.key\" takes where the secret \"key\" comes from, not the secret itself | write it with \
+                     fs::write(\"secrets/key\", expose(…)), and describe it as #{ file: \"secrets/key\" }"
+                        .to_owned(),
                 ),
                 (
                     json!({"driver_opts": {"o": token}}),

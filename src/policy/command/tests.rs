@@ -90,15 +90,30 @@ fn a_host_command_needs_an_entry_with_its_first_words() {
     let allow = "commands = [\"env\", \"git status\"]";
     assert_eq!(disk.run(allow, &command("env -i a")).unwrap().command(), ["env", "-i", "a"]);
     assert!(disk.run(allow, &command("git status --short")).is_ok());
-    let cases =
-        [("git push origin", "git push"), ("git", "git"), ("docker ps", "docker"), ("./git status", "./git"), ("/tmp/env", "/tmp/env")];
+    let cases = [
+        ("git push origin", "git push"),
+        ("git", "git"),
+        ("docker ps", "docker ps"),
+        ("./git status", "./git status"),
+        ("/tmp/env", "/tmp/env"),
+    ];
     for (given, shown) in cases {
         let refusal = disk.run(allow, &command(given)).unwrap_err();
         assert_eq!(refusal.message(), format!("A script may not run the host command \"{shown}\""));
         assert_eq!(refusal.add, [format!("commands = [\"env\", \"git status\", \"{shown}\"]")]);
     }
-    let refusal = disk.run("", &command("git x")).unwrap_err();
-    assert_eq!(refusal.hint().unwrap(), "to allow it, write commands = [\"git\"] under [allow] in spc.toml");
+    // Without an entry for the program, the line allows no more than the word of what it is to do.
+    for (given, line) in [
+        ("git status --short", "git status"),
+        ("git", "git"),
+        ("git -C / status", "git"),
+        ("cat secret.txt", "cat"),
+        ("cat /etc/x", "cat"),
+        ("./x.sh a", "./x.sh a"),
+    ] {
+        let refusal = disk.run("", &command(given)).unwrap_err();
+        assert_eq!(refusal.hint().unwrap(), format!("to allow it, write commands = [\"{line}\"] under [allow] in spc.toml"));
+    }
     assert_eq!(refused(disk.run(ALLOW_GIT, &command(""))), "run the host command \"\": it names no program");
 }
 
@@ -267,7 +282,10 @@ fn a_program_that_scripts_or_containers_can_write_is_refused() {
             message.starts_with(&format!("A script may not run the host command \"{name}\": ")) && message.contains(reason),
             "{message}"
         );
-        assert_eq!((refusal.add.len(), refusal.hint().as_deref()), (0, Some("name a program that they can't write")));
+        assert_eq!(
+            (refusal.add.len(), refusal.hint().as_deref()),
+            (0, Some("name a program that they can't write: one outside of the project directory, of `write` and of `bind_mounts`"))
+        );
         assert!(disk.run("commands = [\"*\"]", &command(name)).is_ok(), "{name}");
     }
 }
