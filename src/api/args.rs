@@ -12,7 +12,8 @@ use super::kept::{Keeping, Kept};
 use super::record::no_fields;
 use super::{Raw, placed, words};
 use crate::model::Failure;
-use crate::model::help::{Help, HelpArgument, HelpOption};
+use crate::model::failure::SpecPath;
+use crate::model::help::{Help, HelpArgument, HelpOption, own_option};
 use crate::value::error::COMMAND_LINE;
 use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
@@ -115,7 +116,16 @@ impl Declared {
 /// The options of `args`, in the order of their names.
 pub(super) type Declarations = Vec<(String, Declared)>;
 
+/// Refuses options that spc takes for itself, however they are declared: the runbook would never see them.
+pub(super) fn free_names(map: &Map) -> Result<(), Failure> {
+    let Some((key, own)) = map.keys().find_map(|key| Some((key, own_option(key)?))) else { return Ok(()) };
+    Err(Failure::usage(format!("A runbook can't declare the option \"{key}\": --{} is an option of spc itself", words::option_name(own)))
+        .hint(format!("give it another name, such as my_{own}"))
+        .at(SpecPath { keys: vec![key.to_string()], on_key: true }))
+}
+
 fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
+    free_names(map)?;
     let declared = |(key, value): (&rhai::Identifier, &Dynamic)| match value.read_lock::<Declared>() {
         Some(declared) => Ok((key.to_string(), declared.clone())),
         None => Err(Failure::usage(format!("The option \"{key}\" is declared with arg::…, not with {}", type_words::a(value)))

@@ -3,7 +3,7 @@
 use rhai::Map;
 
 use super::context::Context;
-use super::{certificate, compose, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
+use super::{args, certificate, compose, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
 use crate::model::Failure;
 
 /// A form of a function that takes a map of options.
@@ -29,6 +29,7 @@ const fn of(module: &'static str, name: &'static str, arguments: usize, read: fn
 
 /// All of them.
 pub const ALL: &[Optional] = &[
+    last("args", 1, |_, given| args::free_names(&given)),
     last("build", 2, |context, given| image::described(context, &given).map(drop)),
     last("build", 3, |_, given| stack::build_options(given).map(drop)),
     last("compose", 1, |_, given| compose::options_of(given).map(drop)),

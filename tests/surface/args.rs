@@ -132,3 +132,43 @@ fn spcs_own_options_may_stand_behind_the_runbooks_name() {
     Spc::new().runbook(script).args(["--quiet", "--yes", "db"]).stdout("true\n[\"db\"]\n").run();
     Spc::new().runbook("print(args(#{ rest: arg::rest(\"Words\") }).rest);").args(["--", "--json"]).stdout("[\"--json\"]\n").run();
 }
+
+#[test]
+fn an_option_that_spc_takes_for_itself_is_refused_at_its_declaration() {
+    for (key, option) in [
+        ("adopt", "adopt"),
+        ("exit_code", "exit-code"),
+        ("help", "help"),
+        ("json", "json"),
+        ("quiet", "quiet"),
+        ("remove_orphans", "remove-orphans"),
+        ("verbose", "verbose"),
+        ("yes", "yes"),
+        ("\"exit-code\"", "exit-code"),
+    ] {
+        let name = key.trim_matches('"');
+        let runbook =
+            format!("let o = args(#{{\n    tag: arg::text((), \"Release\"),\n    {key}: arg::flag(\"Whether\"),\n}});\nprint(o);\n");
+        let marks = "^".repeat(key.len());
+        let said = format!(
+            "error: A runbook can't declare the option \"{name}\": --{option} is an option of spc itself\n --> scripts/a.rhai:3:5\n  |\n\
+             3 |     {key}: arg::flag(\"Whether\"),\n  |     {marks}\n  |\n  = help: give it another name, such as my_{}\n",
+            option.replace('-', "_")
+        );
+        Spc::new().runbook(&runbook).code(2).stderr(&said).run();
+        let checked = Spc::new().file("scripts/a.rhai", &runbook).args(["check"]).output();
+        assert_eq!(checked.code, 2);
+        assert!(checked.stderr.starts_with(&said.replacen("error:", "error[unknown-key]:", 1)), "{}", checked.stderr);
+    }
+}
+
+#[test]
+fn each_option_that_spc_takes_out_of_the_words_is_one_that_no_runbook_can_declare() {
+    let runbook = r#"let o = args(#{ words: arg::rest("Words") }); print(o.words);"#;
+    for own in spc::model::help::OWN_OPTIONS {
+        let word = format!("--{}", own.replace('_', "-"));
+        let ended = Spc::new().runbook(runbook).args([&word]).output();
+        let only_of_plan = own == "exit_code";
+        assert_eq!(ended.code, if only_of_plan { 2 } else { 0 }, "{word}: {ended}");
+    }
+}
