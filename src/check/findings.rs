@@ -31,9 +31,12 @@ impl Findings {
         }
     }
 
-    /// Adds what is about a whole file or folder.
+    /// Adds what is about a whole file or folder, once.
     pub fn add_without_place(&mut self, rule: Rule, failure: Failure) {
-        self.list.push(diagnostic(rule, None, failure));
+        let finding = diagnostic(rule, None, failure);
+        if !self.list.contains(&finding) {
+            self.list.push(finding);
+        }
     }
 
     /// Whether there is a finding of that rule at a place.

@@ -3,7 +3,7 @@
 //! - [`rule`]: the rules and their names; [`findings`]: what was found, in order
 //! - [`files`]: which files are meant; [`sources`], [`parsed`]: read, with what they import
 //! - [`reading`]: what names mean and what is called, one walk for all rules
-//! - [`words`], [`calls`], [`captures`]: reserved words, functions, closures
+//! - [`calls`], [`captures`]: functions, closures
 //! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`], [`references`], [`options`]: what is wrong in them
 //! - [`strings`], [`probes`]: what is no error and not meant either
 
@@ -22,8 +22,6 @@ pub mod references;
 pub mod rule;
 pub mod sources;
 pub mod strings;
-pub mod words;
-
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,6 @@ use rhai::{Engine, Expr, ParseError, ParseErrorType, Position, Stmt};
 use super::findings::Findings;
 use super::parsed::Parsed;
 use super::rule::Rule;
-use super::words;
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
 use crate::policy::CheckedPath;
@@ -17,7 +16,7 @@ use crate::script::Library;
 use crate::script::names::Names;
 use crate::script::resolver::{Found, find, source_text};
 use crate::script::rules;
-use crate::value::wording::describe;
+use crate::script::syntax_error::SyntaxError;
 
 /// What was read, by name.
 #[derive(Default)]
@@ -86,15 +85,9 @@ impl Reader<'_> {
     }
 
     fn unparsed(&mut self, source: &Arc<Source>, kind: ParseErrorType, position: Position) {
-        let position = if position.is_none() { end_of(&source.text) } else { position };
-        if let Some(failure) = words::reserved(self.engine, source, &kind, position) {
-            return self.findings.add(Rule::ReservedWord, source, position, failure);
-        }
-        // At the end of the text it isn't the token named that is missing.
-        let at_end = matches!(kind, ParseErrorType::MissingToken(..)) && is_past(position, &source.text);
-        let kind = if at_end { ParseErrorType::UnexpectedEOF } else { kind };
-        let failure = describe(&rhai::EvalAltResult::ErrorParsing(kind, position));
-        self.findings.add(Rule::Syntax, source, position, failure);
+        let error = SyntaxError::new(self.engine, source, kind, position);
+        let rule = if error.reserved_word { Rule::ReservedWord } else { Rule::Syntax };
+        self.findings.add(rule, source, error.position, error.failure);
     }
 
     /// What a source may not do that Rhai allows.
@@ -206,17 +199,4 @@ impl Sources {
         way.reverse();
         Some(way)
     }
-}
-
-/// Whether nothing is at a position any more.
-fn is_past(position: Position, text: &str) -> bool {
-    let at = crate::model::position::offset(text, position.line().unwrap_or(1), position.position().unwrap_or(1));
-    text[at..].trim().is_empty()
-}
-
-/// The place after the last character.
-fn end_of(text: &str) -> Position {
-    let (line, column) = crate::model::position::position(text, text.trim_end().len());
-    let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-    Position::new(short(line), short(column))
 }

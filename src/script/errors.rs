@@ -4,6 +4,7 @@ use rhai::{Engine, EvalAltResult, Position};
 
 use super::library::Library;
 use super::names::{Names, Suggestion};
+use super::syntax_error::SyntaxError;
 use crate::api::Context;
 use crate::model::Failure;
 use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
@@ -22,7 +23,10 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
     if failure.fields.contains_key(COMMAND_LINE) {
         return without_place(failure);
     }
-    let mut found = place_of(library, &source, inner.position()).map(past_dot);
+    let (failure, mut found) = match syntax_error(library, engine, &source, inner) {
+        Some(SyntaxError { failure, position, .. }) => (failure, place_of(library, &source, position)),
+        None => (failure, place_of(library, &source, inner.position()).map(past_dot)),
+    };
     if found.is_none() && !trace.is_empty() {
         found = Some(trace.remove(0).place);
     }
@@ -43,6 +47,11 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
         None => {}
     }
     diagnostic
+}
+
+fn syntax_error(library: &Library, engine: &Engine, source: &str, error: &EvalAltResult) -> Option<SyntaxError> {
+    let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
+    Some(SyntaxError::new(engine, &*library.source(source)?, kind.clone(), *position))
 }
 
 /// The message for a function that is there, with other arguments.

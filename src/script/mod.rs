@@ -9,7 +9,8 @@
 //! - [`unique`]: function names that two files have, kept apart
 //! - [`resolver`]: what an import leads to; [`standard`]: `std/…`
 //! - [`rules`]: what a source may not do, found before it runs
-//! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to an unknown one
+//! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to an unknown one;
+//!   [`syntax_error`]: what can't be parsed, the same in runs and checks
 
 pub mod each;
 pub mod engine;
@@ -25,6 +26,7 @@ pub mod rules;
 pub mod run;
 pub mod session;
 pub mod standard;
+pub mod syntax_error;
 pub mod unique;
 mod variables;
 

@@ -224,7 +224,7 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
 
 /// The failure for a runbook that is not at `path`, with the nearest that is there.
 pub fn missing(library: &Library, path: &Path) -> Failure {
-    let failure = Failure::new(Kind::NotFound, format!("There is no runbook \"{}\"", library.shown(path)));
+    let failure = Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", library.shown(path)));
     let Some(folder) = path.parent() else { return failure };
     let place = named(&*library.host, folder);
     let is_folder = library.host.info(&place).is_ok_and(|info| info.kind == FileKind::Folder);

@@ -199,3 +199,34 @@ fn a_run_agrees_with_the_check() {
         assert_eq!(found.code != 0, fails, "{text}\n{}", found.stderr);
     }
 }
+
+#[test]
+fn a_path_that_is_given_twice_is_reported_once() {
+    let ended = Spc::new().args(["check", "missing.rhai", "missing.rhai"]).output();
+    assert_eq!(
+        (ended.code, ended.stderr.as_str()),
+        (2, "error[unreadable]: There is no file or folder \"missing.rhai\"\n\n0 files, 1 error\n")
+    );
+}
+
+#[test]
+fn a_syntax_error_is_reported_alike_by_run_and_check() {
+    for (source, at, message) in [
+        ("print(#{ until: 1 });", "1:10", "\"until\" is a reserved word"),
+        ("let x = [1, 2\nlet y = 3;", "2:1", "Expecting \",\" to separate the items of this array literal"),
+        ("let x = #{ a: 1", "1:16", "The script ends before it is complete"),
+        ("let x = 5 +;", "1:12", "Unexpected \";\""),
+        ("print(\"abc);", "1:7", "The string is not closed"),
+        ("if true {\n\n", "1:10", "The script ends before it is complete"),
+        ("let é = 1;", "1:5", "Unexpected \"é\""),
+    ] {
+        let spc = || Spc::new().file("a.rhai", source);
+        let ran = spc().args(["run", "a.rhai"]).output();
+        let checked = spc().args(["check", "a.rhai"]).output();
+        let head = |text: &str| text.lines().take(2).collect::<Vec<_>>().join("\n");
+        assert_eq!(head(&ran.stderr), format!("error: {message}\n --> a.rhai:{at}"), "{source}");
+        let without_rule = head(&checked.stderr).replace("error[syntax]", "error").replace("error[reserved-word]", "error");
+        assert_eq!(without_rule, head(&ran.stderr), "{source}");
+        assert_eq!((ran.code, checked.code), (2, 2), "{source}");
+    }
+}

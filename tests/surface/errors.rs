@@ -22,11 +22,13 @@ fn a_syntax_error_is_shown_where_it_is() {
         .code(2)
         .stderr(
             r#"
-            error: Expecting "}" to terminate this block
-             --> scripts/a.rhai:3:1
+            error: The script ends before it is complete
+             --> scripts/a.rhai:2:14
               |
-            3 |
-              | ^
+            2 |     print(1);
+              |              ^
+              |
+              = help: is a bracket or a brace not closed?
             "#,
         )
         .run();

@@ -59,11 +59,13 @@ fn nothing_runs_of_what_can_not_be_read() {
         .code(2)
         .stderr(
             "
-            error: Expecting \"}\" to terminate this block
-             --> <stdin>:3:1
+            error: The script ends before it is complete
+             --> <stdin>:2:9
               |
-            3 |
-              | ^
+            2 | fn f() {
+              |         ^
+              |
+              = help: is a bracket or a brace not closed?
             ",
         )
         .run();

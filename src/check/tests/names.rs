@@ -104,7 +104,7 @@ fn a_syntax_error_is_one_finding_of_its_file() {
         [
             "a.rhai:1:11 syntax: Expecting \")\" for a matching ( in this expression",
             "b.rhai:2:9 syntax: The string is not closed",
-            "c.rhai:3:1 syntax: The script ends before it is complete | is a bracket or a brace not closed?",
+            "c.rhai:2:6 syntax: The script ends before it is complete | is a bracket or a brace not closed?",
         ]
     );
 }

@@ -22,14 +22,11 @@ fn a_file_of_any_editor_is_read() {
 fn what_is_no_runbook_is_named_with_the_cause() {
     let scripts = Scripts::new(&[("up.rhai", ""), ("down.rhai", ""), ("lib/x.rhai", "")]);
     scripts.run.host.file("/work/scripts/latin.rhai", b"let a = 1;\nlet b = \"\xe4\";").closed("/work/scripts/closed.rhai");
-    assert_eq!(
-        failed(&scripts, "upp.rhai"),
-        "not_found: There is no runbook \"scripts/upp.rhai\"\nhint: did you mean \"scripts/up.rhai\"?"
-    );
-    assert_eq!(failed(&scripts, "up"), "not_found: There is no runbook \"scripts/up\"\nhint: did you mean \"scripts/up.rhai\"?");
+    assert_eq!(failed(&scripts, "upp.rhai"), "usage: There is no runbook \"scripts/upp.rhai\"\nhint: did you mean \"scripts/up.rhai\"?");
+    assert_eq!(failed(&scripts, "up"), "usage: There is no runbook \"scripts/up\"\nhint: did you mean \"scripts/up.rhai\"?");
     assert_eq!(
         failed(&scripts, "nowhere/up.rhai"),
-        "not_found: There is no runbook \"scripts/nowhere/up.rhai\"\nhint: there is no folder \"scripts/nowhere\""
+        "usage: There is no runbook \"scripts/nowhere/up.rhai\"\nhint: there is no folder \"scripts/nowhere\""
     );
     assert_eq!(
         failed(&scripts, "zebra.rhai").lines().last().unwrap(),

@@ -1,0 +1,70 @@
+//! What is wrong where a source can't be parsed, and where: the same in a run and in a check.
+
+use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
+
+use crate::model::diagnostic::Source;
+use crate::model::{Failure, position};
+use crate::value::wording::describe;
+
+/// A syntax error as the user reads it.
+pub struct SyntaxError {
+    pub failure: Failure,
+    pub position: Position,
+    /// A reserved word stands where a name is wanted.
+    pub reserved_word: bool,
+}
+
+impl SyntaxError {
+    /// What the parser's error of `source` means.
+    pub fn new(engine: &Engine, source: &Source, kind: ParseErrorType, position: Position) -> Self {
+        let position = if position.is_none() { end_of(&source.text) } else { position };
+        if let Some(failure) = reserved(engine, source, &kind, position) {
+            return Self { failure, position, reserved_word: true };
+        }
+        // At the end of the text it isn't the token named that is missing.
+        let at_end = matches!(kind, ParseErrorType::MissingToken(..)) && is_past(position, &source.text);
+        let (kind, position) = if at_end { (ParseErrorType::UnexpectedEOF, end_of(&source.text)) } else { (kind, position) };
+        Self { failure: describe(&EvalAltResult::ErrorParsing(kind, position)), position, reserved_word: false }
+    }
+}
+
+/// Whether nothing but space comes from here on.
+fn is_past(position: Position, text: &str) -> bool {
+    let at = position::offset(text, position.line().unwrap_or(1), position.position().unwrap_or(1));
+    text[at..].trim().is_empty()
+}
+
+/// The place after the last character.
+fn end_of(text: &str) -> Position {
+    let (line, column) = position::position(text, text.trim_end().len());
+    let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    Position::new(short(line), short(column))
+}
+
+/// The failure, if a reserved word is what the parser stumbled over: Rhai says what it expected, not why the word can't be it.
+fn reserved(engine: &Engine, source: &Source, error: &ParseErrorType, position: Position) -> Option<Failure> {
+    let line = source.text.lines().nth(position.line()?.checked_sub(1)?)?;
+    let start = line.char_indices().nth(position.position()?.checked_sub(1)?)?.0;
+    let (before, after) = line.split_at(start);
+    let end = after.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(after.len());
+    let (word, after) = after.split_at(end);
+    let (before, after) = (before.trim_end(), after.trim_start());
+    // Other letters than these are in no name at all.
+    if !word.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) || !word.is_ascii() {
+        return None;
+    }
+    let failure = Failure::usage(format!("\"{word}\" is a reserved word"));
+    let is_key =
+        after.starts_with(':') && !after.starts_with("::") && before.ends_with(['{', ',']) || before.is_empty() && after.starts_with(':');
+    if is_key {
+        let refused = engine.compile(format!("#{{{word}: 1}}")).is_err();
+        return refused.then(|| failure.hint(format!("as the key of a map write it in quotes: \"{word}\"")));
+    }
+    if before.ends_with('.') {
+        let refused = engine.compile(format!("let x = #{{}}; x.{word}")).is_err();
+        return refused.then(|| failure.hint(format!("a field of that name is written [\"{word}\"]")));
+    }
+    let wants_name = ["let", "const", "fn", "as", "for", "|"].iter().any(|end| before.ends_with(end));
+    let refused = (wants_name || matches!(error, ParseErrorType::Reserved(_))) && engine.compile(format!("let {word} = 1;")).is_err();
+    refused.then(|| failure.hint("take another name"))
+}
