@@ -106,7 +106,7 @@ impl Asked {
             environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
             user: options.text("user")?,
             working_dir: options.text("working_dir")?,
-            tty: options.bool("tty")?.unwrap_or(false),
+            tty: no_terminal(&mut options)?,
             privileged: options.bool("privileged")?.unwrap_or(false),
             stdin: false,
         };
@@ -123,6 +123,15 @@ impl Asked {
         options.finish()?;
         Ok(Self { request, input, output, timeout, check })
     }
+}
+
+/// Refuses `tty: true`: nobody sits at that terminal, so a command that asks something waits for ever.
+fn no_terminal(options: &mut Options) -> Result<bool, Failure> {
+    if options.bool("tty")?.unwrap_or(false) {
+        let hint = "leave it out; what the command reads goes into `stdin`, or run the command with `docker exec -it`";
+        return Err(options.wrong("tty", "exec has no terminal to connect: `tty: true` is not supported yet").hint(hint));
+    }
+    Ok(false)
 }
 
 fn input(context: &Context, value: &Dynamic) -> Result<Input, Failure> {
@@ -189,7 +198,7 @@ pub mod functions {
         Ok(service.exec(&command, Map::new())?)
     }
 
-    /// The same with options: `user working_dir environment tty privileged stdin stdout timeout check`. A secret goes into `stdin`
+    /// The same with options: `user working_dir environment privileged stdin stdout timeout check`. A secret goes into `stdin`
     /// or, exposed, into `environment`; the words of a command take none.
     #[rhai_fn(name = "exec", return_raw)]
     pub fn exec_service_with(service: Service, command: Dynamic, options: Map) -> Raw<Record> {

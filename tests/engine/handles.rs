@@ -44,10 +44,9 @@ fn a_command_answers_with_its_code_and_outputs() {
         print(`${made.code} ${made.ok} ${made.stdout.trimmed()} ${made.stderr.trimmed()}`);
         print(web.exec("id -u; pwd; echo $A", #{ user: "7", working_dir: "/www", environment: #{ A: "b" } }).lines().join(" "));
         print(web.exec("tr a-z A-Z", #{ stdin: "shouted" }).stdout);
-        print(web.exec("test -t 0 && echo a terminal", #{ tty: true }).stdout.trimmed());
         "#,
     );
-    assert_eq!(printed, "43\n$HOME;\n3 false out err\n7 /www b\nSHOUTED\na terminal\n");
+    assert_eq!(printed, "43\n$HOME;\n3 false out err\n7 /www b\nSHOUTED\n");
     let failed = project.script("app::describe().service(\"web\").exec(\"echo went wrong >&2; exit 3\");").ends(1);
     failed.told(&["\"echo went wrong >&2; exit 3\" in \"web\" ended with code 3", "went wrong", "check: false", "scripts/script.rhai:2"]);
     let slow = project.script("app::describe().service(\"web\").exec(\"sleep 1000\", #{ timeout: \"1s\" });").ends(1);
