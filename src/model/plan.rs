@@ -263,8 +263,10 @@ impl Plan {
         matches!(self.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. })
     }
 
-    /// Adds a step and answers its id.
-    pub fn add(&mut self, step: Step) -> StepId {
+    /// Adds a step and answers its id. Each step that it waits for is kept once, in their order.
+    pub fn add(&mut self, mut step: Step) -> StepId {
+        step.after.sort_unstable();
+        step.after.dedup();
         debug_assert!(step.after.iter().all(|&before| before < self.steps.len()), "a step waits only for earlier ones");
         self.steps.push(step);
         self.steps.len() - 1

@@ -143,14 +143,11 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn add(&mut self, service: Option<&Service>, action: Action, cause: &str, after: &[StepId]) -> StepId {
-        let mut after = after.to_vec();
-        after.sort_unstable();
-        after.dedup();
         self.plan.add(Step {
             service: service.map(|service| service.name.clone()),
             action,
             cause: cause.to_owned(),
-            after,
+            after: after.to_vec(),
             tolerates: Vec::new(),
             group: self.group,
             when: self.when.clone(),

@@ -319,6 +319,8 @@ fn complete(call: &mut Call, state: &State) {
         if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) = (changed, &step.image) {
             step.only_if = Some(OnlyIf { image: name.clone(), known_after: *known_after, changed: true });
             step.after.push(*known_after);
+            step.after.sort_unstable();
+            step.after.dedup();
         }
         // What completes it has its cause, and stands after it.
         if changed && step.only_if.is_none() {

@@ -128,6 +128,7 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
     found.sort();
     assert_eq!(found, expected, "{}", text(&preview));
     for step in &steps {
+        assert!(step.after.is_sorted_by(|one, next| one < next), "each step once, in order: {:?}", step.after);
         let at = |step: &Step| done.iter().position(|line| *line == said(step)).unwrap();
         for before in steps.iter().filter(|before| step.after.contains(&before.number)) {
             assert!(at(before) < at(step), "{} before {}", said(before), said(step));
