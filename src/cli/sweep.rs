@@ -146,7 +146,7 @@ pub fn execute(
 fn task(host: &dyn Host, current: &Path, subject: &Subject, path: &Path, words: Vec<String>) -> Result<Task, Failure> {
     let path = host
         .canonicalize(&current.join(path))
-        .map_err(|_| Failure::new(Kind::NotFound, format!("There is no runbook \"{}\"", path.display())))?;
+        .map_err(|_| Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", path.display())))?;
     if !path.starts_with(&subject.root) {
         let failure = Failure::usage(format!("\"{}\" is outside of the project", path.display()));
         return Err(failure.hint("-C names the folder of its own project"));

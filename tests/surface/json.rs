@@ -39,10 +39,10 @@ fn what_fails_before_the_runbook_runs_is_an_end_too() {
     json()
         .args(["run", "up.rhai"])
         .file("down.rhai", "")
-        .code(1)
+        .code(2)
         .stdout(
             r#"
-            {"time":"[time]","event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"not_found","message":"There is no runbook \"up.rhai\"","hint":"there is: down.rhai"}}
+            {"time":"[time]","event":"end","ok":false,"code":2,"error":{"severity":"error","kind":"usage","message":"There is no runbook \"up.rhai\"","hint":"there is: down.rhai"}}
             "#,
         )
         .run();

@@ -54,7 +54,7 @@ fn the_folder_spc_was_started_in_has_a_name() {
     assert!(ended.stderr.contains("= help: imports stay inside \".\"\n"), "{ended}");
     Spc::new()
         .args(["run", "a.rhai"])
-        .code(1)
+        .code(2)
         .stderr("error: There is no runbook \"a.rhai\"\nhelp: there are no runbooks in \".\"\n")
         .run();
 }

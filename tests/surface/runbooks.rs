@@ -21,7 +21,7 @@ fn one_that_is_there_runs() {
 fn one_that_is_missing_comes_with_the_nearest() {
     for given in ["scripts/upp.rhai", "scripts/up", "scripts/up.rhai/"] {
         let said = format!("error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n");
-        scripts().args(["run", given]).code(1).stderr(&said.replace(".rhai/\"\n", ".rhai\"\n")).run();
+        scripts().args(["run", given]).code(2).stderr(&said.replace(".rhai/\"\n", ".rhai\"\n")).run();
     }
 }
 
@@ -29,7 +29,7 @@ fn one_that_is_missing_comes_with_the_nearest() {
 fn one_that_is_like_no_other_comes_with_all_there_are() {
     scripts()
         .args(["run", "scripts/migrate.rhai"])
-        .code(1)
+        .code(2)
         .stderr(
             r#"
             error: There is no runbook "scripts/migrate.rhai"
@@ -43,7 +43,7 @@ fn one_that_is_like_no_other_comes_with_all_there_are() {
 fn a_folder_that_is_missing_or_empty_is_said_to_be() {
     scripts()
         .args(["run", "script/up.rhai"])
-        .code(1)
+        .code(2)
         .stderr(
             r#"
             error: There is no runbook "script/up.rhai"
@@ -54,7 +54,7 @@ fn a_folder_that_is_missing_or_empty_is_said_to_be() {
     scripts()
         .folder("empty")
         .args(["run", "empty/up.rhai"])
-        .code(1)
+        .code(2)
         .stderr(
             r#"
             error: There is no runbook "empty/up.rhai"

@@ -53,7 +53,7 @@ fn wrong_words_are_refused() {
     let ended = swept(ANEW, &["--at", "6"]);
     assert!(ended.code == 2 && ended.stderr.contains("\"6\" is no point of a run"), "{ended}");
     let ended = swept(ANEW, &["--after", "scripts/missing.rhai"]);
-    assert!(ended.code == 1 && ended.stderr.contains("There is no runbook \"scripts/missing.rhai\""), "{ended}");
+    assert!(ended.code == 2 && ended.stderr.contains("There is no runbook \"scripts/missing.rhai\""), "{ended}");
     let ended = swept("volume(`data-${time::now().unix}`).create();", &[]);
     assert!(ended.code == 2 && ended.stderr.contains("make.rhai is not deterministic: call "), "{ended}");
 }

@@ -286,7 +286,7 @@ fn files_of_tests_are_no_runbooks_and_no_modules() {
     let ended = project(TWO).args(["--list"]).output();
     assert_eq!(ended.code, 0);
     let missing = Spc::new().file("scripts/up_test.rhai", TWO).file("scripts/up.rhai", UP).args(["run", "scripts/up_tests.rhai"]);
-    said(missing, 1, "", "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: there is: scripts/up.rhai\n");
+    said(missing, 2, "", "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: there is: scripts/up.rhai\n");
     let ended = Spc::new().runbook("import \"std/dotenv_test\" as t;").output();
     assert!(ended.stderr.contains("there is no such module in the standard library"), "{ended}");
 }
