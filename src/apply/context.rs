@@ -20,12 +20,15 @@ use sha2::{Digest as _, Sha256};
 use super::dockerignore::{Dockerignore, Judgement};
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
-use crate::model::dockerfile::{Download, downloads};
+use crate::model::dockerfile::{Download, downloads, possible_bases, possible_downloads, possible_frontend};
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash};
 use crate::policy::{CheckedPath, OwnAccess, Policy};
 
 const IGNORE_FILE: &str = ".dockerignore";
+
+/// The build argument by which newer builders are told the image that reads the Dockerfile.
+const FRONTEND_ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// Permission bits, with setuid, setgid and sticky: what Docker sends of a mode.
 const MODE_BITS: u32 = 0o7777;
@@ -41,8 +44,12 @@ pub struct BuildContext {
     pub files: usize,
     /// Content of those files.
     pub bytes: u64,
-    /// What the Dockerfile lets the engine download.
+    /// What the Dockerfile lets the engine download: what can be read out of it, then what a builder could read in it.
     pub downloads: Vec<Download>,
+    /// The image that is to read the Dockerfile in the builder's place.
+    pub frontend: Option<String>,
+    /// The images that a builder could begin with, as they are written.
+    pub possible_bases: BTreeSet<String>,
     /// The images that the Dockerfile begins with and copies from; nothing where that can't be read out of it.
     pub bases: Option<BTreeSet<String>>,
     /// What can't be sent and was left out, a sentence each.
@@ -95,7 +102,8 @@ pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
     let ignore = read_ignore_file(host, policy, folder, &dockerfile)?;
     // One that can't be read is the walk's to tell.
     let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
-    labels::refuse_reserved(&String::from_utf8_lossy(&text), build, &dockerfile.path)?;
+    let text = String::from_utf8_lossy(&text);
+    labels::refuse_reserved(&text, build, &dockerfile.path)?;
     let mut notes = Vec::new();
     let found = walk(host, folder, &ignore, &mut notes)?;
     let read = read_all(host, folder, found).await?;
@@ -104,8 +112,10 @@ pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
         dockerfile: dockerfile.path,
         files: read.files,
         bytes: read.bytes,
-        downloads: downloads(&String::from_utf8_lossy(&text), &build.args),
-        bases: bases::of(&String::from_utf8_lossy(&text), &build.args),
+        downloads: downloads(&text, &build.args).into_iter().chain(possible_downloads(&text)).collect(),
+        frontend: build.args.get(FRONTEND_ARGUMENT).cloned().or_else(|| possible_frontend(&text)),
+        possible_bases: possible_bases(&text),
+        bases: bases::of(&text, &build.args),
         notes,
         folder: folder.clone(),
         entries: read.entries.into(),

@@ -11,6 +11,7 @@ use super::observe::{Found, find_image};
 use super::records::Records;
 use super::{Surroundings, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
+use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
@@ -189,6 +190,23 @@ async fn is_as_built(
     Ok(true)
 }
 
+/// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile itself may not.
+async fn no_trigger_downloads(around: &Surroundings, context: &BuildContext) -> Result<(), Failure> {
+    if around.policy.engines().is_empty() {
+        return Ok(());
+    }
+    for base in context.bases.iter().flatten().chain(&context.possible_bases) {
+        // A name with a variable in it is none; where it can be filled in, it is among the others.
+        let Some(found) = (if base.contains('$') { None } else { find_image(&*around.engine, base).await? }) else { continue };
+        let triggers = found.json["Config"]["OnBuild"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        for download in triggers.flat_map(possible_downloads) {
+            let place = format!("ONBUILD of the base image \"{base}\"");
+            around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
+        }
+    }
+    Ok(())
+}
+
 /// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &Told<'_>) -> Result<String, Failure> {
     let Building { image, build, of, project, .. } = building;
@@ -199,12 +217,16 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         let place = format!("line {} of \"{}\"", download.line, build.context.join(&context.dockerfile).display());
         around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
     }
+    if let Some(frontend) = &context.frontend {
+        around.policy.frontend(frontend)?;
+    }
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }
     let secrets = building.secret_values(around)?;
     let fingerprint = building.fingerprint(around, &secrets)?;
     let origin = origin(around, building, &context, progress).await?;
+    no_trigger_downloads(around, &context).await?;
     let is_compared = origin.contains_key(label::BASE) || !secrets.is_empty();
     let found = if build.no_cache || !is_compared { None } else { find_image(&*around.engine, image).await? };
     if let Some(found) = &found

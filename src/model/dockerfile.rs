@@ -1,8 +1,10 @@
 //! The text of a Dockerfile, cut into instructions as the builder cuts it.
 
+mod doubtful;
 mod downloads;
 mod labels;
 
+pub use doubtful::{hides_server, possible_bases, possible_downloads, possible_frontend};
 pub use downloads::{Download, downloads};
 pub use labels::{ReservedLabel, reserved_label};
 

@@ -3,8 +3,10 @@
 use url::{Host, Url};
 
 use super::engines::{EngineAddress, PLAIN_PORT, TLS_PORT, addresses_in, is_own};
+use super::privilege::PRIVILEGED;
 use super::settings::list_with;
 use super::{Policy, Refusal};
+use crate::model::dockerfile::hides_server;
 
 /// An address that a script may send a request to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +68,15 @@ impl Policy {
     /// listed under `network`: names are the engine's to resolve, and redirects are its to follow.
     pub fn download(&self, given: &str) -> Result<(), Refusal> {
         let refusal = |reason: &str| Refusal::new("let a build download", given).because(reason);
+        if !self.engines.is_empty() && hides_server(given) {
+            return Err(
+                refusal(UNKNOWN_SOURCE).help("write the address itself into the Dockerfile; for files of the build context use COPY")
+            );
+        }
         let url = match canonical(given) {
             Ok(url) => url,
             Err(_) if self.engines.is_empty() => return Ok(()),
-            Err(_) if given.starts_with('$') => return Err(refusal(UNKNOWN_SOURCE)),
-            Err(reason) if given.starts_with("http") => return Err(refusal(reason)),
+            Err(reason) if given.to_ascii_lowercase().starts_with("http") => return Err(refusal(reason)),
             // `git://`: no engine speaks that.
             Err(_) => return Ok(()),
         };
@@ -90,6 +96,15 @@ impl Policy {
         Ok(())
     }
 
+    /// An image that reads a Dockerfile in the builder's place: it may let the engine download from anywhere.
+    pub fn frontend(&self, image: &str) -> Result<(), Refusal> {
+        if self.engines.is_empty() || self.settings.privileged {
+            return Ok(());
+        }
+        let refusal = Refusal::new("let a build use the frontend", image);
+        Err(refusal.because("it could download from a Docker Engine that listens over TCP").allowed_by(PRIVILEGED))
+    }
+
     /// The refusal of a request that leads to that engine.
     pub fn to_engine(&self, given: &str, engine: &EngineAddress) -> Refusal {
         Refusal::new("send a request to", given).because(engine.reason())
@@ -105,7 +120,7 @@ impl Policy {
     }
 }
 
-const UNKNOWN_SOURCE: &str = "a variable without a value in the Dockerfile stands for the address, which could be a Docker Engine's";
+const UNKNOWN_SOURCE: &str = "a variable stands for the address, which could be that of a Docker Engine";
 
 /// The address in the one form that is checked and requested; else why it is none.
 fn canonical(given: &str) -> Result<Url, &'static str> {
@@ -187,6 +202,13 @@ mod tests {
             assert!(policy(&[]).download(url).is_ok(), "{url}");
         }
         assert!(policy(&[]).download("http://localhost:2375/x").is_err());
+        let all = policy(&["*"]).with_engines(engines.clone());
+        for url in ["http://${HOST}/x", "ht${X}tp://127.0.0.1:4000/", "h${X}", "$X", "https://a:$P/"] {
+            assert_eq!(all.download(url).unwrap_err().because.as_deref(), Some(UNKNOWN_SOURCE), "{url}");
+        }
+        assert!(all.download("http://a.example/$X").is_ok() && all.download("app-$V.tgz").is_ok());
+        assert_eq!(all.frontend("a").unwrap_err().add, ["privileged = true"]);
+        assert!(policy(&[]).frontend("a").is_ok());
         let listed = policy(&["example.org", "localhost:8000"]).with_engines(engines);
         for url in ["http://localhost:8000/x", "https://example.org/x", "git://other.example/x", "git@other.example:x"] {
             assert!(listed.download(url).is_ok(), "{url}");

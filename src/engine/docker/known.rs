@@ -14,6 +14,9 @@ use crate::policy::{EngineAddress, EngineAddresses};
 /// The settings file of this machine's engine, with the addresses that it listens on.
 const DAEMON_FILE: &str = "/etc/docker/daemon.json";
 
+/// Where this machine's engine keeps its process number.
+const PID_FILES: [&str; 2] = ["/run/docker.pid", "/var/run/docker.pid"];
+
 /// What is read of it.
 #[derive(Deserialize)]
 struct Daemon {
@@ -21,17 +24,40 @@ struct Daemon {
     hosts: Vec<String>,
 }
 
-/// The engines of the command line, of `DOCKER_HOST`, of all of this user's Docker contexts, and of this machine's
-/// `daemon.json`, whichever of them is in use.
+/// The engines of the command line, of `DOCKER_HOST`, of all of this user's Docker contexts, of this machine's `daemon.json`, and of
+/// the command line that this machine's engine was started with, whichever of them is in use.
 ///
 /// A file that can't be read names none: whoever needs it will say so.
 pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses {
     let daemon = host.read(&named(host, Path::new(DAEMON_FILE))).ok().and_then(|content| serde_json::from_slice::<Daemon>(&content).ok());
     let contexts = Contexts::of(host).map(|contexts| contexts.addresses()).unwrap_or_default();
     let named = choice.host.clone().into_iter().chain(host.variable("DOCKER_HOST"));
-    let all = named.chain(contexts).chain(daemon.into_iter().flat_map(|daemon| daemon.hosts));
+    let all = named.chain(contexts).chain(daemon.into_iter().flat_map(|daemon| daemon.hosts)).chain(hosts_of_running(host));
     // Where an address names no port, TLS decides which it is, and that is said elsewhere: it is both.
     EngineAddresses::new(all.flat_map(|text| [false, true].into_iter().filter_map(move |tls| tcp(&text, tls))))
+}
+
+/// The addresses that the engine of this machine was told to listen on when it was started: `-H ADDRESS`, `--host=ADDRESS`.
+fn hosts_of_running(host: &dyn Host) -> Vec<String> {
+    let text = |path: &Path| host.read(&named(host, path)).ok().map(|content| String::from_utf8_lossy(&content).into_owned());
+    let number = PID_FILES.iter().find_map(|file| text(Path::new(file))?.trim().parse::<u32>().ok());
+    let Some(command) = number.and_then(|number| text(&Path::new("/proc").join(number.to_string()).join("cmdline"))) else {
+        return Vec::new();
+    };
+    let mut words = command.split('\0');
+    // The number may be another process's by now.
+    if words.next().and_then(|program| program.rsplit('/').next()) != Some("dockerd") {
+        return Vec::new();
+    }
+    let mut hosts = Vec::new();
+    while let Some(word) = words.next() {
+        let value = match word {
+            "-H" | "--host" => words.next(),
+            _ => word.strip_prefix("--host=").or_else(|| word.strip_prefix("-H")).map(|value| value.trim_start_matches('=')),
+        };
+        hosts.extend(value.map(str::to_owned));
+    }
+    hosts
 }
 
 fn tcp(text: &str, tls: bool) -> Option<EngineAddress> {
@@ -74,6 +100,22 @@ mod tests {
         assert_eq!(at(1004).unwrap(), "tcp://0.0.0.0:1004");
         assert_eq!(at(2375).unwrap(), "tcp://option.example:2375");
         assert_eq!(at(2376).unwrap(), "tcp://option.example:2376");
+    }
+
+    #[test]
+    fn an_engine_that_was_started_with_an_address_is_known() {
+        let listening = |command: &str| {
+            let host =
+                SimHost::new(SimConductor::new(1)).with_file("/run/docker.pid", "812\n").with_file("/proc/812/cmdline", command.to_owned());
+            let known = known_engines(&host, &EngineChoice::default());
+            [4000, 4001, 4002].map(|port| known.at_port(port).next().map(ToString::to_string).unwrap_or_default())
+        };
+        assert_eq!(
+            listening("/usr/bin/dockerd\0-H\0fd://\0-H\0tcp://127.0.0.1:4000\0--host=tcp://:4001\0-Htcp://a.example:4002\0"),
+            ["tcp://127.0.0.1:4000", "tcp://0.0.0.0:4001", "tcp://a.example:4002"]
+        );
+        assert_eq!(listening("/usr/bin/dockerd\0-H=tcp://127.0.0.1:4000\0")[0], "tcp://127.0.0.1:4000");
+        assert_eq!(listening("curl\0-H\0tcp://127.0.0.1:4000\0"), ["", "", ""]);
     }
 
     #[test]

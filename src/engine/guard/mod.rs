@@ -27,6 +27,7 @@ use super::{
 };
 use crate::host::Host;
 use crate::host::resolve::resolve;
+use crate::model::dockerfile::possible_downloads;
 use crate::model::names::is_reserved_image;
 use crate::policy::{Policy, Refusal};
 
@@ -221,6 +222,9 @@ impl Engine for Guard {
 
     async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
         names::may_label_image(tag, changes)?;
+        for download in possible_downloads(&changes.join("\n")) {
+            self.policy.download(&download.source)?;
+        }
         let tar = if is_reserved_image(tag) { names::only_the_locks_image(tag, changes, tar).await? } else { tar };
         self.engine.image_import(tag, changes, tar).await
     }

@@ -60,6 +60,12 @@ fn project(heading: &str) -> Spc {
             let context = |name: &str, address: &str| format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#);
             run.file("spc.toml", "[allow]\nnetwork = [\"*\", \"localhost:4000\", \"engine.example:4001\"]\n")
                 .file("Dockerfile", "FROM a\nARG FROM\nADD --chown=1:1 $FROM /x\n")
+                .file("plain/Dockerfile", "FROM a\n")
+                .file("frontend/Dockerfile", "// syntax=own:1\nFROM a\n")
+                .file("heredoc/Dockerfile", "FROM a\nRUN true <<X\nADD http://127.0.0.1:4000/containers/json /x\n")
+                .file("escape/Dockerfile", "# a=b\n# escape=`\nFROM a\nENV A=x`\nADD http://127.0.0.1:4000/containers/json /x\n")
+                .file("split/Dockerfile", "FROM a\nADD ht${E}tp://127.0.0.1:4000/containers/json /x\n")
+                .file("root.tar", vec![0; 1024])
                 .file("../home/.docker/contexts/meta/1/meta.json", context("here", "tcp://127.0.0.1:4000"))
                 .file("../home/.docker/contexts/meta/2/meta.json", context("there", "tcp://engine.example:4001"))
         }

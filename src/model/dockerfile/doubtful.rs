@@ -1,0 +1,172 @@
+//! What a Dockerfile may let the engine do, read with the engine's eyes whichever they are.
+//!
+//! Builders disagree on where an instruction begins (older ones know no heredocs, and take other lines for directives), on what quotes and
+//! escapes are, and on which value a variable has (a base image's variables count too). Where a wrong guess would open a way, each
+//! line of the file counts as the beginning of an instruction, and a variable counts as unknown.
+
+use std::collections::BTreeSet;
+
+use super::Download;
+use super::labels::instruction;
+
+/// What an address begins with that a builder downloads from.
+const SCHEMES: [&str; 2] = ["http://", "https://"];
+
+/// What each `ADD` could download, whoever reads the file; as it is written, variables too.
+pub fn possible_downloads(text: &str) -> Vec<Download> {
+    let words = instructions(text, "ADD").into_iter().flat_map(|(line, rest)| words(&rest).into_iter().map(move |word| (line, word)));
+    words.filter(|(_, word)| may_be_address(word)).map(|(line, source)| Download { line, source }).collect()
+}
+
+/// The images that each `FROM` could begin with, as they are written.
+pub fn possible_bases(text: &str) -> BTreeSet<String> {
+    let first = |rest: String| words(&rest).into_iter().next();
+    instructions(text, "FROM").into_iter().filter_map(|(_, rest)| first(rest)).filter(|image| image != "scratch").collect()
+}
+
+/// The image that is to read the Dockerfile in the builder's place, in each way that a builder takes it from the file: `# syntax=`,
+/// `// syntax=`, and a Dockerfile that is JSON.
+pub fn possible_frontend(text: &str) -> Option<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let is_json = |text: &str| text.trim_start().starts_with('{');
+    if is_json(text) || text.starts_with("#!") && text.split_once('\n').is_some_and(|(_, rest)| is_json(rest)) {
+        return Some("{".to_owned());
+    }
+    text.lines().find_map(|line| {
+        let line = line.trim();
+        let comment = line.strip_prefix('#').or_else(|| line.strip_prefix("//"))?;
+        let (name, value) = comment.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("syntax").then(|| value.trim().to_owned())
+    })
+}
+
+/// Whether a variable decides which server an address names, or whether a text is an address at all.
+pub fn hides_server(source: &str) -> bool {
+    let (start, is_address) = source.split_once("://").map_or((0, false), |(scheme, _)| (scheme.len() + 3, true));
+    let end = source[start..].find(['/', '?', '#']).map_or(source.len(), |end| start + end);
+    match source[..end].find('$') {
+        Some(at) if !is_address => SCHEMES.iter().any(|scheme| scheme.starts_with(&source[..at].to_ascii_lowercase())),
+        found => found.is_some(),
+    }
+}
+
+fn may_be_address(word: &str) -> bool {
+    word.contains("://") || hides_server(word)
+}
+
+/// The instructions of that name, also behind `ONBUILD`: the line that each begins at, from 1, and what follows its name.
+fn instructions(text: &str, wanted: &str) -> Vec<(usize, String)> {
+    let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim).collect();
+    let mut all = Vec::new();
+    for at in 0..lines.len() {
+        let whole = joined(&lines[at..]);
+        let (mut name, mut rest) = instruction(&whole);
+        while name == "ONBUILD" {
+            (name, rest) = instruction(rest);
+        }
+        if name == wanted {
+            all.push((at + 1, rest.to_owned()));
+        }
+    }
+    all
+}
+
+/// A line with those that continue it, whichever of the two escapes does that.
+fn joined(lines: &[&str]) -> String {
+    let mut whole = String::new();
+    for line in lines.iter().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match line.strip_suffix(['\\', '`']) {
+            Some(part) => whole += part,
+            None => return whole + *line,
+        }
+    }
+    whole
+}
+
+/// The words of an instruction without its flags, quotes, escapes and brackets, in whichever of its forms.
+fn words(rest: &str) -> Vec<String> {
+    let plain: String = decoded(rest).chars().filter(|character| !matches!(character, '"' | '\'' | '\\' | '`')).collect();
+    let words = plain.split(|character: char| character.is_whitespace() || character == ',');
+    words.map(|word| word.trim_start_matches('[')).filter(|word| !word.is_empty() && !word.starts_with("--")).map(str::to_owned).collect()
+}
+
+/// `\u0068` as JSON has it.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split("\\u");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..4).and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        match code {
+            Some(character) => {
+                whole.push(character);
+                whole += &part[4..];
+            }
+            None => whole += part,
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        possible_downloads(text).into_iter().map(|download| format!("{} {}", download.line, download.source)).collect()
+    }
+
+    #[test]
+    fn a_download_is_found_whichever_builder_reads_the_file() {
+        for (text, expected) in [
+            ("ADD http://a/x /x", "1 http://a/x"),
+            // A heredoc to new builders; two instructions to old ones.
+            ("FROM b\nRUN true <<X\nADD http://a/x /x", "3 http://a/x"),
+            ("# foo=1\n# escape=`\nFROM b\nENV A=x`\nADD http://a/x /x", "5 http://a/x"),
+            ("# escape=`\nFROM b\nADD \\\"a\" http://a/x \"b\" /x/", "3 http://a/x"),
+            ("ADD [\"\\u0068ttp://a/x\", \"/\\ud800\"]", "1 http://a/x"),
+            ("ADD [\"http://[::1]:1/\",\"/x\"]", "1 http://[::1]:1/"),
+            ("onbuild ONBUILD add --chmod=1 --checksum=x HTTP://a/x /x", "1 HTTP://a/x"),
+            ("A\\\n# why\n\nDD htt`\np://a/x /x", "1 http://a/x"),
+            ("ARG U=x\nADD ht${E}tp://a/x /x", "2 ht${E}tp://a/x"),
+            ("ADD h${E} /x", "1 h${E}"),
+            ("ADD $E /x", "1 $E"),
+        ] {
+            assert!(found(text).contains(&expected.to_owned()), "{text}: {:?}", found(text));
+        }
+        for text in ["ADD a/$V.tar /x", "COPY $V /x", "RUN curl http://a", "ADD app-${V}.tgz /x"] {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_hides_a_server_only_where_it_decides_it() {
+        for source in ["http://$A/x", "http://a$B", "ht$A", "$A", "$A/x", "https://a:${P}/", "HTTP$A", "x$A://b/", "http://a$B@c/"] {
+            assert!(hides_server(source), "{source}");
+        }
+        for source in ["http://a/$B", "http://a?$B", "http://a/", "app-$V", "src/$DIR", "./$A"] {
+            assert!(!hides_server(source), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_frontend_is_found_however_the_file_names_it() {
+        for text in [
+            "# syntax=a",
+            "#Syntax = a\nFROM b",
+            "//syntax=a",
+            "FROM b\n# syntax=a",
+            "\u{feff}# syntax=a",
+            "{\"syntax\":\"a\"}",
+            "#!/x\n{ }",
+        ] {
+            assert!(possible_frontend(text).is_some(), "{text}");
+        }
+        assert_eq!(possible_frontend("# a syntax\n# x=syntax\nFROM b"), None);
+    }
+
+    #[test]
+    fn every_base_is_found_also_one_in_a_heredoc() {
+        let found = possible_bases("FROM --platform=a b AS c\nRUN true <<X\nFROM d\nX\nFROM scratch");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["b", "d"]);
+    }
+}
