@@ -50,8 +50,8 @@ pub(super) fn for_service(service: &Service, command: &Dynamic, given: Map) -> R
         project: &service.stack.name,
         service: Some((&project, described)),
     };
-    let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await })?;
-    checked(context, &ended, given.check, &service.name)
+    let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await });
+    checked(context, &service.stack.placed(ended)?, given.check, &service.name)
 }
 
 fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {

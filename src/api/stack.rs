@@ -15,8 +15,10 @@ use super::service::Service;
 use super::{task, unread};
 use crate::apply::Told;
 use crate::apply::images::{self, Building};
+use crate::apply::preflight::{in_build, may};
 use crate::apply::verbs::{self, Lifecycle, UpOptions};
 use crate::compose::ComposeFile;
+use crate::engine::Intent;
 use crate::model::Failure;
 use crate::model::event::{Event, Sink, StepLabel};
 use crate::model::observed::Container;
@@ -138,9 +140,14 @@ impl Stack {
                 wanted.entry(service.image.clone()).or_insert((name, build));
             }
         }
-        let built = task::wait(&self.context, async {
+        let built = self.placed(task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
             let project = &**project;
+            // All of them before the first one.
+            for (image, (service, build)) in &wanted {
+                let building = Building { image, build, of: Some(service), project: &self.name, secrets: &project.secrets };
+                images::check(&around, &building).await.map_err(|failure| in_build(&project.services[service], failure))?;
+            }
             let builds = wanted.iter().map(|(image, (service, build))| {
                 let building = Building { image, build, of: Some(service), project: &self.name, secrets: &project.secrets };
                 let around = &around;
@@ -150,7 +157,7 @@ impl Stack {
                 }
             });
             futures::future::try_join_all(builds).await
-        })?;
+        }))?;
         Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
     }
 
@@ -166,6 +173,9 @@ impl Stack {
         }
         let pulled = task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
+            for image in wanted.keys() {
+                may(&*around.engine, Intent::PullImage(image)).await?;
+            }
             let pulls = wanted.iter().map(|(image, service)| {
                 let around = &around;
                 async move {

@@ -38,12 +38,23 @@ const MODE_BITS: u32 = 0o7777;
 pub struct BuildContext {
     /// Hexadecimal SHA-256 over path, kind, mode, link target and content of all that is sent; times don't count.
     pub digest: String,
-    /// Path of the Dockerfile inside the context, symlinks followed: what the engine is told.
-    pub dockerfile: String,
     /// Files sent; folders and symlinks don't count.
     pub files: usize,
     /// Content of those files.
     pub bytes: u64,
+    /// What the Dockerfile says.
+    pub instructions: Instructions,
+    /// What can't be sent and was left out, a sentence each.
+    pub notes: Vec<String>,
+    folder: CheckedPath,
+    entries: Arc<[Entry]>,
+}
+
+/// What a build takes from elsewhere, as its Dockerfile says.
+#[derive(Debug)]
+pub struct Instructions {
+    /// Path of the Dockerfile inside the context, symlinks followed: what the engine is told.
+    pub dockerfile: String,
     /// What the Dockerfile lets the engine download: what can be read out of it, then what a builder could read in it.
     pub downloads: Vec<Download>,
     /// The image that is to read the Dockerfile in the builder's place.
@@ -52,10 +63,6 @@ pub struct BuildContext {
     pub possible_bases: BTreeSet<String>,
     /// The images that the Dockerfile begins with and copies from; nothing where that can't be read out of it.
     pub bases: Option<BTreeSet<String>>,
-    /// What can't be sent and was left out, a sentence each.
-    pub notes: Vec<String>,
-    folder: CheckedPath,
-    entries: Arc<[Entry]>,
 }
 
 /// A path to send.
@@ -95,31 +102,51 @@ impl BuildContext {
 /// Fails with [`Kind::NotFound`] if the folder or the Dockerfile is missing, [`Kind::Usage`] if the description or a line of
 /// `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
 pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<BuildContext, Failure> {
-    // Checked here, not only where it was described: what is checked is what is read and sent.
-    let folder = &policy.read_path(&build.context, &|path| resolve(host, path))?;
-    require_folder(host, folder)?;
-    let dockerfile = dockerfile::find(host, folder, build)?;
-    let ignore = read_ignore_file(host, policy, folder, &dockerfile)?;
-    // One that can't be read is the walk's to tell.
-    let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    labels::refuse_reserved(&text, build, &dockerfile.path)?;
+    let Opened { folder, ignore, instructions } = open(host, policy, build)?;
     let mut notes = Vec::new();
-    let found = walk(host, folder, &ignore, &mut notes)?;
-    let read = read_all(host, folder, found).await?;
+    let found = walk(host, &folder, &ignore, &mut notes)?;
+    let read = read_all(host, &folder, found).await?;
     Ok(BuildContext {
         digest: read.digest,
-        dockerfile: dockerfile.path,
         files: read.files,
         bytes: read.bytes,
+        instructions,
+        notes,
+        folder,
+        entries: read.entries.into(),
+    })
+}
+
+/// What of a build can be wrong without a look at each file: the folder, the Dockerfile, what is ignored.
+pub fn check(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Instructions, Failure> {
+    open(host, policy, build).map(|opened| opened.instructions)
+}
+
+/// A context that is there, before its files are looked at.
+struct Opened {
+    folder: CheckedPath,
+    ignore: Dockerignore,
+    instructions: Instructions,
+}
+
+fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failure> {
+    // Checked here, not only where it was described: what is checked is what is read and sent.
+    let folder = policy.read_path(&build.context, &|path| resolve(host, path))?;
+    require_folder(host, &folder)?;
+    let dockerfile = dockerfile::find(host, &folder, build)?;
+    let ignore = read_ignore_file(host, policy, &folder, &dockerfile)?;
+    // One that can't be read is the walk's to tell.
+    let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    labels::refuse_reserved(&text, build, &dockerfile.path)?;
+    let instructions = Instructions {
+        dockerfile: dockerfile.path,
         downloads: downloads(&text, &build.args).into_iter().chain(possible_downloads(&text)).collect(),
         frontend: build.args.get(FRONTEND_ARGUMENT).cloned().or_else(|| possible_frontend(&text)),
         possible_bases: possible_bases(&text),
         bases: bases::of(&text, &build.args),
-        notes,
-        folder: folder.clone(),
-        entries: read.entries.into(),
-    })
+    };
+    Ok(Opened { folder, ignore, instructions })
 }
 
 fn require_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), Failure> {

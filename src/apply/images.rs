@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use super::context::{self, BuildContext};
+use super::context::{self, BuildContext, Instructions};
 use super::failures::{FREE_SPACE, of_engine};
 use super::observe::{Found, find_image};
 use super::records::Records;
 use super::{Surroundings, Told};
-use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, RegistryAuth, TransferEvent};
+use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, RegistryAuth, TransferEvent};
 use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
@@ -100,6 +100,18 @@ pub struct Building<'a> {
 }
 
 impl Building<'_> {
+    /// All names that the image gets.
+    fn tags(&self) -> Vec<String> {
+        std::iter::once(self.image.to_owned()).chain(self.build.tags.iter().cloned()).collect()
+    }
+
+    /// The labels that say whose the image is; none for an image outside a stack.
+    fn project_labels(&self) -> BTreeMap<String, String> {
+        let Some(service) = self.of else { return BTreeMap::new() };
+        let labels = [(compose_label::PROJECT, self.project), (compose_label::SERVICE, service), (label::PROJECT, self.project)];
+        labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    }
+
     /// What the builder is given: id → value.
     fn secret_values(&self, around: &Surroundings) -> Result<BTreeMap<String, String>, Failure> {
         let value = |secret: &BuildSecret| {
@@ -130,21 +142,21 @@ async fn origin(
     progress: &Told<'_>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let build = building.build;
-    let told = serde_json::json!([build.args, build.labels, context.dockerfile, build.network]);
+    let told = serde_json::json!([build.args, build.labels, context.instructions.dockerfile, build.network]);
     let mut origin = BTreeMap::from([
         (label::BUILD.to_owned(), context.digest.clone()),
         (label::ARGUMENTS.to_owned(), hash::sha256(told.to_string().as_bytes())),
         (label::TARGET.to_owned(), build.target.clone().unwrap_or_default()),
     ]);
     let mut bases = Vec::new();
-    for base in context.bases.iter().flatten() {
+    for base in context.instructions.bases.iter().flatten() {
         if build.pull || super::observe::image_id(&*around.engine, base).await?.is_none() {
             // The builder would fetch it all the same, but not where its id can be asked for. If that fails, it is the builder's to say.
             let _ = pull(around, base, None, progress).await;
         }
         bases.push((base, super::observe::image_id(&*around.engine, base).await?));
     }
-    if context.bases.is_some()
+    if context.instructions.bases.is_some()
         && let Some(ids) = bases.into_iter().map(|(base, id)| Some(format!("{base}={}", id?))).collect::<Option<Vec<_>>>()
     {
         origin.insert(label::BASE.to_owned(), ids.join(","));
@@ -155,7 +167,7 @@ async fn origin(
 /// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set: empty, as nothing has use for them yet.
 async fn overwritten(around: &Surroundings, context: &BuildContext) -> Result<BTreeMap<String, String>, Failure> {
     let mut labels: BTreeMap<String, String> = SPC_LABELS.iter().map(|key| ((*key).to_owned(), String::new())).collect();
-    for base in context.bases.iter().flatten() {
+    for base in context.instructions.bases.iter().flatten() {
         let found = find_image(&*around.engine, base).await?;
         let reserved = found.into_iter().flat_map(|found| found.labels.into_keys()).filter(|key| is_reserved_label(key));
         labels.extend(reserved.map(|key| (key, String::new())));
@@ -191,11 +203,11 @@ async fn is_as_built(
 }
 
 /// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile itself may not.
-async fn no_trigger_downloads(around: &Surroundings, context: &BuildContext) -> Result<(), Failure> {
+async fn no_trigger_downloads(around: &Surroundings, instructions: &Instructions) -> Result<(), Failure> {
     if around.policy.engines().is_empty() {
         return Ok(());
     }
-    for base in context.bases.iter().flatten().chain(&context.possible_bases) {
+    for base in instructions.bases.iter().flatten().chain(&instructions.possible_bases) {
         // A name with a variable in it is none; where it can be filled in, it is among the others.
         let Some(found) = (if base.contains('$') { None } else { find_image(&*around.engine, base).await? }) else { continue };
         let triggers = found.json["Config"]["OnBuild"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
@@ -207,26 +219,48 @@ async fn no_trigger_downloads(around: &Surroundings, context: &BuildContext) -> 
     Ok(())
 }
 
+/// What a build downloads, from where the engine stands, and what reads its Dockerfile.
+fn check_instructions(around: &Surroundings, build: &Build, instructions: &Instructions) -> Result<(), Failure> {
+    for download in &instructions.downloads {
+        let place = format!("line {} of \"{}\"", download.line, build.context.join(&instructions.dockerfile).display());
+        around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
+    }
+    if let Some(frontend) = &instructions.frontend {
+        around.policy.frontend(frontend)?;
+    }
+    Ok(())
+}
+
+/// What is wrong with a build as far as that is known before it begins: its context, its Dockerfile, its secrets, what it may be called.
+pub async fn check(around: &Surroundings, building: &Building<'_>) -> Result<(), Failure> {
+    let Building { image, build, of, .. } = building;
+    let instructions = context::check(&*around.host, &around.policy, build).map_err(|failure| match of {
+        Some(service) => failure.field("service", *service),
+        None => failure,
+    })?;
+    check_instructions(around, build, &instructions)?;
+    // Of base images that are on the engine; others are looked at once they were pulled.
+    no_trigger_downloads(around, &instructions).await?;
+    building.secret_values(around)?;
+    let labels = building.project_labels();
+    let intent = Intent::BuildImage { tags: &building.tags(), network: build.network.as_deref(), labels: &labels };
+    around.engine.check(intent).await.map_err(|error| of_engine(error, &format!("build the image \"{image}\"")))
+}
+
 /// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &Told<'_>) -> Result<String, Failure> {
-    let Building { image, build, of, project, .. } = building;
+    let Building { image, build, of, .. } = building;
     let name = of.unwrap_or(*image);
     progress("reading the build context".into());
     let context = context::collect(&*around.host, &around.policy, build).await.map_err(|failure| failure.field("service", name))?;
-    for download in &context.downloads {
-        let place = format!("line {} of \"{}\"", download.line, build.context.join(&context.dockerfile).display());
-        around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
-    }
-    if let Some(frontend) = &context.frontend {
-        around.policy.frontend(frontend)?;
-    }
+    check_instructions(around, build, &context.instructions)?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }
     let secrets = building.secret_values(around)?;
     let fingerprint = building.fingerprint(around, &secrets)?;
     let origin = origin(around, building, &context, progress).await?;
-    no_trigger_downloads(around, &context).await?;
+    no_trigger_downloads(around, &context.instructions).await?;
     let is_compared = origin.contains_key(label::BASE) || !secrets.is_empty();
     let found = if build.no_cache || !is_compared { None } else { find_image(&*around.engine, image).await? };
     if let Some(found) = &found
@@ -242,14 +276,10 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
     labels.insert(label::BUILD_SECRETS.into(), fingerprint);
     labels.extend(origin);
-    if let Some(service) = of {
-        labels.insert(compose_label::PROJECT.into(), (*project).to_owned());
-        labels.insert(compose_label::SERVICE.into(), (*service).to_owned());
-        labels.insert(label::PROJECT.into(), (*project).to_owned());
-    }
+    labels.extend(building.project_labels());
     let request = BuildRequest {
-        tags: std::iter::once((*image).to_owned()).chain(build.tags.iter().cloned()).collect(),
-        dockerfile: context.dockerfile.clone(),
+        tags: building.tags(),
+        dockerfile: context.instructions.dockerfile.clone(),
         target: build.target.clone(),
         args: build.args.clone(),
         secrets: secrets.into_iter().map(|(id, value)| (id, value.into())).collect(),

@@ -18,8 +18,9 @@ use super::create;
 use super::failures::of_engine;
 use super::name_holder::not_a_lock;
 use super::observe::find_container;
+use super::preflight::may;
 use super::settle::settle;
-use crate::engine::{Engine, EngineError, EngineErrorKind};
+use crate::engine::{Engine, EngineError, EngineErrorKind, Intent};
 use crate::host::conductor::Background;
 use crate::host::{Liveness, ProcessMark};
 use crate::model::event::Event;
@@ -101,6 +102,8 @@ pub async fn acquire_if_there_is_space(around: &Surroundings, project: &str, pat
 }
 
 async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, NotTaken> {
+    // Of the project, not of a container that nobody asked for.
+    may(&*around.engine, Intent::ChangeProject(project)).await?;
     let begun = around.host.monotonic();
     let mut waiting = Waiting::default();
     loop {

@@ -19,6 +19,7 @@ pub mod observe;
 pub mod oneoff;
 pub mod pace;
 mod perform;
+pub mod preflight;
 pub mod readiness;
 pub mod records;
 pub mod secrets;
@@ -29,6 +30,7 @@ mod tests;
 mod turns;
 pub mod verbs;
 mod waits;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

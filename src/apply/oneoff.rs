@@ -7,7 +7,8 @@ use super::create;
 use super::exec::{Ended, too_large};
 use super::failures::of_engine;
 use super::observe::{image_id, running_writer};
-use crate::engine::{LogsRequest, OutputKind};
+use super::preflight;
+use crate::engine::{Intent, LogsRequest, OutputKind};
 use crate::host::memory::Collected;
 use crate::model::spec::{Project, Service};
 use crate::model::{Failure, Kind, hash};
@@ -31,19 +32,22 @@ pub struct OneOff<'a> {
 /// # Errors
 /// Of kind `conflict`, before anything is done, where it would write to a volume beside a container that runs.
 pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, Failure> {
+    let mut nonce = [0; 6];
+    around.host.random(&mut nonce);
+    let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
+    let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
+    let body = create::one_off(around, one_off);
+    preflight::may(&*around.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
     if let Some((project, service)) = one_off.service {
+        preflight::one_off_objects(around, project, service).await?;
         refuse_second_writer(around, project, service).await?;
     }
     if image_id(&*around.engine, one_off.image).await?.is_none() {
         super::images::pull(around, one_off.image, None, &|_| {}).await?;
     }
-    let mut nonce = [0; 6];
-    around.host.random(&mut nonce);
-    let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
-    let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
     let created = around
         .engine
-        .container_create(&name, None, create::one_off(around, one_off))
+        .container_create(&name, None, body)
         .await
         .map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))?;
     let result = futures::select_biased! {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::Surroundings;
-use super::execute::{Execution, Findings};
 use super::hub::Hub;
-use super::lock::{self, Lock};
 use super::observe::{observe, wanted_names};
+use super::preflight;
 use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
 use super::secrets;
-use crate::model::event::{Event, Level};
-use crate::model::observed::{Container, ContainerState, Health, Observed};
-use crate::model::plan::{Plan, Until};
+use super::work::Work;
+use crate::engine::Intent;
+use crate::model::observed::{Container, ContainerState, Observed};
+use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
 use crate::model::spec::{Project, Service};
 use crate::model::{Failure, Kind};
@@ -49,16 +49,34 @@ pub struct Outcome {
 
 /// Brings the services up, ready. What is unchanged is not touched.
 pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
+    bring_up(around, project, options, None).await
+}
+
+/// The same, with the number of containers that a service has from now on.
+async fn bring_up(
+    around: &Surroundings,
+    project: &Project,
+    options: &UpOptions,
+    scaled: Option<(&str, Scale)>,
+) -> Result<Outcome, Failure> {
     let services = project.select(options.services.as_deref())?;
     let records = Records::new(&*around.host, &around.policy, &project.name);
-    let project = &with_scales(project, &records.state().scales)?;
+    let mut scales = records.state().scales;
+    scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
+    let project = &with_scales(project, &scales)?;
     let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
     let names = wanted_names(project);
-    if options.adopt {
-        // Kept first: a run that is killed has taken them over as well.
-        let kept = records.update(|state| state.adopted.extend(names.iter().cloned()));
-        kept.map_err(|error| Failure::new(Kind::Failed, format!("What is adopted can't be remembered: {error}")))?;
-    }
+    // Kept before anything is done: a run that is killed has adopted them as well.
+    let keep = || {
+        let kept = records.update(|state| {
+            state.adopted.extend(names.iter().filter(|_| options.adopt).cloned());
+            state.scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
+        });
+        kept.map_err(|error| {
+            let what = scaled.map_or_else(|| "What is adopted".to_owned(), |(service, _)| format!("The scale of \"{service}\""));
+            Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
+        })
+    };
     let make_plan = |observed: &Observed| {
         let state = records.state();
         let wanted = Wanted {
@@ -83,6 +101,7 @@ pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -
         names: &names,
         services: &services,
         makes_space: false,
+        keep: (options.adopt || scaled.is_some()).then_some(&keep),
     };
     let mut outcome = work.run(&make_plan).await?;
     check_still_up(&outcome, project)?;
@@ -122,6 +141,7 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         names: &names,
         services: &names,
         makes_space: true,
+        keep: None,
     };
     work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
 }
@@ -162,6 +182,7 @@ pub async fn lifecycle(
         names: &names,
         services: &names,
         makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
+        keep: None,
     };
     work.run(&|observed| {
         Ok(match verb {
@@ -180,198 +201,6 @@ pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Fail
     observe(&*around.engine, project, &BTreeSet::new(), &records.state()).await
 }
 
-/// One verb under way: plans without the lock; if there is something to do, or another run's lock is there, locks, observes again and
-/// does what is to be done then.
-struct Work<'a> {
-    around: &'a Surroundings,
-    project: Option<&'a Project>,
-    name: &'a str,
-    verb: &'static str,
-    fingerprints: &'a BTreeMap<String, String>,
-    deadline: Option<Duration>,
-    names: &'a BTreeSet<String>,
-    /// The services meant, where that is known.
-    services: &'a BTreeSet<String>,
-    /// It only stops and removes: goes on without the lock where the engine has no space for one.
-    makes_space: bool,
-}
-
-type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
-
-impl Work<'_> {
-    async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
-        let observed = self.observe().await?;
-        let plan = make_plan(&observed)?;
-        // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
-        let in_order = !observed.locked || self.around.lock.is_some();
-        if plan.steps.is_empty() && in_order {
-            return Ok(self.unchanged(&plan, observed));
-        }
-        if !plan.changes() && in_order {
-            // Only waits: reading needs no lock.
-            self.say_notes(&plan);
-            return self.walk(&plan, None).await;
-        }
-        if let Some(held) = &self.around.lock {
-            self.say_notes(&plan);
-            return self.walk(&plan, Some(held)).await;
-        }
-        let Some(lock) = self.acquire().await? else { return self.locked(make_plan, None).await };
-        let result = self.locked(make_plan, Some(&lock)).await;
-        let released = lock.release().await;
-        let outcome = result?;
-        released?;
-        Ok(outcome)
-    }
-
-    /// The lock; none where the engine has no space for it and the verb makes space.
-    async fn acquire(&self) -> Result<Option<Lock>, Failure> {
-        if !self.makes_space {
-            return lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
-        }
-        let lock = lock::acquire_if_there_is_space(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
-        if lock.is_none() {
-            let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
-            self.around.log(Level::Warning, format!("{text}; another run must not change \"{}\" meanwhile", self.name));
-        }
-        Ok(lock)
-    }
-
-    async fn locked(&self, make_plan: &MakePlan<'_>, lock: Option<&Lock>) -> Result<Outcome, Failure> {
-        let observed = self.observe().await?;
-        let plan = make_plan(&observed)?;
-        if plan.steps.is_empty() {
-            // Another run did it meanwhile, or had done it.
-            return Ok(self.unchanged(&plan, observed));
-        }
-        self.say_notes(&plan);
-        self.walk(&plan, lock).await
-    }
-
-    fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
-        self.say_notes(plan);
-        self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
-        self.outcome(observed, &Findings::default())
-    }
-
-    async fn observe(&self) -> Result<Observed, Failure> {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
-        observe(&*self.around.engine, self.name, self.names, &records.state()).await
-    }
-
-    /// What was found and is left alone.
-    fn say_notes(&self, plan: &Plan) {
-        for note in &plan.notes {
-            self.around.log(Level::Warning, note.clone());
-        }
-    }
-
-    async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
-        self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
-        let telling = Telling::begin(self, plan);
-        let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
-        let execution = Execution {
-            around: self.around,
-            project: self.project,
-            plan,
-            lock,
-            fingerprints: self.fingerprints,
-            deadline: self.deadline,
-            paces,
-        };
-        let (findings, result) = execution.run().await;
-        telling.end(result.is_ok());
-        let recorded = self.observe().await.map(|mut observed| {
-            self.record(&findings, &observed);
-            for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
-                // Passed by spc's own probe a moment ago: the engine says so later.
-                if findings.passes.contains_key(&container.id) {
-                    container.health = Health::Healthy;
-                }
-            }
-            observed
-        });
-        result?;
-        Ok(self.outcome(recorded?, &findings))
-    }
-
-    fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
-        let remembered = records.state().ready;
-        let ready = observed
-            .containers
-            .iter()
-            .filter_map(|container| {
-                let now = findings.ready.get(&container.id).copied();
-                let before = || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
-                Some((container.id.clone(), now.or_else(before)?))
-            })
-            .collect();
-        Outcome { changes: findings.changes, waited: findings.ready.keys().cloned().collect(), containers: observed.containers, ready }
-    }
-
-    /// Keeps what the next run needs; that it can't be kept is said and is no failure.
-    fn record(&self, findings: &Findings, observed: &Observed) {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
-        let kept = records.update(|state| {
-            state.passes.extend(findings.passes.clone());
-            let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            state.ready.extend(findings.ready.iter().map(|(id, time)| (id.clone(), millis(time))));
-            for (service, pace) in findings.paces.clone() {
-                state.paces.entry(service).or_default().add(pace);
-            }
-            state.stopped.extend(findings.stopped.iter().cloned());
-            state.stopped.retain(|id| !findings.ready.contains_key(id));
-            state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
-        });
-        if let Err(error) = kept {
-            self.around.log(Level::Warning, format!("What this run found is not remembered: {error}"));
-        }
-    }
-}
-
-/// A verb that walks its plan: its beginning is told, and its end in any case, also when it is dropped.
-struct Telling<'a> {
-    work: &'a Work<'a>,
-    begun: Duration,
-    ok: bool,
-}
-
-impl<'a> Telling<'a> {
-    fn begin(work: &'a Work<'a>, plan: &Plan) -> Self {
-        let mut services: Vec<String> = Vec::new();
-        for service in plan.steps.iter().filter_map(|step| step.service.as_ref()) {
-            if !services.contains(service) {
-                services.push(service.clone());
-            }
-        }
-        work.around.events.event(&Event::VerbStarted {
-            project: work.name.to_owned(),
-            verb: work.verb.to_owned(),
-            steps: plan.steps.len(),
-            unchanged: work.services.iter().filter(|name| !services.contains(name)).cloned().collect(),
-            services,
-        });
-        Self { work, begun: work.around.host.monotonic(), ok: false }
-    }
-
-    fn end(mut self, ok: bool) {
-        self.ok = ok;
-    }
-}
-
-impl Drop for Telling<'_> {
-    fn drop(&mut self) {
-        let around = self.work.around;
-        around.events.event(&Event::VerbDone {
-            project: self.work.name.to_owned(),
-            verb: self.work.verb.to_owned(),
-            ok: self.ok,
-            elapsed: around.host.monotonic().saturating_sub(self.begun),
-        });
-    }
-}
-
 /// Waits until containers of a service are ready or completed; a timeout of the caller's is an error of kind `timeout`.
 pub async fn wait(
     around: &Surroundings,
@@ -382,6 +211,9 @@ pub async fn wait(
     until: Until,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
+    for container in containers {
+        preflight::may(&*around.engine, Intent::LookIntoContainer(container)).await?;
+    }
     let hub = Hub::new(project);
     let events = hub.subscribe(around).await?;
     let waits = futures::future::try_join_all(containers.iter().map(|container| {
@@ -409,15 +241,9 @@ pub async fn wait(
 /// Gives a service so many containers; later runs keep it until the described number changes.
 pub async fn scale(around: &Surroundings, project: &Project, service: &str, count: u32) -> Result<Outcome, Failure> {
     let described = project.service(service)?.scale;
-    let records = Records::new(&*around.host, &around.policy, &project.name);
     let scaled = Scale { described, wanted: count };
-    // Refused before it is kept: a fixed port allows one container only.
-    with_scales(project, &BTreeMap::from([(service.to_owned(), scaled)]))?;
-    let kept = records.update(|state| {
-        state.scales.insert(service.to_owned(), scaled);
-    });
-    kept.map_err(|error| Failure::new(Kind::Failed, format!("The scale of \"{service}\" can't be remembered: {error}")))?;
-    up(around, project, &UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() }).await
+    let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
+    bring_up(around, project, &options, Some((service, scaled))).await
 }
 
 /// The project with the numbers of containers that were set with `scale`, where the described number is still the same.

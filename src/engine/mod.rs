@@ -8,6 +8,7 @@
 pub mod docker;
 mod guard;
 pub mod image_labels;
+mod intent;
 pub mod methods;
 pub mod planned;
 pub mod sim;
@@ -20,9 +21,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::models;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 pub use self::guard::Guard;
+pub use self::intent::Intent;
 
 /// What an Engine API call answered instead of success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -278,6 +281,12 @@ pub trait Engine: Send + Sync {
     fn address(&self) -> &str;
     /// Whether paths of this machine can be bind-mounted: false over tcp and ssh.
     fn is_local(&self) -> bool;
+
+    /// Fails if the call would be refused by a policy; asks the engine for nothing that it was not asked already, as far as that can be.
+    /// An engine without a policy refuses nothing.
+    fn check<'a>(&'a self, _intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     async fn version(&self) -> Result<models::SystemVersion>;
     async fn info(&self) -> Result<models::SystemInfo>;

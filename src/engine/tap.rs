@@ -6,11 +6,12 @@ use std::ops::Deref;
 use async_trait::async_trait;
 use bollard::models;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EventStream, ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputStream,
-    RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    ApiVersion, BuildEvent, BuildRequest, Engine, EventStream, ExecRequest, ExecSession, ExecState, Filters, Intent, LogsRequest,
+    OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
 };
 
 /// A call about to be made.
@@ -75,6 +76,10 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
 
     fn is_local(&self) -> bool {
         self.engine.is_local()
+    }
+
+    fn check<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
+        self.engine.check(intent)
     }
 
     async fn version(&self) -> Result<models::SystemVersion> {

@@ -14,6 +14,7 @@ pub mod sim;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -292,6 +293,10 @@ pub trait Host: Send + Sync {
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse>;
     /// Whether `host:port` accepts a TCP connection within `timeout`.
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()>;
+    /// This machine's addresses on its networks, without loopback and link-local ones; none where the system doesn't tell.
+    fn addresses(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
     /// The process that listens on a TCP port of this machine, where it can be found: `nginx (pid 812)`.
     fn port_owner(&self, port: u16) -> Option<String>;
 

@@ -99,6 +99,12 @@ pub fn is_anonymous_volume(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Whether a name looks like an id of the engine's, whole or as it is shown: 64 or 12 hexadecimal digits. Where the engine takes a name or
+/// an id, one that is called so stands for the object that has the id.
+pub fn is_like_id(name: &str) -> bool {
+    matches!(name.len(), 12 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The image of a service that is built and names none.
 pub fn built_image(project: &str, service: &str) -> String {
     format!("{project}-{service}")
@@ -150,6 +156,16 @@ mod tests {
         }
         for name in ["local/spc-empty:1", "spc-empty-1", "registry:5000/spc-empty", "spc"] {
             assert!(!is_reserved_image(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn twelve_and_64_hexadecimal_digits_look_like_an_id() {
+        for name in ["0123456789ab", "DEADBEEFCAFE", &"0f".repeat(32)] {
+            assert!(is_like_id(name), "{name}");
+        }
+        for name in ["", "0123456789a", "0123456789abc", "0123456789ag", "shop_default", &"0g".repeat(32)] {
+            assert!(!is_like_id(name), "{name}");
         }
     }
 

@@ -56,6 +56,15 @@ impl Policy {
         Ok(())
     }
 
+    /// A network whose range has an address of this machine: traffic to the machine's own network would go to the containers.
+    pub fn range_of_machine(&self, range: &str, address: &str) -> Result<(), Refusal> {
+        if self.settings.privileged {
+            return Ok(());
+        }
+        let reason = format!("it holds {address}, an address of this machine");
+        Err(Refusal::new("give a network the addresses", range).because(reason).allowed_by(PRIVILEGED))
+    }
+
     /// The log driver of a container: the engine itself sends what others are given, and to where it is told.
     pub fn log_driver(&self, driver: &str) -> Result<(), Refusal> {
         if LOG_DRIVERS.contains(&driver) { Ok(()) } else { self.privileged(&format!("logging: {driver}")).map(drop) }

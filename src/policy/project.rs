@@ -62,11 +62,12 @@ impl Policy {
 
     /// The refusal of an object of the project `owner`.
     pub fn foreign(&self, doing: &str, object: &str, owner: &str, how: &str) -> Refusal {
-        Refusal::new(doing, object).because(format!("it belongs to the project \"{owner}\"{how}")).allowed_by(list_with(
-            "projects",
-            &self.settings.projects,
-            owner,
-        ))
+        let reason = match how.strip_prefix(", ") {
+            // The project itself is what is to be changed.
+            Some(how) if object == owner => format!("it was {how}"),
+            _ => format!("it belongs to the project \"{owner}\"{how}"),
+        };
+        Refusal::new(doing, object).because(reason).allowed_by(list_with("projects", &self.settings.projects, owner))
     }
 
     /// The refusal of an object that no project made.

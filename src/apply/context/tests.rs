@@ -194,7 +194,7 @@ fn the_dockerfiles_own_ignore_file_wins() {
     folder.file("a", "");
     folder.file("b", "");
     assert_eq!(folder.sent(), ["a", "docker/", "docker/prod.Dockerfile", "docker/prod.Dockerfile.dockerignore"]);
-    assert_eq!(folder.collected().dockerfile, "docker/prod.Dockerfile");
+    assert_eq!(folder.collected().instructions.dockerfile, "docker/prod.Dockerfile");
 }
 
 #[test]
@@ -387,7 +387,7 @@ fn a_dockerfile_behind_symlinks_inside_the_context_is_found_and_always_sent() {
     symlink("build/docker", folder.path("docker")).unwrap();
     symlink("../docker/real", folder.path("build/docker/Dockerfile")).unwrap();
     folder.dockerfile = folder.path("docker/Dockerfile").to_str().unwrap().to_owned();
-    assert_eq!(folder.collected().dockerfile, "build/docker/real");
+    assert_eq!(folder.collected().instructions.dockerfile, "build/docker/real");
     assert_eq!(folder.sent(), [".dockerignore", "build/", "build/docker/", "build/docker/real"]);
 }
 

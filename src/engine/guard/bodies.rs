@@ -1,13 +1,14 @@
 //! What a container is made of: mounts, namespaces, privileges, networks, volumes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models;
 use serde_json::Value;
 
 use super::owners::Kind;
-use super::{EngineError, EngineErrorKind, Guard, Result};
+use super::{EngineError, EngineErrorKind, Guard, Result, labels_of};
+use crate::model::spec::network::special_range;
 
 /// Host settings that give a container nothing beyond itself; with those below, the only ones made without a word in `spc.toml`. What a
 /// later Docker adds is refused until somebody looked at it.
@@ -57,22 +58,17 @@ const HARMLESS: [&str; 41] = [
 
 impl Guard {
     /// A container's create call as the policy allows it: what is returned is what was checked, and is what is sent.
-    pub(super) async fn checked_container(&self, name: &str, mut body: models::ContainerCreateBody) -> Result<models::ContainerCreateBody> {
-        let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
-        super::names::may_create(name, body.image.as_deref().unwrap_or_default(), &labels)?;
-        let mut host = body.host_config.take().unwrap_or_default();
-        self.host_settings(&host)?;
-        let volumes = self.mounts(&mut host)?;
-        self.labels_are_own("create the container", name, &labels).await?;
+    pub(super) async fn checked_container(&self, name: &str, body: models::ContainerCreateBody) -> Result<models::ContainerCreateBody> {
+        let (volumes, mut body) = self.container_body(name, body).await?;
         for volume in volumes {
             self.may("mount the volume", Kind::Volume, &volume).await?;
         }
         // The engine hands a linked container's environment on.
-        for link in host.links.iter().flatten() {
+        for link in body.host_config.iter().flat_map(|host| host.links.iter().flatten()) {
             let linked = link.split_once(':').map_or(link.as_str(), |(linked, _)| linked);
             self.may("link to the container", Kind::Container, linked).await?;
         }
-        let mode = host.network_mode.clone();
+        let mode = body.host_config.as_ref().and_then(|host| host.network_mode.clone());
         let mode = mode.filter(|mode| !matches!(mode.as_str(), "" | "default" | "bridge" | "none" | "host") && !mode.contains(':'));
         let mut endpoints = body.networking_config.take().unwrap_or_default().endpoints_config.unwrap_or_default();
         for network in endpoints.keys().chain(&mode) {
@@ -81,8 +77,24 @@ impl Guard {
         }
         endpoints.values_mut().for_each(by_name_only);
         body.networking_config = (!endpoints.is_empty()).then_some(models::NetworkingConfig { endpoints_config: Some(endpoints) });
-        body.host_config = Some(host);
         Ok(body)
+    }
+
+    /// What a create call says of the container itself, as it was checked, and the names of the volumes that it mounts: whose the volumes,
+    /// networks and linked containers are is not looked at.
+    pub(super) async fn container_body(
+        &self,
+        name: &str,
+        mut body: models::ContainerCreateBody,
+    ) -> Result<(Vec<String>, models::ContainerCreateBody)> {
+        let labels = labels_of(body.labels.as_ref());
+        super::names::may_create(name, body.image.as_deref().unwrap_or_default(), &labels)?;
+        let mut host = body.host_config.take().unwrap_or_default();
+        self.host_settings(&host)?;
+        let volumes = self.mounts(&mut host)?;
+        self.labels_are_own("create the container", name, &labels).await?;
+        body.host_config = Some(host);
+        Ok((volumes, body))
     }
 
     fn host_settings(&self, host: &models::HostConfig) -> Result<()> {
@@ -187,6 +199,8 @@ impl Guard {
 
     /// A network's create call: nothing of the host's is in it, and nothing of another network.
     pub(super) async fn network(&self, body: &models::NetworkCreateRequest) -> Result<()> {
+        super::names::is_no_id("create the network", &body.name)?;
+        self.address_pools(body.ipam.as_ref()).await?;
         self.policy.network(body.driver.as_deref().unwrap_or_default(), body.options.iter().flatten())?;
         if let Some(driver) = body.ipam.as_ref().and_then(|ipam| ipam.driver.as_deref()).filter(|driver| !matches!(*driver, "" | "default"))
         {
@@ -195,9 +209,44 @@ impl Guard {
         if let Some(from) = body.config_from.as_ref().and_then(|from| from.network.as_deref()).filter(|from| !from.is_empty()) {
             self.may("take the configuration of the network", Kind::Network, from).await?;
         }
-        let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
-        self.labels_are_own("create the network", &body.name, &labels).await
+        self.labels_are_own("create the network", &body.name, &labels_of(body.labels.as_ref())).await
     }
+}
+
+impl Guard {
+    /// The addresses of a network: none that mean something else, and none of this machine's, to which the engine would give the network's
+    /// own route.
+    async fn address_pools(&self, ipam: Option<&models::Ipam>) -> Result<()> {
+        let ranges = ipam.map(ranges_of).unwrap_or_default();
+        for net in ranges {
+            if let Some(reason) = special_range(&net) {
+                let message = format!("A network can't have the addresses {net}: {reason}");
+                return Err(EngineError::new(EngineErrorKind::Refused, message));
+            }
+            let own = if self.engine.is_local() { self.host.addresses() } else { Vec::new() };
+            if let Some(address) = own.iter().find(|address| net.contains(*address))
+                && !self.is_of_a_network(address).await?
+            {
+                self.policy.range_of_machine(&net.to_string(), &address.to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Guard {
+    /// Whether the machine has an address for a network of the engine: then the engine says that the ranges overlap.
+    async fn is_of_a_network(&self, address: &std::net::IpAddr) -> Result<bool> {
+        let networks = self.engine.network_list(&super::Filters::new()).await?;
+        let taken: Vec<ipnet::IpNet> = networks.iter().filter_map(|network| network.ipam.as_ref()).flat_map(ranges_of).collect();
+        Ok(taken.iter().any(|range| range.contains(address)))
+    }
+}
+
+/// The address ranges of a network.
+fn ranges_of(ipam: &models::Ipam) -> Vec<ipnet::IpNet> {
+    let pools = ipam.config.iter().flatten();
+    pools.flat_map(|pool| [&pool.subnet, &pool.ip_range]).flatten().filter_map(|range| range.parse().ok()).collect()
 }
 
 /// Driver options as the engine takes them.

@@ -7,23 +7,25 @@
 //! only spc gives, of containers and of the locks' image, are refused in [`names`].
 
 mod bodies;
+mod intents;
 mod mounted;
 mod names;
 mod owners;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bollard::models;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use self::owners::{Kind, Owners};
 use super::{
     ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
-    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    Intent, LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
 };
 use crate::host::Host;
 use crate::host::resolve::resolve;
@@ -43,6 +45,11 @@ impl From<Refusal> for EngineError {
     fn from(refusal: Refusal) -> Self {
         Self { kind: EngineErrorKind::Refused, message: refusal.message(), hint: refusal.hint() }
     }
+}
+
+/// Labels of a create call, in order.
+fn labels_of(labels: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
+    labels.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 impl Guard {
@@ -73,6 +80,10 @@ impl Engine for Guard {
 
     fn is_local(&self) -> bool {
         self.engine.is_local()
+    }
+
+    fn check<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.check_intent(intent))
     }
 
     async fn version(&self) -> Result<models::SystemVersion> {
@@ -214,9 +225,7 @@ impl Engine for Guard {
     }
 
     async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
-        self.policy.namespace("build with network", request.network.as_deref().unwrap_or_default())?;
-        request.tags.iter().try_for_each(|tag| names::may_name_image("build the image", tag))?;
-        self.labels_are_own("build the image", request.tags.first().map_or("", String::as_str), &request.labels).await?;
+        self.build(&request.tags, request.network.as_deref(), &request.labels).await?;
         self.engine.image_build(request).await
     }
 
@@ -283,10 +292,8 @@ impl Engine for Guard {
         self.engine.volume_inspect(volume).await
     }
 
-    async fn volume_create(&self, mut body: models::VolumeCreateRequest) -> Result<models::Volume> {
-        body.driver_opts = self.volume_options(body.driver.as_deref(), body.driver_opts.take())?;
-        let labels: BTreeMap<String, String> = body.labels.clone().unwrap_or_default().into_iter().collect();
-        self.labels_are_own("create the volume", body.name.as_deref().unwrap_or_default(), &labels).await?;
+    async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
+        let body = self.volume(body).await?;
         self.engine.volume_create(body).await
     }
 

@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::{EngineError, EngineErrorKind, Result};
 use crate::model::dockerfile;
-use crate::model::names::{LOCK_IMAGE, NEW_SUFFIX, compose_label, is_reserved_image, label, locked_project};
+use crate::model::names::{LOCK_IMAGE, NEW_SUFFIX, compose_label, is_like_id, is_reserved_image, label, locked_project};
 use crate::model::ownership::reserved_name;
 
 /// An archive without anything in it: its two closing blocks.
@@ -17,8 +17,17 @@ fn refused(doing: &str, object: &str, reason: &str) -> EngineError {
     EngineError::new(EngineErrorKind::Refused, format!("A script may not {doing} \"{object}\": {reason}"))
 }
 
+/// Refuses a name that stands for another object wherever its id does.
+pub(super) fn is_no_id(doing: &str, name: &str) -> Result<()> {
+    if is_like_id(name.trim_start_matches('/')) {
+        return Err(refused(doing, name, "the engine would take the name for another object's id"));
+    }
+    Ok(())
+}
+
 /// Refuses a container that has a lock's name without being that lock, or a replacement's without being one.
 pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+    is_no_id("create the container", name)?;
     let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
     if text(label::LOCK) != locked_project(name) || text(label::LOCK).is_some() && image != LOCK_IMAGE {
         return Err(refused("create the container", name, "only the lock of a project is named and labelled so"));
@@ -32,6 +41,7 @@ pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, Stri
 
 /// Refuses to give a container that is there a name that spc gives to what it makes.
 pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
+    is_no_id("rename a container to", name)?;
     match reserved_name(name) {
         Some(what) => Err(refused("rename the container", container, &format!("\"{name}\" is how spc names {what}"))),
         None => Ok(()),

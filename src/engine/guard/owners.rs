@@ -209,6 +209,11 @@ impl Guard {
         self.are_own(doing, object, &claim).await
     }
 
+    /// Refuses to change a project that is not the script's own.
+    pub(super) async fn project(&self, project: &str) -> Result<()> {
+        self.is_own("change the project", project, project, None).await
+    }
+
     async fn are_own(&self, doing: &str, object: &str, origin: &Origin) -> Result<()> {
         for project in &origin.projects {
             self.is_own(doing, object, project, Some(origin)).await?;

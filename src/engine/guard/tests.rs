@@ -44,6 +44,7 @@ fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder
         .with_symlink("/project/out", "/elsewhere");
     let bytes = std::ffi::OsStr::from_bytes(b"/project/\xff");
     let host = host.with_folder(bytes).with_symlink("/project/bytes", bytes);
+    let host = host.with_address(std::net::Ipv4Addr::new(10, 9, 8, 7).into());
     let host = Arc::new(host.with_folder("/project/a:b").with_symlink("/project/colon", "a:b"));
     let policy = Policy::new(Path::new(HERE), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(&*host, path)).unwrap();
     let guard = Guard::new(Arc::new(engine.clone()), policy, host);
@@ -574,4 +575,71 @@ fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own(
         "{refusal}"
     );
     bed.refused(bed.guard.volume_remove("other_data", false));
+}
+
+#[test]
+fn a_network_gets_no_addresses_of_this_machine_and_no_special_ones() {
+    let subnet = |range: &str| {
+        let pool = models::IpamConfig { subnet: Some(range.into()), ..models::IpamConfig::default() };
+        let ipam = models::Ipam { config: Some(vec![pool]), ..models::Ipam::default() };
+        NetworkCreateRequest { name: "own_net".into(), labels: Some(of("own", HERE)), ipam: Some(ipam), ..NetworkCreateRequest::default() }
+    };
+    let bed = bed("");
+    let said = "A script may not give a network the addresses \"10.9.0.0/16\": it holds 10.9.8.7, an address of this machine";
+    assert_eq!(bed.refused(bed.guard.network_create(subnet("10.9.0.0/16"))), format!("{said} {PRIVILEGED}"));
+    assert_eq!(bed.refused(bed.guard.check(Intent::CreateNetwork(&subnet("10.9.0.0/16")))), format!("{said} {PRIVILEGED}"));
+    assert!(bed.refused(bed.guard.network_create(subnet("127.0.0.0/8"))).starts_with("A network can't have the addresses 127.0.0.0/8"));
+    bed.run(bed.guard.network_create(subnet("10.8.0.0/16"))).unwrap();
+    let allowed = self::bed("[allow]\nprivileged = true\n");
+    allowed.run(allowed.guard.network_create(subnet("10.9.0.0/16"))).unwrap();
+}
+
+#[test]
+fn nothing_is_made_under_a_name_that_looks_like_an_id() {
+    let bed = bed("");
+    for name in ["0123456789ab", &"0f".repeat(32)] {
+        assert!(bed.refused(bed.guard.container_create(name, None, own())).contains("for another object's id"));
+        let network = NetworkCreateRequest { name: name.into(), labels: Some(of("own", HERE)), ..NetworkCreateRequest::default() };
+        assert!(bed.refused(bed.guard.network_create(network)).contains("for another object's id"));
+    }
+}
+
+#[test]
+fn a_check_refuses_what_the_call_would_and_asks_no_more_than_the_lists_told() {
+    let bed = bed("");
+    let id = bed.made("other", "/srv/other");
+    let network = bed.run(bed.engine.network_inspect("other_net")).unwrap().id.unwrap();
+    bed.run(async {
+        for project in ["other", "own"] {
+            bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, project)).await.unwrap();
+        }
+        bed.guard.network_list(&Filters::new()).await.unwrap();
+        bed.guard.volume_list(&Filters::new()).await.unwrap();
+        bed.guard.image_list(&Filters::new()).await.unwrap();
+    });
+    let calls = bed.engine.calls().len();
+    let body = ContainerCreateBody { labels: Some(of("other", HERE)), ..plain() };
+    let labels = of("other", HERE).into_iter().collect();
+    for intent in [
+        Intent::ChangeProject("other"),
+        Intent::CreateContainer { name: "other-web-2", body: &body },
+        Intent::StartContainer(&id),
+        Intent::StopContainer(&id),
+        Intent::RemoveContainer(&id),
+        Intent::RenameContainer { container: &id, to: "own-web-1" },
+        Intent::LookIntoContainer(&id),
+        Intent::UseNetwork(&network),
+        Intent::RemoveNetwork(&network),
+        Intent::LookIntoNetwork(&network),
+        Intent::UseVolume("other_data"),
+        Intent::RemoveVolume("other_data"),
+        Intent::LookIntoVolume("other_data"),
+        Intent::BuildImage { tags: &["own-web".into()], network: None, labels: &labels },
+        Intent::PullImage("spc-empty:1"),
+    ] {
+        bed.refused(bed.guard.check(intent));
+    }
+    bed.run(bed.guard.check(Intent::ChangeProject("own"))).unwrap();
+    bed.run(bed.guard.check(Intent::CreateContainer { name: "own-web-1", body: &own() })).unwrap();
+    assert_eq!(bed.engine.calls().len(), calls);
 }

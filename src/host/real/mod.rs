@@ -18,6 +18,7 @@ mod roots;
 mod terminal;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -181,6 +182,10 @@ impl Host for RealHost {
 
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()> {
         network::tcp_connect(address, timeout).await
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        network::addresses()
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

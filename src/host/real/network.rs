@@ -1,5 +1,6 @@
 //! TCP ports, of this machine and others.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,6 +43,33 @@ pub(super) fn port_owner(port: u16) -> Option<String> {
         let name = std::fs::read_to_string(process.join("comm")).ok()?;
         holds.then(|| format!("{} (pid {id})", name.trim_end()))
     })
+}
+
+/// This machine's addresses as Linux lists them, but for loopback and link-local ones.
+pub(super) fn addresses() -> Vec<IpAddr> {
+    let table = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let (routes, interfaces) = (table("/proc/net/fib_trie"), table("/proc/net/if_inet6"));
+    let all = own_ipv4(&routes).map(IpAddr::V4).chain(own_ipv6(&interfaces).map(IpAddr::V6));
+    let is_own_only = |address: &IpAddr| match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    };
+    let mut addresses: Vec<IpAddr> = all.filter(|address| !is_own_only(address)).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+}
+
+/// In the table of routes an address of the machine's own is followed by the line `/32 host LOCAL`.
+fn own_ipv4(routes: &str) -> impl Iterator<Item = Ipv4Addr> {
+    let lines = routes.lines().map(str::trim);
+    let pairs = lines.clone().zip(lines.skip(1)).filter(|(_, next)| *next == "/32 host LOCAL");
+    pairs.filter_map(|(line, _)| line.strip_prefix("|-- ")?.parse().ok())
+}
+
+/// The first column of the table of interfaces: 32 hexadecimal digits.
+fn own_ipv6(interfaces: &str) -> impl Iterator<Item = Ipv6Addr> {
+    interfaces.lines().filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok()).map(Ipv6Addr::from)
 }
 
 /// The sockets that listen on `port` in a table of `/proc/net`, as links to them read.
@@ -127,5 +155,14 @@ mod tests {
             }
         }
         panic!("the queue has no end");
+    }
+
+    #[test]
+    fn the_machines_own_addresses_are_read_from_linux_tables() {
+        let routes = "Main:\n  +-- 10.0.0.0/8 2 0 2\n     |-- 10.0.0.5\n        /32 host LOCAL\n     |-- 10.255.255.255\n        /32 link BROADCAST\n";
+        assert_eq!(own_ipv4(routes).collect::<Vec<_>>(), [Ipv4Addr::new(10, 0, 0, 5)]);
+        let interfaces = "fd000000000000000000000000000002 04 40 00 82     eth0\n";
+        assert_eq!(own_ipv6(interfaces).map(|address| address.to_string()).collect::<Vec<_>>(), ["fd00::2"]);
+        assert!(addresses().iter().all(|address| !address.is_loopback()));
     }
 }

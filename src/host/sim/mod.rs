@@ -13,6 +13,7 @@ mod setup;
 mod sink;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -325,6 +326,10 @@ impl Host for SimHost {
             }
             None => Err(HostError::new(HostErrorKind::Unreachable, format!("Could not connect to \"{address}\": {REFUSED}"))),
         }
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.network.own.iter().copied().collect()
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::is_false;
 use super::reader::Field;
 use crate::model::Failure;
+use crate::model::names::is_like_id;
 
 /// A top-level network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,7 +50,7 @@ impl Network {
     pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let network = Self {
-            name: map.read("name", Field::name_text)?.unwrap_or(default_name),
+            name: map.read("name", read_name)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
             driver: map.read("driver", Field::name_text)?,
             driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
@@ -64,6 +65,54 @@ impl Network {
     }
 }
 
+/// Networks that every engine has. `host` is the policy's: it reaches beyond the engine.
+const OF_THE_ENGINE: [&str; 3] = ["bridge", "default", "none"];
+
+fn read_name(field: &Field<'_>) -> Result<String, Failure> {
+    let name = field.name_text()?;
+    if is_like_id(&name) {
+        return Err(field
+            .fail(format!("A network can't be named \"{name}\": the engine would take the name for the id of another network"))
+            .hint("name an external network by its name, another one not by 12 or 64 hexadecimal digits"));
+    }
+    if OF_THE_ENGINE.contains(&name.as_str()) {
+        return Err(field
+            .fail(format!("A service can't be on the network \"{name}\": it is the engine's own, on which containers have no names"))
+            .hint("leave the network out to use the project's default one, or choose another `name`"));
+    }
+    Ok(name)
+}
+
+/// Ranges of addresses that no network of containers has, and what they are.
+const SPECIAL: [(&str, &str); 9] = [
+    ("127.0.0.0/8", "the loopback addresses of every machine"),
+    ("0.0.0.0/8", "the addresses of \"this network\""),
+    ("169.254.0.0/16", "link-local addresses, at which cloud machines find their metadata"),
+    ("224.0.0.0/4", "multicast addresses"),
+    ("240.0.0.0/4", "reserved addresses"),
+    ("::/127", "the loopback and the unspecified address"),
+    ("::ffff:0:0/96", "IPv4 addresses in another form"),
+    ("fe80::/10", "link-local addresses"),
+    ("ff00::/8", "multicast addresses"),
+];
+
+/// Why a range can't be a network's: it holds addresses that mean something else.
+pub fn special_range(net: &IpNet) -> Option<String> {
+    let found = SPECIAL.iter().find(|(range, _)| range.parse::<IpNet>().is_ok_and(|range| range.contains(net) || net.contains(&range)));
+    found.map(|(range, what)| format!("{range} are {what}"))
+}
+
+fn read_range(field: &Field<'_>, wrong: &str) -> Result<IpNet, Failure> {
+    let text = field.name_text()?;
+    let net: IpNet = text.parse().map_err(|_| field.fail(format!("\"{text}\" {wrong}")))?;
+    match special_range(&net) {
+        Some(reason) => Err(field
+            .fail(format!("A network can't have the addresses {net}: {reason}"))
+            .hint("choose a private range like \"172.28.0.0/16\", or leave `ipam` out and the engine chooses one")),
+        None => Ok(net),
+    }
+}
+
 fn read_ipam(field: &Field<'_>) -> Result<Vec<IpamConfig>, Failure> {
     let mut map = field.map()?;
     map.read("driver", |field| field.one_of(&["default"]))?;
@@ -74,20 +123,13 @@ fn read_ipam(field: &Field<'_>) -> Result<Vec<IpamConfig>, Failure> {
 
 fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
     let mut map = field.map()?;
-    let subnet: Option<IpNet> = map.read("subnet", |field| {
-        let text = field.name_text()?;
-        text.parse::<IpNet>()
-            .map(|net| net.trunc())
-            .map_err(|_| field.fail(format!("\"{text}\" is not a subnet; write it like \"172.20.0.0/16\"")))
-    })?;
+    let subnet =
+        map.read("subnet", |field| read_range(field, "is not a subnet; write it like \"172.20.0.0/16\"").map(|net| net.trunc()))?;
     let gateway = map.read("gateway", |field| {
         let text = field.name_text()?;
         text.parse::<IpAddr>().map_err(|_| field.fail(format!("\"{text}\" is not an address")))
     })?;
-    let ip_range = map.read("ip_range", |field| {
-        let text = field.name_text()?;
-        text.parse::<IpNet>().map_err(|_| field.fail(format!("\"{text}\" is not an address range; write it like \"172.20.5.0/24\"")))
-    })?;
+    let ip_range = map.read("ip_range", |field| read_range(field, "is not an address range; write it like \"172.20.5.0/24\""))?;
     map.finish(&["aux_addresses"])?;
     if let (Some(net), Some(gateway)) = (subnet, gateway)
         && !net.contains(&gateway)
@@ -95,4 +137,40 @@ fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
         return Err(field.fail(format!("The gateway {gateway} is outside the subnet {net}")));
     }
     Ok(IpamConfig { subnet, gateway, ip_range })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ranges_that_mean_something_else_are_refused() {
+        for range in [
+            "127.0.0.0/8",
+            "127.8.0.0/16",
+            "0.0.0.0/0",
+            "169.254.169.0/24",
+            "224.0.0.0/24",
+            "255.255.255.0/24",
+            "128.0.0.0/1",
+            "::1/128",
+            "::/0",
+            "fe80::/64",
+            "ff02::/16",
+            "::ffff:127.0.0.0/104",
+        ] {
+            for key in ["subnet", "ip_range"] {
+                let description = json!({ "ipam": { "config": [{ key: range }] } });
+                let failure = Network::read(&Field::root(&description), "n".into()).unwrap_err();
+                assert!(failure.message.starts_with("A network can't have the addresses "), "{range}: {failure}");
+                assert_eq!(failure.path.unwrap().to_string(), format!("ipam.config.0.{key}"));
+            }
+        }
+        for range in ["10.0.0.0/8", "172.28.0.0/16", "192.168.1.0/24", "198.51.100.0/24", "fd00:1::/64", "2001:db8::/32"] {
+            let description = json!({ "ipam": { "config": [{ "subnet": range }] } });
+            assert!(Network::read(&Field::root(&description), "n".into()).is_ok(), "{range}");
+        }
+    }
 }

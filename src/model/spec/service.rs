@@ -15,7 +15,7 @@ use super::reader::Field;
 use super::secret::SECRETS_FOLDER;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, is_false};
 use crate::model::Failure;
-use crate::model::names::{LOCK_SUFFIX, NEW_SUFFIX};
+use crate::model::names::{LOCK_SUFFIX, NEW_SUFFIX, is_like_id};
 use crate::model::ownership::reserved_name;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
@@ -378,6 +378,12 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
 /// A name that spc gives to locks and replacements would be taken for one.
 fn read_container_name(field: &Field<'_>) -> Result<String, Failure> {
     let name = field.name_text()?;
+    // The engine leaves a slash before a name out.
+    if is_like_id(name.trim_start_matches('/')) {
+        return Err(field
+            .fail(format!("A container can't be named \"{name}\": the engine would take the name for the id of another container"))
+            .hint("choose a name that is not 12 or 64 hexadecimal digits"));
+    }
     match reserved_name(&name) {
         Some(what) => Err(field
             .fail(format!("A container can't be named \"{name}\": spc gives such a name to {what}"))

@@ -1,6 +1,7 @@
 //! The host of a plan: read as it is; what would be written, run or asked is written down and not done.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,6 +191,10 @@ impl Host for PlannedHost {
     async fn tcp_connect(&self, address: &str, _timeout: Duration) -> Result<()> {
         self.recorder.assume(&format!("whether {address} accepts connections"), "it does");
         Ok(())
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.live.addresses()
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

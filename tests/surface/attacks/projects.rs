@@ -3,7 +3,7 @@
 use super::{Asked, line};
 use crate::support::{Answer, Ended, Spc};
 
-/// A container of the project `other`, made from another folder; and that project's list.
+/// A container, a network and a volume of the project `other`, made from another folder; and the lists that they are in.
 pub(super) fn other(request: &str) -> Option<Answer> {
     let labels = r#"{"com.docker.compose.project":"other","com.docker.compose.service":"web","com.docker.compose.project.working_dir":"/srv/other","dev.spc.project":"other"}"#;
     let body = match request.split_once(' ')? {
@@ -15,11 +15,22 @@ pub(super) fn other(request: &str) -> Option<Answer> {
         ("GET", path) if path.starts_with("/containers/json") => {
             format!(r#"[{{"Id":"0123","Names":["/other-web-1"],"State":"running","Status":"Up 2 hours","Labels":{labels}}}]"#)
         }
-        ("GET", path) if path.starts_with("/networks") && !path.contains("/networks/") => "[]".to_owned(),
-        ("GET", path) if path.starts_with("/volumes/other_data") => {
-            format!(r#"{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":null,"Labels":{labels}}}"#)
+        ("GET", path) if path.starts_with("/networks/other_net") || path.starts_with("/networks/0b11") => {
+            format!(r#"{{"Id":"0b11","Name":"other_net","Driver":"bridge","Labels":{labels},"Containers":{{"0123":{{"Name":"told"}}}}}}"#)
         }
-        ("GET", path) if path.starts_with("/volumes") && !path.contains("/volumes/") => r#"{"Volumes":[]}"#.to_owned(),
+        ("GET", path) if path.starts_with("/networks") && !path.contains("/networks/") => {
+            format!(r#"[{{"Id":"0b11","Name":"other_net","Driver":"bridge","Labels":{labels}}}]"#)
+        }
+        ("GET", path) if path.starts_with("/volumes/other_data") => {
+            format!(
+                r#"{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":{{"o":"password=told"}},"Labels":{labels}}}"#
+            )
+        }
+        ("GET", path) if path.starts_with("/volumes") && !path.contains("/volumes/") => {
+            format!(
+                r#"{{"Volumes":[{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":null,"Labels":{labels}}}]}}"#
+            )
+        }
         // The image of every project's lock.
         ("GET", path) if path.starts_with("/images/spc") => r#"{"Id":"sha256:01"}"#.to_owned(),
         ("GET", path) if path.starts_with("/images/json") => "[]".to_owned(),
@@ -122,4 +133,32 @@ fn a_person_can_name_it() {
     assert_eq!(stops(Spc::new().env("COMPOSE_PROJECT_NAME", "other")), stopped);
     // A script can write this file: it names no project that is another folder's.
     assert_eq!(stops(Spc::new().file(".env", "COMPOSE_PROJECT_NAME=other\n")), (5, Vec::new()));
+}
+
+const USES_OTHER: &str = "let s = stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"v:/v:ro\"] } }, volumes: #{ v: #{ external: true, name: \"other_data\" } } });\n";
+
+#[test]
+fn what_a_refused_run_was_to_remember_is_not_remembered() {
+    for call in ["s.up((), #{ adopt: true });", "s.service(\"a\").scale(2);"] {
+        let asked = Asked::default();
+        let run = Spc::new().file("spc.toml", "").engine(asked.engine(other)).runbook(&format!("{USES_OTHER}{call}"));
+        let records = run.project().join(".spc/x/state.json");
+        let (ended, is_kept) = run.start().ends_then(|| records.exists());
+        assert!(ended.code == 5 && !is_kept, "{call}: {ended}");
+        assert_eq!(asked.changes(), [] as [String; 0], "{call}");
+    }
+}
+
+#[test]
+fn a_plan_refuses_what_the_run_would_with_the_place_in_the_file() {
+    let compose = "services:\n  a:\n    image: a\n    volumes: [\"v:/v\"]\nvolumes:\n  v:\n    external: true\n    name: other_data\n";
+    for command in ["plan", "run"] {
+        let asked = Asked::default();
+        let run = Spc::new().file("spc.toml", "").file("compose.yaml", compose).file("scripts/a.rhai", "compose(\"compose.yaml\").up();");
+        let ended = run.engine(asked.engine(other)).args([command, "scripts/a.rhai"]).output();
+        assert_eq!(ended.code, 5, "{command}: {ended}");
+        assert!(ended.stderr.contains("A script may not mount the volume \"other_data\""), "{command}: {ended}");
+        assert!(ended.stderr.contains("compose.yaml:6:3"), "{command}: {ended}");
+        assert_eq!(asked.changes(), [] as [String; 0], "{command}");
+    }
 }

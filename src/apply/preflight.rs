@@ -1,0 +1,197 @@
+//! What is going to be refused, found before anything is done: the description and the plan against what is on the engine.
+//!
+//! A plan is checked before its first step and before the lock is taken for it. The engine's guard checks each call again when it is made.
+//! Here belongs whatever the description and the observed state already show: a check that needs a change to have been made can't be here.
+
+use std::collections::BTreeSet;
+
+use super::Surroundings;
+use super::create::{self, ContainerMaking};
+use super::failures::of_engine;
+use super::images::{self, Building};
+use crate::engine::{Engine, Intent};
+use crate::model::Failure;
+use crate::model::failure::SpecPath;
+use crate::model::observed::Observed;
+use crate::model::plan::{Action, Plan, Step};
+use crate::model::spec::{MountSource, Project, Service};
+
+/// Fails if the engine's guard would refuse it.
+pub async fn may(engine: &dyn Engine, intent: Intent<'_>) -> Result<(), Failure> {
+    engine.check(intent).await.map_err(|error| of_engine(error, "check what is going to be done"))
+}
+
+/// The same for an object that is asked about by its id, and is spoken of by its name.
+async fn may_by_id(engine: &dyn Engine, intent: Intent<'_>, id: &str, name: &str) -> Result<(), Failure> {
+    may(engine, intent).await.map_err(|failure| {
+        let message = failure.message.replace(&format!("\"{id}\""), &format!("\"{name}\""));
+        Failure { message, ..failure }
+    })
+}
+
+/// A plan and what it was made from.
+pub struct Preflight<'a> {
+    pub around: &'a Surroundings,
+    /// What containers are made of; none for verbs that create nothing.
+    pub project: Option<&'a Project>,
+    pub name: &'a str,
+    pub plan: &'a Plan,
+    pub observed: &'a Observed,
+}
+
+/// What is wrong with the entry `key` of the section `section`.
+fn at(section: &str, key: &str) -> impl FnOnce(Failure) -> Failure {
+    let keys = vec![section.to_owned(), key.to_owned()];
+    |failure| if failure.path.is_some() { failure } else { failure.at(SpecPath { keys, on_key: true }) }
+}
+
+impl Preflight<'_> {
+    /// Fails with the first thing that would be refused, and its place in the description if it has one.
+    pub async fn check(&self) -> Result<(), Failure> {
+        may(&*self.around.engine, Intent::ChangeProject(self.name)).await?;
+        if let Some(project) = self.project {
+            self.used_objects(project).await?;
+        }
+        for step in &self.plan.steps {
+            let checked = self.step(step).await;
+            checked.map_err(|failure| match &step.service {
+                Some(service) => at("services", service)(failure).field("service", service.clone()),
+                None => failure,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Networks and volumes that exist and that services with work to do will use.
+    async fn used_objects(&self, project: &Project) -> Result<(), Failure> {
+        let concerned: BTreeSet<&String> = self.plan.steps.iter().filter_map(|step| step.service.as_ref()).collect();
+        let services = || project.services.values().filter(|service| concerned.contains(&service.name));
+        let networks: BTreeSet<&String> = services().flat_map(|service| service.networks.keys()).collect();
+        for key in networks {
+            let name = &project.networks[key].name;
+            for network in self.observed.networks.iter().filter(|there| there.name == *name) {
+                let used = may_by_id(&*self.around.engine, Intent::UseNetwork(&network.id), &network.id, name).await;
+                used.map_err(at("networks", key))?;
+            }
+        }
+        let volumes: BTreeSet<&str> = services().flat_map(mounted_volumes).collect();
+        for key in volumes {
+            let name = &project.volumes[key].name;
+            if self.observed.volumes.iter().any(|there| there.name == *name) {
+                may(&*self.around.engine, Intent::UseVolume(name)).await.map_err(at("volumes", key))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&self, step: &Step) -> Result<(), Failure> {
+        let engine = &*self.around.engine;
+        match &step.action {
+            Action::PullImage { image } => may(engine, Intent::PullImage(image)).await,
+            Action::BuildImage { image, service } => match self.described(service) {
+                Some((project, service)) => match &service.build {
+                    Some(build) => {
+                        let of = Some(service.name.as_str());
+                        let building = Building { image, build, of, project: &project.name, secrets: &project.secrets };
+                        images::check(self.around, &building).await.map_err(|failure| in_build(service, failure))
+                    }
+                    None => Ok(()),
+                },
+                None => Ok(()),
+            },
+            Action::CreateNetwork { key, .. } => match self.project {
+                Some(project) => {
+                    let body = create::network(&project.name, &self.around.directory, key, &project.networks[key]);
+                    may(engine, Intent::CreateNetwork(&body)).await.map_err(at("networks", key))
+                }
+                None => Ok(()),
+            },
+            Action::CreateVolume { key, .. } => match self.project {
+                Some(project) => {
+                    let body = create::volume(&project.name, &self.around.directory, key, &project.volumes[key]);
+                    may(engine, Intent::CreateVolume(&body)).await.map_err(at("volumes", key))
+                }
+                None => Ok(()),
+            },
+            Action::CreateContainer { name, number, alias, .. } => {
+                match step.service.as_deref().and_then(|service| self.described(service)) {
+                    Some((project, service)) => self.container(project, service, name, *number, *alias).await,
+                    None => Ok(()),
+                }
+            }
+            Action::RemoveNetwork { id, name } => may_by_id(engine, Intent::RemoveNetwork(id), id, name).await,
+            Action::RemoveVolume { name } => may(engine, Intent::RemoveVolume(name)).await,
+            Action::StartContainer { container } | Action::RestartContainer { container } => match &container.id {
+                Some(id) => may_by_id(engine, Intent::StartContainer(id), id, &container.name).await,
+                None => Ok(()),
+            },
+            Action::StopContainer { container } => match &container.id {
+                Some(id) => may_by_id(engine, Intent::StopContainer(id), id, &container.name).await,
+                None => Ok(()),
+            },
+            Action::RemoveContainer { container, .. } => match &container.id {
+                Some(id) => may_by_id(engine, Intent::RemoveContainer(id), id, &container.name).await,
+                None => Ok(()),
+            },
+            Action::RenameContainer { container, to } => match &container.id {
+                Some(id) => may_by_id(engine, Intent::RenameContainer { container: id, to }, id, &container.name).await,
+                None => Ok(()),
+            },
+            Action::Wait { container, .. } | Action::Attach { container } => match &container.id {
+                Some(id) => may_by_id(engine, Intent::LookIntoContainer(id), id, &container.name).await,
+                None => Ok(()),
+            },
+            // Into a container that is checked where it is created.
+            Action::DeliverConfigs { .. } | Action::DeliverSecrets { .. } => Ok(()),
+        }
+    }
+
+    fn described(&self, service: &str) -> Option<(&Project, &Service)> {
+        let project = self.project?;
+        Some((project, project.services.get(service)?))
+    }
+
+    async fn container(&self, project: &Project, service: &Service, name: &str, number: u32, alias: bool) -> Result<(), Failure> {
+        let body = create::container(&ContainerMaking {
+            project,
+            service,
+            number,
+            alias,
+            fingerprint: None,
+            inherited: &std::collections::BTreeMap::new(),
+            secrets: &self.around.secrets,
+            api: self.around.engine.api_version(),
+            directory: &self.around.directory.to_string_lossy(),
+            run: &self.around.run,
+        });
+        may(&*self.around.engine, Intent::CreateContainer { name, body: &body }).await
+    }
+}
+
+/// The keys of the named volumes that a service mounts.
+fn mounted_volumes(service: &Service) -> impl Iterator<Item = &str> {
+    service.volumes.iter().filter_map(|mount| match &mount.source {
+        MountSource::Volume { name, .. } => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// A failure of the build of `service`.
+pub fn in_build(service: &Service, failure: Failure) -> Failure {
+    if failure.path.is_some() {
+        return failure;
+    }
+    failure.at(SpecPath { keys: vec!["services".into(), service.name.clone(), "build".into()], on_key: true })
+}
+
+/// Networks and volumes that a one-off container like those of `service` will use: by name, as no plan was made for it.
+pub async fn one_off_objects(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
+    for key in service.networks.keys() {
+        let intent = Intent::UseNetwork(&project.networks[key].name);
+        may(&*around.engine, intent).await.map_err(at("networks", key))?;
+    }
+    for key in mounted_volumes(service) {
+        may(&*around.engine, Intent::UseVolume(&project.volumes[key].name)).await.map_err(at("volumes", key))?;
+    }
+    Ok(())
+}

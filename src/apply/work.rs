@@ -1,0 +1,224 @@
+//! One verb under way: observe, plan, check, lock, and walk the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Surroundings;
+use super::execute::{Execution, Findings};
+use super::lock::{self, Lock};
+use super::observe::observe;
+use super::preflight::Preflight;
+use super::records::Records;
+use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
+use crate::model::Failure;
+use crate::model::event::{Event, Level};
+use crate::model::observed::{Health, Observed};
+use crate::model::plan::Plan;
+use crate::model::spec::Project;
+
+/// One verb under way: plans without the lock; if there is something to do, or another run's lock is there, locks, observes again and
+/// does what is to be done then.
+pub(super) struct Work<'a> {
+    pub(super) around: &'a Surroundings,
+    pub(super) project: Option<&'a Project>,
+    pub(super) name: &'a str,
+    pub(super) verb: &'static str,
+    pub(super) fingerprints: &'a BTreeMap<String, String>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) names: &'a BTreeSet<String>,
+    /// The services meant, where that is known.
+    pub(super) services: &'a BTreeSet<String>,
+    /// It only stops and removes: goes on without the lock where the engine has no space for one.
+    pub(super) makes_space: bool,
+    /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
+    pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
+}
+
+pub(super) type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
+
+impl Work<'_> {
+    pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
+        let observed = self.observe().await?;
+        let plan = make_plan(&observed)?;
+        // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
+        let in_order = !observed.locked || self.around.lock.is_some();
+        self.check(&plan, &observed).await?;
+        if let Some(keep) = self.keep {
+            keep()?;
+        }
+        if plan.steps.is_empty() && in_order {
+            return Ok(self.unchanged(&plan, observed));
+        }
+        if !plan.changes() && in_order {
+            // Only waits: reading needs no lock.
+            self.say_notes(&plan);
+            return self.walk(&plan, None).await;
+        }
+        if let Some(held) = &self.around.lock {
+            self.say_notes(&plan);
+            return self.walk(&plan, Some(held)).await;
+        }
+        let Some(lock) = self.acquire().await? else { return self.locked(make_plan, None).await };
+        let result = self.locked(make_plan, Some(&lock)).await;
+        let released = lock.release().await;
+        let outcome = result?;
+        released?;
+        Ok(outcome)
+    }
+
+    /// The lock; none where the engine has no space for it and the verb makes space.
+    async fn acquire(&self) -> Result<Option<Lock>, Failure> {
+        if !self.makes_space {
+            return lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
+        }
+        let lock = lock::acquire_if_there_is_space(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
+        if lock.is_none() {
+            let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
+            self.around.log(Level::Warning, format!("{text}; another run must not change \"{}\" meanwhile", self.name));
+        }
+        Ok(lock)
+    }
+
+    async fn locked(&self, make_plan: &MakePlan<'_>, lock: Option<&Lock>) -> Result<Outcome, Failure> {
+        let observed = self.observe().await?;
+        let plan = make_plan(&observed)?;
+        if plan.steps.is_empty() {
+            // Another run did it meanwhile, or had done it.
+            return Ok(self.unchanged(&plan, observed));
+        }
+        self.check(&plan, &observed).await?;
+        self.say_notes(&plan);
+        self.walk(&plan, lock).await
+    }
+
+    /// Fails if something of the plan is known to be refused.
+    async fn check(&self, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
+        Preflight { around: self.around, project: self.project, name: self.name, plan, observed }.check().await
+    }
+
+    fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
+        self.say_notes(plan);
+        self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
+        self.outcome(observed, &Findings::default())
+    }
+
+    async fn observe(&self) -> Result<Observed, Failure> {
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        observe(&*self.around.engine, self.name, self.names, &records.state()).await
+    }
+
+    /// What was found and is left alone.
+    fn say_notes(&self, plan: &Plan) {
+        for note in &plan.notes {
+            self.around.log(Level::Warning, note.clone());
+        }
+    }
+
+    async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
+        self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
+        let telling = Telling::begin(self, plan);
+        let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
+        let execution = Execution {
+            around: self.around,
+            project: self.project,
+            plan,
+            lock,
+            fingerprints: self.fingerprints,
+            deadline: self.deadline,
+            paces,
+        };
+        let (findings, result) = execution.run().await;
+        telling.end(result.is_ok());
+        let recorded = self.observe().await.map(|mut observed| {
+            self.record(&findings, &observed);
+            for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
+                // Passed by spc's own probe a moment ago: the engine says so later.
+                if findings.passes.contains_key(&container.id) {
+                    container.health = Health::Healthy;
+                }
+            }
+            observed
+        });
+        result?;
+        Ok(self.outcome(recorded?, &findings))
+    }
+
+    fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        let remembered = records.state().ready;
+        let ready = observed
+            .containers
+            .iter()
+            .filter_map(|container| {
+                let now = findings.ready.get(&container.id).copied();
+                let before = || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
+                Some((container.id.clone(), now.or_else(before)?))
+            })
+            .collect();
+        Outcome { changes: findings.changes, waited: findings.ready.keys().cloned().collect(), containers: observed.containers, ready }
+    }
+
+    /// Keeps what the next run needs; that it can't be kept is said and is no failure.
+    fn record(&self, findings: &Findings, observed: &Observed) {
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        let kept = records.update(|state| {
+            state.passes.extend(findings.passes.clone());
+            let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            state.ready.extend(findings.ready.iter().map(|(id, time)| (id.clone(), millis(time))));
+            for (service, pace) in findings.paces.clone() {
+                state.paces.entry(service).or_default().add(pace);
+            }
+            state.stopped.extend(findings.stopped.iter().cloned());
+            state.stopped.retain(|id| !findings.ready.contains_key(id));
+            state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
+        });
+        if let Err(error) = kept {
+            self.around.log(Level::Warning, format!("What this run found is not remembered: {error}"));
+        }
+    }
+}
+
+/// A verb that walks its plan: its beginning is told, and its end in any case, also when it is dropped.
+struct Telling<'a> {
+    work: &'a Work<'a>,
+    begun: Duration,
+    ok: bool,
+}
+
+impl<'a> Telling<'a> {
+    fn begin(work: &'a Work<'a>, plan: &Plan) -> Self {
+        let mut services: Vec<String> = Vec::new();
+        for service in plan.steps.iter().filter_map(|step| step.service.as_ref()) {
+            if !services.contains(service) {
+                services.push(service.clone());
+            }
+        }
+        work.around.events.event(&Event::VerbStarted {
+            project: work.name.to_owned(),
+            verb: work.verb.to_owned(),
+            steps: plan.steps.len(),
+            unchanged: work.services.iter().filter(|name| !services.contains(name)).cloned().collect(),
+            services,
+        });
+        Self { work, begun: work.around.host.monotonic(), ok: false }
+    }
+
+    fn end(mut self, ok: bool) {
+        self.ok = ok;
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        let around = self.work.around;
+        around.events.event(&Event::VerbDone {
+            project: self.work.name.to_owned(),
+            verb: self.work.verb.to_owned(),
+            ok: self.ok,
+            elapsed: around.host.monotonic().saturating_sub(self.begun),
+        });
+    }
+}
