@@ -11,7 +11,8 @@ use super::{exec, files, logs, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::logs::Logged;
 use crate::apply::observe::{Found, find_container};
-use crate::engine::{EngineError, StopRequest};
+use crate::apply::preflight::may;
+use crate::engine::{EngineError, Intent, StopRequest};
 use crate::model::{Failure, Kind};
 use crate::value::Record;
 use crate::value::json::from_json;
@@ -79,7 +80,12 @@ impl Container {
     /// Refuses one of another project: what is in it, and what runs there, is not a script's to see or to start.
     pub(super) fn check_project(&self) -> Result<(), Failure> {
         let found = self.find()?.ok_or_else(|| self.missing())?;
-        project::check_project(&self.context, &format!("container \"{}\"", self.name), &found.labels)
+        project::check_project(&self.context, &format!("container \"{}\"", self.name), &found.labels)?;
+        // A script chooses its project's name: the guard asks where the project was made too.
+        task::wait(&self.context, async {
+            let intent = Intent::LookIntoContainer(&self.name);
+            may(&*self.context.engine().await?, intent).await
+        })
     }
 
     fn missing(&self) -> Failure {
@@ -133,9 +139,9 @@ pub mod functions {
     /// All the engine knows of it, as `docker inspect` shows it.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(container: &mut Container) -> Raw<Dynamic> {
-        let found = container.find()?.ok_or_else(|| container.missing())?;
         // Its environment stands in it.
-        project::check_project(&container.context, &format!("container \"{}\"", container.name), &found.labels)?;
+        container.check_project()?;
+        let found = container.find()?.ok_or_else(|| container.missing())?;
         Ok(from_json(&found.json))
     }
 

@@ -119,6 +119,8 @@ pub struct Context {
     choices: Mutex<Choices>,
     /// The project that was described last.
     described_project: Mutex<Option<String>>,
+    /// Networks and volumes that descriptions of this run use and don't make.
+    externals: Mutex<BTreeSet<String>>,
     /// Files that failures are about, by the names they have there.
     texts: Mutex<BTreeMap<String, Arc<Source>>>,
     /// Locks held by `guarded`, by project.
@@ -151,6 +153,7 @@ impl Context {
             read: Mutex::default(),
             choices: Mutex::default(),
             described_project: Mutex::new(None),
+            externals: Mutex::default(),
             texts: Mutex::new(BTreeMap::new()),
             locks: Mutex::new(BTreeMap::new()),
             connector,
@@ -231,6 +234,16 @@ impl Context {
 
     pub(super) fn set_described_project(&self, name: &str) {
         *self.described_project.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
+    /// Remembers networks and volumes that a description uses and doesn't make.
+    pub(super) fn add_externals(&self, names: impl Iterator<Item = String>) {
+        self.externals.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
+    /// Whether a description of this run uses the network or volume of that name without making it.
+    pub(super) fn uses_external(&self, name: &str) -> bool {
+        self.externals.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// The value of a variable of the process environment or `.env`.

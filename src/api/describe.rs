@@ -52,6 +52,9 @@ impl Stack {
             let _ = secret::find(context, name);
         }
         context.set_described_project(&name);
+        let networks = project.networks.values().filter(|network| network.external).map(|network| network.name.clone());
+        let volumes = project.volumes.values().filter(|volume| volume.external).map(|volume| volume.name.clone());
+        context.add_externals(networks.chain(volumes));
         Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)), file: None })
     }
 }

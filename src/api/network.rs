@@ -11,6 +11,7 @@ use super::{project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{Found, find_container, find_network};
+use crate::engine::Intent;
 use crate::model::spec;
 use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, Described};
@@ -146,10 +147,15 @@ pub mod functions {
         Ok(task::wait(&network.context.clone(), async { Ok(network.find().await?.is_some()) })?)
     }
 
-    /// All the engine knows of it.
+    /// All the engine knows of it. Only of a network of the project, or one that a stack uses.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(network: &mut Network) -> Raw<Dynamic> {
-        let found = task::wait(&network.context.clone(), network.found())?;
+        let found = task::wait(&network.context.clone(), async {
+            let found = network.found().await?;
+            let intent = Intent::LookIntoNetwork(&found.id);
+            project::may_look(&network.context, intent, "network", &found.name, &found.labels).await?;
+            Ok(found)
+        })?;
         Ok(from_json(&found.json))
     }
 

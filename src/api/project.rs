@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::context::Context;
 use super::task;
 use crate::apply::Surroundings;
+use crate::apply::preflight::may;
+use crate::engine::Intent;
 use crate::model::names::{compose_label, label, normalise_project};
 use crate::model::{Failure, Kind};
 
@@ -68,6 +70,10 @@ pub fn check_ours(context: &Context, object: &str, labels: &BTreeMap<String, Str
     if owner.is_some_and(|owner| *owner == project || context.policy.names_project(owner)) {
         return Ok(());
     }
+    if let (None, Some(owner)) = (owner, labels.get(compose_label::PROJECT)) {
+        let (kind, name) = object.split_once(' ').unwrap_or(("object", object));
+        return Err(context.policy.of_compose(&format!("change the {kind}"), name.trim_matches('"'), owner).into());
+    }
     Err(of_another(context, "change the", object, owner))
 }
 
@@ -79,6 +85,21 @@ pub fn check_project(context: &Context, object: &str, labels: &BTreeMap<String, 
         return Ok(());
     }
     Err(of_another(context, "look into the", object, owners.next()))
+}
+
+/// Refuses to look into a network or volume of another project, and into one of none that no description of this run uses.
+pub async fn may_look(
+    context: &Context,
+    intent: Intent<'_>,
+    kind: &str,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let is_of_nobody = [label::PROJECT, compose_label::PROJECT].iter().all(|key| labels.get(*key).is_none_or(String::is_empty));
+    if is_of_nobody && !context.uses_external(name) {
+        return Err(context.policy.undescribed(&format!("look into the {kind}"), name).into());
+    }
+    may(&*context.engine().await?, intent).await
 }
 
 fn of_another(context: &Context, doing: &str, object: &str, owner: Option<&String>) -> Failure {

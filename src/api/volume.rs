@@ -11,7 +11,9 @@ use super::{project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{Found, find_volume};
+use crate::engine::Intent;
 use crate::host::resolve::resolve;
+use crate::model::driver_options::without_passwords;
 use crate::model::spec;
 use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, Described};
@@ -64,6 +66,22 @@ impl Volume {
         })
     }
 
+    /// All the engine knows of it, but for passwords.
+    fn look(&self) -> Result<serde_json::Value, Failure> {
+        let mut found = task::wait(&self.context, async {
+            let found = self.find().await?.ok_or_else(|| self.missing())?;
+            let intent = Intent::LookIntoVolume(&found.name);
+            project::may_look(&self.context, intent, "volume", &found.name, &found.labels).await?;
+            Ok(found)
+        })?;
+        for (key, value) in found.json.get_mut("Options").and_then(serde_json::Value::as_object_mut).into_iter().flatten() {
+            if let Some(text) = value.as_str() {
+                *value = without_passwords(key, text).into();
+            }
+        }
+        Ok(found.json)
+    }
+
     fn remove(&self) -> Result<(), Failure> {
         project::finish(&self.context, async {
             let found = self.find().await?.ok_or_else(|| self.missing())?;
@@ -109,11 +127,10 @@ pub mod functions {
         Ok(task::wait(&volume.context.clone(), async { Ok(volume.find().await?.is_some()) })?)
     }
 
-    /// All the engine knows of it.
+    /// All the engine knows of it; passwords in its options are hidden. Only of a volume of the project, or one that a stack uses.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(volume: &mut Volume) -> Raw<Dynamic> {
-        let found = task::wait(&volume.context.clone(), async { volume.find().await?.ok_or_else(|| volume.missing()) })?;
-        Ok(from_json(&found.json))
+        Ok(from_json(&volume.look()?))
     }
 
     /// Make it for the project; one that is there is left as it is.

@@ -184,6 +184,7 @@ fn network(network: &models::Network, project: &str) -> Option<Network> {
         name: network.name.clone()?,
         ours: of(label::PROJECT).is_some_and(|value| value == project),
         compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
+        owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
         created: network.created.map_or(0, |created| created.timestamp()),
     })
@@ -195,6 +196,7 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
         name: volume.name.clone(),
         ours: of(label::PROJECT).is_some_and(|value| value == project),
         compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
+        owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
     }
 }

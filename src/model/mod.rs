@@ -13,6 +13,7 @@
 
 pub mod diagnostic;
 pub mod dockerfile;
+pub mod driver_options;
 pub mod event;
 pub mod failure;
 pub mod graph;

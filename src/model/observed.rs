@@ -128,6 +128,8 @@ pub struct Network {
     pub ours: bool,
     /// Carries Compose's label for this project.
     pub compose: bool,
+    /// The project that made it, by its labels; none of what was made by hand.
+    pub owner: Option<String>,
     pub hash: Option<String>,
     pub created: i64,
 }
@@ -139,6 +141,8 @@ pub struct Volume {
     pub ours: bool,
     /// Carries Compose's label for this project.
     pub compose: bool,
+    /// The project that made it, by its labels; none of what was made by hand.
+    pub owner: Option<String>,
     pub hash: Option<String>,
 }
 

@@ -70,6 +70,18 @@ impl Policy {
         Refusal::new(doing, object).because(reason).allowed_by(list_with("projects", &self.settings.projects, owner))
     }
 
+    /// The refusal of a look into an object that no project made and no description uses.
+    pub fn undescribed(&self, doing: &str, object: &str) -> Refusal {
+        self.of_nobody(doing, object).help("describe it in a stack with \"external: true\": what a stack uses, its script may look into")
+    }
+
+    /// The refusal to change an object that Docker Compose made for the project `owner`, whatever `spc.toml` says.
+    pub fn of_compose(&self, doing: &str, object: &str, owner: &str) -> Refusal {
+        Refusal::new(doing, object)
+            .because(format!("Docker Compose made it, for the project \"{owner}\""))
+            .help("scripts change only what spc made; Docker's own commands change this one")
+    }
+
     /// The refusal of an object that no project made.
     pub fn of_nobody(&self, doing: &str, object: &str) -> Refusal {
         Refusal::new(doing, object).because("no project made it")

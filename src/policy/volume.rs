@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::path::Resolve;
 use super::{Policy, Refusal};
+use crate::model::driver_options::without_passwords;
 
 /// Driver options that the engine may be sent: a bound folder in them is absolute and canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +177,7 @@ impl Policy {
             // Its own options say how large it is and whose; others are looked at as everywhere.
             "tmpfs" => self.harmless(&flags, &["gid", "huge", "inode32", "inode64", "mode", "nr_blocks", "nr_inodes", "size", "uid"])?,
             "nfs" | "nfs4" | "cifs" => self.other_machine(kind, device, &flags)?,
-            _ => self.privileged(&format!("device: {device}")).map(drop)?,
+            _ => self.privileged(&format!("device: {}", without_passwords("device", device))).map(drop)?,
         }
         Ok(given())
     }
@@ -189,7 +190,7 @@ impl Policy {
             // `:/folder`: the machine is in the options.
             ("nfs" | "nfs4", Some("")) if !servers.is_empty() => {}
             (_, Some(server)) if !server.is_empty() => servers.push(server),
-            _ => return self.privileged(&format!("device: {device}")).map(drop),
+            _ => return self.privileged(&format!("device: {}", without_passwords("device", device))).map(drop),
         }
         for server in servers {
             self.machine("mount a folder of", server)?;
@@ -203,7 +204,8 @@ impl Policy {
         for flag in flags {
             let name = flag.split_once('=').map_or(*flag, |(name, _)| name);
             if !FLAGS.contains(flag) && !known.contains(&name) {
-                self.privileged(&format!("o: {flag}"))?;
+                let shown = without_passwords("o", flag);
+                self.privileged(&format!("o: {shown}"))?;
             }
         }
         Ok(())

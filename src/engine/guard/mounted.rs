@@ -6,6 +6,7 @@ use std::path::Path;
 use bollard::models;
 
 use super::{Guard, Result};
+use crate::policy::Refusal;
 
 /// The folders and files of the host that a container is given by their paths.
 fn bound(found: &models::ContainerInspectResponse) -> Vec<String> {
@@ -50,7 +51,13 @@ impl Guard {
     fn leads_where_it_did(&self, source: &str) -> Result<()> {
         let source = Path::new(source);
         if !self.policy.is_canonical(source, &|path| self.resolve(path)) {
-            self.policy.bind_mount(source, &|path| self.resolve(path))?;
+            self.policy.bind_mount(source, &|path| self.resolve(path)).map_err(|refusal| {
+                let since = "since the container was created, a symlink was put into the path";
+                Refusal {
+                    because: Some(refusal.because.map_or_else(|| since.to_owned(), |reason| format!("{since}, and {reason}"))),
+                    ..refusal
+                }
+            })?;
         }
         Ok(())
     }

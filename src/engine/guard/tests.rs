@@ -272,7 +272,7 @@ fn a_folder_that_became_a_symlink_is_not_mounted_at_the_next_start() {
     };
     for (kind, host) in [("short", &short as &dyn Fn(&str) -> HostConfig), ("long", &long), ("volume", &volume)] {
         let out = with_mounted(&bed, &format!("own-{kind}-1"), host("/project/out"));
-        let said = "A script may not mount \"/project/out\": it leads to \"/elsewhere\", outside of the project [bind_mounts";
+        let said = "A script may not mount \"/project/out\": since the container was created, a symlink was put into the path, and it leads to \"/elsewhere\", outside of the project [bind_mounts";
         let started = bed.refused(bed.guard.container_start(&out));
         assert!(started.starts_with(said), "{kind}: {started}");
         let restarted = bed.refused(bed.guard.container_restart(&out, &StopRequest::default()));

@@ -65,6 +65,7 @@ fn applied(project: &Project) -> Observed {
                 name: network.name.clone(),
                 ours: true,
                 compose: true,
+                owner: Some(project.name.clone()),
                 hash: Some(hash::network(network)),
                 created: 0,
             })
@@ -72,7 +73,13 @@ fn applied(project: &Project) -> Observed {
         volumes: project
             .volumes
             .values()
-            .map(|volume| Volume { name: volume.name.clone(), ours: true, compose: true, hash: Some(hash::volume(volume)) })
+            .map(|volume| Volume {
+                name: volume.name.clone(),
+                ours: true,
+                compose: true,
+                owner: Some(project.name.clone()),
+                hash: Some(hash::volume(volume)),
+            })
             .collect(),
         locked: false,
         one_offs: Vec::new(),
@@ -425,7 +432,8 @@ fn what_was_adopted_once_stays_adopted() {
     observed.volumes.iter_mut().for_each(|volume| (volume.ours, volume.compose, volume.hash) = (false, true, None));
     observed.networks.iter_mut().for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
     let refused = plan_with(&project(stack()), &observed, Asked::default()).unwrap_err();
-    assert!(refused.message.ends_with("that spc did not make is on this engine"), "{refused}");
+    assert!(refused.message.ends_with("was made by Docker Compose, for a project of this name"), "{refused}");
+    assert_eq!(refused.hint.unwrap(), "`--project spc --adopt` takes it over; or choose another `name`");
     let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
     let plan = plan_with(&project(stack()), &observed, Asked { adopted, ..Asked::default() }).unwrap();
     assert_eq!(plan.to_string(), "spc: nothing to do\n");
@@ -439,7 +447,11 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     let refused = plan_with(&project(description), &observed, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "The volume \"spc_data\" was made with other settings than these");
     let mut foreign = images_only(&project(stack()));
-    foreign.volumes.push(Volume { name: "spc_data".into(), ours: false, compose: false, hash: None });
+    foreign.volumes.push(Volume { name: "spc_data".into(), ours: false, compose: false, owner: Some("other".into()), hash: None });
+    let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
+    assert_eq!(refused.message, "The volume \"spc_data\" belongs to the project \"other\"");
+    assert!(refused.hint.unwrap().contains("mark it `external: true` and name \"other\" in `projects`"));
+    foreign.volumes[0].owner = None;
     let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "A volume \"spc_data\" that spc did not make is on this engine");
 }

@@ -214,9 +214,8 @@ impl<'a> Planner<'a> {
                 None
             }
             Some(there) if there.compose && self.is_adopted(name) => None,
-            Some(_) => {
-                return Err(at(Failure::new(Kind::Conflict, format!("A network \"{name}\" that spc did not make is on this engine"))
-                    .hint("mark it `external: true` to use it, or choose another `name`")));
+            Some(there) => {
+                return Err(at(taken("network", name, there.owner.as_deref(), &self.wanted.project.name)));
             }
             None => {
                 let action = Action::CreateNetwork { key: key.to_owned(), name: name.clone() };
@@ -252,9 +251,8 @@ impl<'a> Planner<'a> {
                 None
             }
             Some(there) if there.compose && self.is_adopted(name) => None,
-            Some(_) => {
-                return Err(at(Failure::new(Kind::Conflict, format!("A volume \"{name}\" that spc did not make is on this engine"))
-                    .hint("mark it `external: true` to use it, or choose another `name`")));
+            Some(there) => {
+                return Err(at(taken("volume", name, there.owner.as_deref(), &self.wanted.project.name)));
             }
             None => {
                 let action = Action::CreateVolume { key: key.to_owned(), name: name.clone() };
@@ -522,6 +520,21 @@ impl<'a> Planner<'a> {
             before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &[]));
         }
         self.add(service, Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept }, cause, &before);
+    }
+}
+
+/// The name of a network or volume is taken by one that this project did not make. The hint leads to no other refusal: what another project
+/// made needs its name in `spc.toml` too.
+fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure {
+    let conflict = |message: String| Failure::new(Kind::Conflict, message);
+    match owner {
+        Some(owner) if owner == project => conflict(format!("The {kind} \"{name}\" was made by Docker Compose, for a project of this name"))
+            .hint(format!("`--project {project} --adopt` takes it over; or choose another `name`")),
+        Some(owner) => conflict(format!("The {kind} \"{name}\" belongs to the project \"{owner}\"")).hint(format!(
+            "choose another `name`; or, to use it as it is, mark it `external: true` and name \"{owner}\" in `projects` under [allow] in spc.toml"
+        )),
+        None => conflict(format!("A {kind} \"{name}\" that spc did not make is on this engine"))
+            .hint("mark it `external: true` to use it, or choose another `name`"),
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) fn other(request: &str) -> Option<Answer> {
                 r#"{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":{{"o":"password=told"}},"Labels":{labels}}}"#
             )
         }
+        ("GET", path) if path.starts_with("/volumes/shared") => {
+            r#"{"Name":"shared","Driver":"local","Mountpoint":"","Scope":"local","Options":{"o":"password=told"},"Labels":null}"#.to_owned()
+        }
         ("GET", path) if path.starts_with("/volumes") && !path.contains("/volumes/") => {
             format!(
                 r#"{{"Volumes":[{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":null,"Labels":{labels}}}]}}"#
@@ -161,4 +164,11 @@ fn a_plan_refuses_what_the_run_would_with_the_place_in_the_file() {
         assert!(ended.stderr.contains("compose.yaml:6:3"), "{command}: {ended}");
         assert_eq!(asked.changes(), [] as [String; 0], "{command}");
     }
+}
+
+#[test]
+fn a_volume_that_a_stack_uses_is_shown_without_its_password() {
+    let script = "stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"v:/v\"] } }, volumes: #{ v: #{ external: true, name: \"shared\" } } });\nprint(volume(\"shared\").inspect().Options.o);";
+    let (ended, _) = run(script);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "password=***\nwent on\n"), "{ended}");
 }
