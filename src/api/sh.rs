@@ -224,6 +224,10 @@ fn checked(context: &Context, command: &Dynamic, request: &Request) -> Result<Ch
         ))
         .hint("give it in stdin or environment"));
     }
+    let texts = words.iter().chain(request.environment.values()).map(String::as_str).chain(request.working_dir.as_deref());
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(Failure::usage("A host command can't be given a NUL character, except in stdin"));
+    }
     let host = context.host.as_ref();
     let wish = CommandWish { command: &words, environment: &request.environment, folder: request.working_dir.as_deref().map(Path::new) };
     let machine = Machine { environment: &host.environment(), look: &|path| look(host, path), resolve: &|path| resolve(host, path) };

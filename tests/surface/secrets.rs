@@ -136,7 +136,7 @@ fn a_secret_that_is_not_there_says_where_it_could_be() {
             1 | secret("db_password");
               | ^^^^^^
               |
-              = help: declare it under "secrets" in the description, or write it to secrets/db_password
+              = help: write it to secrets/db_password, or declare it in a description before this line: a description can't use a secret of its own here
             "#,
         )
         .run();

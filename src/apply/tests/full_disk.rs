@@ -51,13 +51,24 @@ fn what_makes_space_goes_on_without_the_lock() {
             }
             machine.engine.set_disk_full(true);
             work(&machine).unwrap();
-            assert_eq!(machine.logged(), [WARNING]);
+            assert_eq!(machine.logged()[0], WARNING);
             assert_eq!(runs(&machine), 0);
             assert!(!machine.footprint().locked);
             machine.engine.set_disk_full(false);
             machine.up(&shop()).unwrap();
             assert_eq!(runs(&machine), 3);
         }
+    }
+}
+
+#[test]
+fn a_stop_says_how_to_start_what_the_engine_goes_on_listing_as_running() {
+    for (work, lines) in [(stop as Verb, 2), (remove, 1), (down, 1)] {
+        let machine = running();
+        machine.engine.set_disk_full(true);
+        work(&machine).unwrap();
+        assert_eq!(machine.logged().len(), lines);
+        assert_eq!(machine.logged().iter().any(|line| line.contains("start them with `restart`")), lines == 2);
     }
 }
 
