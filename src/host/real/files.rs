@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileType};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -60,16 +62,43 @@ pub(super) fn open(roots: &Roots, path: &CheckedPath) -> Result<BoxStream<'stati
 
 /// Opens a regular file to read. A pipe would wait for a writer, a device may never end.
 fn open_file(roots: &Roots, path: &CheckedPath) -> Result<File> {
-    let failed = |error: io::Error| failed_at("read", path, &error);
-    let file = File::from(roots.open(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).map_err(failed)?);
+    open_regular(roots, path, OFlags::RDONLY, "read")
+}
+
+/// Opens a regular file that is there. What it is, is known before it is opened: a container can make devices in a folder that is
+/// mounted into it, and opening one may do something by itself (a watchdog, a tape).
+fn open_regular(roots: &Roots, path: &CheckedPath, flags: OFlags, action: &str) -> Result<File> {
+    let failed = |error: io::Error| failed_at(action, path, &error);
+    let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    #[cfg(target_os = "linux")]
+    let seen = {
+        let seen = File::from(roots.open(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).map_err(failed)?);
+        only_regular(&seen, path, action)?;
+        seen
+    };
+    #[cfg(target_os = "linux")]
+    let opened = match rustix::fs::open(format!("/proc/self/fd/{}", seen.as_raw_fd()), flags, Mode::empty()) {
+        // Without `/proc` it is opened by its name again.
+        Err(Errno::NOENT | Errno::NOTDIR) => roots.open(path, flags, Mode::empty()),
+        opened => opened.map_err(io::Error::from),
+    };
+    #[cfg(not(target_os = "linux"))]
+    let opened = roots.open(path, flags, Mode::empty());
+    let file = File::from(opened.map_err(failed)?);
+    only_regular(&file, path, action)?;
+    Ok(file)
+}
+
+fn only_regular(file: &File, path: &CheckedPath, action: &str) -> Result<()> {
+    let failed = |error: io::Error| failed_at(action, path, &error);
     let kind = file.metadata().map_err(failed)?.file_type();
+    if kind.is_symlink() {
+        return Err(failed(Errno::LOOP.into()));
+    }
     if kind.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    if !kind.is_file() {
-        return Err(is_special("read", path, kind));
-    }
-    Ok(file)
+    if kind.is_file() { Ok(()) } else { Err(is_special(action, path, kind)) }
 }
 
 fn is_special(action: &str, path: &CheckedPath, kind: FileType) -> HostError {
@@ -85,13 +114,16 @@ fn is_special(action: &str, path: &CheckedPath, kind: FileType) -> HostError {
 
 pub(super) fn append(roots: &Roots, path: &CheckedPath, content: &[u8]) -> Result<()> {
     let failed = |error: io::Error| failed_at("append to", path, &error);
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
-    let mut file = File::from(roots.open(path, flags, Mode::from_raw_mode(NEW_FILE_MODE)).map_err(failed)?);
-    let kind = file.metadata().map_err(failed)?.file_type();
-    // Who reads a pipe may stop reading, and spc would wait.
-    if kind.is_fifo() || kind.is_socket() {
-        return Err(is_special("append to", path, kind));
-    }
+    let flags = OFlags::WRONLY | OFlags::APPEND;
+    let new = || roots.open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(NEW_FILE_MODE));
+    let mut file = match open_regular(roots, path, flags, "append to") {
+        Err(error) if error.kind == HostErrorKind::NotFound => match new() {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_regular(roots, path, flags, "append to")?,
+            opened => File::from(opened.map_err(failed)?),
+        },
+        opened => opened?,
+    };
     file.write_all(content).map_err(failed)
 }
 
@@ -336,6 +368,8 @@ mod tests {
         says(append(roots, &at("pipe"), b"x").unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
         drop(reader);
         let full = CheckedPath::trusted("/dev/full");
-        says(append(roots, &full, b"x").unwrap_err(), HostErrorKind::NoSpace, "\"/dev/full\": the disk is full");
+        says(append(roots, &full, b"x").unwrap_err(), HostErrorKind::Invalid, "\"/dev/full\": it is a device");
+        says(read(roots, &full).unwrap_err(), HostErrorKind::Invalid, "\"/dev/full\": it is a device");
+        says(append(roots, &folder.path, b"x").unwrap_err(), HostErrorKind::Invalid, ": it is a folder");
     }
 }
