@@ -1,7 +1,9 @@
 //! One login: how `ssh` is called, what is in its folder, what it said.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +17,9 @@ use crate::engine::docker::failure::Told;
 
 /// The engine's socket over there, where the address names none.
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
+
+/// The search path where none is given.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A shell's code for a program that is not there. `ssh` itself ends with 255.
 const NO_SUCH_PROGRAM: i32 = 127;
@@ -72,7 +77,7 @@ impl Login {
     /// Starts it, under a shell's guard.
     pub(super) fn start(&self) -> io::Result<Ssh> {
         let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(guard(self.asks)).arg(&self.folder).arg("ssh");
+        command.arg("-c").arg(guard(self.asks)).arg(&self.folder).arg(program());
         // Of the user's own forwards one that fails, as its port is in use, is no matter here.
         command.args(["-N", "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=no"]);
         let engine = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
@@ -85,7 +90,7 @@ impl Login {
 
     /// A session in which Docker's client over there passes bytes on.
     pub(super) fn dial(&self) -> Command {
-        let mut command = Command::new("ssh");
+        let mut command = Command::new(program());
         command.args(["-o", "ControlMaster=no"]);
         self.add_destination(&mut command, false);
         command.arg("docker");
@@ -167,6 +172,18 @@ impl Login {
             hint: words::engine_hint(&said).unwrap_or_else(|| format!("see what `docker version` says there, after {}", self.command())),
         }
     }
+}
+
+/// The `ssh` on the search path. Entries of it that are relative lead into the folder that spc was started in, where a script or a
+/// container may have put a program of this name: they are left out, as Docker's own client does.
+fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
+    found_in(&path).unwrap_or_else(|| PathBuf::from("/usr/bin/ssh"))
+}
+
+fn found_in(path: &OsStr) -> Option<PathBuf> {
+    let is_program = |file: &PathBuf| file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+    std::env::split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("ssh")).find(is_program)
 }
 
 /// A shell that becomes the command it is given, beside a watcher that ends it when standard input closes, which it does at

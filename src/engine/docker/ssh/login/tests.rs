@@ -27,6 +27,27 @@ fn a_session_names_port_user_and_machine_and_quotes_the_socket_for_the_shell_the
 }
 
 #[test]
+fn ssh_is_not_looked_for_where_spc_was_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["plain", "folder", "good"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    std::fs::write(at("plain/ssh"), "").unwrap();
+    std::fs::create_dir(at("folder/ssh")).unwrap();
+    std::fs::write(at("good/ssh"), "").unwrap();
+    std::fs::set_permissions(at("good/ssh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = |names: &[&str]| std::env::join_paths(names.iter().map(|name| at(name))).unwrap();
+    assert_eq!(found_in(&path(&["gone", "plain", "folder", "good"])), Some(at("good/ssh")));
+    assert_eq!(found_in(&path(&["plain", "folder"])), None);
+    // Relative to this test's folder, which holds all of them.
+    let up = "../".repeat(20);
+    let relative = format!("{up}{}", at("good").display().to_string().trim_start_matches('/'));
+    assert!(std::path::Path::new(&relative).join("ssh").exists());
+    assert_eq!(found_in(OsStr::new(&format!(":.:{relative}"))), None);
+}
+
+#[test]
 fn what_means_something_in_a_forward_is_escaped() {
     assert_eq!(forwardable("/a:b%c\\d.sock"), "/a\\:b%%c\\\\d.sock");
 }
