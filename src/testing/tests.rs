@@ -9,6 +9,7 @@ use super::world::{Subject, World};
 use crate::engine::sim::When;
 use crate::host::Host;
 use crate::host::real::RealHost;
+use crate::host::sim::conductor::SimConductor;
 use crate::policy::CheckedPath;
 
 /// The reference stack: the project that this is.
@@ -22,6 +23,7 @@ fn world() -> World {
     let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"];
     World::made(
         &reference(),
+        SimConductor::new(1),
         1,
         |engine| engine,
         |host| secrets.iter().fold(host, |host, name| host.with_variable(name, "a-test's secret")),

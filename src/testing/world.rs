@@ -53,17 +53,17 @@ pub struct World {
 impl World {
     /// A machine with the project's files and nothing on its engine. Any image can be pulled.
     pub fn new(subject: &Subject, seed: u64) -> Self {
-        Self::made(subject, seed, |builder| builder, |host| host)
+        Self::made(subject, SimConductor::new(seed), seed, |builder| builder, |host| host)
     }
 
-    /// The same with more on its engine and host.
+    /// The same with more on its engine and host. `conductor` follows from `seed`.
     pub fn made(
         subject: &Subject,
+        conductor: Arc<SimConductor>,
         seed: u64,
         engine: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
         host: impl FnOnce(SimHost) -> SimHost,
     ) -> Self {
-        let conductor = SimConductor::new(seed);
         let shown = Overlay::new(subject.host.clone(), [subject.root.clone()]);
         let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);

@@ -146,6 +146,15 @@ impl SimConductor {
 
     /// The same, with a clock that stands at `now`: so much after [`epoch`](super::epoch).
     pub fn starting_at(seed: u64, now: Duration) -> Arc<Self> {
+        Self::made(seed, now, CancellationToken::new())
+    }
+
+    /// A conductor that tells everybody to end also when `parent` is cancelled, from whichever thread.
+    pub fn ended_by(seed: u64, parent: &CancellationToken) -> Arc<Self> {
+        Self::made(seed, Duration::ZERO, parent.child_token())
+    }
+
+    fn made(seed: u64, now: Duration, stalled: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 now,
@@ -166,7 +175,7 @@ impl SimConductor {
                 stop: None,
             }),
             passed: Condvar::new(),
-            stalled: CancellationToken::new(),
+            stalled,
         })
     }
 
@@ -358,7 +367,7 @@ impl SimConductor {
                     waker.wake();
                     continue;
                 }
-                if self.stalled.is_cancelled() {
+                if state.stop.is_some() {
                     assert!(state.kill_all(), "every task waits for something that can't come");
                     continue;
                 }

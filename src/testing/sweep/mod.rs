@@ -78,8 +78,12 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 ///
 /// Fails where the stage can't be set, the task fails undisturbed, or does not do the same each time.
 pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'_>) -> Result<Report, Box<Diagnostic>> {
-    let stage = &stage.frozen();
-    let clean = |more: u64| stage.clean(task, options.seed.wrapping_add(more), LATER * u32::try_from(more).unwrap_or(0));
+    let stage = &stage.frozen(&options.cancel);
+    let clean = |more: u64| {
+        let clean = stage.clean(task, options.seed.wrapping_add(more), LATER * u32::try_from(more).unwrap_or(0));
+        // A run that was told to end says nothing of the runbook.
+        if options.cancel.is_cancelled() { Err(plain(Failure::interrupted())) } else { clean }
+    };
     let (clean, again, others) = (clean(0)?, clean(0)?, [clean(1)?, clean(2)?]);
     same_calls(task, &clean.made, &again.made)?;
     others.iter().try_for_each(|other| same_names(task, &clean, other))?;
@@ -138,6 +142,9 @@ fn each(
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some((point, second)) = plays.get(at).filter(|_| !options.cancel.is_cancelled()) else { return };
             let outcome = play.killed(*point, *second);
+            if options.cancel.is_cancelled() {
+                return;
+            }
             if outcome.is_err() {
                 next.store(plays.len(), Ordering::Relaxed);
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::super::process::{End, Ran};
 use super::super::world::{Subject, World};
@@ -16,6 +17,7 @@ use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stam
 use super::{Outcome, not_deterministic};
 use crate::engine::sim::{Call, SimEngineBuilder};
 use crate::host::sim::SimHost;
+use crate::host::sim::conductor::SimConductor;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::plain;
@@ -47,13 +49,22 @@ pub struct Stage {
     pub setup: Option<PathBuf>,
     /// Runbooks that were run before.
     pub before: Vec<Task>,
+    /// Ends its runs where they are.
+    pub cancel: CancellationToken,
     engine: OnEngine,
 }
 
 impl Stage {
     /// Only the project's files, and an engine with nothing on it.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, env_file: None, setup: None, before: Vec::new(), engine: Arc::new(|engine| engine) }
+        Self {
+            subject,
+            env_file: None,
+            setup: None,
+            before: Vec::new(),
+            cancel: CancellationToken::new(),
+            engine: Arc::new(|engine| engine),
+        }
     }
 
     /// The same with this on the engine.
@@ -63,9 +74,9 @@ impl Stage {
         self
     }
 
-    /// The same over files that are read once, and stay as they were then.
-    pub(super) fn frozen(&self) -> Self {
-        Self { subject: self.subject.frozen(), ..self.clone() }
+    /// The same over files that are read once, and stay as they were then; its runs end when `cancel` is cancelled.
+    pub(super) fn frozen(&self, cancel: &CancellationToken) -> Self {
+        Self { subject: self.subject.frozen(), cancel: cancel.clone(), ..self.clone() }
     }
 
     fn world(&self, seed: u64) -> Result<Machine, Box<Diagnostic>> {
@@ -73,7 +84,8 @@ impl Stage {
             Some(content) => host.with_file(self.subject.directory.join(".env"), content.clone()),
             None => host,
         };
-        let world = World::made(&self.subject, seed, |engine| (self.engine)(engine), host);
+        let conductor = SimConductor::ended_by(seed, &self.cancel);
+        let world = World::made(&self.subject, conductor, seed, |engine| (self.engine)(engine), host);
         let world = Machine::new(world, self.setup.as_deref())?;
         for task in &self.before {
             done(world.run(&task.path, &task.words), &format!("{}, which comes before,", task.words()))?;

@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::host::real::RealHost;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::model::Kind;
 use crate::policy::CheckedPath;
 use crate::testing::world::Subject;
 
@@ -58,6 +59,24 @@ fn arrives(stage: &Stage, runbook: &str, words: &[&str]) -> Report {
     assert!(report.findings.is_empty(), "{}", told(&report));
     assert!(report.points > 0 && report.too_late <= report.points / 10, "{}", told(&report));
     report
+}
+
+#[test]
+fn an_interrupted_sweep_ends_in_the_middle_of_a_run() {
+    for runbook in ["loop { sleep(1s); }", "loop { }"] {
+        let (stage, task) = project(&runbook.replace("1s", "\"1s\""));
+        let cancel = CancellationToken::new();
+        let canceller = std::thread::spawn({
+            let cancel = cancel.clone();
+            move || cancel.cancel()
+        });
+        let failure = stage.frozen(&cancel).clean(&task, 1, Duration::ZERO).err().unwrap();
+        // Not by a limit, which it would reach later.
+        assert_eq!(failure.message, "sweep.rhai, undisturbed, fails: Interrupted", "{runbook}");
+        canceller.join().unwrap();
+        let options = Options { cancel, ..Options::default() };
+        assert_eq!(sweep(&stage, &task, &options, &|_, _| ()).err().unwrap().kind, Kind::Interrupted);
+    }
 }
 
 #[test]
