@@ -52,6 +52,7 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
         containers: containers.iter().filter_map(|it| container(it, project)).collect(),
     };
     observed.containers.sort_by(|a, b| (&a.service, a.number, &a.name).cmp(&(&b.service, b.number, &b.name)));
+    look_at_stopped(engine, &mut observed, state).await;
     count_own_passes(engine, &mut observed, state).await;
     Ok(observed)
 }
@@ -66,6 +67,23 @@ pub async fn running_writer(engine: &dyn Engine, volume: &str) -> Result<Option<
     };
     let writer = users.iter().find(writes).and_then(|user| user.names.as_ref()?.first());
     Ok(writer.map(|name| name.trim_start_matches('/').to_owned()))
+}
+
+/// An engine whose disk was full when a container was stopped lists it as running (20.10); inspecting it tells what it is.
+async fn look_at_stopped(engine: &dyn Engine, observed: &mut Observed, state: &State) {
+    let doubtful = observed.containers.iter_mut().filter(|container| container.is_up() && state.stopped.contains(&container.id));
+    futures::future::join_all(doubtful.map(|container| async {
+        // A container that is gone by now is found gone by the step that needs it.
+        if let Ok(found) = inspect(engine, &container.id).await
+            && found.state != container.state
+        {
+            container.state = found.state;
+            container.health = Health::None;
+            container.exit_code = Some(found.exit_code).filter(|_| found.state == ContainerState::Exited);
+            container.status = found.state.word().to_owned();
+        }
+    }))
+    .await;
 }
 
 /// While the engine still says `starting`, a pass of spc's own probe counts, if the container was not restarted since.

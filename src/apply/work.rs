@@ -36,11 +36,6 @@ pub(super) struct Work<'a> {
 
 pub(super) type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
 
-/// An engine without space can't write down that a container ended: an inspect knows it, and every list shows the old state until
-/// the container is started, restarted or removed, also when there is space again (20.10). `up` and `start` go by the list.
-const LISTED_AS_RUNNING: &str = "An engine whose disk is full goes on listing containers as running that it has stopped: when there is \
-                                 space again, start them with `restart` instead of `up` or `start`";
-
 impl Work<'_> {
     pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
@@ -80,9 +75,6 @@ impl Work<'_> {
         if lock.is_none() {
             let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
             self.around.log(Level::Warning, format!("{text}; another run must not change \"{}\" meanwhile", self.name));
-            if self.verb == "stop" {
-                self.around.log(Level::Warning, LISTED_AS_RUNNING.to_owned());
-            }
         }
         Ok(lock)
     }

@@ -4,6 +4,7 @@ use super::verbs::Lifecycle;
 use super::*;
 use crate::apply::lock;
 use crate::engine::Engine;
+use crate::model::observed::ContainerState;
 
 fn running() -> Machine {
     let machine = machine();
@@ -62,14 +63,21 @@ fn what_makes_space_goes_on_without_the_lock() {
 }
 
 #[test]
-fn a_stop_says_how_to_start_what_the_engine_goes_on_listing_as_running() {
-    for (work, lines) in [(stop as Verb, 2), (remove, 1), (down, 1)] {
-        let machine = running();
-        machine.engine.set_disk_full(true);
-        work(&machine).unwrap();
-        assert_eq!(machine.logged().len(), lines);
-        assert_eq!(machine.logged().iter().any(|line| line.contains("start them with `restart`")), lines == 2);
-    }
+fn a_container_that_the_engine_lists_as_running_though_it_was_stopped_is_started() {
+    let machine = running();
+    machine.engine.set_disk_full(true);
+    stop(&machine).unwrap();
+    machine.engine.set_disk_full(false);
+    let listed = machine.run(machine.engine.container_list(false, &crate::engine::Filters::new())).unwrap();
+    assert_eq!((listed.len(), runs(&machine)), (3, 0), "as Docker 20.10 does");
+    let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+    assert!(seen.containers.iter().all(|container| container.state == ContainerState::Exited), "{seen:?}");
+    assert!(machine.up(&shop()).unwrap().changes > 0);
+    assert_eq!(runs(&machine), 3);
+    machine.pass(secs(15));
+    let calls = machine.calls();
+    machine.up(&shop()).unwrap();
+    assert_eq!(machine.calls_from(calls).len(), 4, "the four lists: nothing is in doubt any more");
 }
 
 #[test]

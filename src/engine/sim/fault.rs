@@ -148,6 +148,10 @@ impl Faults {
         self.drawn = None;
     }
 
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.is_disk_full
+    }
+
     pub(super) fn set_disk_full(&mut self, is_full: bool) {
         self.is_disk_full = is_full;
     }

@@ -209,6 +209,7 @@ impl State {
             out_of_memory: false,
             restarts: 0,
             backoff: Duration::ZERO,
+            is_listed_as_running: false,
             stopped_by_hand: false,
             ends_for_good: false,
             published: published(summary.ports.as_deref().unwrap_or_default()),

@@ -75,6 +75,7 @@ impl State {
         let now = self.now;
         let container = self.container_mut(id)?;
         container.phase = Phase::Running;
+        container.is_listed_as_running = false;
         container.starts += 1;
         container.started = Some(now);
         container.exit_code = 0;
@@ -135,6 +136,7 @@ impl State {
         let Exit { code, out_of_memory, engine_ends } = exit;
         self.end_execs(id);
         let now = self.now;
+        let is_disk_full = self.calls.faults.is_disk_full();
         let Ok(container) = self.container_mut(id) else { return };
         let ran = now.saturating_sub(container.started.unwrap_or(now));
         container.finished = Some(now);
@@ -143,6 +145,7 @@ impl State {
         container.end_health();
         let again = !engine_ends && restarts_after(container, code);
         container.phase = if again { Phase::Restarting } else { Phase::Exited };
+        container.is_listed_as_running = is_disk_full && !again;
         if again {
             container.restarts += 1;
             container.backoff = next_backoff(container.backoff, ran);

@@ -22,8 +22,11 @@ impl Objects {
     pub fn list_containers(&self, all: bool, filters: &Filters, api: ApiVersion, now: Duration) -> Result<Vec<ContainerSummary>> {
         let filter = Filter::new(self, filters)?;
         let all = all || filters.contains_key("status");
-        let mut found: Vec<&Container> =
-            self.containers.values().filter(|container| (all || container.is_running()) && filter.matches(container)).collect();
+        let mut found: Vec<&Container> = self
+            .containers
+            .values()
+            .filter(|container| (all || container.is_running() || container.is_listed_as_running) && filter.matches(container))
+            .collect();
         found.sort_by_key(|container| std::cmp::Reverse(container.serial));
         Ok(found.into_iter().map(|container| self.summary(container, api, now)).collect())
     }
@@ -40,7 +43,7 @@ impl Objects {
             created: Some(date(container.created).timestamp()),
             ports: Some(port_summaries(container)),
             labels: Some(container.labels.clone().into_iter().collect()),
-            state: state_name(container.phase).parse().ok(),
+            state: state_name(container.listed_phase()).parse().ok(),
             status: Some(status_text(container, now)),
             host_config: Some(ContainerSummaryHostConfig {
                 network_mode: container.host.network_mode.clone(),
@@ -100,7 +103,7 @@ impl<'a> Filter<'a> {
         any("id", &|value| name_matches(value, &container.id))
             && any("name", &|value| name_matches(value, &container.name) || name_matches(value, &format!("/{}", container.name)))
             && all("label", &|value| label_matches(value, &container.labels))
-            && any("status", &|value| value == state_name(container.phase))
+            && any("status", &|value| value == state_name(container.listed_phase()))
             && any("health", &|value| value == container.health.as_ref().map_or("none", |health| health.status_name()))
             && any("network", &|value| {
                 container

@@ -72,6 +72,8 @@ pub(super) struct Container {
     /// Restarts by its policy since it was last started by hand.
     pub restarts: i64,
     pub backoff: Duration,
+    /// It ended when the disk was full: Docker 20.10 writes no new entry for its list, and inspecting it tells the truth.
+    pub is_listed_as_running: bool,
     /// Stopped or killed by hand since it was last started.
     pub stopped_by_hand: bool,
     /// Its next exit is its last, whatever its policy.
@@ -88,6 +90,11 @@ pub(super) struct Container {
 
 impl Container {
     /// Whether the engine calls it running, which includes waiting for a restart.
+    /// Its phase as the list has it.
+    pub fn listed_phase(&self) -> Phase {
+        if self.is_listed_as_running { Phase::Running } else { self.phase }
+    }
+
     pub fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Restarting)
     }

@@ -28,7 +28,7 @@ pub(super) fn state_value(phase: Phase) -> ContainerStateStatusEnum {
 /// The list's text: `Up 5 seconds (health: starting)`, `Exited (0) 3 seconds ago`.
 pub(super) fn status_text(container: &Container, now: Duration) -> String {
     let since = |time: Option<Duration>| human(now.saturating_sub(time.unwrap_or(now)));
-    match container.phase {
+    match container.listed_phase() {
         Phase::Created => "Created".to_owned(),
         Phase::Running => {
             let health = container.health.as_ref().map(|health| format!(" ({})", health.words()));
