@@ -100,7 +100,13 @@ impl Figures {
         let (subject, example) = reference();
         let run = || {
             let begun = Instant::now();
-            let world = World::made(&subject, 1, |engine| engine, |host| host.with_file(subject.directory.join(".env"), example.clone()));
+            let world = World::made(
+                &subject,
+                SimConductor::new(1),
+                1,
+                |engine| engine,
+                |host| host.with_file(subject.directory.join(".env"), example.clone()),
+            );
             let ran = world.run(&subject.root.join("scripts/up.rhai"), &[]);
             assert!(matches!(ran.end, End::Done), "{:?}", ran.end);
             begun.elapsed()

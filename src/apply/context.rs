@@ -18,17 +18,15 @@ use futures::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
 use super::dockerignore::{Dockerignore, Judgement};
+use super::records;
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
-use crate::model::dockerfile::{Download, downloads, possible_bases, possible_downloads, possible_frontend};
+use crate::model::dockerfile::{Download, SYNTAX_ARGUMENT, downloads, possible_bases, possible_downloads, possible_frontends};
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash};
 use crate::policy::{CheckedPath, OwnAccess, Policy};
 
 const IGNORE_FILE: &str = ".dockerignore";
-
-/// The build argument by which newer builders are told the image that reads the Dockerfile.
-const FRONTEND_ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// Permission bits, with setuid, setgid and sticky: what Docker sends of a mode.
 const MODE_BITS: u32 = 0o7777;
@@ -57,8 +55,8 @@ pub struct Instructions {
     pub dockerfile: String,
     /// What the Dockerfile lets the engine download: what can be read out of it, then what a builder could read in it.
     pub downloads: Vec<Download>,
-    /// The image that is to read the Dockerfile in the builder's place.
-    pub frontend: Option<String>,
+    /// The images that are to read the Dockerfile in the builder's place.
+    pub frontends: Vec<String>,
     /// The images that a builder could begin with, as they are written.
     pub possible_bases: BTreeSet<String>,
     /// The images that the Dockerfile begins with and copies from; nothing where that can't be read out of it.
@@ -86,6 +84,8 @@ enum Content {
         /// Bytes.
         len: u64,
     },
+    /// A file whose content was checked: it is sent as it was then, whatever is under its name by now.
+    Checked(Bytes),
 }
 
 impl BuildContext {
@@ -97,14 +97,15 @@ impl BuildContext {
 }
 
 /// Finds what `build` sends: all of the context folder but what `<Dockerfile>.dockerignore`, or else `.dockerignore`, leaves out.
-/// That file and the Dockerfile are always sent.
+/// That file and the Dockerfile are always sent, and spc's own records never: they change with every run.
 ///
 /// Fails with [`Kind::NotFound`] if the folder or the Dockerfile is missing, [`Kind::Usage`] if the description or a line of
 /// `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
 pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<BuildContext, Failure> {
-    let Opened { folder, ignore, instructions } = open(host, policy, build)?;
+    let Opened { folder, own, ignore, content, instructions } = open(host, policy, build)?;
     let mut notes = Vec::new();
-    let found = walk(host, &folder, &ignore, &mut notes)?;
+    let mut found = walk(host, &folder, &own, &ignore, &mut notes)?;
+    keep_checked(&mut found, &instructions.dockerfile, &content)?;
     let read = read_all(host, &folder, found).await?;
     Ok(BuildContext {
         digest: read.digest,
@@ -125,7 +126,10 @@ pub fn check(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Instruct
 /// A context that is there, before its files are looked at.
 struct Opened {
     folder: CheckedPath,
+    own: Records,
     ignore: Dockerignore,
+    /// The Dockerfile's.
+    content: Bytes,
     instructions: Instructions,
 }
 
@@ -134,19 +138,59 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failu
     let folder = policy.read_path(&build.context, &|path| resolve(host, path))?;
     require_folder(host, &folder)?;
     let dockerfile = dockerfile::find(host, &folder, build)?;
+    let own = Records { folder: records::folder(host, policy).ok() };
+    if own.holds(&folder, &dockerfile.path) {
+        return Err(Records::refused(&dockerfile.path));
+    }
     let ignore = read_ignore_file(host, policy, &folder, &dockerfile)?;
-    // One that can't be read is the walk's to tell.
-    let text = host.read(&folder.join(&dockerfile.path)).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let content = host.read(&folder.join(&dockerfile.path)).map_err(|error| match error.kind {
+        HostErrorKind::SymlinkInPath => of_host(error),
+        _ => Failure::new(Kind::Build, error.message).field("path", dockerfile.path.as_str()),
+    })?;
+    let text = String::from_utf8_lossy(&content).into_owned();
     labels::refuse_reserved(&text, build, &dockerfile.path)?;
     let instructions = Instructions {
         dockerfile: dockerfile.path,
         downloads: downloads(&text, &build.args).into_iter().chain(possible_downloads(&text)).collect(),
-        frontend: build.args.get(FRONTEND_ARGUMENT).cloned().or_else(|| possible_frontend(&text)),
+        frontends: build.args.get(SYNTAX_ARGUMENT).cloned().into_iter().chain(possible_frontends(&text)).collect(),
         possible_bases: possible_bases(&text),
         bases: bases::of(&text, &build.args),
     };
-    Ok(Opened { folder, ignore, instructions })
+    Ok(Opened { folder, own, ignore, content, instructions })
+}
+
+/// Sends the Dockerfile as it was checked.
+fn keep_checked(found: &mut [Entry], path: &str, content: &Bytes) -> Result<(), Failure> {
+    let entry = found.iter_mut().find(|entry| entry.path == path && matches!(entry.content, Content::File { .. }));
+    let entry = entry.ok_or_else(|| {
+        Failure::new(Kind::Build, format!("The Dockerfile \"{path}\" changed while the build context was read"))
+            .hint("run it again when nothing changes the folder")
+            .field("path", path)
+    })?;
+    entry.content = Content::Checked(content.clone());
+    Ok(())
+}
+
+/// What spc keeps between runs, of this project and of others.
+struct Records {
+    /// Where those of this project are; nothing where that is refused.
+    folder: Option<CheckedPath>,
+}
+
+impl Records {
+    /// Whether `path` in the context `folder` is one of them or in one.
+    fn holds(&self, folder: &CheckedPath, path: &str) -> bool {
+        let whole = folder.join(path);
+        let is_own = self.folder.as_ref().is_some_and(|own| whole.as_path().starts_with(own.as_path()));
+        is_own || path.split('/').any(|name| name == records::FOLDER)
+    }
+
+    fn refused(dockerfile: &str) -> Failure {
+        let folder = records::FOLDER;
+        Failure::usage(format!("The Dockerfile \"{dockerfile}\" is in \"{folder}\", which is never sent to the builder"))
+            .hint(format!("move it out of \"{folder}\", where spc keeps its records"))
+            .field("path", dockerfile)
+    }
 }
 
 fn require_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), Failure> {
@@ -199,7 +243,13 @@ struct Level {
 }
 
 /// What is to be sent, folders before what is in them, in the order of names.
-fn walk(host: &dyn Host, folder: &CheckedPath, ignore: &Dockerignore, notes: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
+fn walk(
+    host: &dyn Host,
+    folder: &CheckedPath,
+    own: &Records,
+    ignore: &Dockerignore,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Entry>, Failure> {
     let mut found = Vec::new();
     let root = host.list(folder).map_err(of_host)?;
     let mut levels = vec![Level { path: String::new(), judgement: Judgement::default(), names: root.into_iter(), held: None }];
@@ -209,6 +259,9 @@ fn walk(host: &dyn Host, folder: &CheckedPath, ignore: &Dockerignore, notes: &mu
             continue;
         };
         let path = if level.path.is_empty() { name.name } else { format!("{}/{}", level.path, name.name) };
+        if own.holds(folder, &path) {
+            continue;
+        }
         let judgement = ignore.judge(&path, &level.judgement);
         if judgement.ignored && !(name.kind == FileKind::Folder && ignore.may_send_below(&path)) {
             continue;
@@ -317,6 +370,11 @@ async fn read_all(host: &dyn Host, folder: &CheckedPath, found: Vec<Entry>) -> R
                 read.files += 1;
                 read.bytes += bytes;
                 (b'f', entry.mode, hash)
+            }
+            Content::Checked(content) => {
+                read.files += 1;
+                read.bytes += content.len() as u64;
+                (b'f', entry.mode, Sha256::digest(content.as_ref()).to_vec())
             }
         };
         digest.update([kind]);

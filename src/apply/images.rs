@@ -220,15 +220,15 @@ async fn no_trigger_downloads(around: &Surroundings, instructions: &Instructions
 }
 
 /// What a build downloads, from where the engine stands, and what reads its Dockerfile.
-fn check_instructions(around: &Surroundings, build: &Build, instructions: &Instructions) -> Result<(), Failure> {
+fn check_instructions(around: &Surroundings, image: &str, build: &Build, instructions: &Instructions) -> Result<(), Failure> {
+    for name in build.tags.iter().map(String::as_str).chain([image]) {
+        around.policy.image_name("build the image", name)?;
+    }
     for download in &instructions.downloads {
         let place = format!("line {} of \"{}\"", download.line, build.context.join(&instructions.dockerfile).display());
         around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
     }
-    if let Some(frontend) = &instructions.frontend {
-        around.policy.frontend(frontend)?;
-    }
-    Ok(())
+    instructions.frontends.iter().try_for_each(|frontend| Ok(around.policy.frontend(frontend)?))
 }
 
 /// What is wrong with a build as far as that is known before it begins: its context, its Dockerfile, its secrets, what it may be called.
@@ -238,7 +238,7 @@ pub async fn check(around: &Surroundings, building: &Building<'_>) -> Result<(),
         Some(service) => failure.field("service", *service),
         None => failure,
     })?;
-    check_instructions(around, build, &instructions)?;
+    check_instructions(around, image, build, &instructions)?;
     // Of base images that are on the engine; others are looked at once they were pulled.
     no_trigger_downloads(around, &instructions).await?;
     building.secret_values(around)?;
@@ -253,7 +253,7 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     let name = of.unwrap_or(*image);
     progress("reading the build context".into());
     let context = context::collect(&*around.host, &around.policy, build).await.map_err(|failure| failure.field("service", name))?;
-    check_instructions(around, build, &context.instructions)?;
+    check_instructions(around, image, build, &context.instructions)?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
     }

@@ -80,7 +80,7 @@ async fn look_at_stopped(engine: &dyn Engine, observed: &mut Observed, state: &S
             container.state = found.state;
             container.health = Health::None;
             container.exit_code = Some(found.exit_code).filter(|_| found.state == ContainerState::Exited);
-            container.status = found.state.word().to_owned();
+            found.state.word().clone_into(&mut container.status);
         }
     }))
     .await;

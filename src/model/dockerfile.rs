@@ -2,10 +2,12 @@
 
 mod doubtful;
 mod downloads;
+mod frontend;
 mod labels;
 
-pub use doubtful::{hides_server, possible_bases, possible_downloads, possible_frontend};
+pub use doubtful::{hides_server, possible_bases, possible_downloads, possible_frontends};
 pub use downloads::{Download, downloads};
+pub use frontend::{FRONTEND, SYNTAX_ARGUMENT, is_frontend_of_docker};
 pub use labels::{ReservedLabel, reserved_label};
 
 /// One instruction as it is written.

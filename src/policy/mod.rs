@@ -10,6 +10,7 @@
 mod checked_path;
 mod command;
 pub mod engines;
+mod frontend;
 mod mount;
 mod network;
 mod path;

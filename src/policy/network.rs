@@ -3,7 +3,6 @@
 use url::{Host, Url};
 
 use super::engines::{EngineAddress, PLAIN_PORT, TLS_PORT, addresses_in, is_own};
-use super::privilege::PRIVILEGED;
 use super::settings::list_with;
 use super::{Policy, Refusal};
 use crate::model::dockerfile::hides_server;
@@ -94,15 +93,6 @@ impl Policy {
             return Err(refusal("it could redirect to a Docker Engine that listens over TCP").allowed_by(line(host)));
         }
         Ok(())
-    }
-
-    /// An image that reads a Dockerfile in the builder's place: it may let the engine download from anywhere.
-    pub fn frontend(&self, image: &str) -> Result<(), Refusal> {
-        if self.engines.is_empty() || self.settings.privileged {
-            return Ok(());
-        }
-        let refusal = Refusal::new("let a build use the frontend", image);
-        Err(refusal.because("it could download from a Docker Engine that listens over TCP").allowed_by(PRIVILEGED))
     }
 
     /// The refusal of a request that leads to that engine.
@@ -207,8 +197,6 @@ mod tests {
             assert_eq!(all.download(url).unwrap_err().because.as_deref(), Some(UNKNOWN_SOURCE), "{url}");
         }
         assert!(all.download("http://a.example/$X").is_ok() && all.download("app-$V.tgz").is_ok());
-        assert_eq!(all.frontend("a").unwrap_err().add, ["privileged = true"]);
-        assert!(policy(&[]).frontend("a").is_ok());
         let listed = policy(&["example.org", "localhost:8000"]).with_engines(engines);
         for url in ["http://localhost:8000/x", "https://example.org/x", "git://other.example/x", "git@other.example:x"] {
             assert!(listed.download(url).is_ok(), "{url}");

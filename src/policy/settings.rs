@@ -12,8 +12,8 @@ use crate::model::suggest::did_you_mean;
 pub const SETTINGS_FILE: &str = "spc.toml";
 
 const KEYS: [&str; 3] = ["spc", "project_directory", "allow"];
-const ALLOW_KEYS: [&str; 9] =
-    ["commands", "command_env", "command_folder", "read", "write", "bind_mounts", "network", "projects", "privileged"];
+const ALLOW_KEYS: [&str; 10] =
+    ["commands", "command_env", "command_folder", "read", "write", "bind_mounts", "network", "frontends", "projects", "privileged"];
 
 /// What `spc.toml` says; the default is that of a project without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Settings {
     pub bind_mounts: Vec<String>,
     /// Machines that requests may go to: `example.org`, `*.example.org`, `example.org:8443`, `*`.
     pub network: Vec<String>,
+    /// Images beside Docker's own that may read a Dockerfile (`# syntax=`).
+    pub frontends: Vec<String>,
     /// Projects beyond the script's own whose objects it may look into, use and change.
     pub projects: Vec<String>,
     /// Privileged containers, host namespaces, devices, capabilities, plugins, the engine's socket.
@@ -125,6 +127,7 @@ impl Reader<'_> {
                 "write" => settings.write = self.paths("write", value)?,
                 "bind_mounts" => settings.bind_mounts = self.paths("bind_mounts", value)?,
                 "network" => settings.network = self.machines(value)?,
+                "frontends" => settings.frontends = self.list("frontends", "frontends = [\"example/frontend:1\"]", value)?,
                 "projects" => settings.projects = self.list("projects", "projects = [\"shop\"]", value)?,
                 "privileged" => {
                     let DeValue::Boolean(privileged) = value.get_ref() else {
@@ -320,7 +323,7 @@ mod tests {
     fn every_key_is_read_also_with_windows_line_ends_and_a_byte_order_mark() {
         let content = "\u{feff}spc = \"0.1\"\r\nproject_directory = \"examples/spc\"\r\n\r\n[allow]\r\n\
             commands = [\"mmdebstrap\", \"git status\"]\r\ncommand_env = [\"SSH_AUTH_SOCK\"]\r\ncommand_folder = \"tools\"\r\nread = [\"/etc/ssl/certs\"]\r\nwrite = ['/srv/Übergabe 1']\r\n\
-            bind_mounts = [\"/srv/data\"]\r\nnetwork = [\"*.example.org\"]\r\nprojects = [\"shop\"]\r\nprivileged = true\r\n";
+            bind_mounts = [\"/srv/data\"]\r\nnetwork = [\"*.example.org\"]\r\nfrontends = [\"example/x:1\"]\r\nprojects = [\"shop\"]\r\nprivileged = true\r\n";
         let expected = Settings {
             project_directory: Some(Given { text: "examples/spc".to_owned(), line: 2, column: 21 }),
             commands: vec!["mmdebstrap".to_owned(), "git status".to_owned()],
@@ -330,6 +333,7 @@ mod tests {
             write: vec!["/srv/Übergabe 1".to_owned()],
             bind_mounts: vec!["/srv/data".to_owned()],
             network: vec!["*.example.org".to_owned()],
+            frontends: vec!["example/x:1".to_owned()],
             projects: vec!["shop".to_owned()],
             privileged: true,
         };

@@ -30,7 +30,7 @@ fn stop_and_down_work_on_an_engine_whose_disk_is_full() {
     let warning = "The engine's disk is full, there is no space for the project's lock: going on without it";
     script("app::describe().stop();").ends(0).told(&[warning]);
     assert_eq!((running("db").trim(), running("web").trim()), ("false", "false"));
-    // What the warning of a stop is about: the list doesn't know it.
+    // The engine could not write it down: its list goes on showing them.
     assert!(!engine.docker(&["ps", "--quiet"]).unwrap().is_empty());
     spc(&["run", "scripts/down.rhai"]).ends(0).told(&[warning]);
     assert_eq!(engine.docker(&["ps", "--all", "--quiet"]).unwrap(), "");

@@ -43,6 +43,11 @@ pub(super) fn stream(host: Arc<dyn Host>, folder: CheckedPath, entries: Arc<[Ent
                 }
                 tar.get_mut().extend((len..len.next_multiple_of(BLOCK)).map(|_| 0));
             }
+            if let Content::Checked(content) = &entry.content {
+                tar.get_mut().extend_from_slice(content);
+                let len = content.len() as u64;
+                tar.get_mut().extend((len..len.next_multiple_of(BLOCK)).map(|_| 0));
+            }
             if tar.get_ref().len() >= CHUNK {
                 yield take(&mut tar);
             }
@@ -78,12 +83,15 @@ fn append_header(tar: &mut Builder<Vec<u8>>, entry: &Entry) -> io::Result<()> {
             header.set_link_name_literal(written)?;
             tar.append_data(&mut header, &entry.path, io::empty())
         }
-        Content::File { len } => {
-            header.set_entry_type(EntryType::Regular);
-            header.set_size(*len);
-            tar.append_data(&mut header, &entry.path, io::empty())
-        }
+        Content::File { len } => append_file(tar, header, &entry.path, *len),
+        Content::Checked(content) => append_file(tar, header, &entry.path, content.len() as u64),
     }
+}
+
+fn append_file(tar: &mut Builder<Vec<u8>>, mut header: Header, path: &str, len: u64) -> io::Result<()> {
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(len);
+    tar.append_data(&mut header, path, io::empty())
 }
 
 fn changed(place: &Path, len: u64) -> io::Error {

@@ -4,6 +4,8 @@ use super::*;
 use crate::apply::images::Building;
 use crate::engine::Engine;
 use crate::engine::sim::BuildScript;
+use crate::policy::{EngineAddress, EngineAddresses};
+use futures::StreamExt;
 
 fn released(words: &[&str]) -> ImageSpec {
     ImageSpec::command(words)
@@ -26,6 +28,30 @@ fn services_that_share_an_image_pull_it_once() {
     machine.up(&description).unwrap();
     assert_eq!(count(&machine, "image_pull"), 1);
     assert!(machine.conductor.now() < secs(5));
+}
+
+#[test]
+fn a_base_image_lets_no_build_download_from_an_engine() {
+    let mut machine = machine();
+    let trigger = "ONBUILD ADD http://127.0.0.1:4000/containers/json /x".to_owned();
+    let archive = futures::stream::iter([Ok(vec![0; 1024].into())]).boxed();
+    machine.run(machine.engine.image_import("base:1", &[trigger], archive)).unwrap();
+    let engines = EngineAddresses::new([EngineAddress::new("127.0.0.1", 4000)]);
+    for dockerfile in
+        ["FROM base:1\n", "FROM base:1 AS a\nFROM redis:1\nCOPY --from=a /x /x\n", "FROM redis:1\nRUN true <<CMD\nFROM base:1\nCMD"]
+    {
+        machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile));
+        let around = machine.around();
+        let around = Surroundings { policy: around.policy.clone().with_engines(engines.clone()), ..around };
+        let description = json!({"services": {"web": {"build": "./app"}}});
+        let failure = machine.run(verbs::up(&around, &project(&description), &UpOptions::default())).unwrap_err();
+        assert_eq!(failure.kind, Kind::Policy, "{dockerfile}: {failure}");
+        assert!(
+            failure.message.starts_with("A script may not let a build download \"http://127.0.0.1:4000/containers/json\""),
+            "{failure}"
+        );
+        assert_eq!(count(&machine, "image_build"), 0);
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Guard {
     ) -> Result<()> {
         self.policy.namespace("build with network", network.unwrap_or_default())?;
         tags.iter().try_for_each(|tag| names::may_name_image("build the image", tag))?;
+        tags.iter().try_for_each(|tag| self.policy.image_name("build the image", tag))?;
         self.labels_are_own("build the image", tags.first().map_or("", String::as_str), labels).await
     }
 }

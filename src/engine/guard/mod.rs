@@ -29,7 +29,7 @@ use super::{
 };
 use crate::host::Host;
 use crate::host::resolve::resolve;
-use crate::model::dockerfile::possible_downloads;
+use crate::model::dockerfile::{SYNTAX_ARGUMENT, possible_downloads};
 use crate::model::names::is_reserved_image;
 use crate::policy::{Policy, Refusal};
 
@@ -225,11 +225,13 @@ impl Engine for Guard {
     }
 
     async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+        request.args.get(SYNTAX_ARGUMENT).map_or(Ok(()), |image| self.policy.frontend(image))?;
         self.build(&request.tags, request.network.as_deref(), &request.labels).await?;
         self.engine.image_build(request).await
     }
 
     async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+        self.policy.image_name("import the image", tag)?;
         names::may_label_image(tag, changes)?;
         for download in possible_downloads(&changes.join("\n")) {
             self.policy.download(&download.source)?;
@@ -240,6 +242,7 @@ impl Engine for Guard {
 
     async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
         names::may_name_image("tag an image as", tag)?;
+        self.policy.image_name("tag an image as", tag)?;
         self.engine.image_tag(image, tag).await
     }
 

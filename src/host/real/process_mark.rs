@@ -12,8 +12,11 @@ use crate::host::{Liveness, ProcessMark};
 /// The mark of this process.
 pub(super) fn own() -> Option<ProcessMark> {
     let own = getpid();
-    // A `/proc` of another namespace of processes has other numbers in it.
-    if fs::read_link("/proc/self").ok()? != Path::new(&own.to_string()) {
+    // A `/proc` of another namespace of processes has other numbers in it, which may be equal by chance.
+    let is_of_this_namespace = |status: &str| status.lines().find_map(|line| line.strip_prefix("NSpid:")).is_none_or(is_one_number);
+    if fs::read_link("/proc/self").ok()? != Path::new(&own.to_string())
+        || !is_of_this_namespace(&fs::read_to_string("/proc/self/status").ok()?)
+    {
         return None;
     }
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
@@ -41,6 +44,11 @@ pub(super) fn liveness(mark: &ProcessMark) -> Liveness {
         Some((state, started)) if started != mark.started || matches!(state, 'Z' | 'X' | 'x') => Liveness::Gone,
         Some(_) => Liveness::Alive,
     }
+}
+
+/// Of `NSpid`, the numbers that a process has in each namespace, from that of `/proc` down to its own. Before Linux 4.1 there is none.
+fn is_one_number(numbers: &str) -> bool {
+    numbers.split_whitespace().count() == 1
 }
 
 /// The third and the 22nd field of `/proc/<pid>/stat`. The second one, the program's name in brackets, may hold anything.
@@ -100,6 +108,11 @@ mod tests {
         ] {
             assert_eq!(liveness(&mark), Liveness::Unknown, "{mark:?}");
         }
+    }
+
+    #[test]
+    fn a_proc_of_an_outer_namespace_shows_a_second_number() {
+        assert!(is_one_number("\t812") && !is_one_number("\t812\t812") && !is_one_number(""));
     }
 
     #[test]

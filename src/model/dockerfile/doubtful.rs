@@ -24,20 +24,23 @@ pub fn possible_bases(text: &str) -> BTreeSet<String> {
     instructions(text, "FROM").into_iter().filter_map(|(_, rest)| first(rest)).filter(|image| image != "scratch").collect()
 }
 
-/// The image that is to read the Dockerfile in the builder's place, in each way that a builder takes it from the file: `# syntax=`,
+/// The images that are to read the Dockerfile in the builder's place, in each way that a builder takes one from the file: `# syntax=`,
 /// `// syntax=`, and a Dockerfile that is JSON.
-pub fn possible_frontend(text: &str) -> Option<String> {
+pub fn possible_frontends(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_json = |text: &str| text.trim_start().starts_with('{');
     if is_json(text) || text.starts_with("#!") && text.split_once('\n').is_some_and(|(_, rest)| is_json(rest)) {
-        return Some("{".to_owned());
+        return vec!["{".to_owned()];
     }
-    text.lines().find_map(|line| {
+    let named = text.lines().filter_map(|line| {
         let line = line.trim();
         let comment = line.strip_prefix('#').or_else(|| line.strip_prefix("//"))?;
         let (name, value) = comment.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("syntax").then(|| value.trim().to_owned())
-    })
+        // What stands behind the image are the frontend's own words.
+        let image = value.split_whitespace().next()?;
+        name.trim().eq_ignore_ascii_case("syntax").then(|| image.to_owned())
+    });
+    named.collect()
 }
 
 /// Whether a variable decides which server an address names, or whether a text is an address at all.
@@ -159,9 +162,10 @@ mod tests {
             "{\"syntax\":\"a\"}",
             "#!/x\n{ }",
         ] {
-            assert!(possible_frontend(text).is_some(), "{text}");
+            assert!(!possible_frontends(text).is_empty(), "{text}");
         }
-        assert_eq!(possible_frontend("# a syntax\n# x=syntax\nFROM b"), None);
+        assert_eq!(possible_frontends("# syntax=a b\n# Syntax = c\nFROM b"), ["a", "c"]);
+        assert_eq!(possible_frontends("# a syntax\n# x=syntax\nFROM b"), Vec::<String>::new());
     }
 
     #[test]

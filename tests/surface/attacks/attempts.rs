@@ -74,6 +74,10 @@ fn project(heading: &str) -> Spc {
             // spc's own search path leads to what is planted too.
             super::commands::project(super::commands::ALLOWED).env("PATH", format!("deploy:.:{}", std::env::var("PATH").unwrap()))
         }
+        "frontends" => {
+            let run = run.file("spc.toml", "[allow]\nfrontends = [\"example/known:1\"]\n");
+            run.file("Dockerfile", "FROM a\n").file("root.tar", "an archive")
+        }
         "build" => run.file("spc.toml", "").file("Dockerfile", "FROM a\n"),
         "empty" => run.file("spc.toml", ""),
         "own" => run

@@ -23,6 +23,8 @@ pub(super) struct FolderHost {
     pub denied: BTreeSet<PathBuf>,
     /// The folders listed, in order.
     pub listed: Mutex<Vec<PathBuf>>,
+    /// Done once, before a folder is listed.
+    pub before_list: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl FolderHost {
@@ -44,6 +46,9 @@ impl Host for FolderHost {
     fn list(&self, path: &CheckedPath) -> HostResult<Vec<FolderEntry>> {
         self.listed.lock().unwrap().push(path.as_path().to_owned());
         self.checked(path)?;
+        if let Some(change) = self.before_list.lock().unwrap().take() {
+            change();
+        }
         self.real.list(path)
     }
 

@@ -1,0 +1,35 @@
+//! Which frontend reads a Dockerfile: an image that BuildKit runs, and that decides what the build does.
+
+/// The frontend that Docker publishes.
+pub const FRONTEND: &str = "docker/dockerfile";
+
+/// The build argument that names a frontend in place of the Dockerfile's.
+pub const SYNTAX_ARGUMENT: &str = "BUILDKIT_SYNTAX";
+
+/// Whether an image is the frontend that Docker publishes, in any version.
+pub fn is_frontend_of_docker(image: &str) -> bool {
+    let name = image.strip_prefix("docker.io/").or_else(|| image.strip_prefix("index.docker.io/")).unwrap_or(image);
+    name.split([':', '@']).next() == Some(FRONTEND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_publishes_its_frontend_under_one_name() {
+        for image in ["docker/dockerfile", "docker/dockerfile:1", "docker.io/docker/dockerfile:1.7-labs", "docker/dockerfile@sha256:0a"] {
+            assert!(is_frontend_of_docker(image), "{image}");
+        }
+        for image in [
+            "docker/dockerfile-upstream",
+            "docker/dockerfile/x",
+            "example.org/docker/dockerfile",
+            "dockerfile",
+            "",
+            "library/docker/dockerfile",
+        ] {
+            assert!(!is_frontend_of_docker(image), "{image}");
+        }
+    }
+}
