@@ -260,6 +260,53 @@ services:
     }
 
     #[test]
+    fn null_means_the_same_in_a_file_and_in_a_map() {
+        for (yaml, map) in [
+            (
+                "services: {a: {image: x, networks: {back: }}}\nnetworks: {back: }",
+                "services: #{a: #{image: `x`, networks: #{back: ()}}}, networks: #{back: ()}",
+            ),
+            (
+                "services: {a: {image: x, volumes: [d:/d]}}\nvolumes: {d: }",
+                "services: #{a: #{image: `x`, volumes: [`d:/d`]}}, volumes: #{d: ()}",
+            ),
+            (
+                "services: {a: {image: x, environment: {SET: , UNSET: }}}",
+                "services: #{a: #{image: `x`, environment: #{SET: (), UNSET: ()}}}",
+            ),
+            ("services: {a: {image: x, labels: {one: }}}", "services: #{a: #{image: `x`, labels: #{one: ()}}}"),
+            (
+                "services: {a: {build: {context: ., args: {SET: , UNSET: }}}}",
+                "services: #{a: #{build: #{context: `.`, args: #{SET: (), UNSET: ()}}}}",
+            ),
+            (
+                "services: {a: {image: x, depends_on: {b: }}, b: {image: x}}",
+                "services: #{a: #{image: `x`, depends_on: #{b: ()}}, b: #{image: `x`}}",
+            ),
+            (
+                "services: {a: {image: x, ports: , command: , healthcheck: , deploy: , logging: }}",
+                "services: #{a: #{image: `x`, ports: (), command: (), healthcheck: (), deploy: (), logging: ()}}",
+            ),
+            ("services: {a: }", "services: #{a: ()}"),
+            ("services: {a: {image: }}", "services: #{a: #{image: ()}}"),
+            ("services: {a: {image: x, porst: }}", "services: #{a: #{image: `x`, porst: ()}}"),
+            ("services: {a: {image: x, extra_hosts: {h: }}}", "services: #{a: #{image: `x`, extra_hosts: #{h: ()}}}"),
+            ("services: {a: {image: x, secrets: [k]}}\nsecrets: {k: }", "services: #{a: #{image: `x`, secrets: [`k`]}}, secrets: #{k: ()}"),
+            ("services: ", "services: ()"),
+        ] {
+            let with = |host: crate::host::sim::SimHost| host.with_file("/project/compose.yaml", yaml);
+            let trial = Trial::with(with, "", |context| context.project.environment = [("SET".to_owned(), "1".to_owned())].into());
+            let read = |stack: Result<Stack, Failure>| match stack {
+                Ok(stack) => Ok(stack.described().unwrap().clone()),
+                Err(failure) => Err(failure.message),
+            };
+            let map: Map = rhai::Engine::new().eval(&format!("#{{{map}}}")).unwrap();
+            let of_file = read(described(&trial.context, "compose.yaml", Map::from([("project".into(), "p".into())])));
+            assert_eq!(read(Stack::describe(&trial.context, Some("p"), &map)), of_file, "{yaml}");
+        }
+    }
+
+    #[test]
     fn a_name_that_can_not_be_one_is_refused() {
         let failure = trial(&[]).fails(r#"compose("app/compose.yaml", #{ project: "My Shop" })"#);
         assert_eq!(failure.hint.unwrap(), "\"myshop\" would be one");

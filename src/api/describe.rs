@@ -18,12 +18,12 @@ use crate::model::failure::SpecPath;
 use crate::model::spec::{Config, ConfigSource, EnvFile, MountSource, Project, ReadOptions, SecretSource};
 use crate::model::{Failure, Kind};
 use crate::policy::Refusal;
-use crate::value::json::map_to_json;
+use crate::value::json::description_to_json;
 
 impl Stack {
     /// Reads the description in a script; nothing is done with it.
     pub(super) fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
-        let json = map_to_json(description)?;
+        let json = description_to_json(description)?;
         secret::none_in(name.unwrap_or_default(), "the name of a stack")?;
         let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
         let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {

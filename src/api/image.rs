@@ -24,7 +24,7 @@ use crate::model::spec::{Build, Secret};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
-use crate::value::json::{from_json, map_to_json};
+use crate::value::json::{description_to_json, from_json};
 
 /// An image as a script holds it, whether it is there or not.
 #[derive(Clone)]
@@ -123,7 +123,7 @@ impl Image {
 
 /// How an image is to be built.
 pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure> {
-    let json = map_to_json(given)?;
+    let json = description_to_json(given)?;
     tokens::check(&json, Described::Build)?;
     let lookup = |name: &str| context.variable(name).map(str::to_owned);
     Build::read(&Field::root(&json), &context.project.directory, &lookup)

@@ -7,7 +7,7 @@ use super::Raw;
 use super::growth::{collected, text_room};
 use super::printing::joined;
 use crate::model::Failure;
-use crate::value::json::{map_to_json, parse};
+use crate::value::json::{self, parse};
 use crate::value::size::ELEMENTS;
 use crate::value::text::literal;
 
@@ -113,7 +113,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn to_json(map: &mut Map) -> Raw<String> {
-        Ok(map_to_json(map)?.to_string())
+        Ok(json::to_json(&map.clone().into())?.to_string())
     }
 
     /// The elements, as they are printed, one after the other.

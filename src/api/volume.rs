@@ -18,7 +18,7 @@ use crate::model::spec;
 use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, Described};
 use crate::model::{Failure, Kind, names};
-use crate::value::json::{from_json, map_to_json};
+use crate::value::json::{description_to_json, from_json};
 
 /// A volume as a script holds it, whether it is there or not. Its name is the engine's, or the key of a volume of the project.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Volume {
     }
 
     fn create(&self, given: &Map) -> Result<(), Failure> {
-        let json = map_to_json(given)?;
+        let json = description_to_json(given)?;
         tokens::check(&json, Described::Object)?;
         let project = project::name(&self.context)?;
         let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name), &self.context.project.directory)?;

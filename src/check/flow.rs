@@ -159,10 +159,7 @@ impl<'a> Flow<'a, '_> {
     fn keys(&self, at: At<'a>, depth: usize) -> Option<BTreeSet<String>> {
         let inside = |expression| self.keys(At { expression, ..at }, depth + 1);
         match at.expression {
-            Expr::Map(entries, _) => {
-                let set = entries.0.iter().filter(|(_, value)| !matches!(value, Expr::Unit(_)));
-                Some(set.map(|(key, _)| key.name.to_string()).collect())
-            }
+            Expr::Map(entries, _) => Some(entries.0.iter().map(|(key, _)| key.name.to_string()).collect()),
             Expr::FnCall(call, _) if call.is_operator_call() && call.name == "+" && call.args.len() == 2 && depth < DEPTH => {
                 let mut keys = inside(&call.args[0])?;
                 keys.append(&mut inside(&call.args[1])?);

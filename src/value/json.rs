@@ -24,9 +24,9 @@ pub fn to_json(value: &Dynamic) -> Result<Value, Failure> {
     convert(value, &mut Way::default())
 }
 
-/// A map as a JSON object.
-pub fn map_to_json(map: &Map) -> Result<Value, Failure> {
-    convert_map(map, &mut Way::default())
+/// A description as a JSON object. `()` is null, as a key without a value is in a compose file: `networks: #{ back: () }`.
+pub fn description_to_json(map: &Map) -> Result<Value, Failure> {
+    convert_map(map, &mut Way { keeps_null: true, ..Way::default() })
 }
 
 /// The keys that lead to a value, and what there is still room for: texts that a value shares are copied for each place.
@@ -34,6 +34,8 @@ pub fn map_to_json(map: &Map) -> Result<Value, Failure> {
 struct Way {
     path: Vec<String>,
     room: Room,
+    /// Whether a key whose value is `()` stays.
+    keeps_null: bool,
 }
 
 fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
@@ -87,7 +89,8 @@ fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
 
 fn convert_map(map: &Map, way: &mut Way) -> Result<Value, Failure> {
     way.room.keys(map.len())?;
-    let set = map.iter().filter(|(_, value)| !value.is_unit());
+    let keeps_null = way.keeps_null;
+    let set = map.iter().filter(|(_, value)| keeps_null || !value.is_unit());
     let fields = set.map(|(key, value)| {
         way.room.text(key.len())?;
         Ok((key.to_string(), within(way, key.to_string(), value)?))
@@ -237,8 +240,10 @@ mod tests {
             ("result".into(), Dynamic::from(Record::new("exec result", Map::from([("code".into(), 0_i64.into())])))),
             ("ports".into(), Dynamic::UNIT),
         ]);
-        let expected = json!({ "bake": "1m30s", "mem_limit": 64 << 20, "password": "⟨secret⟩", "result": { "code": 0 } });
-        assert_eq!(map_to_json(&map).unwrap(), expected);
+        let mut expected = json!({ "bake": "1m30s", "mem_limit": 64 << 20, "password": "⟨secret⟩", "result": { "code": 0 } });
+        assert_eq!(to_json(&map.clone().into()).unwrap(), expected);
+        expected["ports"] = Value::Null;
+        assert_eq!(description_to_json(&map).unwrap(), expected);
     }
 
     #[test]

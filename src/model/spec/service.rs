@@ -437,7 +437,6 @@ fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment
     if !field.value.is_object() {
         return Err(field.wrong_type("a list of networks or a map"));
     }
-    // A network may be named with nothing about it: `{ front: () }` can't be told from a missing key, so `{ front: {} }`.
     let mut networks = BTreeMap::new();
     for (name, field) in field.entries()? {
         let mut map = field.map()?;
