@@ -21,6 +21,7 @@ use crate::compose::ComposeFile;
 use crate::engine::Intent;
 use crate::model::Failure;
 use crate::model::event::{Event, Sink, StepLabel};
+use crate::model::image_reference::canonical;
 use crate::model::observed::Container;
 use crate::model::reconcile::DownOptions;
 use crate::model::spec::{self, Project};
@@ -132,51 +133,67 @@ impl Stack {
     pub(super) fn build(&self, services: Option<Vec<String>>, given: Map) -> Result<Dynamic, Failure> {
         let (no_cache, pull) = build_options(given)?;
         let project = self.described()?;
-        let mut wanted: BTreeMap<String, (String, spec::Build)> = BTreeMap::new();
-        for name in self.own_services(services)? {
-            let service = project.service(&name)?;
-            if let Some(build) = &service.build {
-                let build = spec::Build { no_cache: build.no_cache || no_cache, pull: build.pull || pull, ..build.clone() };
-                wanted.entry(service.image.clone()).or_insert((name, build));
-            }
-        }
+        let names: BTreeSet<String> = self.own_services(services)?.into_iter().collect();
+        project.check_built_names(&|service| names.contains(&service.name))?;
+        let asked = |build: &spec::Build| spec::Build { no_cache: build.no_cache || no_cache, pull: build.pull || pull, ..build.clone() };
         let built = self.placed(task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
             let project = &**project;
+            let wanted = names.iter().map(|name| project.services[name].image.as_str());
+            let order = project.builds_of(wanted, &names, &|_| true, &|build| images::bases(&around, build))?;
+            let builders = || order.iter().map(|build| &project.services[&build.service]);
+            let builds: Vec<spec::Build> = builders().filter_map(|service| service.build.as_ref().map(asked)).collect();
+            let buildings: Vec<Building<'_>> = builders()
+                .zip(&builds)
+                .map(|(service, build)| Building {
+                    image: &service.image,
+                    build,
+                    of: Some(&service.name),
+                    project: &self.name,
+                    secrets: &project.secrets,
+                })
+                .collect();
             // All of them before the first one.
-            for (image, (service, build)) in &wanted {
-                let building = Building { image, build, of: Some(service), project: &self.name, secrets: &project.secrets };
-                images::check(&around, &building).await.map_err(|failure| in_build(&project.services[service], failure))?;
+            for (service, building) in builders().zip(&buildings) {
+                images::check(&around, building).await.map_err(|failure| in_build(service, failure))?;
             }
-            let builds = wanted.iter().map(|(image, (service, build))| {
-                let building = Building { image, build, of: Some(service), project: &self.name, secrets: &project.secrets };
-                let around = &around;
-                async move {
-                    let work = async |told: &Told<'_>| images::build(around, &building, told).await;
-                    Ok::<_, Failure>((image.clone(), reported(around, service, "build", image, work).await?))
-                }
-            });
-            futures::future::try_join_all(builds).await
+            let mut ids: BTreeMap<usize, (String, String)> = BTreeMap::new();
+            while ids.len() < order.len() {
+                // A build comes after those of its bases in the list: there is always one more that can begin.
+                let next =
+                    (0..order.len()).filter(|at| !ids.contains_key(at) && order[*at].after.iter().all(|before| ids.contains_key(before)));
+                let round = next.map(|at| {
+                    let (around, building, service) = (&around, &buildings[at], &order[at].service);
+                    async move {
+                        let work = async |told: &Told<'_>| images::build(around, building, told).await;
+                        let id = reported(around, service, "build", building.image, work).await?;
+                        Ok::<_, Failure>((at, (building.image.to_owned(), id)))
+                    }
+                });
+                ids.extend(futures::future::try_join_all(round.collect::<Vec<_>>()).await?);
+            }
+            Ok(ids)
         }))?;
-        Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
+        Ok(built.into_values().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
     }
 
-    /// Pulls the images of the named services that are not built, each once.
+    /// Pulls the images of the named services that no service of the description builds, each once.
     fn pull(&self, services: Option<Vec<String>>) -> Result<Dynamic, Failure> {
         let project = self.described()?;
-        let mut wanted: BTreeMap<String, String> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, (String, String)> = BTreeMap::new();
         for name in self.own_services(services)? {
             let service = project.service(&name)?;
-            if service.build.is_none() {
-                wanted.insert(service.image.clone(), name);
+            let chosen = BTreeSet::from([name.clone()]);
+            if project.builder_of(&service.image, &chosen).is_none() {
+                wanted.entry(canonical(&service.image)).or_insert_with(|| (service.image.clone(), name));
             }
         }
         let pulled = task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
-            for image in wanted.keys() {
+            for (image, _) in wanted.values() {
                 may(&*around.engine, Intent::PullImage(image)).await?;
             }
-            let pulls = wanted.iter().map(|(image, service)| {
+            let pulls = wanted.values().map(|(image, service)| {
                 let around = &around;
                 async move {
                     let work = async |told: &Told<'_>| images::pull(around, image, None, told).await;
@@ -206,6 +223,7 @@ pub(super) fn up_options(context: &Context, services: Option<Vec<String>>, given
         services,
         remove_orphans: options.bool("remove_orphans")?.unwrap_or(context.project.remove_orphans),
         adopt: options.bool("adopt")?.unwrap_or(context.project.adopt),
+        build: options.bool("build")?.unwrap_or(false),
         timeout: options.duration("timeout")?,
     };
     options.finish()?;
@@ -343,7 +361,8 @@ pub mod functions {
         Ok(stack.up(names(&services)?, Map::new())?)
     }
 
-    /// Bring services up, with `remove_orphans`, `adopt`, and `timeout` (how long a container may take to get ready).
+    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build what is built, also where its image is there), and `timeout`
+    /// (how long a container may take to get ready).
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Record> {
         Ok(stack.up(names(&services)?, options)?)

@@ -15,6 +15,7 @@ use super::perform::Learnt;
 use super::turns::Turns;
 use super::waits::Waits;
 use crate::model::event::{Event, Level};
+use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Plan, Step, StepId, Undo};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
@@ -358,7 +359,7 @@ impl<'a> Walk<'a> {
 
 fn holds(step: &Step, learnt: &Learnt) -> bool {
     step.when.as_ref().is_none_or(|when| {
-        let id = learnt.with(|known| known.images.get(&when.image).cloned());
+        let id = learnt.with(|known| known.images.get(&canonical(&when.image)).cloned());
         (id.as_deref() == Some(when.current.as_str())) == when.same
     })
 }

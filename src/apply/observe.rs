@@ -9,10 +9,11 @@ use super::hub::Signal;
 use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::model::Failure;
+use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
 use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
 use crate::model::observed::{
-    Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_depends_on, read_status, with_tag,
+    Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_depends_on, read_status,
 };
 
 /// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
@@ -237,7 +238,9 @@ fn image_names(image: &models::ImageSummary) -> Vec<(String, String)> {
         .iter()
         .chain(&image.repo_digests)
         .filter(|name| !name.contains("<none>"))
-        .map(|name| (with_tag(name), image.id.clone()))
+        .map(|name| canonical(name))
+        .chain([image.id.clone()])
+        .map(|name| (name, image.id.clone()))
         .collect()
 }
 

@@ -43,7 +43,10 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         refuse_second_writer(around, project, service).await?;
     }
     if image_id(&*around.engine, one_off.image).await?.is_none() {
-        super::images::pull(around, one_off.image, None, &|_| {}).await?;
+        match one_off.service {
+            Some((project, service)) => super::images::bring(around, project, service).await?,
+            None => drop(super::images::pull(around, one_off.image, None, &|_| {}).await?),
+        }
     }
     let created = around
         .engine

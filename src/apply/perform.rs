@@ -16,6 +16,7 @@ use super::records::Records;
 use super::{Told, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
+use crate::model::image_reference::canonical;
 use crate::model::names::label;
 use crate::model::plan::{Action, Anonymous, ContainerRef};
 use crate::model::spec::secret::SECRETS_FOLDER;
@@ -33,7 +34,7 @@ pub(super) struct Learnt(Mutex<Knowledge>);
 pub(super) struct Knowledge {
     /// Name → id of containers made or renamed in this run.
     pub(super) containers: BTreeMap<String, String>,
-    /// Image → id of images pulled or built in this run.
+    /// Image, in one spelling → id of images pulled or built in this run.
     pub(super) images: BTreeMap<String, String>,
     /// Container name → when its start began, monotonic.
     pub(super) begun: BTreeMap<String, Duration>,
@@ -84,7 +85,7 @@ impl Execution<'_> {
         match action {
             Action::PullImage { image } => {
                 let id = images::pull(around, image, None, progress).await?;
-                learnt.with(|known| known.images.insert(image.clone(), id));
+                learnt.with(|known| known.images.insert(canonical(image), id));
             }
             Action::BuildImage { image, service } => {
                 let (project, service) = self.described(service)?;
@@ -93,7 +94,7 @@ impl Execution<'_> {
                 };
                 let building = Building { image, build, of: Some(&service.name), project: &project.name, secrets: &project.secrets };
                 let id = images::build(around, &building, progress).await?;
-                learnt.with(|known| known.images.insert(image.clone(), id));
+                learnt.with(|known| known.images.extend(service.built_names().map(|name| (canonical(name), id.clone()))));
             }
             Action::CreateNetwork { key, name } => {
                 let project = self.project()?;

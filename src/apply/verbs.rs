@@ -7,6 +7,7 @@ use futures::FutureExt;
 
 use super::Surroundings;
 use super::hub::Hub;
+use super::images;
 use super::observe::{observe, wanted_names};
 use super::preflight;
 use super::readiness::{self, Waiting};
@@ -17,7 +18,7 @@ use crate::engine::Intent;
 use crate::model::observed::{Container, ContainerState, Observed};
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
-use crate::model::spec::{Project, Service};
+use crate::model::spec::{Build, Project, Service};
 use crate::model::{Failure, Kind};
 
 /// How long a run waits for another one to end.
@@ -30,6 +31,8 @@ pub struct UpOptions {
     pub services: Option<Vec<String>>,
     pub remove_orphans: bool,
     pub adopt: bool,
+    /// Build the images of services that are built, also where they are there.
+    pub build: bool,
     /// How long a container may take to get ready.
     pub timeout: Option<Duration>,
 }
@@ -77,6 +80,7 @@ async fn bring_up(
             Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
         })
     };
+    let bases = |build: &Build| images::bases(around, build);
     let make_plan = |observed: &Observed| {
         let state = records.state();
         let wanted = Wanted {
@@ -88,6 +92,8 @@ async fn bring_up(
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
             adopted: state.adopted,
+            build: options.build,
+            bases: &bases,
         };
         reconcile::up(&wanted, observed)
     };

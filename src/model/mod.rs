@@ -5,6 +5,7 @@
 //! - [`ownership`]: whose a container is, whatever its image's labels say
 //! - [`hash`]: when two descriptions are the same
 //! - [`graph`]: which service waits for which
+//! - [`image_reference`]: names of images in one spelling
 //! - [`observed`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
 //! - [`dockerfile`]: a Dockerfile cut into instructions
@@ -19,6 +20,7 @@ pub mod failure;
 pub mod graph;
 pub mod hash;
 pub mod help;
+pub mod image_reference;
 pub mod lines;
 pub mod names;
 pub mod observed;

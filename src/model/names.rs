@@ -1,6 +1,7 @@
 //! Names of projects and their objects, and the labels they carry.
 
 use crate::model::Failure;
+use crate::model::image_reference::ImageReference;
 
 /// Compose's own labels, so that its tools see the stack.
 pub mod compose_label {
@@ -115,9 +116,7 @@ pub const LOCK_IMAGE: &str = "spc-empty:1";
 
 /// Whether an image of this name would be taken for [`LOCK_IMAGE`], or for one of another version of spc.
 pub fn is_reserved_image(name: &str) -> bool {
-    let name = name.strip_prefix("docker.io/").or_else(|| name.strip_prefix("index.docker.io/")).unwrap_or(name);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    name.split([':', '@']).next() == Some("spc-empty")
+    ImageReference::parse(name).is_some_and(|reference| reference.repository() == "spc-empty")
 }
 
 /// How the names of locks' containers end.

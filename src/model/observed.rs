@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::image_reference::{canonical, id_digits};
 use super::names::NEW_SUFFIX;
 use super::spec::Condition;
 
@@ -21,7 +22,7 @@ pub struct Observed {
     pub orphaned_secrets: BTreeSet<String>,
     /// Ids of every network on the engine: a container may hang on one that is gone.
     pub network_ids: BTreeSet<String>,
-    /// Name and tag (or digest) → id, of every image on the engine.
+    /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`] spells them.
     pub images: BTreeMap<String, String>,
 }
 
@@ -164,12 +165,16 @@ impl Container {
 }
 
 impl Observed {
-    /// The id of the image `reference`, if it is here. A name without a tag is `latest`.
+    /// The id of the image `reference`, if it is here: by a name however it is spelled, by its id, or by the beginning of its id.
     pub fn image_id(&self, reference: &str) -> Option<&str> {
-        self.images.get(&with_tag(reference)).map(String::as_str).or_else(|| {
-            // A reference may be an image's id itself.
-            self.images.values().find(|id| *id == reference).map(String::as_str)
-        })
+        if let Some(id) = self.images.get(&canonical(reference)) {
+            return Some(id);
+        }
+        let digits = id_digits(reference)?;
+        let mut begun = self.images.values().filter(|id| id.strip_prefix("sha256:").is_some_and(|id| id.starts_with(digits)));
+        let id = begun.next()?;
+        // Of two that begin so the engine takes neither.
+        begun.all(|other| other == id).then_some(id)
     }
 }
 
@@ -182,12 +187,6 @@ pub fn read_depends_on(label: &str) -> BTreeMap<String, Condition> {
         Some((name.to_owned(), condition))
     };
     label.split(',').filter_map(read).collect()
-}
-
-/// `name` with `:latest` where it names neither tag nor digest.
-pub fn with_tag(name: &str) -> String {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    if last.contains(':') || name.contains('@') { name.to_owned() } else { format!("{name}:latest") }
 }
 
 /// What the engine's list says in words: `Up 2 minutes (healthy)` → health and the least time it has been up.
@@ -262,10 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_tag_means_latest() {
-        assert_eq!(with_tag("redis"), "redis:latest");
-        assert_eq!(with_tag("localhost:5000/redis"), "localhost:5000/redis:latest");
-        assert_eq!(with_tag("redis:7"), "redis:7");
-        assert_eq!(with_tag("redis@sha256:abc"), "redis@sha256:abc");
+    fn an_image_is_found_by_every_spelling_of_its_name_and_by_its_id() {
+        let (one, other) = (format!("sha256:ab{}", "0".repeat(62)), format!("sha256:ac{}", "0".repeat(62)));
+        let names = [("redis:7", &one), ("redis@sha256:aa", &one), (one.as_str(), &one), (other.as_str(), &other)];
+        let observed =
+            Observed { images: names.iter().map(|(name, id)| ((*name).to_owned(), (*id).clone())).collect(), ..Observed::default() };
+        for name in ["redis:7", "docker.io/library/redis:7", "redis:8@sha256:aa", &one, &one["sha256:".len()..], "ab", "sha256:ab0"] {
+            assert_eq!(observed.image_id(name), Some(one.as_str()), "{name}");
+        }
+        for name in ["redis", "redis@sha256:bb", "a", "ad", "team/redis:7"] {
+            assert_eq!(observed.image_id(name), None, "{name}");
+        }
     }
 }

@@ -48,6 +48,43 @@ pub async fn a_tag_is_another_name_of_the_same_image(case: &Case<'_>) {
     assert_eq!(kind(case.engine.image_inspect(&id).await), Kind::NotFound);
 }
 
+pub async fn an_image_is_known_by_every_spelling_of_its_name(case: &Case<'_>) {
+    let id = imported(case, "latest", &[]).await;
+    let name = case.name("x").trim_end_matches("-x").to_owned();
+    let digits = &id["sha256:".len()..];
+    let spellings = [
+        name.clone(),
+        format!("{name}:latest"),
+        format!("library/{name}"),
+        format!("docker.io/{name}"),
+        format!("docker.io/library/{name}:latest"),
+        format!("index.docker.io/library/{name}:latest"),
+        digits.to_owned(),
+        format!("sha256:{digits}"),
+        digits[..12].to_owned(),
+        format!("sha256:{}", &digits[..12]),
+    ];
+    for spelling in spellings {
+        let found = case.engine.image_inspect(&spelling).await.unwrap_or_else(|error| panic!("{spelling}: {error}"));
+        assert_eq!(found.id.as_ref(), Some(&id), "{spelling}");
+        let mut body = case.body(SERVE);
+        body.image = Some(spelling.clone());
+        let container = case.created("one", body).await;
+        assert_eq!(case.engine.container_inspect(&container).await.unwrap().image.as_ref(), Some(&id), "{spelling}");
+        case.engine.container_remove(&container, true, true).await.unwrap();
+    }
+    for other in
+        [format!("DOCKER.IO/library/{name}"), format!("localhost/{name}"), format!("{name}@sha256:{digits}"), format!("{name}:LATEST")]
+    {
+        assert_eq!(kind(case.engine.image_inspect(&other).await), Kind::NotFound, "{other}");
+    }
+    case.engine.image_tag(&id, &format!("docker.io/library/{name}:two")).await.unwrap();
+    let mut tags = case.engine.image_inspect(&id).await.unwrap().repo_tags.unwrap();
+    tags.sort();
+    assert_eq!(tags, [format!("{name}:latest"), format!("{name}:two")], "the engine lists one spelling");
+    case.engine.image_remove(&format!("index.docker.io/{name}:two"), false).await.unwrap();
+}
+
 pub async fn an_image_in_use_is_removed_only_by_force(case: &Case<'_>) {
     imported(case, "one", &[]).await;
     let mut body = case.body(SERVE);

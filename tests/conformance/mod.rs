@@ -74,6 +74,7 @@ macro_rules! for_each_case {
                 an_import_has_the_changes_asked_for,
                 a_container_has_its_images_labels_but_for_those_it_was_given,
                 a_tag_is_another_name_of_the_same_image,
+                an_image_is_known_by_every_spelling_of_its_name,
                 an_image_in_use_is_removed_only_by_force,
                 an_unknown_image_is_not_found,
                 an_unreachable_registry_is_told_by_pull_push_and_digest,

@@ -248,3 +248,64 @@ fn a_build_secret_without_a_value_is_named() {
     assert_eq!(failure.message, "The secret \"key\" has no value: the variable \"TOKEN\" is not set");
     assert_eq!(count(&machine, "image_build"), 0);
 }
+
+/// Services whose Dockerfiles are `FROM` of an image each.
+fn building(services: Value, dockerfiles: &[(&str, &str)]) -> (Machine, Value) {
+    let mut machine = machine();
+    let mut host = SimHost::new(machine.conductor.clone());
+    for (folder, from) in dockerfiles {
+        host = host.with_file(format!("/project/{folder}/Dockerfile"), format!("FROM {from}\nCMD [\"serve\"]\n"));
+    }
+    machine.host = Arc::new(host);
+    (machine, json!({ "services": services }))
+}
+
+/// The calls that made images, in their order.
+fn made(machine: &Machine) -> Vec<String> {
+    let calls = machine.engine.calls();
+    let made = calls.iter().filter(|call| ["image_build", "image_pull"].contains(&call.method));
+    made.map(|call| format!("{} {}", call.method, call.target)).collect()
+}
+
+#[test]
+fn a_build_waits_for_the_build_of_what_it_begins_with() {
+    let dockerfiles = [("a", "docker.io/shop/base:latest"), ("z", "web:1")];
+    let services = json!({"a": {"build": "./a"}, "m": {"image": "shop/base"}, "z": {"image": "shop/base", "build": "./z"}});
+    let (machine, description) = building(services, &dockerfiles);
+    machine.up(&description).unwrap();
+    assert_eq!(made(&machine), ["image_build shop/base", "image_build shop-a"]);
+    let calls = machine.calls();
+    machine.up(&description).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}
+
+#[test]
+fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
+    let services = json!({"job": {"image": "shop/api:1"}, "api": {"image": "shop/api:1", "build": "./api"}});
+    let (machine, description) = building(services, &[("api", "web:1")]);
+    let project = project(&description);
+    let one_off = crate::apply::oneoff::OneOff {
+        image: "shop/api:1",
+        command: vec!["migrate".into()],
+        environment: Vec::new(),
+        user: None,
+        working_dir: None,
+        project: PROJECT,
+        service: Some((&project, &project.services["job"])),
+    };
+    // The network of the stack is there once the stack was up; here only the image counts.
+    let _ = machine.run(crate::apply::oneoff::run(&machine.around(), &one_off));
+    assert_eq!(made(&machine), ["image_build shop/api:1"]);
+}
+
+#[test]
+fn an_image_named_by_tag_and_digest_is_pulled_once_and_then_here() {
+    let machine = machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
+    let digest = machine.run(machine.engine.image_registry_digest("app:1", None)).unwrap();
+    let description = json!({"services": {"a": {"image": format!("docker.io/library/app:1@{digest}")}}});
+    machine.up(&description).unwrap();
+    assert_eq!(count(&machine, "image_pull"), 1);
+    let calls = machine.calls();
+    machine.up(&description).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}

@@ -198,6 +198,8 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
         remove_orphans: true,
         adopt: false,
         adopted: state.adopted,
+        build: false,
+        bases: &|_| BTreeSet::new(),
     };
     reconcile::up(&wanted, &observed).unwrap().to_string()
 }

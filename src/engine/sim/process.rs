@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::state::{Shared, State};
 use super::tree::Tree;
 use crate::engine::{ExecRequest, OutputKind};
+use crate::model::image_reference::canonical;
 
 /// How long a command in a container takes: the engine's own share included, as measured.
 const COMMAND_TAKES: Duration = Duration::from_millis(33);
@@ -394,7 +395,11 @@ impl Processes {
     /// The behaviour of a container with this name, image, labels and command.
     pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str) -> Arc<Process> {
         let service = labels.get(SERVICE_LABEL).map_or("", String::as_str);
-        let found = self.0.iter().rev().find(|(pattern, _)| [name, image, service, command].iter().any(|text| matches(pattern, text)));
+        let found = self
+            .0
+            .iter()
+            .rev()
+            .find(|(pattern, _)| [name, image, &canonical(image), service, command].iter().any(|text| matches(pattern, text)));
         found.map(|(_, process)| process.clone()).unwrap_or_default()
     }
 }

@@ -1,5 +1,7 @@
 //! Which frontend reads a Dockerfile: an image that BuildKit runs, and that decides what the build does.
 
+use crate::model::image_reference::ImageReference;
+
 /// The frontend that Docker publishes.
 pub const FRONTEND: &str = "docker/dockerfile";
 
@@ -8,8 +10,7 @@ pub const SYNTAX_ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// Whether an image is the frontend that Docker publishes, in any version.
 pub fn is_frontend_of_docker(image: &str) -> bool {
-    let name = image.strip_prefix("docker.io/").or_else(|| image.strip_prefix("index.docker.io/")).unwrap_or(image);
-    name.split([':', '@']).next() == Some(FRONTEND)
+    ImageReference::parse(image).is_some_and(|reference| reference.repository() == FRONTEND)
 }
 
 #[cfg(test)]

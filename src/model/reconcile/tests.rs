@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use similar_asserts::assert_eq;
 
 use super::*;
+use crate::model::image_reference::canonical;
 use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, Volume};
 use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
@@ -85,7 +86,7 @@ fn applied(project: &Project) -> Observed {
         one_offs: Vec::new(),
         orphaned_secrets: BTreeSet::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
-        images: project.services.values().map(|service| (service.image.clone(), format!("id of {}", service.image))).collect(),
+        images: project.services.values().map(|service| (canonical(&service.image), format!("id of {}", service.image))).collect(),
     }
 }
 
@@ -100,6 +101,7 @@ struct Asked {
     remove_orphans: bool,
     adopt: bool,
     adopted: BTreeSet<String>,
+    build: bool,
 }
 
 impl Default for Asked {
@@ -111,6 +113,7 @@ impl Default for Asked {
             remove_orphans: false,
             adopt: false,
             adopted: BTreeSet::new(),
+            build: false,
         }
     }
 }
@@ -127,6 +130,8 @@ fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Pla
             remove_orphans: asked.remove_orphans,
             adopt: asked.adopt,
             adopted: asked.adopted,
+            build: asked.build,
+            bases: &|_| BTreeSet::new(),
         },
         observed,
     )
@@ -505,4 +510,61 @@ fn stop_start_and_restart_follow_the_dependencies() {
         container.state = ContainerState::Exited;
     }
     assert!(start("spc", &observed, &services, &BTreeSet::new()).to_string().contains("start container spc-backend-1  after 2"));
+}
+
+/// Two services that name one image, which one of them builds.
+fn shared_build(builder: &str, user: &str) -> Project {
+    let mut services = serde_json::Map::new();
+    services.insert(builder.into(), json!({"image": "shop/api", "build": "./api"}));
+    services.insert(user.into(), json!({"image": "docker.io/shop/api:latest"}));
+    project(json!({ "services": services }))
+}
+
+#[test]
+fn an_image_that_one_service_builds_is_built_once_for_all_that_name_it() {
+    for (builder, user) in [("api", "worker"), ("worker", "api")] {
+        let project = shared_build(builder, user);
+        for names in [None, Some(vec![user.to_owned()])] {
+            let plan = plan_with(&project, &Observed::default(), Asked { names, ..Asked::default() }).unwrap();
+            let images: Vec<String> =
+                plan.steps.iter().filter(|step| step.action.object().starts_with("image")).map(|step| step.action.verb().into()).collect();
+            assert_eq!(images, ["build"], "{plan}");
+            let created = plan.steps.iter().filter(|step| matches!(step.action, crate::model::plan::Action::CreateContainer { .. }));
+            assert!(created.clone().count() > 0 && created.clone().all(|step| step.after.contains(&0)), "{plan}");
+        }
+    }
+}
+
+#[test]
+fn a_build_that_is_asked_for_is_done_where_an_image_is_there_too() {
+    let project = shared_build("api", "worker");
+    let mut observed = applied(&project);
+    let id = observed.images["shop/api:latest"].clone();
+    observed.containers.iter_mut().for_each(|container| container.image_id.clone_from(&id));
+    assert!(plan_with(&project, &observed, Asked::default()).unwrap().steps.is_empty());
+    let plan = plan_with(&project, &observed, Asked { build: true, ..Asked::default() }).unwrap();
+    let plan = plan.to_string();
+    assert!(plan.starts_with("  1  build image shop/api  (asked for)\n"), "{plan}");
+    assert_eq!(plan.matches(" create container").count(), 2, "{plan}");
+    assert_eq!(plan.matches("image changed").count(), plan.matches("(image changed)  if image").count(), "{plan}");
+}
+
+#[test]
+fn an_image_is_there_under_every_spelling_of_its_name() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let mut observed = Observed::default();
+    for name in [canonical("redis:7"), canonical(&format!("redis@{digest}")), digest.clone()] {
+        observed.images.insert(name, digest.clone());
+    }
+    let names =
+        ["redis:7".to_owned(), "docker.io/library/redis:7".into(), format!("redis:7@{digest}"), digest.clone(), digest[7..19].to_owned()];
+    for name in names {
+        let project = project(json!({ "services": {"cache": {"image": name}} }));
+        let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
+        assert!(!plan.contains("image"), "{name}: {plan}");
+    }
+    let unknown = format!("sha256:{}", "0b".repeat(32));
+    let project = project(json!({ "services": {"cache": {"image": unknown}} }));
+    let failure = plan_with(&project, &observed, Asked::default()).unwrap_err();
+    assert_eq!(failure.message, format!("The image \"{unknown}\" is not on this engine"));
 }

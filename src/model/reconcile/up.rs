@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::failure::SpecPath;
+use super::super::image_reference::{canonical, is_id};
 use super::super::names::{self, NEW_SUFFIX};
 use super::super::observed::{Container, ContainerState, Health, Observed};
 use super::super::plan::{Action, Anonymous, ContainerRef, GroupId, Plan, Step, StepId, Until, When};
 use super::super::secret::Secrets;
-use super::super::spec::{Condition, MountSource, Project, Service};
+use super::super::spec::{Bases, Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
 use super::replace::Old;
 
@@ -26,11 +27,17 @@ pub struct Wanted<'a> {
     pub adopt: bool,
     /// Networks and volumes of Compose's that were taken over before: their labels can't be changed.
     pub adopted: BTreeSet<String>,
+    /// Build what is built, also where an image of the name is there.
+    pub build: bool,
+    /// What a build begins with: its Dockerfile is read only where it is to be built.
+    pub bases: &'a Bases<'a>,
 }
 
 /// The plan that brings the wanted services up, ready.
 pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     check_foreign(wanted, observed)?;
+    // A service that is named is active, whatever its profiles.
+    wanted.project.check_built_names(&|service| wanted.services.contains(&service.name))?;
     let mut planner = Planner::new(wanted, observed);
     for name in in_dependency_order(wanted.project, &wanted.services) {
         planner.service(&wanted.project.services[&name])?;
@@ -105,6 +112,7 @@ pub(super) struct Planner<'a> {
     of_service: BTreeMap<&'a str, Vec<&'a Container>>,
     /// The services whose end somebody waits for.
     jobs: BTreeSet<&'a str>,
+    /// By their names in one spelling.
     images: BTreeMap<String, StepId>,
     networks: BTreeMap<String, Option<StepId>>,
     volumes: BTreeMap<String, Option<StepId>>,
@@ -155,7 +163,7 @@ impl<'a> Planner<'a> {
     }
 
     fn service(&mut self, service: &'a Service) -> Result<(), Failure> {
-        let mut before: Vec<StepId> = self.image(service).into_iter().collect();
+        let mut before: Vec<StepId> = self.image(service)?.into_iter().collect();
         for key in service.networks.keys() {
             before.extend(self.network(service, key)?);
         }
@@ -172,21 +180,46 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The step that makes a missing image; services that share an image share it.
-    fn image(&mut self, service: &Service) -> Option<StepId> {
-        if self.observed.image_id(&service.image).is_some() {
-            return None;
+    /// The step after which the service's image is there; services that share an image share it. An image that a service of the
+    /// description builds is built for all that name it, after the images that the build begins with.
+    fn image(&mut self, service: &Service) -> Result<Option<StepId>, Failure> {
+        let (wanted, observed) = (self.wanted, self.observed);
+        let is_there = |image: &str| observed.image_id(image).is_some();
+        let is_needed = |image: &str| wanted.build || !is_there(image);
+        let builds = wanted.project.builds_of([service.image.as_str()].into_iter(), &wanted.services, &is_needed, wanted.bases)?;
+        let mut steps: Vec<StepId> = Vec::new();
+        for build in builds {
+            let builder = &wanted.project.services[&build.service];
+            let known = builder.built_names().find_map(|name| self.images.get(&canonical(name)).copied());
+            let step = known.unwrap_or_else(|| {
+                let action = Action::BuildImage { image: builder.image.clone(), service: builder.name.clone() };
+                let cause = if is_there(&builder.image) { "asked for" } else { "not there" };
+                let after: Vec<StepId> = build.after.iter().map(|&place| steps[place]).collect();
+                let step = self.add(Some(service), action, cause, &after);
+                self.images.extend(builder.built_names().map(|name| (canonical(name), step)));
+                step
+            });
+            steps.push(step);
         }
-        if let Some(&step) = self.images.get(&service.image) {
-            return Some(step);
+        if let Some(&last) = steps.last() {
+            return Ok(Some(last));
         }
-        let action = match &service.build {
-            Some(_) => Action::BuildImage { image: service.image.clone(), service: service.name.clone() },
-            None => Action::PullImage { image: service.image.clone() },
-        };
-        let step = self.add(Some(service), action, "not there", &[]);
-        self.images.insert(service.image.clone(), step);
-        Some(step)
+        if is_there(&service.image) {
+            return Ok(None);
+        }
+        if let Some(&step) = self.images.get(&canonical(&service.image)) {
+            return Ok(Some(step));
+        }
+        if is_id(&service.image) {
+            let keys = vec!["services".into(), service.name.clone(), "image".into()];
+            return Err(Failure::new(Kind::Image, format!("The image \"{}\" is not on this engine", service.image))
+                .hint("no registry knows an image by its id: name it by its repository and tag, or by its repository and digest")
+                .field("service", service.name.clone())
+                .at(SpecPath { keys, on_key: false }));
+        }
+        let step = self.add(Some(service), Action::PullImage { image: service.image.clone() }, "not there", &[]);
+        self.images.insert(canonical(&service.image), step);
+        Ok(Some(step))
     }
 
     fn network(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
@@ -466,10 +499,10 @@ impl<'a> Planner<'a> {
                 )),
             }
         }
-        match (self.observed.image_id(&service.image), self.images.get(&service.image)) {
-            (Some(id), _) if id == container.image_id => Difference::Same,
-            (Some(_), _) => Difference::Changed("image changed".into()),
-            (None, Some(&step)) => Difference::Image(step),
+        match (self.observed.image_id(&service.image), self.images.get(&canonical(&service.image))) {
+            (_, Some(&step)) => Difference::Image(step),
+            (Some(id), None) if id == container.image_id => Difference::Same,
+            (Some(_), None) => Difference::Changed("image changed".into()),
             (None, None) => Difference::Same,
         }
     }

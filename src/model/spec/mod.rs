@@ -3,6 +3,7 @@
 //! Short and long forms read into the same types, so that equal descriptions are equal values.
 
 pub mod build;
+pub mod builders;
 pub mod config;
 pub mod health;
 pub mod mount;
@@ -19,6 +20,7 @@ pub mod volume;
 mod tests;
 
 pub use build::{Build, BuildSecret};
+pub use builders::Bases;
 pub use config::{Config, ConfigSource};
 pub use health::{HealthTest, Healthcheck};
 pub use mount::{Mount, MountSource};

@@ -186,6 +186,7 @@ impl Project {
                 self.check_start_first(service)?;
             }
         }
+        self.check_built_names(&|service| self.is_active(service))?;
         self.check_writers()?;
         self.check_profiles()?;
         if let Some(cycle) = graph::cycle(self) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::planned::Effects;
+use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
 use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step};
 use crate::model::secret::Secrets;
@@ -42,6 +43,7 @@ struct State {
     steps: usize,
     assumptions: usize,
     /// Image → the step after which its id is known.
+    /// By their names in one spelling.
     unknown: BTreeMap<String, usize>,
     /// Ids that the simulation made up → the step that would tell.
     invented: BTreeMap<String, usize>,
@@ -73,7 +75,7 @@ impl Recorder {
         for (id, planned) in plan.steps.iter().enumerate() {
             let number = base + id + 1;
             if let Action::PullImage { image } | Action::BuildImage { image, .. } = &planned.action {
-                state.unknown.insert(image.clone(), number);
+                state.unknown.insert(canonical(image), number);
             }
             let only_if = planned.when.as_ref().map(|when| OnlyIf {
                 image: when.image.clone(),
@@ -210,19 +212,19 @@ impl Effects for Recorder {
     }
 
     fn unknown(&self, image: &str, step: usize) {
-        self.lock().unknown.insert(image.to_owned(), step);
+        self.lock().unknown.insert(canonical(image), step);
     }
 
     fn invented(&self, id: &str, image: &str) {
         let mut state = self.lock();
-        if let Some(step) = state.unknown.get(image).copied() {
+        if let Some(step) = state.unknown.get(&canonical(image)).copied() {
             state.invented.insert(id.to_owned(), step);
         }
     }
 
     fn made_from(&self, container: &str, image: &str, id: Option<String>) {
         let mut state = self.lock();
-        let id = match (state.unknown.get(image), id) {
+        let id = match (state.unknown.get(&canonical(image)), id) {
             (Some(step), _) => Known::Until(*step),
             (None, Some(id)) => Known::Now(id),
             (None, None) => return,

@@ -2,11 +2,12 @@
 
 use crate::engine::Result;
 use crate::engine::sim::errors::refusal;
+use crate::model::image_reference::ImageReference;
 
 /// A name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Reference {
-    /// With the registry in front, if one is given.
+    /// As the engine lists it: with the registry in front, if it is another than Docker's.
     pub repository: String,
     /// `latest` if neither tag nor digest is given.
     pub tag: String,
@@ -45,7 +46,8 @@ impl Reference {
         if digest.as_ref().is_some_and(|digest| !digest.starts_with("sha256:")) {
             return invalid("invalid reference format");
         }
-        Ok(Self { repository: repository.to_owned(), tag: tag.to_owned(), digest })
+        let repository = ImageReference::parse(text).map_or_else(|| repository.to_owned(), |reference| reference.repository());
+        Ok(Self { repository, tag: tag.to_owned(), digest })
     }
 
     /// The name in full: `postgres:latest`, `postgres@sha256:…`.
@@ -72,6 +74,9 @@ mod tests {
         assert_eq!(full("local/postgres:15-alpine"), "local/postgres:15-alpine");
         assert_eq!(full("localhost:5000/app"), "localhost:5000/app:latest");
         assert_eq!(full("app:v1@sha256:ab"), "app@sha256:ab");
+        for text in ["docker.io/library/postgres", "index.docker.io/postgres:latest", "library/postgres"] {
+            assert_eq!(full(text), "postgres:latest", "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,196 @@
+//! Names of images, compared as Docker compares them: `nginx` and `docker.io/library/nginx:latest` are one.
+//!
+//! The rules are those of Docker's own `distribution/reference`. Letters count as they are written: Docker folds no case.
+
+/// The registry that a name without one means.
+pub const DEFAULT_REGISTRY: &str = "docker.io";
+/// Another name of it.
+const INDEX: &str = "index.docker.io";
+/// Where Docker's own images are.
+const OFFICIAL: &str = "library/";
+/// The digits of an image's id.
+const ID_DIGITS: usize = 64;
+
+/// A name, taken apart and completed. Whether Docker would accept each character is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageReference {
+    /// `docker.io` if none is written.
+    pub registry: String,
+    /// The path in the registry: `library/nginx`.
+    pub path: String,
+    /// `latest` if neither tag nor digest is written.
+    pub tag: Option<String>,
+    /// `sha256:…`; where there is one, Docker does not look at the tag.
+    pub digest: Option<String>,
+}
+
+impl ImageReference {
+    /// Reads a name. An image's whole id is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() || whole_id(text).is_some() {
+            return None;
+        }
+        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
+        // A colon before the last slash is a registry's port.
+        let last = name.rfind('/').map_or(0, |slash| slash + 1);
+        let (repository, tag) = match name[last..].split_once(':') {
+            Some((end, tag)) => (&name[..last + end.len()], Some(tag.to_owned())),
+            None => (name, None),
+        };
+        let (registry, path) = match repository.split_once('/') {
+            Some((first, rest)) if is_registry(first) => (first, rest),
+            _ => (DEFAULT_REGISTRY, repository),
+        };
+        let registry = if registry == INDEX { DEFAULT_REGISTRY } else { registry };
+        let is_official = registry == DEFAULT_REGISTRY && !path.contains('/');
+        let path = if is_official { format!("{OFFICIAL}{path}") } else { path.to_owned() };
+        let tag = if tag.is_none() && digest.is_none() { Some("latest".to_owned()) } else { tag };
+        Some(Self { registry: registry.to_owned(), path, tag, digest })
+    }
+
+    /// The name without tag and digest as the engine lists it: without the default registry.
+    pub fn repository(&self) -> String {
+        if self.registry != DEFAULT_REGISTRY {
+            return format!("{}/{}", self.registry, self.path);
+        }
+        match self.path.strip_prefix(OFFICIAL) {
+            Some(name) if !name.contains('/') => name.to_owned(),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// The name as the engine lists it: `nginx:latest`, or `nginx@sha256:…` where there is a digest.
+    pub fn listed(&self) -> String {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => format!("{}@{digest}", self.repository()),
+            (None, tag) => format!("{}:{}", self.repository(), tag.as_deref().unwrap_or("latest")),
+        }
+    }
+}
+
+/// Whether the first part of a name is a registry.
+fn is_registry(part: &str) -> bool {
+    part.contains(['.', ':']) || part == "localhost" || part.chars().any(char::is_uppercase)
+}
+
+/// The `sha256:…` of a whole id, written with or without its algorithm.
+fn whole_id(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_id = digits.len() == ID_DIGITS && digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
+    is_id.then(|| format!("sha256:{digits}"))
+}
+
+/// The one spelling of a name or a whole id, as the engine lists it. What is neither stays as it is.
+pub fn canonical(text: &str) -> String {
+    whole_id(text).or_else(|| Some(ImageReference::parse(text)?.listed())).unwrap_or_else(|| text.to_owned())
+}
+
+/// Whether two names are of one image.
+pub fn is_same(one: &str, other: &str) -> bool {
+    canonical(one) == canonical(other)
+}
+
+/// Whether it is an image's whole id, which no registry knows.
+pub fn is_id(text: &str) -> bool {
+    whole_id(text).is_some()
+}
+
+/// The digits of an id or the beginning of one; nothing for what can only be a name.
+pub fn id_digits(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let fits = !digits.is_empty() && digits.len() <= ID_DIGITS && digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
+    fits.then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use similar_asserts::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_name_is_listed_as_one() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let cases = [
+            ("nginx", "nginx:latest".to_owned()),
+            ("nginx:latest", "nginx:latest".to_owned()),
+            ("library/nginx", "nginx:latest".to_owned()),
+            ("docker.io/nginx", "nginx:latest".to_owned()),
+            ("docker.io/library/nginx:latest", "nginx:latest".to_owned()),
+            ("index.docker.io/library/nginx", "nginx:latest".to_owned()),
+            ("index.docker.io/team/app:1", "team/app:1".to_owned()),
+            ("docker.io/team/app:1", "team/app:1".to_owned()),
+            ("localhost/app", "localhost/app:latest".to_owned()),
+            ("localhost:5000/app", "localhost:5000/app:latest".to_owned()),
+            ("[::1]:5000/app:2", "[::1]:5000/app:2".to_owned()),
+            ("nginx:1@sha256:aa", "nginx@sha256:aa".to_owned()),
+            ("docker.io/library/nginx:1@sha256:aa", "nginx@sha256:aa".to_owned()),
+            ("localhost:5000/app:1@sha256:aa", "localhost:5000/app@sha256:aa".to_owned()),
+            (digest.as_str(), digest.clone()),
+            (&digest["sha256:".len()..], digest.clone()),
+            ("", String::new()),
+        ];
+        for (text, listed) in cases {
+            assert_eq!(canonical(text), listed, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_names_stay_others() {
+        let others = [
+            ("nginx", "nginx:1"),
+            ("team/nginx", "nginx"),
+            ("localhost/nginx", "nginx"),
+            ("localhost:5000/app", "localhost:5001/app"),
+            ("LOCALHOST:5000/app", "localhost:5000/app"),
+            ("DOCKER.IO/library/nginx", "nginx"),
+            ("nginx:A", "nginx:a"),
+            ("registry-1.docker.io/library/nginx", "nginx"),
+            ("nginx:1@sha256:aa", "nginx:1"),
+            ("nginx@sha256:aa", "httpd@sha256:aa"),
+        ];
+        for (one, other) in others {
+            assert!(!is_same(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_told_from_a_name() {
+        let id = "0f".repeat(32);
+        assert!(is_id(&id) && is_id(&format!("sha256:{id}")) && !is_id("0f0f") && !is_id("nginx"));
+        assert_eq!(id_digits("sha256:0f"), Some("0f"));
+        assert_eq!((id_digits("beef"), id_digits("nginx"), id_digits("beef:1"), id_digits("BEEF")), (Some("beef"), None, None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn the_one_spelling_is_its_own(text in "[a-z0-9./:@-]{0,24}") {
+            prop_assert_eq!(canonical(&canonical(&text)), canonical(&text));
+        }
+
+        #[test]
+        fn what_is_left_out_is_what_docker_adds(
+            path in "[a-z][a-z0-9]{0,5}(/[a-z][a-z0-9]{0,5})?",
+            tag in prop::option::of("[A-Za-z0-9][A-Za-z0-9._-]{0,5}"),
+            digest in prop::option::of("[0-9a-f]{64}"),
+        ) {
+            let end = digest.as_ref().map_or_else(String::new, |digest| format!("@sha256:{digest}"));
+            let tagged = tag.as_ref().map_or_else(String::new, |tag| format!(":{tag}"));
+            let whole = if path.contains('/') { path.clone() } else { format!("library/{path}") };
+            prop_assume!(path != "localhost" && !path.starts_with("localhost/"));
+            for registry in ["docker.io", "index.docker.io"] {
+                let long = format!("{registry}/{whole}{tagged}{end}");
+                let short = format!("{path}{tagged}{end}");
+                prop_assert!(is_same(&long, &short), "{} {}", long, short);
+            }
+            if digest.is_some() {
+                let (with_tag, without) = (format!("{path}{tagged}{end}"), format!("{path}{end}"));
+                prop_assert!(is_same(&with_tag, &without));
+            } else {
+                let own = format!("{path}:own");
+                prop_assert_eq!(is_same(&format!("{path}{tagged}"), &own), tag.as_deref() == Some("own"));
+            }
+        }
+    }
+}
