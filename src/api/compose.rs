@@ -67,7 +67,7 @@ fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, 
 /// Reads a compose file; the folder it is in. What is worth a note is reported.
 fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
     let checked = paths::to_read(context, path)?;
-    let content = context.host.read(&checked).map_err(|error| match error.kind {
+    let content = context.host.read_source(&checked).map_err(|error| match error.kind {
         HostErrorKind::NotFound => missing(context, path),
         _ => error.into(),
     })?;

@@ -128,7 +128,7 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
 
 fn read_env_file(context: &Context, file: &EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let path = context.policy.read_path(&file.path, &|path| resolve(&*context.host, path))?;
-    let bytes = match context.host.read(&path) {
+    let bytes = match context.host.read_source(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),

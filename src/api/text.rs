@@ -86,6 +86,39 @@ mod functions {
         Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not an integer", quoted(text))))?)
     }
 
+    /// The integer that the text is. Throws `usage` if it is none.
+    ///
+    /// ```rhai
+    /// assert_eq(parse_int("42"), 42);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_int(text: &str) -> Raw<i64> {
+        int(text)
+    }
+
+    /// The integer that the text is with digits of a base from 2 to 36. Throws `usage` if it is none.
+    ///
+    /// ```rhai
+    /// assert_eq(parse_int("ff", 16), 255);
+    /// ```
+    #[rhai_fn(name = "parse_int", return_raw)]
+    pub fn parse_int_of_base(text: &str, base: i64) -> Raw<i64> {
+        let radix = u32::try_from(base).ok().filter(|radix| (2..=36).contains(radix));
+        let Some(radix) = radix else { return Err(Failure::usage(format!("{base} is not a base: it is 2 to 36")).into()) };
+        let number = i64::from_str_radix(text.trim(), radix);
+        Ok(number.map_err(|_| Failure::usage(format!("{} is not an integer of base {base}", quoted(text))))?)
+    }
+
+    /// The number that the text is. Throws `usage` if it is none.
+    ///
+    /// ```rhai
+    /// assert_eq(parse_float("0.5"), 0.5);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_float(text: &str) -> Raw<f64> {
+        Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not a number", quoted(text))))?)
+    }
+
     /// The value that the text is in JSON. Throws `usage` if it is none.
     ///
     /// ```rhai

@@ -16,10 +16,10 @@ pub fn register(engine: &mut Engine) {
 
 /// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
-    let wrong = |error: serde_yaml::Error| Failure::usage(format!("{what} is not YAML: {error}"));
+    let wrong = |error: yaml::Unreadable| Failure::usage(format!("{what} is not YAML: {error}"));
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut value: Yaml = yaml::read(text).map_err(wrong)?;
-    yaml::merge(&mut value).map_err(wrong)?;
+    yaml::merge(&mut value).map_err(|error| wrong(error.into()))?;
     let value = yaml::to_json(value).map_err(|strange| Failure::usage(format!("{what} {}", strange.reason)))?;
     Ok(from_json(&value))
 }
@@ -31,12 +31,22 @@ fn written(value: &Value) -> Result<String, Failure> {
     let mut value = value.clone();
     set_aside(&mut value, &mut quoted);
     let text = serde_yaml::to_string(&value).map_err(|error| Failure::usage(format!("The value can't be written as YAML: {error}")))?;
-    // The last first, so that a stand-in is not taken for the beginning of a longer one.
-    Ok(quoted
-        .iter()
-        .enumerate()
-        .rev()
-        .fold(text, |text, (index, original)| text.replace(&stand_in(index), &Value::from(original.as_str()).to_string())))
+    Ok(put_back(&text, &quoted))
+}
+
+/// The text with the strings, quoted, in the place of their stand-ins.
+fn put_back(text: &str, quoted: &[String]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut pieces = text.split(BEGIN);
+    out.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let (index, rest) = piece.split_once(END).unwrap_or((piece, ""));
+        if let Some(original) = index.parse::<usize>().ok().and_then(|index| quoted.get(index)) {
+            out.push_str(&Value::from(original.as_str()).to_string());
+        }
+        out.push_str(rest);
+    }
+    out
 }
 
 /// Puts stand-ins for the strings, keys among them, that have to be quoted.
@@ -59,16 +69,19 @@ fn set_aside(value: &mut Value, quoted: &mut Vec<String>) {
     }
 }
 
-/// What no text of a user holds: letters of a private area.
+/// Around the number of a stand-in: letters of a private area. A text that holds one of them has a stand-in itself.
+const BEGIN: char = '\u{f8f0}';
+const END: char = '\u{f8f1}';
+
 fn stand_in(index: usize) -> String {
-    format!("\u{f8f0}{index}\u{f8f1}")
+    format!("{BEGIN}{index}{END}")
 }
 
 /// Whether a reader of YAML 1.1 would not take the plain text for a string, or it could be taken for a stand-in.
 fn is_ambiguous(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
     let digits = |c: char| c.is_ascii_digit() || "+-._:,xob".contains(c);
-    text.contains(['\u{f8f0}', '\u{f8f1}'])
+    text.contains([BEGIN, END])
         || matches!(word.as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "~" | "=" | "<<")
         || (text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(|c| digits(c) || c.is_ascii_hexdigit() || "tTzZ ".contains(c)))
 }

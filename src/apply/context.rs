@@ -143,7 +143,7 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failu
         return Err(Records::refused(&dockerfile.path));
     }
     let ignore = read_ignore_file(host, policy, &folder, &dockerfile)?;
-    let content = host.read(&folder.join(&dockerfile.path)).map_err(|error| match error.kind {
+    let content = host.read_source(&folder.join(&dockerfile.path)).map_err(|error| match error.kind {
         HostErrorKind::SymlinkInPath => of_host(error),
         _ => Failure::new(Kind::Build, error.message).field("path", dockerfile.path.as_str()),
     })?;
@@ -219,7 +219,7 @@ fn read_ignore_file(
     for name in [format!("{}{IGNORE_FILE}", dockerfile.asked), IGNORE_FILE.to_owned()] {
         // It may be a symlink that somebody wants there; it leads no further than what scripts may read.
         let file = policy.own_path(folder.join(&name).as_path(), OwnAccess::Read, &|path| resolve(host, path))?;
-        match host.read(&file) {
+        match host.read_source(&file) {
             Ok(content) => {
                 ignore = Dockerignore::parse(&name, &content)?;
                 ignore.always_send(&name);

@@ -51,7 +51,7 @@ impl Reader<'_> {
             return;
         }
         self.sources.asked.insert(name.clone());
-        match self.library.host.read(path) {
+        match self.library.host.read_source(path) {
             Ok(content) => match source_text(&name, &content) {
                 Ok(text) => self.parse(Source { name, text }, Some(path.as_path().to_path_buf())),
                 Err(failure) => self.not_text(name, &content, failure),

@@ -33,7 +33,12 @@ pub struct ComposeFile {
     description: Value,
     /// What is no fault, but worth saying.
     pub notes: Vec<Note>,
+    /// Bytes of the texts whose variables were replaced so far.
+    replaced: usize,
 }
+
+/// Notes on variables that are not set.
+const MOST_NOTES: usize = 100;
 
 /// Something worth saying of a line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +61,7 @@ impl ComposeFile {
             let place = FilePlace { file: source.name.clone(), line: wrong.line, column: wrong.column, width: 1 };
             Failure::usage(wrong.message).hint(wrong.hint).in_file(place)
         })?;
-        let mut file = Self { source, description: Value::Null, notes: Vec::new() };
+        let mut file = Self { source, description: Value::Null, notes: Vec::new(), replaced: 0 };
         let mut document = file.document()?;
         file.interpolate(&mut document, &mut Vec::new(), lookup)?;
         file.description =
@@ -95,7 +100,10 @@ impl ComposeFile {
     /// The YAML of the file, merge keys applied.
     fn document(&self) -> Result<Yaml, Failure> {
         let text = &self.source.text;
-        let mut document: Yaml = yaml::read(text).map_err(|error| self.not_yaml(&error))?;
+        let mut document: Yaml = yaml::read(text).map_err(|error| match error {
+            yaml::Unreadable::TooLarge(reason) => Failure::usage(format!("The file is too large: {reason}")).in_file(self.place(None)),
+            yaml::Unreadable::Syntax(error) => self.not_yaml(&error),
+        })?;
         if let Some(path) = wrong_merge(&document, &[]) {
             return Err(self.fault(&path, false, "\"<<\" takes a map or a list of maps").hint("write <<: *NAME with the anchor of a map"));
         }
@@ -105,15 +113,17 @@ impl ComposeFile {
 
     fn not_yaml(&self, error: &serde_yaml::Error) -> Failure {
         let text = &self.source.text;
-        if let Some((key, mark)) = locate::duplicate(text) {
+        let said = error.to_string();
+        if said.contains("duplicate entry")
+            && let Some((key, mark)) = locate::duplicate(text)
+        {
             return Failure::usage(format!("The key \"{key}\" stands twice in this map")).in_file(self.place(Some(mark)));
         }
-        if serde_yaml::Deserializer::from_str(text).nth(1).is_some() && locate::mark_of(error).is_none() {
+        if said.contains("more than one document") {
             let failure = Failure::usage("The file holds more than one YAML document");
             return failure.hint("keep one; what is different elsewhere is a variable's").in_file(self.place(second_document(text)));
         }
         let mark = locate::mark_of(error);
-        let said = error.to_string();
         let said = mark.map_or(said.clone(), |mark| said.replacen(&format!(" at line {} column {}", mark.line, mark.column), "", 1));
         let failure = Failure::usage(format!("The file is not YAML: {said}")).in_file(self.place(mark));
         let is_tab = mark.is_some_and(|mark| text[offset(text, mark.line, mark.column)..].starts_with('\t'));
@@ -127,6 +137,11 @@ impl ComposeFile {
                 let interpolated = interpolate(text, lookup).map_err(|error| self.wrong_variable(path, text, error))?;
                 for name in interpolated.unset {
                     self.note_unset(path, &name);
+                }
+                self.replaced += interpolated.text.len();
+                if self.replaced > yaml::MOST_TEXT {
+                    let message = format!("The file is larger than {} MiB with its variables replaced", yaml::MOST_TEXT >> 20);
+                    return Err(self.fault(path, false, message).hint("does a variable hold a large text?"));
                 }
                 *text = interpolated.text;
             }
@@ -153,7 +168,8 @@ impl ComposeFile {
     /// Notes a variable that is not set, once, however often it stands there.
     fn note_unset(&mut self, path: &[String], name: &str) {
         let text = format!("the variable \"{name}\" is not set, so it is empty");
-        if self.notes.iter().all(|note| note.text != text) {
+        // Each costs a look through the whole file.
+        if self.notes.len() < MOST_NOTES && self.notes.iter().all(|note| note.text != text) {
             let used = [format!("${name}"), format!("${{{name}")];
             let line = used.iter().filter_map(|used| self.mark_within(path, used, 0)).map(|mark| mark.line).min().unwrap_or(1);
             self.notes.push(Note { line, text });

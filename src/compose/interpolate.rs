@@ -18,6 +18,9 @@ use super::Lookup;
 /// Words in words in words: beyond any use, and before the stack ends.
 const DEEPEST: usize = 64;
 
+/// Bytes of a text with its variables replaced: as many as the whole file may have.
+const LARGEST: usize = crate::compose::LARGEST_TEXT;
+
 /// A string with its variables replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interpolated {
@@ -88,12 +91,14 @@ impl Interpolation<'_> {
                 after
             } else if let Some(body) = after.strip_prefix('{') {
                 let (expression, after) = self.until_closed(body, here)?;
-                out.push_str(&self.evaluate(expression, here)?);
+                let value = self.evaluate(expression, here)?;
+                append(&mut out, &value, here)?;
                 after
             } else {
                 let (name, after) = after.split_at(name_length(after));
                 // A dollar sign before anything else stands for itself: "$1", "$(date)", "5$".
-                out.push_str(&if name.is_empty() { "$".to_owned() } else { self.plain(name, here) });
+                let value = if name.is_empty() { "$".to_owned() } else { self.plain(name, here) };
+                append(&mut out, &value, here)?;
                 after
             };
         }
@@ -209,6 +214,20 @@ impl Interpolation<'_> {
     }
 }
 
+/// Adds the value of the expression that begins `here`.
+fn append(out: &mut String, value: &str, here: Place) -> Result<(), InterpolationError> {
+    if out.len() + value.len() > LARGEST {
+        return Err(InterpolationError {
+            span: here.offset..here.offset + 1,
+            message: format!("The text is larger than {} MiB with its variables replaced", LARGEST >> 20),
+            hint: "does a variable hold another one many times?".to_owned(),
+            variable: None,
+        });
+    }
+    out.push_str(value);
+    Ok(())
+}
+
 const DOLLAR: &str = "; write \"$$\" for a dollar sign that stands for itself";
 
 /// Bytes of the variable name that `text` begins with.
@@ -300,6 +319,16 @@ mod tests {
         gives("${EMPTY+a}", "a");
         gives("${UNSET+a}", "");
         gives("${SET:+${UNSET:-q}}", "q");
+    }
+
+    #[test]
+    fn a_text_has_a_size_with_its_variables_replaced() {
+        let large = |_: &str| Some("x".repeat(1 << 20));
+        assert_eq!(interpolate("$A$A$A$A", &large).unwrap().text.len(), 4 << 20);
+        for text in ["$A$A$A$A$A", "${A}${A}${A}${A}${A}", "${B:+$A$A$A$A$A}"] {
+            let error = interpolate(text, &large).unwrap_err();
+            assert_eq!(error.message, "The text is larger than 4 MiB with its variables replaced", "{text}");
+        }
     }
 
     #[test]

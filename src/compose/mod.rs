@@ -17,5 +17,8 @@ pub mod yaml;
 
 pub use file::ComposeFile;
 
+/// Bytes of a text with its variables replaced, and of all values of a `.env` file together: as many as such a file may have.
+const LARGEST_TEXT: usize = 4 << 20;
+
 /// Looks a variable up: its value, or nothing when it is not set. An empty value is a value.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

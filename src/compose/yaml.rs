@@ -22,12 +22,22 @@ const DEEPEST: usize = 10_000;
 const MOST: usize = 200_000;
 
 /// Bytes of all texts in it, with those that aliases repeat.
-const MOST_TEXT: usize = 64 << 20;
+pub(super) const MOST_TEXT: usize = 64 << 20;
+
+/// Why a text gives no value.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It would take too much memory or time: nothing more is to be looked for in it.
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
+    Syntax(#[from] serde_yaml::Error),
+}
 
 /// The value in a text.
-pub fn read(text: &str) -> Result<Yaml, serde_yaml::Error> {
+pub fn read(text: &str) -> Result<Yaml, Unreadable> {
     if marks(text) > MOST {
-        return Err(serde::de::Error::custom(format!("it holds more than {MOST} values")));
+        return Err(Unreadable::TooLarge(format!("it holds more than {MOST} values")));
     }
     // The library gives up at a depth of 128, but not before it has looked at all of the text, in quadratic time.
     let mut depth = 0_usize;
@@ -38,16 +48,16 @@ pub fn read(text: &str) -> Result<Yaml, serde_yaml::Error> {
             _ => continue,
         };
         if depth > DEEPEST {
-            return Err(serde::de::Error::custom("it is nested too deeply"));
+            return Err(Unreadable::TooLarge("it is nested too deeply".to_owned()));
         }
     }
     // Once without holding anything, so that what aliases repeat is not held that often. An error comes again below.
     let mut left = Left { values: MOST, text: MOST_TEXT, exceeded: false };
     let counted = Count(&mut left).deserialize(serde_yaml::Deserializer::from_str(text));
     if left.exceeded {
-        return Err(counted.err().unwrap_or_else(|| serde::de::Error::custom("it is too large")));
+        return Err(Unreadable::TooLarge(counted.err().map_or_else(|| "it is too large".to_owned(), |error| error.to_string())));
     }
-    serde_yaml::from_str(text)
+    Ok(serde_yaml::from_str(text)?)
 }
 
 /// Characters that may begin a value, a little more than there are values.

@@ -11,6 +11,10 @@ use super::{HostError, HostErrorKind, Result};
 /// Bytes of the largest text, blob, body or output that is held at once.
 pub const LARGEST_VALUE: usize = 64 << 20;
 
+/// Bytes of the largest file that people write: a script, a compose file, `.env`, `spc.toml`, a Dockerfile. What is read of such a
+/// file takes many times its size.
+pub const LARGEST_SOURCE: usize = 4 << 20;
+
 /// Bytes that the whole process may hold while a script runs.
 pub const RUN_LIMIT: u64 = 1 << 30;
 

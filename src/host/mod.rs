@@ -264,6 +264,16 @@ pub trait Host: Send + Sync {
 
     /// The content of a file of at most 64 MiB; what is larger is opened as a stream.
     fn read(&self, path: &CheckedPath) -> Result<Bytes>;
+    /// The content of a file that people write, of at most [`memory::LARGEST_SOURCE`]: a script, a compose file, `.env`.
+    fn read_source(&self, path: &CheckedPath) -> Result<Bytes> {
+        let content = self.read(path)?;
+        if content.len() > memory::LARGEST_SOURCE {
+            let message =
+                format!("Could not read \"{}\": it is larger than {} MiB", path.as_path().display(), memory::LARGEST_SOURCE >> 20);
+            return Err(HostError::new(HostErrorKind::Invalid, message));
+        }
+        Ok(content)
+    }
     /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file (0644 if not given).
     fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()>;
     /// Adds to the end of a file, made if missing.

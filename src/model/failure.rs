@@ -142,10 +142,36 @@ pub struct Detail {
     pub text: String,
 }
 
+/// Bytes of a message and of a hint: what is longer is no sentence, and whatever handles it takes its time.
+const LONGEST_TEXT: usize = 16 << 10;
+/// Bytes of a detail's text, and of a text in a field where a failure is shown.
+const LONGEST_DETAIL: usize = 64 << 10;
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest));
+        text.shrink_to_fit();
+        text.push('…');
+    }
+    text
+}
+
+/// The value with its texts cut, to be shown.
+fn cut_value(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = cut(std::mem::take(text), LONGEST_DETAIL),
+        Value::Array(items) => items.iter_mut().for_each(cut_value),
+        Value::Object(fields) => fields.values_mut().for_each(cut_value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 impl Failure {
-    /// A failure of `kind`.
+    /// A failure of `kind`. A message that is too long is cut off.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None, place: None }
+        let message = cut(message.into(), LONGEST_TEXT);
+        Self { kind, message, hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None, place: None }
     }
 
     /// A wrong argument, key, type or name.
@@ -161,7 +187,7 @@ impl Failure {
     /// The same failure with a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(cut(hint.into(), LONGEST_TEXT));
         self
     }
 
@@ -177,9 +203,16 @@ impl Failure {
     pub fn detail(mut self, title: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         if !text.trim().is_empty() {
-            self.details.push(Detail { title: title.into(), text });
+            self.details.push(Detail { title: cut(title.into(), LONGEST_TEXT), text: cut(text, LONGEST_DETAIL) });
         }
         self
+    }
+
+    /// Its fields as they are shown: long texts are cut off.
+    pub fn shown_fields(fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        let mut fields = fields;
+        fields.values_mut().for_each(cut_value);
+        fields
     }
 
     /// The same failure, placed in the description.

@@ -73,7 +73,7 @@ pub fn without_place(failure: Failure) -> Diagnostic {
         place: None,
         trace: Vec::new(),
         details: failure.details,
-        fields: failure.fields,
+        fields: Failure::shown_fields(failure.fields),
     }
 }
 

@@ -228,7 +228,7 @@ impl Text {
     fn read(host: &dyn Host, path: &CheckedPath, shown: &Path) -> crate::host::Result<Self> {
         let here = host.current_folder()?;
         let name = shown.strip_prefix(here).unwrap_or(shown).display().to_string();
-        Ok(Self { name, bytes: host.read(path)? })
+        Ok(Self { name, bytes: host.read_source(path)? })
     }
 
     /// The same with dots for everything but the names of variables: any value may be a password, and so may a line that is no

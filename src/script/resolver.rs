@@ -10,6 +10,7 @@ use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Po
 
 use super::library::{CONSTANTS, Library, in_module};
 use super::standard::PREFIX;
+use crate::host::memory::LARGEST_SOURCE;
 use crate::host::{FileKind, Host, HostError, HostErrorKind};
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
@@ -183,7 +184,7 @@ pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Fail
     if is_folder {
         return Err(Failure::usage(format!("Could not read \"{shown}\": it is a folder")));
     }
-    let content = library.host.read(path).map_err(|error| {
+    let content = library.host.read_source(path).map_err(|error| {
         let kind = kind_of(&error);
         let mut message = error.message;
         if let Some(first) = message.get_mut(..1) {
@@ -196,6 +197,9 @@ pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Fail
 
 /// The text of a script that was read from `shown`: see [`read_source`].
 pub fn source_text(shown: &str, content: &[u8]) -> Result<String, Failure> {
+    if content.len() > LARGEST_SOURCE {
+        return Err(Failure::usage(format!("Could not read \"{shown}\": it is larger than {} MiB", LARGEST_SOURCE >> 20)));
+    }
     let text = std::str::from_utf8(content).map_err(|error| {
         let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         Failure::usage(format!("Could not read \"{shown}\": line {line} is not UTF-8 text"))

@@ -157,7 +157,9 @@ fn from_error_map(map: &Map) -> Failure {
     let unnamed = if map.contains_key("error") { Kind::Usage } else { Kind::Failed };
     let kind = text("kind").and_then(|word| Kind::from_word(&word)).unwrap_or(unnamed);
     let mut failure = Failure::new(kind, text("message").unwrap_or_default());
-    failure.hint = text("hint");
+    if let Some(hint) = text("hint") {
+        failure = failure.hint(hint);
+    }
     failure.path = map.get("at").and_then(spec_path).map(Box::new);
     failure.place = map.get("at").and_then(file_place).map(Box::new);
     for detail in map.get("details").and_then(rhai::Dynamic::read_lock::<rhai::Array>).iter().flat_map(|list| list.iter()) {

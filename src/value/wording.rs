@@ -69,7 +69,7 @@ fn function_of(signature: &str) -> Missing {
         Some((module, name)) => (Some(module.to_owned()), name),
         None => (None, path),
     };
-    let arguments = arguments.trim_end_matches(')');
+    let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
     let arguments = if arguments.is_empty() { Vec::new() } else { arguments.split(", ").map(word_of).collect() };
     Missing::Function { module, name: unmarked(name).to_owned(), arguments }
 }
@@ -244,7 +244,12 @@ fn describe_function(missing: &Missing) -> Failure {
         return Failure::usage(format!("The function given takes another number of arguments than {}", arguments.len()));
     }
     let path = module.as_ref().map(|module| format!("{module}::")).unwrap_or_default();
-    Failure::usage(format!("There is no function {path}{name}({})", arguments.join(", ")))
+    let failure = Failure::usage(format!("There is no function {path}{name}({})", arguments.join(", ")));
+    if name == "contains" && arguments.len() == 2 {
+        // What Rhai makes of "in".
+        return failure.hint("\"in\" and contains look for something in a list, a map, a string or a range");
+    }
+    failure
 }
 
 fn describe_field(error: &EvalAltResult, text: &str) -> Failure {
@@ -339,6 +344,11 @@ mod tests {
             ("let x = (); x.name", "The value is (), which has no field \"name\" | where it may be missing, write ?.name"),
             ("print(y)", "There is no variable \"y\""),
             ("x::f()", "There is no module \"x\" | import it first: import \"…\" as x;"),
+            ("().len()", "There is no function len(nothing)"),
+            (
+                "1 in 5",
+                "There is no function contains(integer, integer) | \"in\" and contains look for something in a list, a map, a string or a range",
+            ),
             ("[1, 2][7]", "Index 7 is outside the list, which has 2 elements"),
             ("[1][7]", "Index 7 is outside the list, which has 1 element"),
             ("let x = 5; if x { f() }", "This takes a bool, not an integer"),

@@ -14,7 +14,7 @@ mod value;
 use indexmap::IndexMap;
 
 use super::interpolate::interpolate_marked;
-use super::{Lookup, text};
+use super::{LARGEST_TEXT, Lookup, text};
 use crate::model::position::position;
 use statement::Statements;
 
@@ -85,8 +85,11 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
     let text = decode(content)?;
     let mut dotenv = Dotenv::default();
     let mut statements = Statements::new(text);
+    let mut held = 0;
+    let (mut line, mut counted) = (1, 0);
     while let Some(statement) = statements.next().map_err(|fault| fault.within(text))? {
-        let line = position(text, statement.offset).0;
+        line += text[counted..statement.offset].matches('\n').count();
+        counted = statement.offset;
         let value = match &statement.value {
             Some(value) => evaluate(value, line, &mut dotenv, lookup).map_err(|fault| fault.within(text))?,
             None => match lookup(statement.name) {
@@ -94,6 +97,11 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
                 None => continue,
             },
         };
+        held += value.len();
+        if held > LARGEST_TEXT {
+            let message = format!("The values are larger than {} MiB with their variables replaced", LARGEST_TEXT >> 20);
+            return Err(Fault::new(statement.offset, message, "does a variable hold another one many times?").within(text));
+        }
         dotenv.variables.insert(statement.name.to_owned(), Variable { value, line });
     }
     Ok(dotenv)

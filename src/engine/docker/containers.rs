@@ -7,10 +7,10 @@ use bollard::errors::Error as ClientError;
 use bollard::models;
 use bollard::query_parameters as query;
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
 
-use super::reference::segment;
+use super::reference::{query_value, segment};
 use super::{DockerEngine, errors, filters, streams, wire};
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, OutputStream, Result, StopRequest, Top};
 
@@ -127,9 +127,9 @@ pub(super) async fn upload(engine: &DockerEngine, container: &str, path: &str, t
 }
 
 pub(super) async fn download(engine: &DockerEngine, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
-    let options = query::DownloadFromContainerOptions { path: path.to_owned() };
-    let bytes = engine.client.download_from_container(&path_name(container)?, Some(options));
-    streams::begun(bytes.map_err(errors::from_client).boxed()).await
+    let address = format!("/containers/{}/archive?path={}", path_name(container)?, query_value(path));
+    let request = wire::request(Request::get(address), Bytes::new())?;
+    streams::begun(streams::body(engine.wire.exchange(request, wire::QUICK).await?)).await
 }
 
 /// Whether the call did something: 304 says that there was nothing to do.

@@ -112,6 +112,7 @@ pub(super) fn from_io(error: &io::Error) -> EngineError {
             EngineError::new(Kind::Unreachable, "the Docker Engine is not running")
                 .with_hint("start the Docker Engine, then run the same again")
         }
+        io::ErrorKind::FileTooLarge => unreadable(error),
         io::ErrorKind::TimedOut => EngineError::new(Kind::Unreachable, "the Docker Engine did not accept a connection in time"),
         _ => lost(error),
     }

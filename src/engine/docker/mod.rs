@@ -4,6 +4,7 @@
 //! connection below bollard, which they use directly where bollard tells too little.
 
 mod address;
+mod bounded;
 mod build;
 mod build_progress;
 mod connect;

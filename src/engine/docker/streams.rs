@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use http_body_util::BodyDataStream;
+use http_body_util::{BodyDataStream, BodyExt, Limited};
 use hyper::Response;
 use hyper::body::Incoming;
 
@@ -12,6 +12,12 @@ use crate::engine::{EngineError, EngineErrorKind, OutputChunk, OutputKind, Outpu
 /// An answer's body.
 pub(super) fn body(response: Response<Incoming>) -> BoxStream<'static, Result<Bytes>> {
     BodyDataStream::new(response.into_body()).map(|chunk| chunk.map_err(|error| errors::connection(&error))).boxed()
+}
+
+/// An answer's body, whole: a short one.
+pub(super) async fn whole(response: Response<Incoming>) -> Result<Bytes> {
+    let body = Limited::new(response.into_body(), LONGEST_LINE).collect().await;
+    Ok(body.map_err(errors::unreadable)?.to_bytes())
 }
 
 /// The output in `bytes`: raw where there is a terminal, else in the engine's frames.

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::URL_SAFE;
 use bollard::models::{DistributionInspect, ProgressDetail};
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Builder;
@@ -21,7 +20,7 @@ use crate::engine::{RegistryAuth, Result, TransferEvent};
 pub(super) async fn registry_digest(engine: &DockerEngine, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
     let head = Request::get(format!("/distribution/{}/json", segment("image", image)?));
     let response = exchange(engine, authorised(head, auth)?).await?;
-    let body = response.into_body().collect().await.map_err(|error| errors::connection(&error))?.to_bytes();
+    let body = streams::whole(response).await?;
     let answer: DistributionInspect = serde_json::from_slice(&body).map_err(errors::unreadable)?;
     answer.descriptor.digest.ok_or_else(|| errors::unreadable("it holds no digest"))
 }

@@ -1,7 +1,7 @@
 //! The connection to the engine, under bollard and beside it.
 //!
-//! bollard sends its requests through [`Wire::send`]. Where the port promises more than bollard
-//! tells (a subscription in force, raw terminal output), the nouns call [`Wire::exchange`] themselves.
+//! bollard sends its requests through [`Wire::client`], which limits their answers. Where the port promises more than bollard
+//! gives (a subscription in force, raw terminal output, a stream without end), the other files call [`Wire::exchange`] themselves.
 //! Every request has a connection of its own, as the engine's own client does it for streams:
 //! opening one costs some 50 µs, and a kept one may have died with the engine.
 
@@ -15,7 +15,6 @@ use std::time::Duration;
 use bollard::errors::Error as ClientError;
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
@@ -29,6 +28,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
+use super::bounded::Bounded;
 use super::ssh::{Tunnel, Way};
 use super::{errors, streams};
 use crate::engine::Result;
@@ -57,7 +57,7 @@ enum Route {
 const NAMELESS: HeaderValue = HeaderValue::from_static("localhost");
 
 /// What a connection is, whichever the route.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The engine's words in an answer that is an error.
@@ -108,7 +108,10 @@ impl Wire {
         let wire = Arc::clone(self);
         let transport = move |request| {
             let wire = Arc::clone(&wire);
-            async move { wire.send(request).await }
+            async move {
+                let stream: Box<dyn Stream> = Box::new(Bounded::new(wire.open().await?));
+                wire.send_over(stream, request).await
+            }
         };
         // The address only shapes the URL, of which the wire uses the path.
         Docker::connect_with_custom_transport(transport, Some("http://localhost"), QUICK.as_secs(), bollard::API_DEFAULT_VERSION)
@@ -120,12 +123,15 @@ impl Wire {
     /// Dropping the future, or the answer before its end, closes the connection. The answer 304 is
     /// an error here, because bollard takes it for success.
     pub(super) async fn send(&self, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
+        self.send_over(self.open().await?, request).await
+    }
+
+    async fn send_over(&self, stream: Box<dyn Stream>, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse::<Uri>()?;
         head.headers.insert(HOST, self.host.clone());
 
-        let stream = self.open().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Moves the bytes of this one exchange; ends with it.
         let connection = tokio::spawn(connection.with_upgrades());
@@ -154,8 +160,7 @@ impl Wire {
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
-        let body = Limited::new(response.into_body(), streams::LONGEST_LINE).collect().await;
-        let body = body.map_err(errors::unreadable)?.to_bytes();
+        let body = streams::whole(response).await?;
         let message = serde_json::from_slice(&body)
             .map_or_else(|_| String::from_utf8_lossy(&body).trim().to_owned(), |ErrorBody { message }| message);
         Err(errors::from_status(status.as_u16(), &message))

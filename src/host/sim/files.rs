@@ -35,6 +35,8 @@ pub(super) enum Errno {
     NoSpace,
     /// A symlink where none is followed.
     SymlinkInPath,
+    /// More than is read at once.
+    TooLarge,
     /// A relative path, a folder moved into itself, no symlink where one is wanted.
     Invalid,
 }
@@ -48,6 +50,7 @@ impl Errno {
             Self::NoSpace => HostErrorKind::NoSpace,
             Self::IsAFolder | Self::Invalid => HostErrorKind::Invalid,
             Self::SymlinkInPath => HostErrorKind::SymlinkInPath,
+            Self::TooLarge => HostErrorKind::TooLarge,
             Self::Loop => HostErrorKind::Other,
         }
     }
@@ -64,6 +67,7 @@ impl Errno {
             Self::Loop => "symlinks lead in a circle",
             Self::NoSpace => "the disk is full",
             Self::SymlinkInPath => SYMLINK_IN_PATH,
+            Self::TooLarge => "it is larger than 64 MiB",
             Self::Invalid => "invalid argument",
         }
     }

@@ -76,6 +76,7 @@ impl Overlay {
             HostErrorKind::NotFound => Errno::NotFound,
             HostErrorKind::Invalid => Errno::IsAFolder,
             HostErrorKind::SymlinkInPath => Errno::SymlinkInPath,
+            HostErrorKind::TooLarge => Errno::TooLarge,
             _ => Errno::Denied,
         })
     }

@@ -49,15 +49,26 @@ pub struct BuildSecret {
     pub id: String,
 }
 
+/// The folder of a build context.
+fn context_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathBuf, Failure> {
+    // As Docker recognizes them.
+    if text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/") {
+        return Err(field
+            .fail(format!("A build context that is downloaded, \"{text}\", is not supported yet"))
+            .hint("download it first, and name the folder"));
+    }
+    host_path(field, text, directory)
+}
+
 impl Build {
     /// Reads a build; `lookup` answers for an argument without a value.
     pub fn read(field: &Field<'_>, directory: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         if let Value::String(context) = field.value {
-            return Ok(Self::of_context(host_path(field, context, directory)?));
+            return Ok(Self::of_context(context_path(field, context, directory)?));
         }
         let mut map = field.long_form("a folder or a map")?;
         let context = match map.get("context") {
-            Some(context) => host_path(&context, &context.name_text()?, directory)?,
+            Some(context) => context_path(&context, &context.name_text()?, directory)?,
             None => directory.to_path_buf(),
         };
         let build = Self {

@@ -235,6 +235,20 @@ impl<'a> MapReader<'a> {
         self.get(key).ok_or_else(|| self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key())))
     }
 
+    /// Refuses these keys of Compose's, before anything else is said of the map.
+    pub fn refuse_unsupported(&self, keys: &[&str]) -> Result<(), Failure> {
+        match self.map.iter().find(|(key, _)| keys.contains(&key.as_str())) {
+            Some((key, value)) => Err(self.unsupported(key, value)),
+            None => Ok(()),
+        }
+    }
+
+    fn unsupported(&self, key: &str, value: &Value) -> Failure {
+        let place = if self.field.path.is_empty() { String::new() } else { format!(" in \"{}\"", self.field.name()) };
+        let failure = self.field.child(key, value).fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
+        failure.hint("leave it out, or describe the same with the keys that are")
+    }
+
     /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here. Keys `x-…` are free.
     pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
         for (key, value) in self.map {
@@ -244,9 +258,7 @@ impl<'a> MapReader<'a> {
             let field = self.field.child(key, value);
             let place = if self.field.path.is_empty() { String::new() } else { format!(" in \"{}\"", self.field.name()) };
             if unsupported.contains(&key.as_str()) {
-                return Err(field
-                    .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"))
-                    .hint("leave it out, or describe the same with the keys that are"));
+                return Err(self.unsupported(key, value));
             }
             let failure = field.fail_key(format!("Unknown key \"{key}\"{place}"));
             return Err(match suggest::did_you_mean(key, self.known.iter().copied()) {

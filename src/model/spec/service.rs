@@ -247,6 +247,8 @@ impl Service {
     /// Reads one entry of `services`.
     pub(super) fn read(name: &str, project: &str, field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Self, Failure> {
         let mut map = field.map()?;
+        // Such a service has its image elsewhere, or none.
+        map.refuse_unsupported(&["extends", "provider"])?;
         let build = map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
         let image = map.read("image", |field| if build.is_some() { read_built_image(field) } else { field.name_text() })?;
         let image = match (image, &build) {

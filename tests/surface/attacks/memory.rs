@@ -129,6 +129,83 @@ fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
+fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
+    // Nothing but white space, and values that take far more than they have letters.
+    for chunk in [vec![b' '; 1 << 16], b"{},".repeat(1 << 14), b"{\"\":\"\"},".repeat(1 << 12)] {
+        for (script, path) in [
+            ("container(\"c\").inspect();", "GET /containers/c/json"),
+            ("stack(\"project\", #{ services: #{ a: #{ image: \"a\" } } }).up();", "GET /containers/json"),
+            ("image(\"a\").exists();", "GET /images/a/json"),
+        ] {
+            let chunk = chunk.clone();
+            let engine = move |request: &str| match request {
+                "GET /_ping" => Answer::of_api("1.41", "OK"),
+                request if request.starts_with(path) => Answer::of_api("1.41", "[").endless(chunk.clone()),
+                request if request.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+                _ => Answer::of_api("1.41", "[]"),
+            };
+            ends(
+                bounded(VALUE).file("spc.toml", "").engine(engine),
+                script,
+                "it is larger than 64 MiB, or holds more than 500,000 objects",
+            );
+        }
+    }
+}
+
+/// A project whose files are larger than they seem.
+fn with_bombs() -> Spc {
+    let levels = |first: &str, level: &dyn Fn(usize) -> String| (1..12).fold(first.to_owned(), |text, at| text + level(at).as_str());
+    let env = levels("A0=xxxxxxxxxx\n", &|at| format!("A{at}={}\n", format!("${{A{}}}", at - 1).repeat(10)));
+    let many = format!("A={}\nB={}\n", "x".repeat(1_000_000), "$A".repeat(1_000));
+    let services = |image: &str| format!("services:\n  a:\n    image: \"{image}\"\n");
+    let map: String = (0..20_000).map(|key| format!("k{key}: 1, ")).collect();
+    let merged =
+        format!("x-a: &a {{{map}}}\n{}{}", services("a"), (0..3_000).map(|at| format!("  b{at}: {{ <<: *a }}\n")).collect::<String>());
+    Spc::new()
+        .file("spc.toml", "")
+        .file("bomb.env", env)
+        .file("many.env", many)
+        .file("large.env", format!("A={}\n", "x".repeat(4 << 20)))
+        .file("list.rhai", format!("let x = [{}1];", "1,".repeat(30_000_000)))
+        .file("list_test.rhai", format!("fn test_a() {{ let x = [{}1]; }}", "1,".repeat(30_000_000)))
+        .file("wide.yaml", format!("x-a: [{}1]\n{}", "1,".repeat(1_500_000), services("a")))
+        .file("deep.yaml", format!("x-a: {}{}\n{}", "[".repeat(500_000), "]".repeat(500_000), services("a")))
+        .file("large.yaml", format!("x-a: \"{}\"\n{}", "y".repeat(4 << 20), services("a")))
+        .file("merged.yaml", merged)
+        .file("repeated.yaml", services(&"${LONG}".repeat(10_000)))
+        .env("LONG", "x".repeat(100_000))
+}
+
+#[test]
+fn a_file_that_is_more_than_it_seems_is_refused_by_every_command() {
+    for (words, says) in [
+        (&["--env-file", "bomb.env", "run", "a.rhai"][..], "larger than 4 MiB with its variables replaced"),
+        (&["--env-file", "many.env", "plan", "a.rhai"], "The text is larger than 4 MiB with its variables replaced"),
+        (&["--env-file", "large.env", "check", "a.rhai"], ""),
+        (&["--env-file", "large.env", "ps"], "it is larger than 4 MiB"),
+        (&["run", "list.rhai"], "it is larger than 4 MiB"),
+        (&["plan", "list.rhai"], "it is larger than 4 MiB"),
+        (&["check", "list.rhai"], "it is larger than 4 MiB"),
+        (&["test", "list_test.rhai"], "it is larger than 4 MiB"),
+        (&["test", "--crash-sweep", "list.rhai"], "it is larger than 4 MiB"),
+        (&["run", "-e", "compose(\"wide.yaml\")"], "it holds more than 200000 values"),
+        (&["run", "-e", "compose(\"deep.yaml\")"], "it is nested too deeply"),
+        (&["run", "-e", "compose(\"large.yaml\")"], "it is larger than 4 MiB"),
+        (&["run", "-e", "compose(\"merged.yaml\")"], "it holds more than 200000 values"),
+        (&["run", "-e", "compose(\"repeated.yaml\")"], "The text is larger than 4 MiB with its variables replaced"),
+    ] {
+        let run = with_bombs().file("a.rhai", "print(1);").under(&["sh", "-c", "ulimit -v 900000 && exec \"$@\"", "sh"]);
+        let ended = run.env("MALLOC_ARENA_MAX", "1").args(words.iter().copied()).output();
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains(says) && (says.is_empty() || [1, 2].contains(&ended.code)), "{words:?}: {ended}");
+    }
+    let script = format!("let x = [{}1];", "1,".repeat(30_000_000));
+    let ended = Spc::new().args(["repl"]).stdin(&script).output();
+    assert!(ended.code == 2 && ended.stderr.contains("it is larger than 4 MiB"), "{ended}");
+}
+
+#[test]
 fn a_system_out_of_threads_is_an_error() {
     let limited = |threads: usize| {
         let limit = format!("--nproc={threads}");

@@ -1,0 +1,68 @@
+//! A limit on what the engine may answer at once: whoever answers may be broken, or no engine.
+//!
+//! bollard collects an answer whole and makes values of it before anybody sees it. So the bytes are counted where they arrive, and
+//! the objects in them too, because each takes far more memory than it has letters.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wire::Stream;
+
+/// Bytes of an answer. A list has some 3 KB for each container.
+const BYTES: usize = 64 << 20;
+/// Objects in an answer. A list has some ten for each container; a value is made of each that takes up to a kilobyte.
+const OBJECTS: usize = 500_000;
+
+/// What an answer is larger than that is not read to its end.
+pub(super) const WORDS: &str = "it is larger than 64 MiB, or holds more than 500,000 objects";
+
+/// A connection on which one answer comes.
+pub(super) struct Bounded {
+    stream: Box<dyn Stream>,
+    bytes: usize,
+    objects: usize,
+}
+
+impl Bounded {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, bytes: BYTES, objects: OBJECTS }
+    }
+
+    /// Counts what came; whether it was too much.
+    fn take(&mut self, came: &[u8]) -> bool {
+        let objects = came.iter().filter(|byte| **byte == b'{').count();
+        match (self.bytes.checked_sub(came.len()), self.objects.checked_sub(objects)) {
+            (Some(bytes), Some(objects)) => {
+                (self.bytes, self.objects) = (bytes, objects);
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let is_too_much = self.take(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(if is_too_much { Err(io::Error::new(io::ErrorKind::FileTooLarge, WORDS)) } else { Ok(()) })
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
