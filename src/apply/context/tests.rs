@@ -473,3 +473,25 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
     });
     assert!(packed > 0 && refused > 0, "{packed} were packed, {refused} refused");
 }
+
+#[test]
+fn a_dockerfile_too_large_to_be_checked_is_refused() {
+    let folder = Folder::new();
+    for bytes in [5 << 20, 65 << 20] {
+        // A hole: it takes no space on the disk.
+        std::fs::File::create(folder.path("Dockerfile")).unwrap().set_len(bytes).unwrap();
+        let failure = folder.collect().expect_err("it is too large");
+        assert!(failure.message.contains("/Dockerfile\": it is larger than "), "{failure:?}");
+        let build = Build::of_context(folder.dir.path().to_owned());
+        assert_eq!(check(&folder.host, &folder.policy(), &build).expect_err("it is too large").message, failure.message);
+    }
+}
+
+#[test]
+fn the_dockerfile_that_was_checked_is_the_one_sent() {
+    let folder = Folder::new();
+    let context = folder.collected();
+    folder.file("Dockerfile", "FROM another\n");
+    assert_eq!(unpack(&tar_of(&context).unwrap()), [file("Dockerfile", 0o644, b"FROM scratch\n")]);
+    assert_ne!(context.digest, folder.collected().digest);
+}

@@ -83,6 +83,7 @@ fn project(heading: &str) -> Spc {
         "own" => run
             .file("spc.toml", "")
             .file("app/Dockerfile", "FROM a\nARG KEY=dev.spc.project\nLABEL tier=front ${KEY}=other\n")
+            .file("long/Dockerfile", format!("FROM a\n{}\nLABEL dev.spc.project=other\n", " ".repeat(5 << 20)))
             .file("plain/Dockerfile", "FROM scratch\n")
             .file("root.tar", "an archive"),
         _ => panic!("no project of the table is called \"{heading}\""),
