@@ -27,10 +27,11 @@ rhai::def_package! {
         rhai::combine_with_exported_module!(module, "pieces", pieces);
         rhai::combine_with_exported_module!(module, "collections", collections);
         rhai::combine_with_exported_module!(module, "printing", super::printing::functions);
+        rhai::combine_with_exported_module!(module, "sorting", super::sorting::functions);
     }
 }
 
-/// Makes the functions of this file, and those of `printing`, known.
+/// Makes the functions of this file, and those of `printing` and `sorting`, known.
 pub fn register(engine: &mut Engine) {
     static PACKAGE: LazyLock<GrowthPackage> = LazyLock::new(GrowthPackage::new);
     engine.register_global_module(PACKAGE.as_shared_module());

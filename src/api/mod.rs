@@ -70,6 +70,7 @@ pub mod run;
 pub mod secret;
 pub mod service;
 pub mod sh;
+mod sorting;
 pub mod stack;
 pub mod table;
 pub mod task;

@@ -78,11 +78,6 @@ fn function_of(signature: &str) -> Missing {
 pub fn describe(error: &EvalAltResult) -> Failure {
     match error {
         EvalAltResult::ErrorParsing(error, _) => describe_parsing(error),
-        // Rhai says so in the place of a signature.
-        EvalAltResult::ErrorFunctionNotFound(text, _) if text.contains("cannot be sorted") => {
-            Failure::usage("The list holds values of different types, which have no order")
-                .hint("say which comes first: list.sort(|a, b| …)")
-        }
         EvalAltResult::ErrorFunctionNotFound(signature, _) => describe_function(&function_of(signature)),
         EvalAltResult::ErrorVariableNotFound(name, _) => Failure::usage(format!("There is no variable \"{name}\"")),
         EvalAltResult::ErrorModuleNotFound(name, _) => Failure::usage(format!("There is no module \"{name}\"")),
