@@ -92,28 +92,58 @@ fn heredoc(word: &str) -> Option<Heredoc> {
     (!end.is_empty() && !end.contains('<')).then_some(Heredoc { end, tabs })
 }
 
+/// Bytes by which variables may lengthen a text: what is longer names nothing. Without a limit, few lines that repeat each other
+/// would fill all memory.
+const LONGEST: usize = 4 << 10;
+/// Defaults of variables inside each other.
+const DEPTH: usize = 16;
+
 /// `text` with its variables filled in: `$NAME`, `${NAME}`, and with `:-`, `-`, `:+`, `+`, `:?` or `?` and a word. Nothing where
-/// one has no value, or is written in a way that is not known here.
+/// one has no value, is written in a way that is not known here, or makes too long a text.
 pub fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    let Some(at) = text.find(['$', '\\']) else { return Some(text.to_owned()) };
-    let (before, after) = (&text[..at], &text[at..]);
-    if let Some(escaped) = after.strip_prefix('\\') {
-        // Only a dollar is escaped here: the rest is the instruction's own.
-        let (middle, rest) = escaped.strip_prefix('$').map_or(("\\", escaped), |rest| ("$", rest));
-        return Some(format!("{before}{middle}{}", filled(rest, value)?));
+    fill(text, value, 0)
+}
+
+/// The value, if it is one that names something.
+pub fn short(value: String) -> Option<String> {
+    (value.len() <= LONGEST).then_some(value)
+}
+
+fn fill(text: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Option<String> {
+    if depth > DEPTH {
+        return None;
     }
-    let after = &after[1..];
-    let (middle, rest) = match after.strip_prefix('{') {
-        Some(inside) => {
-            let end = closing(inside)?;
-            (expanded(&inside[..end], value)?, &inside[end + 1..])
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.find(['$', '\\']).map(|at| rest.split_at(at)) {
+        out.push_str(before);
+        rest = if let Some(escaped) = after.strip_prefix('\\') {
+            // Only a dollar is escaped here: the rest is the instruction's own.
+            let (middle, after) = escaped.strip_prefix('$').map_or(('\\', escaped), |after| ('$', after));
+            out.push(middle);
+            after
+        } else {
+            let after = after.strip_prefix('$').unwrap_or(after);
+            let (middle, after) = variable(after, value, depth)?;
+            out.push_str(&middle);
+            after
+        };
+        if out.len() > text.len() + LONGEST {
+            return None;
         }
-        None => {
-            let end = name_end(after);
-            if end == 0 { ("$".to_owned(), after) } else { (value(&after[..end])?, &after[end..]) }
-        }
-    };
-    Some(format!("{before}{middle}{}", filled(rest, value)?))
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// What a variable stands for, of which `after` is what follows the dollar; and what follows it.
+fn variable<'t>(after: &'t str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Option<(String, &'t str)> {
+    if let Some(inside) = after.strip_prefix('{') {
+        let (inside, after) = inside.split_at(closing(inside)?);
+        return Some((expanded(inside, value, depth)?, after.strip_prefix('}')?));
+    }
+    let (name, after) = after.split_at(name_end(after));
+    if name.is_empty() { Some(("$".to_owned(), after)) } else { Some((value(name)?, after)) }
 }
 
 fn name_end(text: &str) -> usize {
@@ -137,7 +167,7 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 /// What stands between braces.
-fn expanded(inside: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+fn expanded(inside: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Option<String> {
     let (name, rest) = inside.split_at(name_end(inside));
     let (is_strict, operator) = rest.strip_prefix(':').map_or((false, rest), |rest| (true, rest));
     let found = value(name);
@@ -145,10 +175,10 @@ fn expanded(inside: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<Stri
     let word = operator.get(1..).unwrap_or_default();
     match operator.chars().next() {
         None if rest.is_empty() && !name.is_empty() => found,
-        Some('-') => set.map_or_else(|| filled(word, value), Some),
+        Some('-') => set.map_or_else(|| fill(word, value, depth + 1), Some),
         Some('+') => {
             if set.is_some() {
-                filled(word, value)
+                fill(word, value, depth + 1)
             } else {
                 Some(String::new())
             }
@@ -218,5 +248,17 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(filled(text, &value).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_variables_is_filled_in_without_taking_all_memory() {
+        let value = |name: &str| Some(if name == "LONG" { "x".repeat(1000) } else { "x".to_owned() });
+        for many in ["\\", "$", "\\$", "$A", "${A}"] {
+            assert!(filled(&many.repeat(1 << 20), &value).is_some_and(|text| !text.is_empty()), "{many}");
+        }
+        assert_eq!(filled(&"$LONG".repeat(1 << 20), &value), None);
+        let nested = |depth: usize| format!("{}x{}", "${B:+".repeat(depth), "}".repeat(depth));
+        assert_eq!(filled(&nested(16), &value).as_deref(), Some("x"));
+        assert_eq!(filled(&nested(1 << 20), &value), None);
     }
 }

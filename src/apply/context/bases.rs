@@ -1,8 +1,8 @@
 //! The images that a Dockerfile begins with and copies from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::model::dockerfile::{filled, lines};
+use crate::model::dockerfile::{filled, lines, short};
 
 /// What stands for no image at all.
 const SCRATCH: &str = "scratch";
@@ -10,7 +10,8 @@ const SCRATCH: &str = "scratch";
 /// The images named in `text` that are no stages of it. Nothing where a name depends on what only the builder knows.
 pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
     let mut values: BTreeMap<String, String> = BTreeMap::new();
-    let mut stages: Vec<Option<String>> = Vec::new();
+    let mut stages = 0_usize;
+    let mut names: HashSet<String> = HashSet::new();
     let mut images = BTreeSet::new();
     // An empty name is none.
     let fill =
@@ -20,11 +21,13 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
         let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
         let words: Vec<&str> = words.collect();
         let named: Vec<String> = match instruction.as_str() {
-            "ARG" if stages.is_empty() => {
+            "ARG" if stages == 0 => {
                 for word in words {
                     let (name, default) = word.split_once('=').unwrap_or((word, ""));
                     let value = arguments.get(name).cloned().unwrap_or_else(|| default.trim_matches(['"', '\'']).to_owned());
-                    values.insert(name.to_owned(), value);
+                    if let Some(value) = short(value) {
+                        values.insert(name.to_owned(), value);
+                    }
                 }
                 continue;
             }
@@ -35,8 +38,9 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
                     _ => None,
                 };
                 let from = fill(plain.first()?, &values)?;
-                let known = stages.iter().flatten().any(|stage| *stage == from.to_ascii_lowercase());
-                stages.push(name);
+                let known = names.contains(&from.to_ascii_lowercase());
+                stages += 1;
+                names.extend(name);
                 if known { Vec::new() } else { vec![from] }
             }
             "COPY" | "ADD" | "RUN" => {
@@ -44,15 +48,13 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
             }
             _ => continue,
         };
-        let is_stage = |name: &String| {
-            stages.iter().flatten().any(|stage| *stage == name.to_ascii_lowercase())
-                || name.parse::<usize>().is_ok_and(|number| number < stages.len())
-        };
+        let is_stage =
+            |name: &String| names.contains(&name.to_ascii_lowercase()) || name.parse::<usize>().is_ok_and(|number| number < stages);
         // The stage that was begun just now is not its own base.
         let is_from = instruction == "FROM";
         images.extend(named.into_iter().filter(|name| name != SCRATCH && (is_from || !is_stage(name))));
     }
-    (!stages.is_empty()).then_some(images)
+    (stages > 0).then_some(images)
 }
 
 /// `--from=image`, or `from=image` among the options of a mount.

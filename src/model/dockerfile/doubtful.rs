@@ -14,14 +14,22 @@ const SCHEMES: [&str; 2] = ["http://", "https://"];
 
 /// What each `ADD` could download, whoever reads the file; as it is written, variables too.
 pub fn possible_downloads(text: &str) -> Vec<Download> {
-    let words = instructions(text, "ADD").into_iter().flat_map(|(line, rest)| words(&rest).into_iter().map(move |word| (line, word)));
+    let lines = lines(text);
+    if !is_readable(&lines) {
+        return vec![Download { line: 1, source: UNREAD.to_owned() }];
+    }
+    let words = instructions(&lines, "ADD").into_iter().flat_map(|(line, rest)| words(&rest).into_iter().map(move |word| (line, word)));
     words.filter(|(_, word)| may_be_address(word)).map(|(line, source)| Download { line, source }).collect()
 }
 
-/// The images that each `FROM` could begin with, as they are written.
+/// The images that each `FROM` could begin with, as they are written; none of a file that [`possible_downloads`] can't read.
 pub fn possible_bases(text: &str) -> BTreeSet<String> {
+    let lines = lines(text);
+    if !is_readable(&lines) {
+        return BTreeSet::new();
+    }
     let first = |rest: String| words(&rest).into_iter().next();
-    instructions(text, "FROM").into_iter().filter_map(|(_, rest)| first(rest)).filter(|image| image != "scratch").collect()
+    instructions(&lines, "FROM").into_iter().filter_map(|(_, rest)| first(rest)).filter(|image| image != "scratch").collect()
 }
 
 /// The images that are to read the Dockerfile in the builder's place, in each way that a builder takes one from the file: `# syntax=`,
@@ -57,11 +65,39 @@ fn may_be_address(word: &str) -> bool {
     word.contains("://") || hides_server(word)
 }
 
+/// Bytes that are read where each line counts as a beginning of its own, which reads a long instruction again at each of its lines.
+const MOST_READ: usize = 64 << 20;
+
+/// What stands for all that is downloaded by a file of instructions too long to be read so; nobody allows it.
+const UNREAD: &str = "$(more than can be checked: too many lines continue others)";
+
+fn lines(text: &str) -> Vec<&str> {
+    text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim).collect()
+}
+
+/// Blank lines and comments are no part of what they stand in.
+fn is_left_out(line: &str) -> bool {
+    line.is_empty() || line.starts_with('#')
+}
+
+/// Whether all instructions can be read from each of their lines on.
+fn is_readable(lines: &[&str]) -> bool {
+    let (mut following, mut all) = (0_usize, 0_usize);
+    for line in lines.iter().rev() {
+        following = match line {
+            line if is_left_out(line) => following + 1,
+            line if line.ends_with(ESCAPES) => following + line.len(),
+            line => line.len(),
+        };
+        all = all.saturating_add(following);
+    }
+    all <= MOST_READ
+}
+
 /// The instructions of that name, also behind `ONBUILD`: the line that each begins at, from 1, and what follows its name.
-fn instructions(text: &str, wanted: &str) -> Vec<(usize, String)> {
-    let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim).collect();
+fn instructions(lines: &[&str], wanted: &str) -> Vec<(usize, String)> {
     let mut all = Vec::new();
-    for at in 0..lines.len() {
+    for at in (0..lines.len()).filter(|at| !is_left_out(lines[*at])) {
         let whole = joined(&lines[at..]);
         let (mut name, mut rest) = instruction(&whole);
         while name == "ONBUILD" {
@@ -74,11 +110,14 @@ fn instructions(text: &str, wanted: &str) -> Vec<(usize, String)> {
     all
 }
 
-/// A line with those that continue it, whichever of the two escapes does that.
+/// What continues a line, to one builder or another.
+const ESCAPES: [char; 2] = ['\\', '`'];
+
+/// A line with those that continue it.
 fn joined(lines: &[&str]) -> String {
     let mut whole = String::new();
-    for line in lines.iter().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.strip_suffix(['\\', '`']) {
+    for line in lines.iter().filter(|line| !is_left_out(line)) {
+        match line.strip_suffix(ESCAPES) {
             Some(part) => whole += part,
             None => return whole + *line,
         }
@@ -139,6 +178,18 @@ mod tests {
         for text in ["ADD a/$V.tar /x", "COPY $V /x", "RUN curl http://a", "ADD app-${V}.tgz /x"] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_of_lines_that_continue_each_other_without_end_is_not_read_and_nothing_it_downloads_is_allowed() {
+        for line in ["ADD x \\\n", "\\\n", "FROM --x\\\n", "#\n"] {
+            let text = format!("FROM a\n{}", line.repeat(100_000));
+            let found = possible_downloads(&text);
+            assert!(found.len() == 1 && hides_server(&found[0].source), "{line}: {found:?}");
+            assert!(possible_bases(&text).is_empty(), "{line}");
+        }
+        let long = format!("FROM a\nRUN x \\\n{}  y\nADD http://a/x /x", "  package \\\n".repeat(1_500));
+        assert_eq!(found(&long), ["1504 http://a/x"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{filled, lines};
+use super::{filled, lines, short};
 use crate::model::names::is_reserved_label;
 
 /// A reserved label that a Dockerfile sets.
@@ -40,7 +40,7 @@ impl Variables {
         self.0.get(name).cloned()
     }
 
-    /// Takes over what an `ARG` or `ENV` sets. `arguments` are the build's.
+    /// Takes over what an `ARG` or `ENV` sets, but for what is too long to name anything. `arguments` are the build's.
     pub(super) fn declare(&mut self, name: &str, rest: &str, arguments: &BTreeMap<String, String>) {
         let value = |name: &str| self.value(name);
         let set: Vec<(String, String)> = match name {
@@ -56,7 +56,7 @@ impl Variables {
             "ENV" => pairs(rest).into_iter().filter_map(|(key, text)| Some((unquoted(&key), filled(&unquoted(&text), &value)?))).collect(),
             _ => Vec::new(),
         };
-        self.0.extend(set);
+        self.0.extend(set.into_iter().filter_map(|(name, text)| Some((name, short(text)?))));
     }
 }
 

@@ -291,7 +291,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
             "ns" => 0.000_000_001,
             _ => return None,
         };
-        sum += Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        sum = sum.checked_add(Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?)?;
         rest = &after[unit..];
     }
     i64::try_from(sum.as_nanos()).ok()
