@@ -12,6 +12,7 @@ use crate::apply::failures::of_engine;
 use crate::apply::logs::Logged;
 use crate::apply::observe::{Found, find_container};
 use crate::apply::preflight::may;
+use crate::apply::writers::check_start;
 use crate::engine::{EngineError, Intent, StopRequest};
 use crate::model::{Failure, Kind};
 use crate::value::Record;
@@ -66,6 +67,10 @@ impl Container {
             let found = find_container(&*engine, name).await?.ok_or_else(|| self.missing())?;
             project::check_ours(&self.context, &format!("container \"{name}\""), &found.labels)?;
             let request = StopRequest::default();
+            if matches!(change, Change::Start | Change::Restart) {
+                let project = project::name(&self.context)?;
+                check_start(&project::surroundings(&self.context, &project).await?, &project, &found.id).await?;
+            }
             match change {
                 Change::Start => engine.container_start(name).await.map(drop),
                 Change::Stop => engine.container_stop(name, &request).await.map(drop),

@@ -31,6 +31,7 @@ mod turns;
 pub mod verbs;
 mod waits;
 mod work;
+pub mod writers;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,9 +1,13 @@
-//! Who has a container name that spc wants to give.
+//! Whose a container is that stands in the way, in words; and who has a container name that spc wants to give.
+
+use std::fmt;
 
 use super::observe::{Found, find_container};
 use crate::engine::Engine;
 use crate::model::names::{NEW_SUFFIX, compose_label, label, lock_container};
-use crate::model::plan::ContainerRef;
+use crate::model::observed::Bystander;
+use crate::model::plan::{Action, ContainerRef, Plan};
+use crate::model::spec::Service;
 use crate::model::{Failure, Kind};
 
 fn text<'a>(found: &'a Found, pointer: &str) -> &'a str {
@@ -18,80 +22,108 @@ fn described(found: &Found) -> String {
     format!("of the image \"{}\", {}, created {created}", text(found, "/Config/Image"), text(found, "/State/Status"))
 }
 
-/// The command that removes it.
-fn removal(found: &Found, name: &str) -> String {
-    let is_up = ["running", "paused", "restarting"].contains(&text(found, "/State/Status"));
-    format!("docker rm {}{name}", if is_up { "--force " } else { "" })
+/// Who made a container, as a clause: `spc made it for the service "web" of the project "shop", in "/srv/shop"`.
+pub struct Holder<'a> {
+    maker: Option<(&'static str, &'a str)>,
+    service: Option<&'a str>,
+    is_one_off: bool,
+    folder: Option<&'a str>,
 }
 
-/// `the service "web" of the project "shop"`
-fn owner(found: &Found, project: &str) -> String {
-    match found.labels.get(compose_label::SERVICE) {
-        Some(service) => format!("the service \"{service}\" of the project \"{project}\""),
-        None => format!("the project \"{project}\""),
+impl<'a> Holder<'a> {
+    /// By the labels that the container was created with.
+    pub fn of(found: &'a Found) -> Self {
+        let label = |key: &str| found.labels.get(key).map(String::as_str);
+        let by_spc = label(label::PROJECT).map(|project| ("spc", project));
+        Self {
+            maker: by_spc.or_else(|| label(compose_label::PROJECT).map(|project| ("Docker Compose", project))),
+            service: label(compose_label::SERVICE),
+            is_one_off: label(compose_label::ONEOFF).is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            folder: label(compose_label::WORKING_DIR),
+        }
+    }
+}
+
+impl fmt::Display for Holder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((maker, project)) = self.maker else { return f.write_str("neither spc nor Docker Compose made it") };
+        write!(f, "{maker} made it for ")?;
+        if self.is_one_off {
+            f.write_str("a one-off command in ")?;
+        }
+        if let Some(service) = self.service {
+            write!(f, "the service \"{service}\" of ")?;
+        }
+        write!(f, "the project \"{project}\"")?;
+        self.folder.map_or(Ok(()), |folder| write!(f, ", in \"{folder}\""))
     }
 }
 
 /// What has the name of a project's lock and is no lock: it is never removed, and waiting for it would help nobody.
 pub fn not_a_lock(found: &Found, project: &str) -> Failure {
     let name = lock_container(project);
-    let by = match (found.labels.get(label::PROJECT), found.labels.get(compose_label::PROJECT)) {
-        (Some(owner_project), _) => format!("spc made it for {}", owner(found, owner_project)),
-        (None, Some(owner_project)) => format!("Docker Compose made it for {}", owner(found, owner_project)),
-        (None, None) => "spc did not make it".to_owned(),
-    };
     let message = format!(
-        "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock and is none. It is {}; {by}",
-        described(found)
+        "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock and is none. It is {}; {}",
+        described(found),
+        Holder::of(found)
     );
-    Failure::new(Kind::Conflict, message)
-        .hint(format!("`docker rename {name} OTHER-NAME` keeps it, `{}` removes it; spc leaves it alone", removal(found, &name)))
-        .field("container", name)
+    Failure::new(Kind::Conflict, message).hint(another_name(&name)).field("container", name)
 }
 
-/// The name of a service's container is taken by `found`.
-fn taken(found: &Found, name: &str, service: &str) -> Failure {
-    let of_spc = found.labels.get(label::PROJECT).map(|project| ("spc", project));
-    let of_compose = || found.labels.get(compose_label::PROJECT).map(|project| ("Docker Compose", project));
-    let failure = match of_spc.or_else(of_compose) {
-        // It may be somebody's database: the hint never advises to remove it.
-        Some((maker, project)) => {
-            let message = format!(
-                "The container name \"{name}\" is taken: {maker} made the container for {}. It is {}",
-                owner(found, project),
-                described(found)
-            );
-            let down = if maker == "spc" {
-                format!("with --project {project}")
-            } else {
-                format!("with `docker compose --project-name {project} down`")
-            };
-            Failure::new(Kind::Conflict, message).hint(format!("choose another \"container_name\", or take that one down first, {down}"))
-        }
-        None => Failure::new(Kind::Conflict, format!("A container \"{name}\" that spc did not make is on this engine"))
-            .hint(format!("remove it with `{}`, or choose another --project", removal(found, name)))
-            .detail("what it is", described(found)),
+/// How a container that has one of spc's own names is kept.
+fn another_name(name: &str) -> String {
+    format!("give that container another name: `docker rename {name} OTHER-NAME`")
+}
+
+/// The name of a container of `service` is taken by `found`. It may be somebody's database: the hint never advises to remove it.
+fn taken(found: &Found, name: &str, service: &Service) -> Failure {
+    let message = format!("The container name \"{name}\" is taken by another container: {}. It is {}", Holder::of(found), described(found));
+    let hint = if name.ends_with(NEW_SUFFIX) {
+        another_name(name)
+    } else if service.container_name.is_some() {
+        "choose another \"container_name\"".to_owned()
+    } else {
+        "choose another name for this project with --project".to_owned()
     };
-    failure.field("service", service.to_owned())
+    Failure::new(Kind::Conflict, message).hint(hint).field("service", service.name.clone()).field("container", name)
 }
 
 /// Why `name` can't be given to a container of `service`: the engine said that it is taken.
-pub async fn conflict(engine: &dyn Engine, name: &str, service: &str) -> Failure {
+pub async fn conflict(engine: &dyn Engine, name: &str, service: &Service) -> Failure {
     match find_container(engine, name).await {
         Ok(Some(found)) => taken(&found, name, service),
         // Gone by now, or the engine does not say.
         _ => Failure::new(Kind::Conflict, format!("The container name \"{name}\" is taken"))
             .hint("run it again: whatever had the name may be gone by now")
-            .field("service", service.to_owned()),
+            .field("service", service.name.clone()),
     }
 }
 
 /// Before anything is done to `old`: refuses a replacement that would have to take over a name that another container has. Where the
 /// name stays, `old` has it.
-pub async fn check_final_name(engine: &dyn Engine, new: &str, old: &ContainerRef, service: &str) -> Result<(), Failure> {
+pub async fn check_final_name(engine: &dyn Engine, new: &str, old: &ContainerRef, service: &Service) -> Result<(), Failure> {
     let Some(name) = new.strip_suffix(NEW_SUFFIX).filter(|name| *name != old.name) else { return Ok(()) };
     match find_container(engine, name).await? {
         Some(found) if old.id.as_ref() != Some(&found.id) => Err(taken(&found, name, service)),
         _ => Ok(()),
+    }
+}
+
+/// Before anything of a plan is done: refuses a name for a container of `service` that another container has and keeps. `all`: every
+/// container on the engine.
+pub async fn check_name(engine: &dyn Engine, name: &str, service: &Service, plan: &Plan, all: &[Bystander]) -> Result<(), Failure> {
+    let final_name = name.strip_suffix(NEW_SUFFIX).unwrap_or(name);
+    let lets_go = |there: &Bystander| {
+        plan.steps.iter().any(|step| match &step.action {
+            Action::RemoveContainer { container, .. } | Action::RenameContainer { container, .. } => {
+                container.id.as_ref() == Some(&there.id)
+            }
+            _ => false,
+        })
+    };
+    let has_it = |there: &&Bystander| there.name == name || there.name == final_name;
+    match all.iter().filter(has_it).find(|there| !lets_go(there)) {
+        Some(holder) => Err(conflict(engine, &holder.name, service).await),
+        None => Ok(()),
     }
 }

@@ -13,7 +13,8 @@ use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
 use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
 use crate::model::observed::{
-    Container, ContainerState, Health, Network, Observed, OneOff, PublishedPort, Volume, read_depends_on, read_status,
+    Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort, Volume, read_depends_on,
+    read_status,
 };
 
 /// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
@@ -58,16 +59,19 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
     Ok(observed)
 }
 
-/// The name of a running container that may write to a volume.
-pub async fn running_writer(engine: &dyn Engine, volume: &str) -> Result<Option<String>, Failure> {
-    let filters = Filters::from([("volume".to_owned(), vec![volume.to_owned()]), ("status".to_owned(), vec!["running".to_owned()])]);
-    let users = engine.container_list(false, &filters).await;
-    let users = users.map_err(|error| of_engine(error, &format!("look who has the volume \"{volume}\"")))?;
-    let writes = |user: &&models::ContainerSummary| {
-        user.mounts.iter().flatten().any(|mount| mount.name.as_deref() == Some(volume) && mount.rw == Some(true))
+/// Every container on the engine, whosever it is.
+pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> {
+    let all = engine.container_list(true, &Filters::new()).await.map_err(|error| of_engine(error, "list the containers"))?;
+    let bystander = |it: &models::ContainerSummary| {
+        let is_up = container_state(it.state).is_up();
+        Some(Bystander { id: it.id.clone()?, name: name_of(it)?, is_up, writes: written_volumes(it) })
     };
-    let writer = users.iter().find(writes).and_then(|user| user.names.as_ref()?.first());
-    Ok(writer.map(|name| name.trim_start_matches('/').to_owned()))
+    Ok(all.iter().filter_map(bystander).collect())
+}
+
+fn written_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
+    let mounts = summary.mounts.iter().flatten().filter(|mount| mount.rw == Some(true));
+    mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
 /// An engine whose disk was full when a container was stopped lists it as running (20.10); inspecting it tells what it is.
@@ -125,7 +129,16 @@ fn name_of(summary: &models::ContainerSummary) -> Option<String> {
 fn one_off(summary: &models::ContainerSummary, project: &str) -> Option<OneOff> {
     let labels = labels_of(summary);
     let ours = labels.get(label::PROJECT) == Some(&project) && is_one_off(&labels);
-    ours.then(|| Some(OneOff { id: summary.id.clone()?, name: name_of(summary)? }))?
+    ours.then(|| {
+        Some(OneOff {
+            id: summary.id.clone()?,
+            name: name_of(summary)?,
+            is_up: container_state(summary.state).is_up(),
+            writes: written_volumes(summary),
+            owner: labels.get(label::PROCESS).map(|&owner| owner.to_owned()).unwrap_or_default(),
+            run: OwnerState::Unknown,
+        })
+    })?
 }
 
 fn container(summary: &models::ContainerSummary, project: &str) -> Option<Container> {
@@ -159,6 +172,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
             .collect(),
         depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
         ports: ports(summary),
+        writes: written_volumes(summary),
         created: summary.created.unwrap_or(0),
         status,
     })
@@ -217,6 +231,7 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
         compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
+        shared: of(label::SHARED).is_some_and(|value| !value.is_empty()),
     }
 }
 

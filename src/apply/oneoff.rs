@@ -6,12 +6,14 @@ use super::Surroundings;
 use super::create;
 use super::exec::{Ended, too_large};
 use super::failures::of_engine;
-use super::observe::{image_id, running_writer};
+use super::observe::{bystanders, image_id};
 use super::preflight;
-use crate::engine::{Intent, LogsRequest, OutputKind};
+use super::verbs::look;
+use super::writers::check_new;
+use crate::engine::{Intent, LogsRequest, OutputKind, StopRequest};
 use crate::host::memory::Collected;
 use crate::model::spec::{Project, Service};
-use crate::model::{Failure, Kind, hash};
+use crate::model::{Failure, hash};
 
 /// What is run.
 pub struct OneOff<'a> {
@@ -57,24 +59,36 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         result = Box::pin(to_its_end(around, one_off, &created.id)).fuse() => result,
         () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
     };
-    let removed = around.engine.container_remove(&created.id, true, true).await;
+    let removed = remove(around, one_off, &created.id).await;
     let ended = result?;
     removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
     Ok(ended)
 }
 
+/// Removes the container, whether its command has ended or not. One that may be in the middle of writing to a volume is stopped first.
+async fn remove(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> crate::engine::Result<()> {
+    let writes = one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
+    if writes {
+        // Of one that is not running it is no error; of one that is gone the removal says so.
+        let _ = around.engine.container_stop(id, &StopRequest::default()).await;
+    }
+    around.engine.container_remove(id, true, true).await
+}
+
 /// Never two containers on one writable volume, unless it is marked as shared.
 async fn refuse_second_writer(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
-    for volume in service.writable_volumes().filter_map(|key| project.volumes.get(key)).filter(|volume| !volume.shared) {
-        if let Some(holder) = running_writer(&*around.engine, &volume.name).await? {
-            let volume = &volume.name;
-            let what = format!("A one-off container of \"{}\" would write to the volume \"{volume}\" beside \"{holder}\"", service.name);
-            return Err(Failure::new(Kind::Conflict, what).hint(
-                "run the command in that container with exec, or stop it first; a volume that is safe to share has \"x-spc-shared\": true",
-            ));
-        }
+    if project.own_volumes(service).is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let observed = look(around, &project.name).await?;
+    let all = bystanders(&*around.engine).await?;
+    let refused = check_new(around, project, &service.name, &observed, &all).await;
+    refused.map_err(|failure| {
+        let message = failure.message.replacen("The service", "A one-off container of", 1);
+        Failure { message, ..failure }.hint(
+            "run the command in that container with exec, or when it has ended; a volume that is safe to share has \"x-spc-shared\": true",
+        )
+    })
 }
 
 async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Result<Ended, Failure> {

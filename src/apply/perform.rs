@@ -159,7 +159,8 @@ impl Execution<'_> {
                 }
                 match engine.container_stop(&id, &StopRequest::default()).await {
                     Ok(_) => learnt.with(|known| known.stopped.push(id)),
-                    Err(error) if error.is_not_found() => {}
+                    // Another container is about to be started in its place: it has to be gone, not only said to be.
+                    Err(error) if error.is_not_found() && self.is_down(&id).await? => {}
                     Err(error) => return Err(of_engine(error, &format!("stop the container \"{}\"", container.name))),
                 }
             }
@@ -174,6 +175,15 @@ impl Execution<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a container has no process, or is not there.
+    async fn is_down(&self, id: &str) -> Result<bool, Failure> {
+        match inspect(&*self.around.engine, id).await {
+            Ok(found) => Ok(!found.state.is_up()),
+            Err(failure) if failure.kind == Kind::NotFound => Ok(true),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Noted before it is done: a run that is killed must not leave a service that looks like a job that ended by itself.
@@ -223,7 +233,7 @@ impl Execution<'_> {
         let around = self.around;
         let (project, service) = self.described(service.unwrap_or_default())?;
         if let Some(old) = replaces {
-            name_holder::check_final_name(&*around.engine, name, old, &service.name).await?;
+            name_holder::check_final_name(&*around.engine, name, old, service).await?;
         }
         let inherited = match replaces {
             Some(old) => self.inherited_volumes(service, &learnt.id(old)).await?,
@@ -252,7 +262,7 @@ impl Execution<'_> {
         });
         let created = match around.engine.container_create(name, None, body).await {
             Ok(created) => created,
-            Err(error) if error.is_conflict() => return Err(name_holder::conflict(&*around.engine, name, &service.name).await),
+            Err(error) if error.is_conflict() => return Err(name_holder::conflict(&*around.engine, name, service).await),
             Err(error) if error.is_not_found() => {
                 return Err(Failure::new(
                     Kind::Image,

@@ -9,10 +9,12 @@ use super::Surroundings;
 use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
 use super::images::{self, Building};
+use super::name_holder::check_name;
+use super::writers::Writing;
 use crate::engine::{Engine, Intent};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
-use crate::model::observed::Observed;
+use crate::model::observed::{Bystander, Observed};
 use crate::model::plan::{Action, Plan, Step};
 use crate::model::spec::{MountSource, Project, Service};
 
@@ -37,6 +39,8 @@ pub struct Preflight<'a> {
     pub name: &'a str,
     pub plan: &'a Plan,
     pub observed: &'a Observed,
+    /// Every container on the engine.
+    pub all: &'a [Bystander],
 }
 
 /// What is wrong with the entry `key` of the section `section`.
@@ -59,7 +63,8 @@ impl Preflight<'_> {
                 None => failure,
             })?;
         }
-        Ok(())
+        let Self { around, project, name, plan, observed, all } = self;
+        Writing { around, name, project: *project, observed, all }.check(plan).await
     }
 
     /// Networks and volumes that exist and that services with work to do will use.
@@ -115,7 +120,10 @@ impl Preflight<'_> {
             },
             Action::CreateContainer { name, number, alias, .. } => {
                 match step.service.as_deref().and_then(|service| self.described(service)) {
-                    Some((project, service)) => self.container(project, service, name, *number, *alias).await,
+                    Some((project, service)) => {
+                        check_name(engine, name, service, self.plan, self.all).await?;
+                        self.container(project, service, name, *number, *alias).await
+                    }
                     None => Ok(()),
                 }
             }
@@ -134,7 +142,12 @@ impl Preflight<'_> {
                 None => Ok(()),
             },
             Action::RenameContainer { container, to } => match &container.id {
-                Some(id) => may_by_id(engine, Intent::RenameContainer { container: id, to }, id, &container.name).await,
+                Some(id) => {
+                    if let Some((_, service)) = step.service.as_deref().and_then(|service| self.described(service)) {
+                        check_name(engine, to, service, self.plan, self.all).await?;
+                    }
+                    may_by_id(engine, Intent::RenameContainer { container: id, to }, id, &container.name).await
+                }
                 None => Ok(()),
             },
             Action::Wait { container, .. } | Action::Attach { container } => match &container.id {

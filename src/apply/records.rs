@@ -38,6 +38,8 @@ pub struct State {
     pub stopped: BTreeSet<String>,
     /// Networks and volumes that Docker Compose made and this project took over.
     pub adopted: BTreeSet<String>,
+    /// Volumes that the description marks as shared: those of Docker Compose and external ones carry no label that says it.
+    pub shared: BTreeSet<String>,
     /// Numbers of containers set with `scale`.
     pub scales: BTreeMap<String, Scale>,
 }

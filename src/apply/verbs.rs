@@ -14,6 +14,7 @@ use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
 use super::secrets;
 use super::work::Work;
+use super::writers::shared_volumes;
 use crate::engine::Intent;
 use crate::model::observed::{Container, ContainerState, Observed};
 use crate::model::plan::Until;
@@ -69,13 +70,17 @@ async fn bring_up(
     let project = &with_scales(project, &scales)?;
     let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
     let names = wanted_names(project);
+    let shared = shared_volumes(project);
     // Kept before anything is done: a run that is killed has adopted them as well.
     let keep = || {
         let kept = records.update(|state| {
             state.adopted.extend(names.iter().filter(|_| options.adopt).cloned());
             state.scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
+            state.shared.retain(|name| !names.contains(name));
+            state.shared.extend(shared.iter().cloned());
         });
-        kept.map_err(|error| {
+        // Without the record of shared volumes alone, a later `start` asks for less than it might.
+        kept.or_else(|error| if options.adopt || scaled.is_some() { Err(error) } else { Ok(()) }).map_err(|error| {
             let what = scaled.map_or_else(|| "What is adopted".to_owned(), |(service, _)| format!("The scale of \"{service}\""));
             Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
         })
@@ -107,7 +112,7 @@ async fn bring_up(
         names: &names,
         services: &services,
         makes_space: false,
-        keep: (options.adopt || scaled.is_some()).then_some(&keep),
+        keep: (options.adopt || scaled.is_some() || !shared.is_empty()).then_some(&keep),
     };
     let mut outcome = work.run(&make_plan).await?;
     check_still_up(&outcome, project)?;

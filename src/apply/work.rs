@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::Surroundings;
 use super::execute::{Execution, Findings};
 use super::lock::{self, Lock};
-use super::observe::observe;
+use super::observe::{bystanders, observe};
 use super::preflight::Preflight;
 use super::records::Records;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
 use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::model::observed::{Health, Observed};
-use crate::model::plan::Plan;
+use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
 
 /// One verb under way: plans without the lock; if there is something to do, or another run's lock is there, locks, observes again and
@@ -32,6 +32,19 @@ pub(super) struct Work<'a> {
     pub(super) makes_space: bool,
     /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
     pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
+}
+
+/// Whether containers of others can be in the way of a plan: by their names, or as writers to a volume.
+fn needs_all(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| {
+        matches!(
+            step.action,
+            Action::CreateContainer { .. }
+                | Action::RenameContainer { .. }
+                | Action::StartContainer { .. }
+                | Action::RestartContainer { .. }
+        )
+    })
 }
 
 pub(super) type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
@@ -96,7 +109,8 @@ impl Work<'_> {
         if plan.steps.is_empty() {
             return Ok(());
         }
-        Preflight { around: self.around, project: self.project, name: self.name, plan, observed }.check().await
+        let all = if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
+        Preflight { around: self.around, project: self.project, name: self.name, plan, observed, all: &all }.check().await
     }
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {

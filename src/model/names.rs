@@ -32,6 +32,8 @@ pub mod label {
     pub const RELEASE: &str = "dev.spc.release";
     /// The run that made it.
     pub const RUN: &str = "dev.spc.run";
+    /// The process that runs a one-off container, as JSON of its `ProcessMark`: whether it was left behind.
+    pub const PROCESS: &str = "dev.spc.process";
     /// The lock's container.
     pub const LOCK: &str = "dev.spc.lock";
     /// What a volume of spc's own holds: [`super::HOLDS_SECRETS`].

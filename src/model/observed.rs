@@ -50,6 +50,8 @@ pub struct Container {
     pub depends_on: BTreeMap<String, Condition>,
     /// Published ports.
     pub ports: Vec<PublishedPort>,
+    /// Names of the volumes that it may write to.
+    pub writes: BTreeSet<String>,
     /// Seconds since the epoch.
     pub created: i64,
     /// The engine's own words: `Up 5 minutes (healthy)`.
@@ -61,6 +63,35 @@ pub struct Container {
 pub struct OneOff {
     pub id: String,
     pub name: String,
+    /// Whether it has a process.
+    pub is_up: bool,
+    /// Names of the volumes that it may write to.
+    pub writes: BTreeSet<String>,
+    /// What its label says of the process that runs it.
+    pub owner: String,
+    /// Whether that process still runs.
+    pub run: OwnerState,
+}
+
+/// Whether the run that made a one-off container still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerState {
+    Running,
+    /// It was killed, and left the container behind.
+    Gone,
+    /// It is on another machine, or an earlier version of spc made the container.
+    Unknown,
+}
+
+/// Any container on the engine, as far as it can be in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bystander {
+    pub id: String,
+    pub name: String,
+    /// Whether it has a process.
+    pub is_up: bool,
+    /// Names of the volumes that it may write to.
+    pub writes: BTreeSet<String>,
 }
 
 /// A published port as the engine has it.
@@ -145,6 +176,15 @@ pub struct Volume {
     /// The project that made it, by its labels; none of what was made by hand.
     pub owner: Option<String>,
     pub hash: Option<String>,
+    /// Labelled as one that several containers may write to.
+    pub shared: bool,
+}
+
+impl ContainerState {
+    /// Whether a container in this state has a process, or gets one again by itself.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Restarting | Self::Paused)
+    }
 }
 
 impl Container {
@@ -160,7 +200,7 @@ impl Container {
 
     /// Whether it has a process.
     pub fn is_up(&self) -> bool {
-        matches!(self.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
+        self.state.is_up()
     }
 }
 

@@ -14,7 +14,7 @@ use super::names::{self, LOCK_SUFFIX, NEW_SUFFIX, compose_label, is_reserved_lab
 pub type Labels = BTreeMap<String, String>;
 
 /// Every label of spc's own.
-pub const SPC_LABELS: [&str; 17] = [
+pub const SPC_LABELS: [&str; 18] = [
     label::FORMAT,
     label::PROJECT,
     label::SERVICE,
@@ -23,6 +23,7 @@ pub const SPC_LABELS: [&str; 17] = [
     label::SECRETS,
     label::RELEASE,
     label::RUN,
+    label::PROCESS,
     label::LOCK,
     label::HOLDS,
     label::SHARED,

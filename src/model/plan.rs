@@ -221,6 +221,11 @@ impl Action {
 }
 
 impl Step {
+    /// A step that waits for none and is part of nothing.
+    pub fn alone(action: Action) -> Self {
+        Self { service: None, action, cause: String::new(), after: Vec::new(), tolerates: Vec::new(), group: None, when: None }
+    }
+
     /// What events call it; `id` is its place in the plan.
     pub fn label(&self, id: StepId) -> StepLabel {
         let (action, object) = (self.action.verb().to_owned(), self.action.object());

@@ -1,8 +1,13 @@
 //! A project of the same name that Docker Compose made.
 
+use std::time::Duration;
+
 use super::docker::{containers, docker, exec, inspect, is_there, objects};
 use super::images::busybox;
 use super::project::Project;
+use super::until::until;
+
+const LONG: Duration = Duration::from_secs(30);
 
 /// Makes what Compose would have made of a `db` with a volume, on a network: with its labels, not with spc's.
 fn composed(project: &Project) {
@@ -12,12 +17,31 @@ fn composed(project: &Project) {
     let (network, volume) = (format!("{name}_default"), format!("{name}_data"));
     docker(&["network", "create", "--subnet", project.subnet(), "--label", &of_project, "--label", &label("network", "default"), &network]);
     docker(&["volume", "create", "--label", &of_project, "--label", &label("volume", "data"), &volume]);
-    let labels =
-        [of_project, label("service", "db"), label("container-number", "1"), label("oneoff", "False"), label("config-hash", "0a1b")];
-    let (container, mount) = (project.container("db"), format!("{volume}:/data"));
-    let mut words = vec!["run", "--detach", "--name", &container, "--network", &network, "--volume", &mount];
+    let mount = format!("{volume}:/data");
+    run_composed(project, &project.container("db"), &network, &mount, "echo row >>/data/rows; exec sleep 1000");
+}
+
+/// A container of `db` as Compose starts one.
+fn run_composed(project: &Project, container: &str, network: &str, mount: &str, command: &str) {
+    create_composed(project, &["run", "--detach"], container, network, mount, command);
+}
+
+fn create_composed(project: &Project, how: &[&str], container: &str, network: &str, mount: &str, command: &str) {
+    let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
+    let folder = project.path("").display().to_string();
+    let labels = [
+        label("project", &project.name),
+        label("service", "db"),
+        label("container-number", "1"),
+        label("oneoff", "False"),
+        label("config-hash", &"0a1b".repeat(16)),
+        label("project.working_dir", &folder),
+        label("version", "2.40.3"),
+    ];
+    let mut words = how.to_vec();
+    words.extend(["--name", container, "--network", network, "--volume", mount, "--stop-timeout", "9"]);
     words.extend(labels.iter().flat_map(|label| ["--label", label]));
-    words.extend([busybox(), "sh", "-c", "echo row >>/data/rows; exec sleep 1000"]);
+    words.extend([busybox(), "sh", "-c", command]);
     docker(&words);
 }
 
@@ -64,4 +88,51 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
     assert!(is_there("volume", "spct-adopt_data"));
     project.up().ends(0);
     assert_eq!(exec(&project.container("db"), &["cat", "/data/rows"]), "row\n");
+}
+
+/// A database that writes into the volume's log how it starts and stops, and whether it was alone.
+const DATABASE: &str = "[ -e /data/lock ] && echo SECOND WRITER >>/data/log; touch /data/lock; \
+                        trap 'sleep 1; rm -f /data/lock; echo clean stop >>/data/log; exit 0' TERM; echo start >>/data/log; while :; do sleep 0.1; done";
+
+#[test]
+fn adopting_what_a_killed_compose_left_has_one_database_at_a_time() {
+    let project = Project::new("residue");
+    let (network, volume) = (format!("{}_default", project.name), format!("{}_data", project.name));
+    composed(&project);
+    docker(&["rm", "--force", &project.container("db")]);
+    let mount = format!("{volume}:/data");
+    run_composed(&project, &project.container("db"), &network, &mount, DATABASE);
+    let residue = format!("0a1b2c3d4e5f_{}", project.container("db"));
+    create_composed(&project, &["create"], &residue, &network, &mount, DATABASE);
+    project.stack(&format!(
+        r#"volumes: #{{ data: #{{}} }},
+        services: #{{ db: #{{ image: "{}", command: ["sh", "-c", `{DATABASE}`], stop_grace_period: "9s", volumes: ["data:/data"] }} }}"#,
+        busybox()
+    ));
+    let has_logged = |wanted: &str| (exec(&project.container("db"), &["cat", "/data/log"]) == wanted).then_some(());
+    until("the first database runs", LONG, || has_logged("start\n"));
+    project.up().arg("--adopt").ends(0).told(&["a second container of this number"]);
+    assert_eq!(containers(&project.name).keys().cloned().collect::<Vec<_>>(), [project.container("db")]);
+    until("the new database runs", LONG, || has_logged("start\nclean stop\nstart\n"));
+    project.up().arg("--adopt").ends(0).told(&["unchanged"]);
+    has_logged("start\nclean stop\nstart\n").unwrap();
+}
+
+#[test]
+fn a_container_name_of_another_project_is_said_to_be_its_and_left_running() {
+    let (first, second) = (Project::new("name-first"), Project::new("name-second"));
+    for project in [&first, &second] {
+        project.stack(&format!(
+            r#"services: #{{ a: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s", container_name: "spct-name-shared" }} }}"#,
+            busybox()
+        ));
+    }
+    first.up().ends(0);
+    let before = containers(&first.name);
+    second.up().ends(1).told(&[
+        "The container name \"spct-name-shared\" is taken by another container: spc made it for the service \"a\" of the project \"spct-name-first\"",
+        "running, created",
+        "choose another \"container_name\"",
+    ]);
+    assert_eq!(containers(&first.name), before);
 }

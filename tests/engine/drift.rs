@@ -74,10 +74,10 @@ fn a_name_that_another_container_took_is_told() {
     let _ = super::docker::try_docker(&["rm", "--force", &name]);
     docker(&["create", "--name", &name, busybox(), "true"]);
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#, busybox()));
-    project
-        .up()
-        .ends(1)
-        .told(&["A container \"spct-name-taken-web-1\" that spc did not make is on this engine", "docker rm spct-name-taken-web-1"]);
+    project.up().ends(1).told(&[
+        "The container name \"spct-name-taken-web-1\" is taken by another container: neither spc nor Docker Compose made it",
+        "--project",
+    ]);
     docker(&["rm", &name]);
     project.up().ends(0);
 }

@@ -63,7 +63,7 @@ fn what_has_a_locks_name_is_told_and_left_alone() {
     let said = [
         format!("The project \"{}\" can't be locked: the container \"{name}\" has the name of its lock and is none", project.name),
         format!("of the image \"{image}\", running, created "),
-        format!("docker rm --force {name}"),
+        format!("`docker rename {name} OTHER-NAME`"),
     ];
     let said = said.each_ref().map(String::as_str);
     project.up().ends(1).told(&said);

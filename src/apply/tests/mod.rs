@@ -18,6 +18,7 @@ mod replacement;
 mod secrets;
 mod trace;
 mod up;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

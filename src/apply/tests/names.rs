@@ -28,9 +28,9 @@ fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
     assert!(machine.conductor.now() < begun + secs(1), "nobody waits for it");
     assert_eq!(failure.kind, Kind::Conflict);
     let expected = "The project \"shop\" can't be locked: the container \"shop.spc-lock\" has the name of its lock and is none. \
-                    It is of the image \"redis:1\", running, created 2026-01-01T00:00:00Z; spc did not make it";
+                    It is of the image \"redis:1\", running, created 2026-01-01T00:00:00Z; neither spc nor Docker Compose made it";
     assert_eq!(failure.message, expected);
-    let hint = "`docker rename shop.spc-lock OTHER-NAME` keeps it, `docker rm --force shop.spc-lock` removes it; spc leaves it alone";
+    let hint = "give that container another name: `docker rename shop.spc-lock OTHER-NAME`";
     assert_eq!(failure.hint.as_deref(), Some(hint));
     assert_eq!(machine.run(lock::holder(&machine.around(), PROJECT)).unwrap_err().message, expected, "as `unlock` says it");
     assert_eq!(machine.run(verbs::look(&machine.around(), PROJECT)).unwrap(), only_lists(&machine));
@@ -58,7 +58,7 @@ fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
     machine.run(machine.engine.container_create("shop.spc-lock", None, body)).unwrap();
     let failure = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).err().unwrap();
     assert!(failure.message.ends_with("spc made it for the service \"db\" of the project \"another\""), "{failure}");
-    assert!(failure.hint.as_deref().unwrap().contains("`docker rm shop.spc-lock`"), "{failure:?}");
+    assert!(failure.hint.as_deref().unwrap().contains("`docker rename shop.spc-lock OTHER-NAME`"), "{failure:?}");
 }
 
 #[test]
@@ -67,8 +67,13 @@ fn a_replacement_whose_name_is_taken_fails_and_the_old_container_serves_on() {
     machine.up(&shop()).unwrap();
     taken(&machine, "shop-db-1.new");
     let failure = machine.up(&with(shop(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap_err();
-    assert_eq!(failure.message, "A container \"shop-db-1.new\" that spc did not make is on this engine");
-    assert_eq!(failure.hint.as_deref(), Some("remove it with `docker rm --force shop-db-1.new`, or choose another --project"));
+    assert!(
+        failure.message.starts_with(
+            "The container name \"shop-db-1.new\" is taken by another container: neither spc nor Docker Compose made it. It is of the image"
+        ),
+        "{failure}"
+    );
+    assert_eq!(failure.hint.as_deref(), Some("give that container another name: `docker rename shop-db-1.new OTHER-NAME`"));
     let state = machine.state();
     let facts = |name: &str| (state.container(name).unwrap().state, state.container(name).unwrap().starts);
     assert_eq!([facts("shop-db-1"), facts("shop-db-1.new")], [("running", 1), ("running", 1)]);
@@ -81,11 +86,13 @@ fn a_name_that_another_project_of_spcs_gave_is_said_to_be_its() {
     machine.run(verbs::up(&machine.around(), &other, &UpOptions::default())).unwrap();
     let failure = machine.up(&named("shared")).unwrap_err();
     assert!(
-        failure.message.starts_with("The container name \"shared\" is taken: spc made the container for the service \"web\" of the project \"bugfirst\". It is of the image \"web:1\", running, created "),
+        failure.message.starts_with(
+            "The container name \"shared\" is taken by another container: spc made it for the service \"web\" of the project \"bugfirst\", \
+             in \"/project\". It is of the image \"web:1\", running, created "
+        ),
         "{failure}"
     );
-    let hint = "choose another \"container_name\", or take that one down first, with --project bugfirst";
-    assert_eq!(failure.hint.as_deref(), Some(hint));
+    assert_eq!(failure.hint.as_deref(), Some("choose another \"container_name\""));
 }
 
 #[test]
@@ -95,7 +102,9 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
     taken(&machine, "mine");
     let events = machine.events();
     let failure = machine.up(&named("mine")).unwrap_err();
-    assert_eq!(failure.message, "A container \"mine\" that spc did not make is on this engine");
+    let expected = "The container name \"mine\" is taken by another container: neither spc nor Docker Compose made it. It is of the image ";
+    assert!(failure.message.starts_with(expected), "{failure}");
+    assert_eq!(failure.path.as_ref().unwrap().to_string(), "services.web", "and its place is known");
     assert!(!failure.details.iter().any(|detail| detail.title == "after the failure"), "nothing was to be undone: {failure:?}");
     let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
     assert_eq!(happened, Vec::<String>::new());
@@ -107,17 +116,30 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
 #[test]
 fn nobody_is_told_to_remove_a_container_of_a_compose_project() {
     let machine = machine();
-    let labels = [(compose_label::PROJECT, "another"), (compose_label::SERVICE, "db")];
-    let body = bollard::models::ContainerCreateBody {
-        image: Some("redis:1".into()),
-        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-        ..Default::default()
-    };
+    let mut body = super::ownership::compose_container("db", "redis:1", None);
+    body.labels.get_or_insert_default().insert(compose_label::PROJECT.to_owned(), "another".to_owned());
     machine.run(machine.engine.container_create("mine", None, body)).unwrap();
     let failure = machine.up(&named("mine")).unwrap_err();
-    let expected = "The container name \"mine\" is taken: Docker Compose made the container for the service \"db\" of the project \"another\". \
-                    It is of the image \"redis:1\", created, created 2026-01-01T00:00:00Z";
+    let expected = "The container name \"mine\" is taken by another container: Docker Compose made it for the service \"db\" of the project \
+                    \"another\", in \"/project\". It is of the image \"redis:1\", created, created 2026-01-01T00:00:00Z";
     assert_eq!(failure.message, expected);
-    let hint = "choose another \"container_name\", or take that one down first, with `docker compose --project-name another down`";
-    assert_eq!(failure.hint.as_deref(), Some(hint));
+    assert_eq!(failure.hint.as_deref(), Some("choose another \"container_name\""));
+}
+
+#[test]
+fn a_name_that_another_service_of_the_project_has_is_refused_before_anything_is_done() {
+    let machine = machine();
+    machine.up(&json!({"services": {"old": {"image": "web:1", "container_name": "mine"}}})).unwrap();
+    let events = machine.events();
+    let failure = machine.up(&named("mine")).unwrap_err();
+    assert!(failure.message.contains("spc made it for the service \"old\" of the project \"shop\""), "{failure}");
+    assert!(machine.happened_from(events).is_empty());
+}
+
+#[test]
+fn the_default_name_that_another_container_has_leads_to_another_project() {
+    let machine = machine();
+    taken(&machine, "shop-web-1");
+    let failure = machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap_err();
+    assert_eq!(failure.hint.as_deref(), Some("choose another name for this project with --project"));
 }

@@ -210,7 +210,11 @@ fn a_one_off_never_writes_to_a_volume_beside_its_service() {
     let refused = machine.run(oneoff::run(&machine.around(), &of_db(&described))).unwrap_err();
     assert_eq!(
         (refused.kind, refused.message.as_str()),
-        (Kind::Conflict, "A one-off container of \"db\" would write to the volume \"shop_data\" beside \"shop-db-1\"")
+        (
+            Kind::Conflict,
+            "A one-off container of \"db\" would write to the volume \"shop_data\" beside the container \"shop-db-1\", which writes to it: \
+             spc made it for the service \"db\" of the project \"shop\", in \"/project\""
+        )
     );
     assert_eq!(machine.happened_from(before), Vec::<String>::new());
     stop_db(&machine);

@@ -87,6 +87,26 @@ fn labels(more: &[(&str, &str)]) -> std::collections::HashMap<String, String> {
     own.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
+/// A container as Docker Compose creates it, from the project directory.
+pub(super) fn compose_container(service: &str, image: &str, bind: Option<&str>) -> models::ContainerCreateBody {
+    let hash = "0a1b".repeat(16);
+    let container = labels(&[
+        (compose_label::SERVICE, service),
+        (compose_label::CONTAINER_NUMBER, "1"),
+        (compose_label::ONEOFF, "False"),
+        (compose_label::CONFIG_HASH, &hash),
+        (compose_label::WORKING_DIR, DIRECTORY),
+        (compose_label::VERSION, "2.40.3"),
+    ]);
+    let binds = bind.map(|bind| vec![bind.to_owned()]);
+    models::ContainerCreateBody {
+        image: Some(image.into()),
+        labels: Some(container),
+        host_config: Some(models::HostConfig { binds, ..models::HostConfig::default() }),
+        ..models::ContainerCreateBody::default()
+    }
+}
+
 /// The project as Docker Compose would have made it: db on its volume and network, and a service that is described no more.
 fn composed() -> Machine {
     let machine = machine();
@@ -105,23 +125,8 @@ fn composed() -> Machine {
         };
         engine.volume_create(volume).await.unwrap();
         for (service, image) in [("db", "db:1"), ("gone", "redis:1")] {
-            let container = labels(&[
-                (compose_label::SERVICE, service),
-                (compose_label::CONTAINER_NUMBER, "1"),
-                (compose_label::ONEOFF, "False"),
-                (compose_label::CONFIG_HASH, "0a1b"),
-            ]);
-            let host = models::HostConfig {
-                network_mode: Some("shop_default".into()),
-                binds: (service == "db").then(|| vec!["shop_data:/data".into()]),
-                ..models::HostConfig::default()
-            };
-            let body = models::ContainerCreateBody {
-                image: Some(image.into()),
-                labels: Some(container),
-                host_config: Some(host),
-                ..models::ContainerCreateBody::default()
-            };
+            let mut body = compose_container(service, image, (service == "db").then_some("shop_data:/data"));
+            body.host_config.get_or_insert_default().network_mode = Some("shop_default".into());
             let name = format!("shop-{service}-1");
             engine.container_create(&name, None, body).await.unwrap();
             engine.container_start(&name).await.unwrap();
@@ -130,11 +135,11 @@ fn composed() -> Machine {
     machine
 }
 
-fn described() -> Value {
+pub(super) fn described() -> Value {
     json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"], "restart": "always", "healthcheck": check("pg_isready")}}, "volumes": {"data": {}}})
 }
 
-fn adopt() -> UpOptions {
+pub(super) fn adopt() -> UpOptions {
     UpOptions { adopt: true, ..UpOptions::default() }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! - What spc did not label is not changed; a label that a container has of its image is nobody's.
 //! - No two running containers write to one volume, unless it is marked as shared; nor a container and its replacement to
-//!   one folder of the machine.
+//!   one folder of the machine. Whoever made them: a plan that starts one beside another's is wrong as well.
+//! - What writes to a named volume is stopped, with its own signal and grace, before it is removed.
 //! - No secret's value is in a call, but for what delivers it; nor in an event.
 //! - Of a service that is replaced without a gap, never fewer are ready than were promised.
 //! - A lock can be taken over: it has the name and labels by which the next run finds it, and never runs.
@@ -100,11 +101,22 @@ impl State {
         if self.watch.secrets.mask(&spoken) != spoken {
             self.violated(format!("the value of a secret is in a call of {}", asked.method));
         }
+        if let Some(what) = self.cut_off_writer(asked) {
+            self.violated(what);
+        }
         if !self.watch.adopts
             && let Some(stranger) = self.stranger(asked)
         {
             self.violated(format!("{stranger} is not spc's, and is changed by {}", asked.method));
         }
+    }
+
+    /// A running container that the call would remove in the middle of its writing.
+    fn cut_off_writer(&self, asked: &Asked<'_>) -> Option<String> {
+        let container = self.objects.find_container(asked.target).ok().filter(|_| asked.method == "container_remove")?;
+        let mut written = container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume());
+        let volume = written.find(|volume| !super::ids::is_id(volume)).filter(|_| container.phase == Phase::Running)?;
+        Some(format!("the container \"{}\" writes to \"{volume}\", and is removed without a stop", container.name))
     }
 
     /// What the call would change that does not carry spc's label.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::observed::{Container, ContainerState, Health, Observed};
+use super::super::observed::{Container, ContainerState, Health, Observed, OneOff};
 use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId, Until};
 use super::super::spec::Condition;
 use super::up::{INTERRUPTED, reference};
@@ -22,7 +22,7 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
     // They may hang on the networks and volumes.
     for one_off in &observed.one_offs {
         let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
-        removed.push(plan.add(step(None, Action::RemoveContainer { container, volumes: Anonymous::All }, "a one-off", Vec::new())));
+        removed.push(remove_one_off(&mut plan, one_off, container, "a one-off"));
     }
     for name in &observed.orphaned_secrets {
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
@@ -42,6 +42,15 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
         plan.notes.push(format!("left alone, because spc did not make them: {}", foreign.join(", ")));
     }
     plan
+}
+
+/// What writes to a volume is stopped first; for others nobody waits. Answers the removal.
+fn remove_one_off(plan: &mut Plan, one_off: &OneOff, container: ContainerRef, cause: &str) -> StepId {
+    let mut before = Vec::new();
+    if one_off.is_up && !one_off.writes.is_empty() {
+        before.push(plan.add(step(None, Action::StopContainer { container: container.clone() }, cause, Vec::new())));
+    }
+    plan.add(step(None, Action::RemoveContainer { container, volumes: Anonymous::All }, cause, before))
 }
 
 /// Stops and removes the containers of `services`, whatever else there is.

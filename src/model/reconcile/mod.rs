@@ -5,6 +5,8 @@ mod replace;
 #[cfg(test)]
 mod tests;
 mod up;
+mod writers;
 
 pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};
 pub use up::{Wanted, up};
+pub use writers::{SecondWriter, Writers};

@@ -115,8 +115,13 @@ impl<'a> Planner<'a> {
         if serves && matches!(self.difference(service, new), Difference::Same) {
             return Ok(self.finish_replacement(service, old, &reference(new), before));
         }
-        let removed = self.add(Some(service), remove_new(&reference(new)), INTERRUPTED, &[]);
-        let before = [before, &[removed]].concat();
+        let mut gone = Vec::new();
+        if new.is_up() {
+            // It may be in the middle of writing to a volume that the old one gets back.
+            gone.push(self.add(Some(service), Action::StopContainer { container: reference(new) }, INTERRUPTED, &[]));
+        }
+        gone = vec![self.add(Some(service), remove_new(&reference(new)), INTERRUPTED, &gone)];
+        let before = [before, &gone[..]].concat();
         let cause = match self.difference(service, old) {
             Difference::Same => {
                 if self.was_stopped(service, old) {
@@ -138,10 +143,17 @@ impl<'a> Planner<'a> {
         let group = self.begin_group();
         let always = |action| Undo { action, of: None };
         let mut undo = Vec::new();
+        let mut before = before.to_vec();
+        // Both run, which the engine brought about: at once, and with its own signal.
+        let both = old.is_up() && service.update_order == UpdateOrder::StopFirst;
+        if both {
+            before.push(self.add(Some(service), Action::StopContainer { container: reference(old) }, INTERRUPTED, &before));
+        }
+        let before = &before[..];
         if service.update_order == UpdateOrder::StopFirst {
             undo.push(always(Action::StopContainer { container: new.clone() }));
         }
-        let restore = self.was_stopped(service, old);
+        let restore = both || self.was_stopped(service, old);
         if restore {
             undo.push(always(Action::StartContainer { container: reference(old) }));
         }

@@ -6,10 +6,10 @@ use similar_asserts::assert_eq;
 
 use super::*;
 use crate::model::image_reference::canonical;
-use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, Volume};
+use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, Volume};
 use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
-use crate::model::spec::{Project, ReadOptions};
+use crate::model::spec::{MountSource, Project, ReadOptions};
 use crate::model::{Failure, hash, names};
 
 fn project(description: Value) -> Project {
@@ -54,6 +54,15 @@ fn applied(project: &Project) -> Observed {
                 networks: service.networks.keys().map(|key| network_id(key)).collect(),
                 depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
                 ports: Vec::new(),
+                writes: service
+                    .volumes
+                    .iter()
+                    .filter(|mount| !mount.read_only)
+                    .filter_map(|mount| match &mount.source {
+                        MountSource::Volume { name, .. } => Some(project.volumes[name].name.clone()),
+                        _ => None,
+                    })
+                    .collect(),
                 created: 0,
                 status: String::new(),
             })
@@ -80,6 +89,7 @@ fn applied(project: &Project) -> Observed {
                 compose: true,
                 owner: Some(project.name.clone()),
                 hash: Some(hash::volume(volume)),
+                shared: volume.shared,
             })
             .collect(),
         locked: false,
@@ -452,7 +462,14 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     let refused = plan_with(&project(description), &observed, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "The volume \"spc_data\" was made with other settings than these");
     let mut foreign = images_only(&project(stack()));
-    foreign.volumes.push(Volume { name: "spc_data".into(), ours: false, compose: false, owner: Some("other".into()), hash: None });
+    foreign.volumes.push(Volume {
+        name: "spc_data".into(),
+        ours: false,
+        compose: false,
+        owner: Some("other".into()),
+        hash: None,
+        shared: false,
+    });
     let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "The volume \"spc_data\" belongs to the project \"other\"");
     assert!(refused.hint.unwrap().contains("mark it `external: true` and name \"other\" in `projects`"));
@@ -482,10 +499,23 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
 #[test]
 fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
     let mut observed = Observed { networks: applied(&project(stack())).networks, ..Observed::default() };
-    observed.one_offs.push(OneOff { id: "id of it".into(), name: "spc-db-run-1a2b".into() });
+    observed.one_offs.push(OneOff {
+        id: "id of it".into(),
+        name: "spc-db-run-1a2b".into(),
+        is_up: true,
+        writes: BTreeSet::new(),
+        owner: String::new(),
+        run: OwnerState::Unknown,
+    });
     assert_eq!(
         down("spc", &observed, DownOptions { volumes: false }).to_string(),
         "  1  remove container spc-db-run-1a2b  (a one-off)\n  2  remove network spc_default  after 1\n"
+    );
+    observed.one_offs[0].writes.insert("spc_data".into());
+    let planned = down("spc", &observed, DownOptions { volumes: false }).to_string();
+    assert!(
+        planned.starts_with("  1  stop container spc-db-run-1a2b  (a one-off)\n  2  remove container"),
+        "a writer is stopped: {planned}"
     );
 }
 

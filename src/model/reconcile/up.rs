@@ -39,7 +39,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     // A service that is named is active, whatever its profiles.
     wanted.project.check_built_names(&|service| wanted.services.contains(&service.name))?;
     let mut planner = Planner::new(wanted, observed);
-    for name in in_dependency_order(wanted.project, &wanted.services) {
+    for name in in_order(wanted, observed) {
         planner.service(&wanted.project.services[&name])?;
     }
     planner.orphans();
@@ -68,22 +68,36 @@ fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure
     .hint("--adopt takes it over: its containers are replaced one by one, its volumes used in place; or choose another --project"))
 }
 
-/// The services of `names`, each after those it depends on.
-pub(super) fn in_dependency_order(project: &Project, names: &BTreeSet<String>) -> Vec<String> {
-    fn visit(project: &Project, name: &str, names: &BTreeSet<String>, seen: &mut BTreeSet<String>, order: &mut Vec<String>) {
-        if !names.contains(name) || !seen.insert(name.to_owned()) {
+/// The services wanted, each after those that it depends on and those whose container writes to a volume that it alone is to write to from
+/// now on.
+fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> {
+    fn visit<'a>(name: &'a str, first: &BTreeMap<&'a str, BTreeSet<&'a str>>, seen: &mut BTreeSet<&'a str>, order: &mut Vec<String>) {
+        if !first.contains_key(name) || !seen.insert(name) {
             return;
         }
-        for dependency in project.services[name].depends_on.keys() {
-            visit(project, dependency, names, seen, order);
+        for before in &first[name] {
+            visit(before, first, seen, order);
         }
         order.push(name.to_owned());
     }
+    let before = |name: &'_ String| -> BTreeSet<&str> {
+        let service = &wanted.project.services[name];
+        let holders = holders(wanted.project, service, observed).map(|holder| holder.service.as_str());
+        service.depends_on.keys().map(String::as_str).chain(holders).collect()
+    };
+    let first: BTreeMap<&str, BTreeSet<&str>> = wanted.services.iter().map(|name| (name.as_str(), before(name))).collect();
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
-    for name in names {
-        visit(project, name, names, &mut seen, &mut order);
+    for name in &wanted.services {
+        visit(name, &first, &mut seen, &mut order);
     }
     order
+}
+
+/// The containers of other services that write to a volume that only `service` is to write to.
+fn holders<'a>(project: &Project, service: &Service, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
+    let own: BTreeSet<String> = project.own_volumes(service).into_iter().map(str::to_owned).collect();
+    let name = service.name.clone();
+    observed.containers.iter().filter(move |other| other.service != name && other.writes.iter().any(|volume| own.contains(volume)))
 }
 
 /// The services that one waits for to complete.
@@ -93,6 +107,15 @@ fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
 
 /// The cause of what mends a run that was killed.
 pub(super) const INTERRUPTED: &str = "left by an interrupted run";
+
+/// The cause of removing a container that has the service and number of another one: what is left of a replacement by Docker Compose, say.
+const LEFT_DOUBLE: &str = "a second container of this number";
+
+/// The one of several containers of one number that goes on as it: the one that runs before one that doesn't, spc's own before another, the
+/// one that has its name, the newest.
+fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Container> {
+    candidates.iter().copied().max_by_key(|it| (it.is_up(), it.ours, it.name == name, it.created, &it.id))
+}
 
 /// How a container compares with what is wanted.
 pub(super) enum Difference {
@@ -172,12 +195,48 @@ impl<'a> Planner<'a> {
                 before.extend(self.volume(service, name)?);
             }
         }
+        // What else writes to its volumes goes first, for good: until it is removed it may be brought back.
+        let removals = self.removals(service, &before);
+        before.extend(removals);
         let mut previous: Vec<StepId> = Vec::new();
         for number in 1..=service.scale {
             previous = self.container(service, number, &before, previous)?;
         }
-        self.surplus(service);
+        if self.wanted.project.own_volumes(service).is_empty() {
+            self.surplus(service, &[]);
+        }
         Ok(())
+    }
+
+    /// The steps after which nothing else of the project writes to the volumes that only `service` is to write to. `ready`: once these are
+    /// done, its containers can be made.
+    fn removals(&mut self, service: &Service, ready: &[StepId]) -> Vec<StepId> {
+        if self.wanted.project.own_volumes(service).is_empty() {
+            return Vec::new();
+        }
+        let mut removals = Vec::new();
+        for holder in holders(self.wanted.project, service, self.observed) {
+            if let Some(removal) = self.removal(holder) {
+                removals.push(removal);
+            } else if self.is_removable_orphan(holder) {
+                removals.push(self.stop_and_remove(None, holder, "no longer described", ready));
+            }
+        }
+        removals.extend(self.surplus(service, ready));
+        removals
+    }
+
+    /// The step that removes a container that is there.
+    fn removal(&self, there: &Container) -> Option<StepId> {
+        self.plan.steps.iter().position(|step| match &step.action {
+            Action::RemoveContainer { container, .. } => container.id.as_ref() == Some(&there.id),
+            _ => false,
+        })
+    }
+
+    fn is_removable_orphan(&self, container: &Container) -> bool {
+        let is_described = self.wanted.project.services.contains_key(&container.service);
+        !is_described && self.wanted.remove_orphans && (container.ours || self.wanted.adopt)
     }
 
     /// The step after which the service's image is there; services that share an image share it. An image that a service of the
@@ -299,22 +358,29 @@ impl<'a> Planner<'a> {
     /// Container `number` of `service`. `previous`: the steps of the one before, which is replaced first.
     fn container(&mut self, service: &'a Service, number: u32, before: &[StepId], previous: Vec<StepId>) -> Result<Vec<StepId>, Failure> {
         let there = self.of_service.get(service.name.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let of_number = || there.iter().copied().filter(|container| container.number == number);
-        let old = of_number().find(|container| !container.is_new());
-        let new = of_number().find(|container| container.is_new());
+        let of_number = there.iter().copied().filter(|container| container.number == number);
+        let (news, olds): (Vec<&Container>, Vec<&Container>) = of_number.partition(|container| container.is_new());
+        let name = self.container_name(service, number);
+        let (old, new) = (rightful(&olds, &name), rightful(&news, &new_name(&name)));
+        // Before anything of this number is started: they have its volumes.
+        let mut before = before.to_vec();
+        for double in olds.into_iter().chain(news).filter(|double| ![old, new].iter().flatten().any(|one| one.id == double.id)) {
+            let removal = self.stop_and_remove(Some(service), double, LEFT_DOUBLE, &before);
+            before.push(removal);
+        }
         match (old, new) {
             (None, None) => {
-                self.create(service, number, before);
+                self.create(service, number, &before);
                 Ok(previous)
             }
-            (Some(old), None) => self.existing(service, old, before, previous),
+            (Some(old), None) => self.existing(service, old, &before, previous),
             // The old one was removed, the rename did not come: it goes on from there.
             (None, Some(new)) => {
-                let to = self.container_name(service, number);
-                let rename = self.add(Some(service), Action::RenameContainer { container: reference(new), to }, INTERRUPTED, &[]);
-                self.existing(service, new, &[before, &[rename]].concat(), previous)
+                let rename = Action::RenameContainer { container: reference(new), to: name };
+                let rename = self.add(Some(service), rename, INTERRUPTED, &before);
+                self.existing(service, new, &[&before[..], &[rename]].concat(), previous)
             }
-            (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, before, previous),
+            (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, &before, previous),
         }
     }
 
@@ -514,13 +580,12 @@ impl<'a> Planner<'a> {
         names.filter(|_| container.state == ContainerState::Running).find(|name| !is_on(name))
     }
 
-    /// Containers beyond the scale.
-    fn surplus(&mut self, service: &Service) {
+    /// Removes containers beyond the scale; the steps that do.
+    fn surplus(&mut self, service: &Service, before: &[StepId]) -> Vec<StepId> {
         let there = self.of_service.get(service.name.as_str()).cloned().unwrap_or_default();
-        for container in there.into_iter().filter(|container| container.number > service.scale) {
-            let cause = format!("scale is {}", service.scale);
-            self.stop_and_remove(Some(service), container, &cause);
-        }
+        let cause = format!("scale is {}", service.scale);
+        let surplus = there.into_iter().filter(|container| container.number > service.scale);
+        surplus.map(|container| self.stop_and_remove(Some(service), container, &cause, before)).collect()
     }
 
     /// Containers of services that are no longer described.
@@ -530,8 +595,10 @@ impl<'a> Planner<'a> {
             if self.wanted.project.services.contains_key(&container.service) {
                 continue;
             }
-            if self.wanted.remove_orphans && (container.ours || self.wanted.adopt) {
-                self.stop_and_remove(None, container, "no longer described");
+            if self.is_removable_orphan(container) {
+                if self.removal(container).is_none() {
+                    self.stop_and_remove(None, container, "no longer described", &[]);
+                }
             } else {
                 let how = if container.ours { "--remove-orphans removes it" } else { "--adopt --remove-orphans removes it" };
                 self.plan.notes.push(format!("{} belongs to no described service; {how}", container.name));
@@ -547,12 +614,13 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn stop_and_remove(&mut self, service: Option<&Service>, container: &Container, cause: &str) {
-        let mut before = Vec::new();
+    /// Answers the removal.
+    fn stop_and_remove(&mut self, service: Option<&Service>, container: &Container, cause: &str, before: &[StepId]) -> StepId {
+        let mut before = before.to_vec();
         if container.is_up() {
-            before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &[]));
+            before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &before));
         }
-        self.add(service, Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept }, cause, &before);
+        self.add(service, Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept }, cause, &before)
     }
 }
 

@@ -213,11 +213,23 @@ impl Project {
         self.check_writers()
     }
 
-    /// Never two containers on one writable volume, unless it is marked as shared.
+    /// The engine's names of the volumes that a container of the service writes to and that only one may write to.
+    pub fn own_volumes(&self, service: &Service) -> BTreeSet<&str> {
+        let named = |volume: &str| self.volumes.get(volume).map(|volume| volume.name.as_str());
+        service.writable_volumes().filter_map(named).filter(|name| !self.is_shared(name)).collect()
+    }
+
+    /// Whether the volume is described, and each entry of its name allows several containers to write to it.
+    pub fn is_shared(&self, volume: &str) -> bool {
+        let mut described = self.volumes.values().filter(|described| described.name == volume).peekable();
+        described.peek().is_some() && described.all(|described| described.shared)
+    }
+
+    /// Never two containers on one writable volume, unless it is marked as shared. Several entries may name one volume.
     fn check_writers(&self) -> Result<(), Failure> {
-        for (key, _) in self.volumes.iter().filter(|(_, volume)| !volume.shared) {
+        for (key, volume) in &self.volumes {
             let writers: Vec<&Service> =
-                self.services.values().filter(|service| service.writable_volumes().any(|name| name == key)).collect();
+                self.services.values().filter(|service| self.own_volumes(service).contains(volume.name.as_str())).collect();
             let containers: u32 = writers.iter().map(|service| service.scale).sum();
             if containers > 1 {
                 let names: Vec<&str> = writers.iter().map(|service| service.name.as_str()).collect();
@@ -238,7 +250,7 @@ impl Project {
     fn check_start_first(&self, service: &Service) -> Result<(), Failure> {
         let name = &service.name;
         let obstacle = if let Some(volume) =
-            service.writable_volumes().find(|volume| !self.volumes.get(*volume).is_some_and(|volume| volume.shared))
+            service.writable_volumes().find(|volume| self.volumes.get(*volume).is_none_or(|volume| !self.is_shared(&volume.name)))
         {
             Some(format!("writes to the volume \"{volume}\", which is not marked `\"x-spc-shared\": true`"))
         } else if let Some(bind) = service.writable_binds().next() {

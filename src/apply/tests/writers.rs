@@ -1,0 +1,305 @@
+//! Never two running containers on one writable volume: whatever is on the engine, however it came there.
+
+use bollard::models;
+use proptest::prelude::*;
+
+use super::ownership::{adopt, compose_container, described};
+use super::*;
+use crate::engine::Engine;
+
+/// One service on a volume: `db`, or called otherwise.
+fn on_volume(service: &str, volume: &str) -> Value {
+    let mut description = json!({
+        "services": {"web": {"image": "web:1"}},
+        "volumes": {"data": {"name": volume}},
+    });
+    description["services"][service] = json!({"image": "db:1", "volumes": ["data:/data"], "restart": "unless-stopped"});
+    description
+}
+
+/// A running container that nobody labelled, with the volume mounted.
+fn stranger(machine: &Machine, name: &str, mount: &str) {
+    let host = models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
+    let body = models::ContainerCreateBody { image: Some("redis:1".into()), host_config: Some(host), ..Default::default() };
+    machine.run(async {
+        machine.engine.container_create(name, None, body).await.unwrap();
+        machine.engine.container_start(name).await.unwrap();
+    });
+}
+
+fn with_orphans_removed() -> UpOptions {
+    UpOptions { remove_orphans: true, ..UpOptions::default() }
+}
+
+/// What happened to containers, without the lock's.
+fn happened(machine: &Machine, from: usize) -> Vec<String> {
+    machine.happened_from(from).into_iter().filter(|line| !line.contains("spc-lock")).collect()
+}
+
+#[test]
+fn a_renamed_service_waits_until_the_old_one_is_gone_or_is_refused() {
+    let machine = machine();
+    machine.up(&on_volume("db", "shop_data")).unwrap();
+    let events = machine.events();
+    let renamed = on_volume("database", "shop_data");
+    let failure = machine.up(&renamed).unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    let expected = "The service \"database\" would write to the volume \"shop_data\" beside the container \"shop-db-1\", which writes to it: \
+                    spc made it for the service \"db\" of the project \"shop\", in \"/project\"";
+    assert_eq!(failure.message, expected);
+    assert_eq!(failure.hint.as_deref(), Some("--remove-orphans stops and removes that one before"));
+    assert_eq!(happened(&machine, events), Vec::<String>::new());
+    machine.up_with(&renamed, &with_orphans_removed()).unwrap();
+    let happened = happened(&machine, events);
+    assert!(happened.starts_with(&["die shop-db-1", "stop shop-db-1", "destroy shop-db-1"].map(str::to_owned)), "{happened:?}");
+    assert_eq!(machine.state().container("shop-database-1").unwrap().state, "running");
+}
+
+#[test]
+fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
+    let machine = machine();
+    let two = |of_a: Value, of_b: Value| {
+        let service = |volumes: Value| json!({"image": "db:1", "volumes": volumes});
+        json!({"services": {"a": service(of_a), "b": service(of_b)}, "volumes": {"x": {}, "y": {}}})
+    };
+    machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
+    machine.up(&two(json!([]), json!(["x:/data"]))).unwrap();
+    let log = machine.engine.event_trace().join("\n");
+    assert!(log.rfind("destroy shop-a-1").unwrap() < log.find("start shop-b-1.new").unwrap(), "{log}");
+    // And back, in the order of the names.
+    machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
+    machine.up(&two(json!(["x:/data"]), json!(["y:/data"]))).unwrap();
+    // Neither can go first.
+    let failure = machine.up(&two(json!(["y:/data"]), json!(["x:/data"]))).unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    assert!(failure.hint.as_deref().unwrap().starts_with("stop the service \""), "{failure:?}");
+    let both = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &both, verbs::Lifecycle::Stop, None)).unwrap();
+    machine.up(&two(json!(["y:/data"]), json!(["x:/data"]))).unwrap();
+}
+
+#[test]
+fn a_failed_hand_over_gives_the_volume_to_nobody_twice() {
+    let machine = machine();
+    machine.up(&on_volume("db", "shop_data")).unwrap();
+    machine.engine.set_process("shop-database-1*", Process::new().exits_after(millis(50), 1));
+    assert!(machine.up_with(&on_volume("database", "shop_data"), &with_orphans_removed()).is_err());
+    machine.engine.set_process("shop-database-1*", Process::new());
+    machine.up(&on_volume("database", "shop_data")).unwrap();
+}
+
+#[test]
+fn a_container_of_others_that_writes_to_the_volume_is_left_and_said() {
+    let machine = machine();
+    machine.run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("theirs".into()), ..Default::default() })).unwrap();
+    stranger(&machine, "backup", "theirs:/data");
+    let mut external = on_volume("db", "theirs");
+    external["volumes"]["data"]["external"] = true.into();
+    let events = machine.events();
+    let failure = machine.up(&external).unwrap_err();
+    assert!(
+        failure.message.ends_with("beside the container \"backup\", which writes to it: neither spc nor Docker Compose made it"),
+        "{failure}"
+    );
+    assert!(!failure.hint.as_deref().unwrap().contains("rm"), "{failure:?}");
+    assert_eq!(happened(&machine, events), Vec::<String>::new());
+    machine.run(machine.engine.container_stop("backup", &crate::engine::StopRequest::default())).unwrap();
+    machine.up(&external).unwrap();
+}
+
+#[test]
+fn who_only_reads_a_volume_or_shares_it_is_no_second_writer() {
+    let machine = machine();
+    machine.run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("theirs".into()), ..Default::default() })).unwrap();
+    stranger(&machine, "reader", "theirs:/data:ro");
+    let mut external = on_volume("db", "theirs");
+    external["volumes"]["data"]["external"] = true.into();
+    machine.up(&external).unwrap();
+}
+
+#[test]
+fn two_entries_of_one_volume_are_one_volume() {
+    let description = |shared: bool| {
+        json!({
+            "services": {"a": {"image": "db:1", "volumes": ["x:/data"]}, "b": {"image": "db:1", "volumes": ["y:/data"]}},
+            "volumes": {"x": {"name": "one", "x-spc-shared": shared}, "y": {"name": "one", "x-spc-shared": true}},
+        })
+    };
+    let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
+    let failure = Project::read(PROJECT, &description(false), &options).unwrap_err();
+    assert_eq!(failure.message, "2 containers would write to the volume \"x\" at once: a, b");
+    Project::read(PROJECT, &description(true), &options).unwrap();
+}
+
+#[test]
+fn a_stopped_container_is_not_started_beside_its_successor() {
+    let machine = machine();
+    machine.up(&on_volume("db", "shop_data")).unwrap();
+    let all = |verb| {
+        let services = BTreeSet::from(["db".to_owned(), "database".to_owned()]);
+        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+    };
+    all(verbs::Lifecycle::Stop).unwrap();
+    machine.up(&on_volume("database", "shop_data")).unwrap();
+    for verb in [verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
+        let failure = all(verb).unwrap_err();
+        assert!(failure.message.starts_with("The service \"db\" would write to the volume \"shop_data\" beside"), "{failure}");
+    }
+    let alone = machine.run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-db-1")).unwrap_err();
+    assert!(alone.message.contains("\"shop_data\" beside the container \"shop-database-1\""), "{alone}");
+}
+
+/// What a `docker compose up` left that was killed while it recreated the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    Absent,
+    Created,
+    Running,
+    Stopped,
+}
+
+fn residue(machine: &Machine, name: &str, there: There) {
+    if there == There::Absent {
+        return;
+    }
+    machine.run(async {
+        machine.engine.container_create(name, None, compose_container("db", "db:1", Some("shop_data:/data"))).await.unwrap();
+        if there != There::Created {
+            machine.engine.container_start(name).await.unwrap();
+        }
+        if there == There::Stopped {
+            machine.engine.container_stop(name, &crate::engine::StopRequest::default()).await.unwrap();
+        }
+    });
+}
+
+fn one_database(machine: &Machine) {
+    let state = machine.state();
+    let of_db = |labels: &BTreeMap<String, String>| labels.get(compose_label::SERVICE).is_some_and(|service| service == "db");
+    let left: Vec<_> = state.containers.iter().filter(|it| of_db(&it.labels)).map(|it| (it.name.as_str(), it.state)).collect();
+    assert_eq!(left, [("shop-db-1", "running")]);
+    assert_eq!(state.volume("shop_data").unwrap().most_writers, 1);
+}
+
+#[test]
+fn one_database_runs_after_adopting_what_a_killed_compose_left() {
+    let all = [There::Absent, There::Created, There::Running, There::Stopped];
+    for (old, new) in all.into_iter().flat_map(|old| all.map(|new| (old, new))).filter(|pair| *pair != (There::Running, There::Running)) {
+        let machine = machine();
+        // What runs comes last: two never ran at once.
+        let mut left = [("shop-db-1", old), ("0a1b2c3d4e5f_shop-db-1", new)];
+        left.sort_by_key(|(_, there)| *there == There::Running);
+        for (name, there) in left {
+            residue(&machine, name, there);
+        }
+        let events = machine.events();
+        let mut description = described();
+        description["volumes"]["data"]["external"] = true.into();
+        if (old, new) == (There::Absent, There::Absent) {
+            continue;
+        }
+        machine.up_with(&description, &adopt()).unwrap_or_else(|failure| panic!("{old:?} {new:?}: {failure}"));
+        one_database(&machine);
+        let happened = happened(&machine, events);
+        let position = |line: &str| happened.iter().position(|it| it == line);
+        for name in ["shop-db-1", "0a1b2c3d4e5f_shop-db-1"] {
+            if let Some(died) = position(&format!("die {name}")) {
+                assert!(died < position("start shop-db-1.new").unwrap(), "{happened:?}");
+                assert!(position(&format!("stop {name}")).is_some(), "with its own signal: {happened:?}");
+            }
+        }
+        machine.up_with(&description, &adopt()).unwrap();
+        one_database(&machine);
+    }
+}
+
+/// Something that is on the engine before a run, at a place that a writer may have.
+#[derive(Debug, Clone)]
+struct Drawn {
+    name: usize,
+    number: u32,
+    by_spc: bool,
+    one_off: bool,
+    writes: bool,
+    there: usize,
+}
+
+const NAMES: [&str; 7] =
+    ["shop-db-1", "shop-db-1.new", "0a1b2c3d4e5f_shop-db-1", "shop-db-2", "mine", "shop-other-1", "shop-db-run-0a1b2c3d4e5f"];
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    (0..NAMES.len(), 1..3u32, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.8), 1..4usize)
+        .prop_map(|(name, number, by_spc, one_off, writes, there)| Drawn { name, number, by_spc, one_off, writes, there })
+}
+
+/// Puts it there; of several that run and write only the first one runs.
+fn put(machine: &Machine, drawn: &Drawn, is_held: &mut bool) {
+    let name = NAMES[drawn.name];
+    let service = if name == "shop-other-1" { "other" } else { "db" };
+    let mount = if drawn.writes { "shop_data:/data" } else { "shop_data:/data:ro" };
+    let mut body = compose_container(service, "db:1", Some(mount));
+    let labels = body.labels.get_or_insert_default();
+    labels.insert(compose_label::CONTAINER_NUMBER.to_owned(), drawn.number.to_string());
+    if drawn.one_off {
+        labels.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
+    }
+    if drawn.by_spc {
+        let own = [(label::PROJECT, PROJECT), (label::SERVICE, service), (label::FORMAT, "2"), (label::HASH, "0a"), (label::RUN, "r1")];
+        labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    machine.run(async {
+        if machine.engine.container_create(name, None, body).await.is_err() {
+            return;
+        }
+        let runs = drawn.there == 2 && !(*is_held && drawn.writes);
+        if runs || drawn.there == 3 && !*is_held {
+            machine.engine.container_start(name).await.unwrap();
+            if drawn.there == 3 {
+                machine.engine.container_stop(name, &crate::engine::StopRequest::default()).await.unwrap();
+            }
+        }
+        *is_held |= runs && drawn.writes;
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The invariant looks at each event, whether `up` goes well, is refused, fails, or is killed and run again.
+    #[test]
+    fn whatever_is_there_no_volume_ever_has_two_writers(
+        there in prop::collection::vec(drawn(), 0..5),
+        orphans in any::<bool>(),
+        renamed in any::<bool>(),
+        fails in any::<bool>(),
+        killed in prop::option::of(1..40u64),
+        seed in any::<u64>(),
+    ) {
+        let machine = machine_with(seed, |builder| builder);
+        machine.engine.allow_adoption();
+        let mut is_held = false;
+        machine.run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("shop_data".into()), ..Default::default() })).unwrap();
+        for drawn in &there {
+            put(&machine, drawn, &mut is_held);
+        }
+        let mut description = on_volume(if renamed { "other" } else { "db" }, "shop_data");
+        description["volumes"]["data"]["external"] = true.into();
+        let options = UpOptions { adopt: true, remove_orphans: orphans, ..UpOptions::default() };
+        if fails {
+            machine.engine.set_process("*.new", Process::new().exits_after(millis(50), 1));
+        }
+        if let Some(call) = killed {
+            machine.engine.crash_at(call, crate::engine::sim::When::After);
+            let _ = machine.killed(verbs::up(&machine.around(), &project(&description), &options));
+            machine.engine.recover();
+            machine.pass(secs(40));
+        }
+        let _ = machine.up_with(&description, &options);
+        let services = BTreeSet::from(["db".to_owned(), "other".to_owned()]);
+        for verb in [verbs::Lifecycle::Start, verbs::Lifecycle::Restart, verbs::Lifecycle::Stop, verbs::Lifecycle::Start] {
+            let _ = machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None));
+        }
+        let _ = machine.up_with(&description, &options);
+        prop_assert_eq!(machine.engine.violations().iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    }
+}

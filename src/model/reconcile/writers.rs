@@ -1,0 +1,154 @@
+//! Never two containers on one writable volume, unless it is marked as shared: a plan held against all that has the volumes.
+//!
+//! The planner puts a start after the stops that have to come first. This is the check that it did, over whatever plan, and the only place
+//! that knows the containers that no plan can stop: another project's, one-off ones, those that nobody labelled.
+
+use std::collections::BTreeSet;
+
+use super::super::names::is_anonymous_volume;
+use super::super::observed::{Bystander, Container, Observed};
+use super::super::plan::{Action, ContainerRef, Plan, Step, StepId};
+use super::super::spec::Project;
+
+/// A start that would make a second writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondWriter {
+    pub volume: String,
+    /// Whose container would be started.
+    pub service: Option<String>,
+    /// The container that would be started.
+    pub starting: String,
+    /// The one that writes to the volume and is not stopped before.
+    pub holder: ContainerRef,
+}
+
+/// A container that the plan starts, and the volumes that it alone may write to.
+struct Start<'p> {
+    step: StepId,
+    container: &'p ContainerRef,
+    writes: BTreeSet<String>,
+}
+
+/// A plan and what is on the engine.
+pub struct Writers<'a> {
+    pub plan: &'a Plan,
+    /// What containers are made of; none for verbs that create nothing.
+    pub project: Option<&'a Project>,
+    pub observed: &'a Observed,
+    /// Every container on the engine.
+    pub all: &'a [Bystander],
+    /// Volumes that an earlier description marked as shared.
+    pub shared: &'a BTreeSet<String>,
+}
+
+impl Writers<'_> {
+    /// The first start that would make a second writer.
+    pub fn second(&self) -> Option<SecondWriter> {
+        let starts = self.starts();
+        let before: Vec<BTreeSet<StepId>> = starts.iter().map(|start| self.before(start.step)).collect();
+        let second = |start: &Start<'_>, volume: &String, holder: ContainerRef| SecondWriter {
+            volume: volume.clone(),
+            service: self.plan.steps[start.step].service.clone(),
+            starting: start.container.name.clone(),
+            holder,
+        };
+        for (start, before) in starts.iter().zip(&before) {
+            for other in self.all.iter().filter(|other| self.is_up(other) && start.container.id.as_ref() != Some(&other.id)) {
+                let is_stopped = before.iter().any(|&step| self.stops(step, |container| container.id.as_ref() == Some(&other.id)));
+                if let (false, Some(volume)) = (is_stopped, start.writes.intersection(&other.writes).next()) {
+                    return Some(second(start, volume, ContainerRef { name: other.name.clone(), id: Some(other.id.clone()) }));
+                }
+            }
+        }
+        for (later, before) in starts.iter().zip(&before) {
+            for earlier in starts.iter().take_while(|earlier| earlier.step != later.step) {
+                let is_other = !is_same(earlier.container, later.container) && !self.exclude_each_other(earlier.step, later.step);
+                let is_stopped = before.iter().any(|&step| step > earlier.step && self.stops(step, |it| is_same(it, earlier.container)));
+                if let (true, false, Some(volume)) = (is_other, is_stopped, later.writes.intersection(&earlier.writes).next()) {
+                    return Some(second(later, volume, earlier.container.clone()));
+                }
+            }
+        }
+        None
+    }
+
+    fn starts(&self) -> Vec<Start<'_>> {
+        let steps = self.plan.steps.iter().enumerate();
+        let started = steps.filter_map(|(step, it)| match &it.action {
+            Action::StartContainer { container } => Some((step, container)),
+            // One that runs stops for it.
+            Action::RestartContainer { container } if !self.runs(container) => Some((step, container)),
+            _ => None,
+        });
+        started.map(|(step, container)| Start { step, container, writes: self.written(step, container) }).collect()
+    }
+
+    fn runs(&self, container: &ContainerRef) -> bool {
+        self.all.iter().any(|there| self.is_up(there) && container.id.as_ref() == Some(&there.id))
+    }
+
+    /// What was observed of the project's own goes before a list, which may be wrong: see `apply::observe`.
+    fn is_up(&self, there: &Bystander) -> bool {
+        let observed = self.observed.containers.iter().find(|container| container.id == there.id);
+        observed.map_or(there.is_up, Container::is_up)
+    }
+
+    /// The volumes that a container writes to once it is started, without those that several may write to.
+    fn written(&self, step: StepId, container: &ContainerRef) -> BTreeSet<String> {
+        let there = |id: Option<&String>| self.all.iter().find(|there| id == Some(&there.id));
+        if let Some(there) = there(container.id.as_ref()) {
+            return there.writes.iter().filter(|volume| !self.is_shared(volume)).cloned().collect();
+        }
+        let service = self.plan.steps[step].service.as_ref();
+        let described = self.project.and_then(|project| Some((project, project.services.get(service?)?)));
+        let own = described.map(|(project, service)| project.own_volumes(service)).unwrap_or_default();
+        let inherited = self.plan.steps.iter().find_map(|made| match &made.action {
+            // Under its service's names from the start on: the replaced one is stopped before, and its anonymous volumes are taken over.
+            Action::CreateContainer { name, alias: true, replaces: Some(old), .. } if *name == container.name => there(old.id.as_ref()),
+            _ => None,
+        });
+        let inherited = inherited.into_iter().flat_map(|old| &old.writes).filter(|volume| is_anonymous_volume(volume));
+        own.into_iter().map(str::to_owned).chain(inherited.cloned()).collect()
+    }
+
+    fn is_shared(&self, volume: &str) -> bool {
+        match self.project.filter(|project| project.volumes.values().any(|described| described.name == volume)) {
+            Some(project) => project.is_shared(volume),
+            None => self.shared.contains(volume) || self.observed.volumes.iter().any(|there| there.name == volume && there.shared),
+        }
+    }
+
+    /// All steps that are done before `step` begins.
+    fn before(&self, step: StepId) -> BTreeSet<StepId> {
+        let mut before = BTreeSet::new();
+        let mut open = vec![step];
+        while let Some(step) = open.pop() {
+            open.extend(self.plan.steps[step].after.iter().filter(|&&earlier| before.insert(earlier)));
+        }
+        before
+    }
+
+    fn stops(&self, step: StepId, which: impl Fn(&ContainerRef) -> bool) -> bool {
+        match &self.plan.steps[step].action {
+            Action::StopContainer { container } | Action::RemoveContainer { container, .. } => which(container),
+            _ => false,
+        }
+    }
+
+    /// Whether only one of the two is done, depending on an image.
+    fn exclude_each_other(&self, one: StepId, other: StepId) -> bool {
+        let when = |step: StepId| -> &Step { &self.plan.steps[step] };
+        match (&when(one).when, &when(other).when) {
+            (Some(one), Some(other)) => one.image == other.image && one.current == other.current && one.same != other.same,
+            _ => false,
+        }
+    }
+}
+
+/// Whether two references are to one container, which may be renamed in between.
+fn is_same(one: &ContainerRef, other: &ContainerRef) -> bool {
+    match (&one.id, &other.id) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.name == other.name,
+    }
+}
