@@ -174,11 +174,14 @@ impl Login {
     }
 }
 
+/// A program that no machine has: the shell ends with its code for that.
+const NOWHERE: &str = "/nonexistent/ssh";
+
 /// The `ssh` on the search path. Entries of it that are relative lead into the folder that spc was started in, where a script or a
 /// container may have put a program of this name: they are left out, as Docker's own client does.
 fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
-    found_in(&path).unwrap_or_else(|| PathBuf::from("/usr/bin/ssh"))
+    found_in(&path).unwrap_or_else(|| NOWHERE.into())
 }
 
 fn found_in(path: &OsStr) -> Option<PathBuf> {
