@@ -140,6 +140,7 @@ impl Execution<'_> {
             Action::StartContainer { container } => {
                 learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
                 self.start(learnt, service, container).await?;
+                self.forget_stop(learnt, &learnt.id(container));
             }
             Action::RestartContainer { container } => {
                 learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
@@ -147,6 +148,7 @@ impl Execution<'_> {
                     .container_restart(&learnt.id(container), &StopRequest::default())
                     .await
                     .map_err(|error| of_engine(error, &format!("restart the container \"{}\"", container.name)))?;
+                self.forget_stop(learnt, &learnt.id(container));
             }
             Action::Wait { container, until } => self.wait(hub, learnt, service, container, *until, progress).await?,
             Action::Attach { container } => self.attach(learnt, service, container).await?,
@@ -196,6 +198,13 @@ impl Execution<'_> {
         if let Err(error) = kept {
             around.log(Level::Warning, format!("That a container is stopped is not remembered: {error}"));
         }
+    }
+
+    /// A container that was started again, by a rollback too, is no longer one that spc stopped.
+    fn forget_stop(&self, learnt: &Learnt, id: &str) {
+        learnt.with(|known| known.stopped.retain(|stopped| stopped != id));
+        // What can't be written is reported with what else the run found.
+        let _ = Records::new(&*self.around.host, &self.around.policy, &self.plan.project).update(|state| drop(state.stopped.remove(id)));
     }
 
     /// Whether a container was there before, or was made by this run: it is not where its name was somebody else's. Where the engine did not

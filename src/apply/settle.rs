@@ -15,12 +15,20 @@ const SHORT: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// How often a container is looked at that is being stopped.
 const LOOK: Duration = Duration::from_millis(500);
+/// Docker's grace period of a container that doesn't set one, from the signal to the kill.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+/// What the engine takes to stop a container beside its grace period.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// Waits until the engine is done with what a killed run of `project` asked of it last; less exact where the engine doesn't answer.
 pub(super) async fn settle(around: &Surroundings, project: &str) {
     let begun = around.host.monotonic();
     around.host.sleep(SHORT).await;
-    while is_stopping(around, project).await && around.host.monotonic().saturating_sub(begun) < LONGEST {
+    let mut longest = Duration::ZERO;
+    for id in stopping(around, project).await {
+        longest = longest.max(grace(around, &id).await + MARGIN).min(LONGEST);
+    }
+    while around.host.monotonic().saturating_sub(begun) < longest && !stopping(around, project).await.is_empty() {
         if around.cancel.is_cancelled() {
             return;
         }
@@ -28,12 +36,20 @@ pub(super) async fn settle(around: &Surroundings, project: &str) {
     }
 }
 
-/// Whether a container runs that the killed run noted to stop, which every run does before it asks the engine.
-async fn is_stopping(around: &Surroundings, project: &str) -> bool {
+/// Ids of containers that run and that the killed run noted to stop, which every run does before it asks the engine. Killed between
+/// the two, it did not ask: then they go on running, and the end of their grace periods says so.
+async fn stopping(around: &Surroundings, project: &str) -> Vec<String> {
     let stopped = Records::new(&*around.host, &around.policy, project).state().stopped;
     if stopped.is_empty() {
-        return false;
+        return Vec::new();
     }
     let running = around.engine.container_list(false, &label_filter(label::PROJECT, project)).await.unwrap_or_default();
-    running.iter().any(|container| container.id.as_ref().is_some_and(|id| stopped.contains(id)))
+    running.into_iter().filter_map(|container| container.id).filter(|id| stopped.contains(id)).collect()
+}
+
+/// How long the engine waits for a container to stop before it kills it.
+async fn grace(around: &Surroundings, id: &str) -> Duration {
+    let found = around.engine.container_inspect(id).await.ok();
+    let seconds = found.and_then(|found| found.config?.stop_timeout).and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.map_or(DEFAULT_GRACE, Duration::from_secs)
 }

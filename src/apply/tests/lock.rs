@@ -237,6 +237,42 @@ fn of_two_that_take_over_at_once_one_waits_for_the_other() {
 }
 
 #[test]
+fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for() {
+    let machine = super::replacement::running(&super::replacement::db("1"));
+    machine.engine.set_process("shop-db-1.new", Process::new().ready_after(secs(9000)));
+    let killed = machine.conductor.process(|| {
+        let kill = async {
+            while machine.state().container("shop-db-1").is_none_or(|db| db.starts < 2) {
+                machine.conductor.sleep(millis(20)).await;
+            }
+            machine.conductor.sleep(millis(20)).await;
+            machine.conductor.kill_here(SimConductor::current_process());
+        };
+        let (around, changed) = (machine.around(), project(&with(super::replacement::db("2"), "services.db.restart", "no")));
+        let options = UpOptions::default();
+        machine.run(futures::future::join(verbs::up(&around, &changed, &options), kill)).0
+    });
+    assert!(killed.unwrap().is_none() && machine.footprint().locked);
+    let before = machine.conductor.now();
+    machine.up(&super::replacement::db("1")).unwrap();
+    let took = machine.conductor.now().saturating_sub(before);
+    assert!(took < secs(5), "{took:?}");
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer_than_its_grace_period() {
+    let machine = left_by_a_dead_process();
+    let around = machine.around();
+    let id = machine.state().container("shop-redis-1").unwrap().id.clone();
+    records::Records::new(&*around.host, &around.policy, PROJECT).update(|state| drop(state.stopped.insert(id))).unwrap();
+    let before = machine.conductor.now();
+    machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
+    let took = machine.conductor.now().saturating_sub(before);
+    assert!(took > secs(10) && took < secs(20), "ten seconds are Docker's grace period: {took:?}");
+}
+
+#[test]
 fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run() {
     for stop in [true, false] {
         // Its end takes eight seconds, which the engine waits for whoever asked.
