@@ -8,7 +8,7 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, export_module};
 use super::Raw;
 use super::record::no_fields;
 use crate::model::Failure;
-use crate::model::time::format_duration;
+use crate::model::time::{LONGEST, TOO_LONG, format_duration};
 use crate::value::options::duration_of;
 
 /// Makes the functions of this file known.
@@ -43,13 +43,14 @@ where
 }
 
 fn too_long() -> Failure {
-    Failure::usage("The duration is too long")
+    Failure::usage(format!("The duration is too long: {TOO_LONG}"))
 }
 
 fn scaled(time: Duration, factor: f64) -> Raw<Duration> {
     let seconds = time.as_secs_f64() * factor;
-    Ok(Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Failure::usage(format!("{} times {factor} is no duration", format_duration(time))))?)
+    let scaled = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Failure::usage(format!("{} times {factor} is no duration", format_duration(time))))?;
+    if scaled > LONGEST { Err(too_long().into()) } else { Ok(scaled) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a factor of a duration")]
@@ -103,7 +104,7 @@ mod functions {
 
     #[rhai_fn(name = "+", return_raw)]
     pub fn add(left: Duration, right: Duration) -> Raw<Duration> {
-        Ok(left.checked_add(right).ok_or_else(too_long)?)
+        Ok(left.checked_add(right).filter(|sum| *sum <= LONGEST).ok_or_else(too_long)?)
     }
 
     #[rhai_fn(name = "-", return_raw)]

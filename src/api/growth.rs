@@ -4,6 +4,7 @@
 //! that is given it, so that a loop over `list.push(x)` takes quadratic time. Its limits are off: here a text, a blob and a map
 //! are measured by their length, and a list is counted when its place runs out, which is when it is copied anyway.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use rhai::packages::{BitFieldPackage, Package};
@@ -104,11 +105,48 @@ fn append(list: &mut Array, more: Array) -> Raw<()> {
     Ok(())
 }
 
-fn mix_in(map: &mut Map, more: Map) -> Raw<()> {
+/// Counts what is put into a map, and all of the map when its keys get twice as many: counting it at every call would take
+/// quadratic time.
+fn may_mix(map: &Map, more: &Map) -> Raw<()> {
     let mut room = Room::new();
-    room.map(map)?;
-    room.map(&more)?;
+    room.map(more)?;
+    let keys = map.len() + more.keys().filter(|key| !map.contains_key(key.as_str())).count();
+    if keys.next_power_of_two() > map.len().next_power_of_two() {
+        room.map(map)?;
+    }
+    Ok(())
+}
+
+fn mix_in(map: &mut Map, more: Map) -> Raw<()> {
+    may_mix(map, &more)?;
     map.extend(more);
+    Ok(())
+}
+
+/// Bytes of a value for each of which that were counted one more call of `take` goes by uncounted, [`MOST_UNCOUNTED`] at most.
+const COUNTED: usize = 64 << 10;
+
+/// Few enough that what is nested deeper meanwhile is no matter for the stack.
+const MOST_UNCOUNTED: usize = 64;
+
+thread_local! {
+    /// Calls of `take` that go by uncounted.
+    static UNCOUNTED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts a value that is moved. Not at every call where it is large: a loop that moves it to and fro would take quadratic time.
+fn may_move(value: &Dynamic) -> Raw<()> {
+    if !value.is_array() && !value.is_map() {
+        return Ok(());
+    }
+    match UNCOUNTED.get() {
+        0 => {
+            let mut room = Room::new();
+            room.value(value)?;
+            UNCOUNTED.set((room.taken() / COUNTED).min(MOST_UNCOUNTED));
+        }
+        left => UNCOUNTED.set(left - 1),
+    }
     Ok(())
 }
 
@@ -390,9 +428,7 @@ mod collections {
 
     #[rhai_fn(return_raw)]
     pub fn fill_with(map: &mut Map, more: Map) -> Raw<()> {
-        let mut room = Room::new();
-        room.map(map)?;
-        room.map(&more)?;
+        may_mix(map, &more)?;
         for (key, value) in more {
             map.entry(key).or_insert(value);
         }
@@ -402,7 +438,7 @@ mod collections {
     /// Moves a value out of its variable: by this alone a value could get ever deeper without being copied.
     #[rhai_fn(return_raw)]
     pub fn take(value: &mut Dynamic) -> Raw<Dynamic> {
-        may_hold(value)?;
+        may_move(value)?;
         Ok(std::mem::replace(value, Dynamic::UNIT))
     }
 }

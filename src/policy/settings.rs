@@ -292,8 +292,13 @@ fn is_home(path: &str) -> bool {
 
 /// The line of `spc.toml` that has one entry more: `read = ["/srv/a", "/srv/b"]`.
 pub(super) fn list_with(key: &str, entries: &[String], further: &str) -> String {
-    let entries: Vec<String> = entries.iter().map(String::as_str).chain([further]).map(quoted).collect();
-    format!("{key} = [{}]", entries.join(", "))
+    let mut all: Vec<&str> = Vec::new();
+    for entry in entries.iter().map(String::as_str).chain([further]) {
+        if !all.contains(&entry) {
+            all.push(entry);
+        }
+    }
+    format!("{key} = [{}]", all.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
 /// A text as a string of TOML.

@@ -108,6 +108,10 @@ pub fn describe(error: &EvalAltResult) -> Failure {
             Failure::usage(format!("\"{name}\" would change a constant")).hint("take a copy: let x = CONSTANT;")
         }
         EvalAltResult::ErrorUnboundThis(_) => Failure::usage("There is no \"this\" here"),
+        EvalAltResult::ErrorArithmetic(text, _) if text.to_lowercase().starts_with("step value") => {
+            Failure::usage("The step of a range can't be 0")
+                .hint("range(from, to, step) counts up by the step, and down where it is below 0")
+        }
         EvalAltResult::ErrorArithmetic(text, _) => Failure::usage(sentence(text)),
         EvalAltResult::ErrorStackOverflow(_) => {
             Failure::usage("Calls are nested too deeply").hint("does a function call itself without end?")

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::is_false;
 use super::reader::Field;
 use crate::model::Failure;
+use crate::model::size::parse_bytes;
 
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -109,8 +110,7 @@ impl Mount {
             _ => {
                 let size = map.read("tmpfs", |field| {
                     let mut options = field.map()?;
-                    let size = options
-                        .read("size", |field| crate::model::size::parse_bytes(&field.scalar()?).map_err(|message| field.fail(message)))?;
+                    let size = options.read("size", tmpfs_size)?;
                     options.finish(&["mode"])?;
                     Ok(size)
                 })?;
@@ -120,6 +120,16 @@ impl Mount {
         map.finish(&["consistency", "image"])?;
         Ok(Self { target, source, read_only })
     }
+}
+
+/// Bytes of a `tmpfs`; none that the engine has no number for, which it would take for no limit.
+fn tmpfs_size(field: &Field<'_>) -> Result<u64, Failure> {
+    let text = field.scalar()?;
+    let bytes = parse_bytes(&text).map_err(|message| field.fail(message))?;
+    if i64::try_from(bytes).is_err() {
+        return Err(field.fail(format!("\"{text}\" is too large: a size is at most {} bytes", i64::MAX)));
+    }
+    Ok(bytes)
 }
 
 /// A host path of a description, absolute and without `.` and `..`.

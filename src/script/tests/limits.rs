@@ -91,6 +91,8 @@ fn a_loop_that_fills_a_value_takes_linear_time() {
         "let m = #{}; for i in 0..COUNT { m[`k${i}`] = i; m.len(); } 1",
         "let s = \"\"; for i in 0..COUNT { s += \"x\"; } s.len()",
         "let m = #{ l: [] }; for i in 0..COUNT { m.l.push(i); m.n = i; } 1",
+        "let m = #{}; for i in 0..COUNT { let x = #{}; x[`k${i}`] = i; m += x; } m.len()",
+        "let m = #{}; for i in 0..COUNT { let x = #{}; x[`k${i}`] = i; m.mixin(x); m.fill_with(x); } m.len()",
     ] {
         // In quadratic time 64 times as much; the machine may do other things meanwhile.
         let (few, many) = (time(script, 10_000), time(script, 80_000));

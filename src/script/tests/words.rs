@@ -36,6 +36,8 @@ const ERRORS: &[(&str, &str)] = &[
     ("let n = \"x\"; while n { }", "This takes a bool, not a string"),
     ("let x = 5; for y in x { }", "Can't go through this with \"for\""),
     ("1 / 0", "Division by zero: 1 / 0"),
+    ("range(1, 2, 0)", "The step of a range can't be 0"),
+    ("range(0.5, 2.0, 0.0)", "The step of a range can't be 0"),
     ("9223372036854775807 + 1", "Addition overflow: 9223372036854775807 + 1"),
     ("const X = [1]; X.push(1);", "\"push\" would change a constant"),
     ("fn f() { this.x }\nf()", "There is no \"this\" here"),
