@@ -204,7 +204,9 @@ impl Execution<'_> {
     fn forget_stop(&self, learnt: &Learnt, id: &str) {
         learnt.with(|known| known.stopped.retain(|stopped| stopped != id));
         // What can't be written is reported with what else the run found.
-        let _ = Records::new(&*self.around.host, &self.around.policy, &self.plan.project).update(|state| drop(state.stopped.remove(id)));
+        let _ = Records::new(&*self.around.host, &self.around.policy, &self.plan.project).update(|state| {
+            state.stopped.remove(id);
+        });
     }
 
     /// Whether a container was there before, or was made by this run: it is not where its name was somebody else's. Where the engine did not

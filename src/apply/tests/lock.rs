@@ -265,7 +265,7 @@ fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer
     let machine = left_by_a_dead_process();
     let around = machine.around();
     let id = machine.state().container("shop-redis-1").unwrap().id.clone();
-    records::Records::new(&*around.host, &around.policy, PROJECT).update(|state| drop(state.stopped.insert(id))).unwrap();
+    records::Records::new(&*around.host, &around.policy, PROJECT).update(|state| state.stopped.extend([id])).unwrap();
     let before = machine.conductor.now();
     machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
     let took = machine.conductor.now().saturating_sub(before);
