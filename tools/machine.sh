@@ -81,6 +81,9 @@ install_missing() {
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
     # Looks at the certificates that spc makes.
     command -v openssl >/dev/null || packages+=(openssl)
+    # A registry with a login, on loopback.
+    command -v docker-registry >/dev/null || packages+=(docker-registry)
+    command -v htpasswd >/dev/null || packages+=(apache2-utils)
     # Debian keeps the part that makes virtual environments in a package of its own.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     # The tests on an engine make their images of it; the `busybox` package has another, dynamic one at the same path.

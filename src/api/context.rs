@@ -59,6 +59,8 @@ pub struct ProjectSettings {
     pub remove_orphans: bool,
     /// Default of `up`'s option: `--adopt`.
     pub adopt: bool,
+    /// Default of `up`'s option: `--renew-anon-volumes`.
+    pub renew_anonymous_volumes: bool,
 }
 
 /// A variable of a `.env` file.

@@ -224,6 +224,7 @@ pub(super) fn up_options(context: &Context, services: Option<Vec<String>>, given
         remove_orphans: options.bool("remove_orphans")?.unwrap_or(context.project.remove_orphans),
         adopt: options.bool("adopt")?.unwrap_or(context.project.adopt),
         build: options.bool("build")?.unwrap_or(false),
+        renew_anonymous_volumes: options.bool("renew_anonymous_volumes")?.unwrap_or(context.project.renew_anonymous_volumes),
         timeout: options.duration("timeout")?,
     };
     options.finish()?;
@@ -361,8 +362,8 @@ pub mod functions {
         Ok(stack.up(names(&services)?, Map::new())?)
     }
 
-    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build what is built, also where its image is there), and `timeout`
-    /// (how long a container may take to get ready).
+    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build what is built, also where its image is there),
+    /// `renew_anonymous_volumes` (new ones for containers that have some; the old ones stay on the engine), and `timeout` (how long a container may take to get ready).
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Record> {
         Ok(stack.up(names(&services)?, options)?)

@@ -118,6 +118,14 @@ pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
     })
 }
 
+/// When something of what would be sent was changed last, or the folder that holds it: seconds since 1970.
+pub fn last_modified(host: &dyn Host, policy: &Policy, build: &Build) -> Result<u64, Failure> {
+    let Opened { folder, own, ignore, .. } = open(host, policy, build)?;
+    let found = walk(host, &folder, &own, &ignore, &mut Vec::new())?;
+    let top = host.info(&folder).map_err(of_host)?.modified.timestamp();
+    Ok(found.iter().map(|entry| entry.modified).chain(u64::try_from(top)).max().unwrap_or(0))
+}
+
 /// What of a build can be wrong without a look at each file: the folder, the Dockerfile, what is ignored.
 pub fn check(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Instructions, Failure> {
     open(host, policy, build).map(|opened| opened.instructions)

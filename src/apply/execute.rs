@@ -32,6 +32,8 @@ pub struct Execution<'a> {
     pub fingerprints: &'a BTreeMap<String, String>,
     /// How long a container may take to get ready; by its check's own figures if not given.
     pub deadline: Option<Duration>,
+    /// Replaced containers get new anonymous volumes.
+    pub renew_anonymous_volumes: bool,
     /// Service → how long its containers took to get ready before.
     pub paces: BTreeMap<String, Pace>,
 }

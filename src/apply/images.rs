@@ -1,91 +1,22 @@
-//! Pulls and builds, with what they report on the way.
+//! Builds, with what they report on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use futures::StreamExt;
 
 use super::context::{self, BuildContext, Instructions};
 use super::failures::{FREE_SPACE, of_engine};
 use super::observe::{Found, find_image};
+pub use super::pull::pull;
 use super::records::Records;
 use super::{Surroundings, Told};
-use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, RegistryAuth, TransferEvent};
+use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent};
 use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
 use crate::model::spec::{Build, BuildSecret, Project, Secret, Service};
-use crate::model::{Failure, Kind, hash, size};
-
-/// Pulls `image`; its id.
-pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
-    let failed = |error: crate::engine::EngineError| {
-        let message = match error.kind {
-            EngineErrorKind::NotFound | EngineErrorKind::Denied => {
-                format!("There is no image \"{image}\" here or in its registry: {}", error.message)
-            }
-            EngineErrorKind::Failed | EngineErrorKind::Server => {
-                format!("The image \"{image}\" is not here and could not be pulled: {}", error.message)
-            }
-            _ => return of_engine(error, &format!("pull the image \"{image}\"")),
-        };
-        Failure::new(Kind::Image, message)
-            .hint("check its name and the connection to the registry; without a registry, build or import it")
-            .field("image", image.to_owned())
-    };
-    let mut stream = around.engine.image_pull(image, None, auth).await.map_err(failed)?;
-    let mut last = String::new();
-    let mut transfer = Transfer::default();
-    while let Some(report) = stream.next().await {
-        let report = report.map_err(failed)?;
-        let now = around.host.monotonic();
-        if report.layer.is_some() {
-            if let Some(standing) = transfer.take(report, now) {
-                progress(standing);
-            }
-        } else if report.status != last {
-            // One line a change of status, not one a chunk.
-            progress(report.status.as_str().into());
-            last = report.status;
-        }
-    }
-    super::observe::image_id(&*around.engine, image)
-        .await?
-        .ok_or_else(|| Failure::new(Kind::Image, format!("The image \"{image}\" was pulled but is not on the engine")))
-}
-
-/// The layers of a pull, added up.
-#[derive(Default)]
-struct Transfer {
-    layers: BTreeMap<String, (u64, u64)>,
-    told: Option<Duration>,
-}
-
-/// How often the bytes of a pull are told.
-const TRANSFER_PACE: Duration = Duration::from_millis(250);
-
-impl Transfer {
-    /// Takes a layer's report; answers where the whole is, now and then.
-    fn take(&mut self, report: TransferEvent, now: Duration) -> Option<Standing> {
-        let layer = self.layers.entry(report.layer?).or_default();
-        match report.progress {
-            // The engine extracts what it has loaded, and counts anew: that is no step back.
-            Some((current, total)) if report.status == "Downloading" => *layer = (current, total.max(current)),
-            _ if matches!(report.status.as_str(), "Download complete" | "Pull complete") => layer.0 = layer.1,
-            _ => {}
-        }
-        let (current, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
-        if total == 0 || self.told.is_some_and(|told| now.saturating_sub(told) < TRANSFER_PACE) {
-            return None;
-        }
-        self.told = Some(now);
-        Some(Standing::new(
-            format!("{} of {}", size::format_bytes(current), size::format_bytes(total)),
-            Detail::Transferring { current, total },
-        ))
-    }
-}
+use crate::model::{Failure, Kind, hash};
 
 /// What a build makes and from what.
 pub struct Building<'a> {
@@ -134,6 +65,12 @@ impl Building<'_> {
     }
 }
 
+/// The label that says what a build was told beside its context.
+pub(super) fn arguments_hash(build: &Build, dockerfile: &str) -> String {
+    let told = serde_json::json!([build.args, build.labels, dockerfile, build.network]);
+    hash::sha256(told.to_string().as_bytes())
+}
+
 /// What an image is built from, as its labels say it: the same labels are on no other image.
 async fn origin(
     around: &Surroundings,
@@ -142,10 +79,9 @@ async fn origin(
     progress: &Told<'_>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let build = building.build;
-    let told = serde_json::json!([build.args, build.labels, context.instructions.dockerfile, build.network]);
     let mut origin = BTreeMap::from([
         (label::BUILD.to_owned(), context.digest.clone()),
-        (label::ARGUMENTS.to_owned(), hash::sha256(told.to_string().as_bytes())),
+        (label::ARGUMENTS.to_owned(), arguments_hash(build, &context.instructions.dockerfile)),
         (label::TARGET.to_owned(), build.target.clone().unwrap_or_default()),
     ]);
     let mut bases = Vec::new();
@@ -354,26 +290,5 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         None => super::observe::image_id(&*around.engine, image)
             .await?
             .ok_or_else(|| Failure::new(Kind::Build, format!("The build of \"{image}\" ended without an image"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_layers_of_a_pull_are_added_up_and_told_now_and_then() {
-        let mut transfer = Transfer::default();
-        let mut at = |millis: u64, layer: &str, status: &str, progress: Option<(u64, u64)>| {
-            let report = TransferEvent { layer: Some(layer.to_owned()), status: status.to_owned(), progress };
-            transfer.take(report, Duration::from_millis(millis)).map(|standing| (standing.text, standing.detail))
-        };
-        let told = |text: &str, current, total| Some((text.to_owned(), Some(Detail::Transferring { current, total })));
-        assert_eq!(at(0, "a", "Pulling fs layer", None), None);
-        assert_eq!(at(1, "a", "Downloading", Some((512, 1024))), told("512 B of 1.0 KiB", 512, 1024));
-        assert_eq!(at(100, "b", "Downloading", Some((0, 1024))), None);
-        assert_eq!(at(300, "a", "Download complete", None), told("1.0 KiB of 2.0 KiB", 1024, 2048));
-        assert_eq!(at(600, "a", "Extracting", Some((1, 1024))), told("1.0 KiB of 2.0 KiB", 1024, 2048));
-        assert_eq!(at(900, "b", "Pull complete", None), told("2.0 KiB of 2.0 KiB", 2048, 2048));
     }
 }

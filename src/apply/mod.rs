@@ -3,6 +3,7 @@
 //! The verbs stand in [`verbs`]; each observes, has `model::reconcile` make a plan, and gives it to
 //! [`execute`], which decides nothing of its own.
 
+mod build_changes;
 pub mod choices;
 pub mod context;
 pub mod create;
@@ -20,6 +21,7 @@ pub mod oneoff;
 pub mod pace;
 mod perform;
 pub mod preflight;
+mod pull;
 pub mod readiness;
 pub mod records;
 pub mod secrets;

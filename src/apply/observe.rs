@@ -16,6 +16,7 @@ use crate::model::observed::{
     Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort, Volume, read_depends_on,
     read_status,
 };
+use crate::model::spec::secret::SECRETS_FOLDER;
 
 /// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
 pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet<String>, state: &State) -> Result<Observed, Failure> {
@@ -173,6 +174,10 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
         ports: ports(summary),
         writes: written_volumes(summary),
+        has_anonymous_volumes: summary.mounts.iter().flatten().any(|mount| {
+            let is_of_secrets = mount.destination.as_deref() == Some(SECRETS_FOLDER);
+            mount.name.as_deref().is_some_and(is_anonymous) && !is_of_secrets
+        }),
         created: summary.created.unwrap_or(0),
         status,
     })

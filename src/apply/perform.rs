@@ -9,7 +9,7 @@ use super::execute::Execution;
 use super::failures::{cause_of, not_executable, of_engine, taken_port, taken_port_hint};
 use super::hub::Hub;
 use super::images::{self, Building};
-use super::observe::{find_container, image_volumes, inspect, is_anonymous, publisher};
+use super::observe::{find_container, image_id, image_volumes, inspect, is_anonymous, publisher};
 use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
@@ -17,7 +17,7 @@ use super::{Told, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::image_reference::canonical;
-use crate::model::names::label;
+use crate::model::names::{NEW_SUFFIX, label};
 use crate::model::plan::{Action, Anonymous, ContainerRef};
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{MountSource, ProbeMode, Project, Service};
@@ -247,7 +247,7 @@ impl Execution<'_> {
             name_holder::check_final_name(&*around.engine, name, old, service).await?;
         }
         let inherited = match replaces {
-            Some(old) => self.inherited_volumes(service, &learnt.id(old)).await?,
+            Some(old) => self.inherited_volumes(service, name, &learnt.id(old)).await?,
             None => BTreeMap::new(),
         };
         if let (false, Some(target)) = (alias, inherited.keys().next()) {
@@ -288,10 +288,12 @@ impl Execution<'_> {
         Ok(created.id)
     }
 
-    /// The anonymous volumes of the container that is replaced, where the new one has one too: their data goes on with it.
-    async fn inherited_volumes(&self, service: &Service, old: &str) -> Result<BTreeMap<String, String>, Failure> {
+    /// The anonymous volumes of the container that is replaced, where the new one, `name`, has one too: their data goes on with it, unless
+    /// they are to be renewed. What of that can surprise is said.
+    async fn inherited_volumes(&self, service: &Service, name: &str, old: &str) -> Result<BTreeMap<String, String>, Failure> {
         let engine = &*self.around.engine;
-        let mut volumes = inspect(engine, old).await?.volumes;
+        let replaced = inspect(engine, old).await?;
+        let mut volumes = replaced.volumes;
         volumes.retain(|target, name| is_anonymous(name) && target != SECRETS_FOLDER);
         if volumes.is_empty() {
             return Ok(volumes);
@@ -301,7 +303,21 @@ impl Execution<'_> {
             Some(mount) => mount.source == MountSource::Anonymous,
             None => of_image.contains(target),
         });
-        Ok(volumes)
+        let is_other_image = image_id(engine, &service.image).await?.is_some_and(|id| id != replaced.image_id);
+        let service = &service.name;
+        for (target, volume) in &volumes {
+            if self.renew_anonymous_volumes {
+                let text =
+                    format!("{service}: the anonymous volume at \"{target}\" is a new one; the old one, \"{volume}\", stays on the engine");
+                self.around.log(Level::Warning, text);
+            } else if is_other_image {
+                let text =
+                    format!("{service}: the image changed, and \"{target}\" keeps what the old container had there: an anonymous volume");
+                let how = "`up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes takes a new one";
+                self.around.log(Level::Warning, format!("{text} goes on with {}; {how}", name.trim_end_matches(NEW_SUFFIX)));
+            }
+        }
+        Ok(if self.renew_anonymous_volumes { BTreeMap::new() } else { volumes })
     }
 
     async fn start(&self, learnt: &Learnt, service: Option<&str>, container: &ContainerRef) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::Surroundings;
+use super::build_changes;
 use super::hub::Hub;
 use super::images;
 use super::observe::{observe, wanted_names};
@@ -34,6 +35,8 @@ pub struct UpOptions {
     pub adopt: bool,
     /// Build the images of services that are built, also where they are there.
     pub build: bool,
+    /// Give replaced containers new anonymous volumes; those that have some are replaced.
+    pub renew_anonymous_volumes: bool,
     /// How long a container may take to get ready.
     pub timeout: Option<Duration>,
 }
@@ -86,6 +89,7 @@ async fn bring_up(
         })
     };
     let bases = |build: &Build| images::bases(around, build);
+    let changed_builds = if options.build { Vec::new() } else { build_changes::find(around, project, services.iter()).await };
     let make_plan = |observed: &Observed| {
         let state = records.state();
         let wanted = Wanted {
@@ -99,8 +103,11 @@ async fn bring_up(
             adopted: state.adopted,
             build: options.build,
             bases: &bases,
+            renew_anonymous_volumes: options.renew_anonymous_volumes,
         };
-        reconcile::up(&wanted, observed)
+        let mut plan = reconcile::up(&wanted, observed)?;
+        build_changes::note(&changed_builds, &mut plan);
+        Ok(plan)
     };
     let work = Work {
         around,
@@ -113,6 +120,7 @@ async fn bring_up(
         services: &services,
         makes_space: false,
         keep: (options.adopt || scaled.is_some() || !shared.is_empty()).then_some(&keep),
+        renew_anonymous_volumes: options.renew_anonymous_volumes,
     };
     let mut outcome = work.run(&make_plan).await?;
     check_still_up(&outcome, project)?;
@@ -153,6 +161,7 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         services: &names,
         makes_space: true,
         keep: None,
+        renew_anonymous_volumes: false,
     };
     work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
 }
@@ -194,6 +203,7 @@ pub async fn lifecycle(
         services: &names,
         makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
         keep: None,
+        renew_anonymous_volumes: false,
     };
     work.run(&|observed| {
         Ok(match verb {

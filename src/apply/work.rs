@@ -30,6 +30,8 @@ pub(super) struct Work<'a> {
     pub(super) services: &'a BTreeSet<String>,
     /// It only stops and removes: goes on without the lock where the engine has no space for one.
     pub(super) makes_space: bool,
+    /// Replaced containers get new anonymous volumes.
+    pub(super) renew_anonymous_volumes: bool,
     /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
     pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
 }
@@ -142,6 +144,7 @@ impl Work<'_> {
             lock,
             fingerprints: self.fingerprints,
             deadline: self.deadline,
+            renew_anonymous_volumes: self.renew_anonymous_volumes,
             paces,
         };
         let (findings, result) = execution.run().await;

@@ -44,7 +44,12 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
     let runtime = Session::runtime().map_err(plain)?;
     signals::leave_at_once(session).map_err(plain)?;
     let found = from.find(session, common)?;
-    let mut options = RunOptions { remove_orphans: words.remove_orphans, adopt: words.adopt, assume_yes: common.yes };
+    let mut options = RunOptions {
+        remove_orphans: words.remove_orphans,
+        adopt: words.adopt,
+        renew_anonymous_volumes: words.renew_anon_volumes,
+        assume_yes: common.yes,
+    };
     let own = options.take(words.words());
     let command = Command { name: from.command("plan"), words: own, help: false };
     let runbook = from.runbook(found.path.clone(), &found.imports, &|| {

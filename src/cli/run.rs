@@ -36,6 +36,9 @@ pub struct Words {
     /// Take over what Docker Compose made for a project of this name
     #[arg(long)]
     pub adopt: bool,
+    /// Give containers that have anonymous volumes new ones
+    #[arg(long)]
+    pub renew_anon_volumes: bool,
     /// Run this code in place of a file; the words after it are the code's own options
     #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
     code: Option<String>,
@@ -154,7 +157,12 @@ impl Origin {
 fn execute(session: &Session, common: &Common, given: &Words, origin: Origin) -> Result<(), Box<Diagnostic>> {
     let found = origin.find(session, common)?;
     let runtime = Session::runtime().map_err(plain)?;
-    let mut options = RunOptions { remove_orphans: given.remove_orphans, adopt: given.adopt, ..RunOptions::default() };
+    let mut options = RunOptions {
+        remove_orphans: given.remove_orphans,
+        adopt: given.adopt,
+        renew_anonymous_volumes: given.renew_anon_volumes,
+        ..RunOptions::default()
+    };
     let words = options.take(given.words());
     let command = Command { name: origin.command("run"), words, help: false };
     let context = Arc::new(session.context(common, found.place, runtime.handle(), options).with_command(command));

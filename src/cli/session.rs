@@ -150,8 +150,9 @@ impl Session {
         let choice = common.engine();
         Box::new(move || {
             let options = ConnectOptions::from_host(&*host, &choice);
+            let host = host.clone();
             async move {
-                let engine: Arc<dyn Engine> = Arc::new(connect(&options?).await?);
+                let engine: Arc<dyn Engine> = Arc::new(connect(&options?).await?.with_credentials_of(host));
                 Ok(engine)
             }
             .boxed()

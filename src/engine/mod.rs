@@ -252,11 +252,19 @@ pub struct TransferEvent {
     pub progress: Option<(u64, u64)>,
 }
 
-/// Who may pull and push.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Who may pull and push: a name with a password, or a token in place of both.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct RegistryAuth {
     pub username: String,
     pub password: String,
+    /// Of a registry that gave one at login; empty for none.
+    pub identity_token: String,
+}
+
+impl std::fmt::Debug for RegistryAuth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryAuth").field("username", &self.username).finish_non_exhaustive()
+    }
 }
 
 /// How a container is ended.

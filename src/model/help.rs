@@ -38,7 +38,8 @@ pub struct HelpArgument {
 
 /// The options that spc itself takes out of a runbook's words, wherever they stand, as a runbook would write their names. A runbook
 /// can't declare an option of these names: it would never see it.
-pub const OWN_OPTIONS: [&str; 8] = ["adopt", "exit_code", "help", "json", "quiet", "remove_orphans", "verbose", "yes"];
+pub const OWN_OPTIONS: [&str; 9] =
+    ["adopt", "exit_code", "help", "json", "quiet", "remove_orphans", "renew_anon_volumes", "verbose", "yes"];
 
 /// What spc takes the option for; nothing if it is free for a runbook. `key`: as declared, with `_` or `-`.
 pub fn own_option(key: &str) -> Option<&'static str> {

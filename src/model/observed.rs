@@ -52,6 +52,8 @@ pub struct Container {
     pub ports: Vec<PublishedPort>,
     /// Names of the volumes that it may write to.
     pub writes: BTreeSet<String>,
+    /// Whether volumes without a name are mounted in it, but for that of its secrets.
+    pub has_anonymous_volumes: bool,
     /// Seconds since the epoch.
     pub created: i64,
     /// The engine's own words: `Up 5 minutes (healthy)`.

@@ -52,6 +52,8 @@ pub struct RunOptions {
     pub remove_orphans: bool,
     /// Take over what Docker Compose made.
     pub adopt: bool,
+    /// Give containers new anonymous volumes.
+    pub renew_anonymous_volumes: bool,
     /// Answer every question with yes.
     pub assume_yes: bool,
 }
@@ -66,6 +68,7 @@ impl RunOptions {
                 "--yes" => &mut self.assume_yes,
                 "--remove-orphans" => &mut self.remove_orphans,
                 "--adopt" => &mut self.adopt,
+                "--renew-anon-volumes" => &mut self.renew_anonymous_volumes,
                 _ => return true,
             };
             *flag = true;
@@ -88,6 +91,7 @@ impl Place {
             scripts: self.root.clone(),
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
+            renew_anonymous_volumes: options.renew_anonymous_volumes,
         }
     }
 }

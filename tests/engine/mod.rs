@@ -29,6 +29,7 @@ mod project;
 mod readiness;
 mod rebooted;
 mod reference;
+mod registry;
 mod relay;
 mod remote;
 mod repl;

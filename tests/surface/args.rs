@@ -142,6 +142,7 @@ fn an_option_that_spc_takes_for_itself_is_refused_at_its_declaration() {
         ("json", "json"),
         ("quiet", "quiet"),
         ("remove_orphans", "remove-orphans"),
+        ("renew_anon_volumes", "renew-anon-volumes"),
         ("verbose", "verbose"),
         ("yes", "yes"),
         ("\"exit-code\"", "exit-code"),

@@ -309,3 +309,66 @@ fn an_image_named_by_tag_and_digest_is_pulled_once_and_then_here() {
     machine.up(&description).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
+
+/// What was said in warnings.
+fn warnings(machine: &Machine) -> String {
+    let seen = machine.seen.0.lock().unwrap();
+    let texts = seen.iter().filter_map(|event| match event {
+        Event::Log { level: crate::model::event::Level::Warning, text } => Some(text.clone()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_anonymous_volume_that_goes_on_under_another_image_is_said_and_can_be_renewed() {
+    let image = |word: &str| ImageSpec::command(&[word]).with_volume("/deps");
+    let machine = machine_with(1, |builder| builder.image("app:1", image("one")).image("app:2", image("two")));
+    let description = |tag: &str| json!({"services": {"a": {"image": format!("app:{tag}")}}});
+    let volume = || {
+        let found = machine.run(machine.engine.container_inspect("shop-a-1")).unwrap();
+        found.mounts.unwrap()[0].name.clone().unwrap()
+    };
+    machine.up(&description("1")).unwrap();
+    let first = volume();
+    assert_eq!(warnings(&machine), "");
+    machine.up(&description("2")).unwrap();
+    assert_eq!(volume(), first, "data first");
+    assert!(
+        warnings(&machine).contains("a: the image changed, and \"/deps\" keeps what the old container had there"),
+        "{}",
+        warnings(&machine)
+    );
+    machine.up_with(&description("2"), &UpOptions { renew_anonymous_volumes: true, ..UpOptions::default() }).unwrap();
+    assert_ne!(volume(), first);
+    assert!(warnings(&machine).contains(&format!("the old one, \"{first}\", stays on the engine")), "{}", warnings(&machine));
+    assert!(machine.run(machine.engine.volume_inspect(&first)).is_ok());
+}
+
+#[test]
+fn a_build_that_changed_since_is_said_and_is_built_if_asked_for() {
+    let (machine, description) = built(BuildScript::new());
+    machine.up(&description).unwrap();
+    machine.up(&description).unwrap();
+    assert_eq!(warnings(&machine), "");
+    let changed = with(description, "services.web.build", json!({"context": "./app", "target": "t", "args": {"A": "1"}}));
+    let changed = with(changed, "services.web.image", "shop-web");
+    machine.pass(secs(5));
+    crate::host::Host::write(
+        &*machine.host,
+        &crate::policy::CheckedPath::trusted("/project/app/Dockerfile"),
+        b"FROM web:1 AS t\nCMD [\"serve\"]\n",
+        None,
+    )
+    .unwrap();
+    let builds = count(&machine, "image_build");
+    machine.up(&changed).unwrap();
+    let said = "the image \"shop-web\" was built from something else than is described now (target, arguments, context)";
+    assert!(warnings(&machine).contains(said), "{}", warnings(&machine));
+    assert_eq!(count(&machine, "image_build"), builds);
+    machine.up_with(&changed, &UpOptions { build: true, ..UpOptions::default() }).unwrap();
+    assert_eq!(count(&machine, "image_build"), builds + 1);
+    let before = warnings(&machine).len();
+    machine.up(&changed).unwrap();
+    assert_eq!(warnings(&machine).len(), before);
+}

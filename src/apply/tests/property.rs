@@ -200,6 +200,7 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
         adopted: state.adopted,
         build: false,
         bases: &|_| BTreeSet::new(),
+        renew_anonymous_volumes: false,
     };
     reconcile::up(&wanted, &observed).unwrap().to_string()
 }

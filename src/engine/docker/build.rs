@@ -1,31 +1,37 @@
 //! Building images: with BuildKit, and with the classic builder where the engine has no BuildKit.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use bollard::models::BuildInfo;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use super::build_progress::Progress;
 use super::session::Session;
-use super::{DockerEngine, errors, images, streams, wire};
-use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, Result};
+use super::{DockerEngine, errors, images, streams, transfer, wire};
+use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, RegistryAuth, Result};
 
 /// See [`crate::engine::Engine::image_build`]. Dropping the stream cancels the build.
 pub(super) async fn build(engine: &DockerEngine, mut request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
     let id = if has_buildkit(engine).await? { Some(session_id()?) } else { None };
     let secrets = std::mem::take(&mut request.secrets);
     let session = match &id {
-        Some(id) => Some(Session::open(&engine.wire, id, secrets).await?),
+        Some(id) => Some(Session::open(&engine.wire, id, secrets, engine.credentials.clone()).await?),
         None if secrets.is_empty() => None,
         None => return Err(without_buildkit()),
     };
     let path = format!("/build?{}", query(&request, id)?);
     let context = bollard::body_try_stream(request.context);
-    let head = Request::post(path).header(CONTENT_TYPE, "application/x-tar");
+    let mut head = Request::post(path).header(CONTENT_TYPE, "application/x-tar");
+    if let (None, Some(credentials)) = (&session, &engine.credentials) {
+        head = head.header("X-Registry-Config", registries(&credentials.all().await?)?);
+    }
     let call = head.body(context).map_err(|error| errors::from_client(error.into()))?;
     let engine = engine.clone();
     let tags = request.tags;
@@ -58,6 +64,15 @@ pub(super) async fn build(engine: &DockerEngine, mut request: BuildRequest) -> R
         yield BuildEvent::Image(image);
     };
     Ok(build.boxed())
+}
+
+/// Credentials of registries as the classic builder takes them, which asks for none.
+fn registries(all: &BTreeMap<String, RegistryAuth>) -> Result<HeaderValue> {
+    let json: serde_json::Map<String, serde_json::Value> = all.iter().map(|(key, auth)| (key.clone(), transfer::as_json(auth))).collect();
+    let encoded = URL_SAFE.encode(serde_json::Value::from(json).to_string());
+    let mut value = HeaderValue::try_from(encoded).map_err(errors::unreadable)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn without_buildkit() -> EngineError {
@@ -118,8 +133,6 @@ fn session_id() -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use futures::stream;
 
     use super::*;

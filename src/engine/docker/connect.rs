@@ -126,6 +126,7 @@ fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<Dock
         windows: greeting.windows,
         address: address.to_string(),
         local: address.is_local(),
+        credentials: None,
     })
 }
 
@@ -133,6 +134,8 @@ fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<Dock
 struct Greeting {
     api: Option<String>,
     os: Option<String>,
+    /// The version of Podman that answers in Docker's place.
+    podman: Option<String>,
 }
 
 struct Checked {
@@ -157,11 +160,22 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
         return Err(Failure::of_status(status, &words.unwrap_or_default()));
     }
     let header = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Greeting { api: header(response.headers(), "api-version"), os: header(response.headers(), "ostype") })
+    Ok(Greeting {
+        api: header(response.headers(), "api-version"),
+        os: header(response.headers(), "ostype"),
+        podman: header(response.headers(), "libpod-api-version"),
+    })
 }
 
 impl Greeting {
     fn check(self, address: &Address, options: &ConnectOptions) -> Result<Checked> {
+        if let Some(version) = self.podman {
+            let lacks =
+                "it imports no image under a name of spc's choice, which locks need, and takes unchanged containers for changed ones";
+            let message = format!("what answers at \"{address}\" is Podman {version}, not a Docker Engine: {lacks}");
+            return Err(EngineError::new(EngineErrorKind::Unreachable, message)
+                .with_hint("use a Docker Engine from 20.10 on: name its address with --host or DOCKER_HOST"));
+        }
         let api = self.api.as_deref().and_then(ApiVersion::parse).ok_or_else(|| {
             let named = options.endpoint.as_ref().map_or_else(|| "DOCKER_HOST".to_owned(), |endpoint| endpoint.source.name());
             EngineError::new(EngineErrorKind::Unreachable, format!("what answers at \"{address}\" is not a Docker Engine"))

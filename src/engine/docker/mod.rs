@@ -10,6 +10,7 @@ mod build_progress;
 mod connect;
 mod containers;
 mod contexts;
+mod credentials;
 mod endpoint;
 mod errors;
 mod events;
@@ -46,6 +47,7 @@ use super::{
     ApiVersion, BuildEvent, BuildRequest, Engine, ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputStream, RegistryAuth,
     Result, StopRequest, Top, TransferEvent,
 };
+use crate::host::Host;
 
 /// A Docker Engine that answered. Calls may go on at the same time.
 #[derive(Clone)]
@@ -56,9 +58,18 @@ pub struct DockerEngine {
     windows: bool,
     address: String,
     local: bool,
+    /// Whose registries' credentials are sent; nobody's if not given.
+    credentials: Option<credentials::Credentials>,
 }
 
 impl DockerEngine {
+    /// The same engine, asked with the registries' credentials of the person who runs spc on this host.
+    #[must_use]
+    pub fn with_credentials_of(mut self, host: Arc<dyn Host>) -> Self {
+        self.credentials = Some(credentials::Credentials::new(host));
+        self
+    }
+
     /// The client for calls that wait for something: no limit, or `time` and what a short call may take.
     fn client_for(&self, time: Option<Duration>) -> Docker {
         let limit = time.map_or(wire::PATIENT, |time| time.saturating_add(wire::QUICK).min(wire::PATIENT));

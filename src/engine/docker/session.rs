@@ -24,6 +24,7 @@ use hyper_util::service::TowerToHyperService;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use super::credentials::Credentials;
 use super::errors;
 use super::wire::{self, Wire};
 use crate::engine::Result;
@@ -42,8 +43,9 @@ const METHODS: [&str; 6] = [
 pub(super) struct Session(tokio::task::JoinHandle<()>);
 
 impl Session {
-    /// Opens the session `id`, by which the build names it. `secrets` are those of the build, by id.
-    pub(super) async fn open(wire: &Wire, id: &str, secrets: BTreeMap<String, Bytes>) -> Result<Self> {
+    /// Opens the session `id`, by which the build names it. `secrets` are those of the build, by id; base images are fetched with
+    /// `credentials`, without any if none are given.
+    pub(super) async fn open(wire: &Wire, id: &str, secrets: BTreeMap<String, Bytes>, credentials: Option<Credentials>) -> Result<Self> {
         let mut head =
             HttpRequest::post("/session").header(CONNECTION, "Upgrade").header(UPGRADE, "h2c").header("X-Docker-Expose-Session-Uuid", id);
         for method in METHODS {
@@ -53,7 +55,7 @@ impl Session {
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         let services = Routes::new(HealthServer::new(Alive))
             .add_service(SecretsServer::new(BuildSecrets(secrets)))
-            .add_service(AuthServer::new(Anonymous));
+            .add_service(AuthServer::new(BaseImages(credentials)));
         let service = TowerToHyperService::new(services.prepare());
         #[expect(clippy::disallowed_methods, reason = "serves the session of a real engine; nothing simulated has one")]
         let served = tokio::spawn(async move {
@@ -106,13 +108,23 @@ impl Health for Alive {
     }
 }
 
-/// Base images are fetched without credentials.
-struct Anonymous;
+/// Who fetches base images.
+struct BaseImages(Option<Credentials>);
 
 #[async_trait::async_trait]
-impl Auth for Anonymous {
-    async fn credentials(&self, _: Request<CredentialsRequest>) -> std::result::Result<Response<CredentialsResponse>, Status> {
-        Ok(Response::new(CredentialsResponse::default()))
+impl Auth for BaseImages {
+    async fn credentials(&self, request: Request<CredentialsRequest>) -> std::result::Result<Response<CredentialsResponse>, Status> {
+        let Some(credentials) = &self.0 else { return Ok(Response::new(CredentialsResponse::default())) };
+        let found = credentials.of(&request.get_ref().host).await.map_err(|error| Status::internal(error.message))?;
+        let answer = match found.auth() {
+            None => CredentialsResponse::default(),
+            // A token has no user's name, as Docker's client answers.
+            Some(auth) if !auth.identity_token.is_empty() => {
+                CredentialsResponse { username: String::new(), secret: auth.identity_token.clone() }
+            }
+            Some(auth) => CredentialsResponse { username: auth.username.clone(), secret: auth.password.clone() },
+        };
+        Ok(Response::new(answer))
     }
 
     async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> std::result::Result<Response<FetchTokenResponse>, Status> {

@@ -13,11 +13,48 @@ use hyper::http::request::Builder;
 use hyper::{Request, Response};
 use serde::Deserialize;
 
+use super::credentials::{Found, registry_of};
 use super::reference::{query_value, repository_and_tag, segment};
 use super::{DockerEngine, errors, images, streams, wire};
-use crate::engine::{RegistryAuth, Result, TransferEvent};
+use crate::engine::{EngineError, RegistryAuth, Result, TransferEvent};
 
 pub(super) async fn registry_digest(engine: &DockerEngine, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    let known = Known::of(engine, image, auth).await?;
+    digest_as(engine, image, known.auth()).await.map_err(|error| known.explain(error))
+}
+
+/// The credentials that a call is made with: those given, or else the person's own.
+struct Known {
+    found: Found,
+    registry: String,
+}
+
+impl Known {
+    async fn of(engine: &DockerEngine, image: &str, given: Option<&RegistryAuth>) -> Result<Self> {
+        let registry = registry_of(image);
+        let found = match (given, &engine.credentials) {
+            (Some(auth), _) => Found::Some(auth.clone()),
+            (None, Some(credentials)) => credentials.of(&registry).await?,
+            (None, None) => Found::None,
+        };
+        Ok(Self { found, registry })
+    }
+
+    fn auth(&self) -> Option<&RegistryAuth> {
+        self.found.auth()
+    }
+
+    fn explain(&self, error: EngineError) -> EngineError {
+        self.found.explain(error, &self.registry)
+    }
+}
+
+/// The reports of a transfer; a registry that refuses it may say so in the middle.
+fn explained(known: Known, reports: BoxStream<'static, Result<TransferEvent>>) -> BoxStream<'static, Result<TransferEvent>> {
+    reports.map(move |report| report.map_err(|error| known.explain(error))).boxed()
+}
+
+async fn digest_as(engine: &DockerEngine, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
     let head = Request::get(format!("/distribution/{}/json", segment("image", image)?));
     let response = exchange(engine, authorised(head, auth)?).await?;
     let body = streams::whole(response).await?;
@@ -38,8 +75,9 @@ pub(super) async fn pull(
         query_value(tag),
         query_value(platform.unwrap_or_default())
     );
-    let response = exchange(engine, authorised(Request::post(path), auth)?).await?;
-    streams::begun(reports(response)).await
+    let known = Known::of(engine, image, auth).await?;
+    let response = exchange(engine, authorised(Request::post(path), known.auth())?).await.map_err(|error| known.explain(error))?;
+    streams::begun(explained(known, reports(response))).await
 }
 
 pub(super) async fn push(
@@ -51,8 +89,10 @@ pub(super) async fn push(
     let path = format!("/images/{}/push?tag={}", segment("image", repository)?, query_value(tag));
     // Here the engine insists on the header, even if it holds nothing.
     let nobody = RegistryAuth::default();
-    let response = exchange(engine, authorised(Request::post(path), Some(auth.unwrap_or(&nobody)))?).await?;
-    streams::begun(reports(response)).await
+    let known = Known::of(engine, image, auth).await?;
+    let request = authorised(Request::post(path), Some(known.auth().unwrap_or(&nobody)))?;
+    let response = exchange(engine, request).await.map_err(|error| known.explain(error))?;
+    streams::begun(explained(known, reports(response))).await
 }
 
 pub(super) async fn import(
@@ -91,11 +131,20 @@ async fn exchange(engine: &DockerEngine, request: bollard::BollardRequest) -> Re
 /// which is what bollard sends).
 fn authorised(head: Builder, auth: Option<&RegistryAuth>) -> Result<bollard::BollardRequest> {
     let Some(auth) = auth else { return wire::request(head, Bytes::new()) };
-    let json = serde_json::json!({ "username": auth.username, "password": auth.password });
+    let json = as_json(auth);
     let encoded = HeaderValue::try_from(URL_SAFE.encode(json.to_string()));
     let mut value = encoded.map_err(errors::unreadable)?;
     value.set_sensitive(true);
     wire::request(head.header("X-Registry-Auth", value), Bytes::new())
+}
+
+/// Credentials as the engine reads them.
+pub(super) fn as_json(auth: &RegistryAuth) -> serde_json::Value {
+    if auth.identity_token.is_empty() {
+        serde_json::json!({ "username": auth.username, "password": auth.password })
+    } else {
+        serde_json::json!({ "identitytoken": auth.identity_token })
+    }
 }
 
 /// One line of the engine's report.
@@ -173,7 +222,7 @@ mod tests {
 
     #[test]
     fn credentials_are_sent_in_the_url_safe_alphabet_and_marked_sensitive() {
-        let auth = RegistryAuth { username: "me".into(), password: "~~~???>>>".into() };
+        let auth = RegistryAuth { username: "me".into(), password: "~~~???>>>".into(), ..RegistryAuth::default() };
         let request = authorised(Request::post("/images/create"), Some(&auth)).unwrap();
         let value = &request.headers()["X-Registry-Auth"];
         assert!(value.is_sensitive());

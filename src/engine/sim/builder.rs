@@ -121,7 +121,8 @@ impl SimEngineBuilder {
 
     /// A registry that answers only to these credentials.
     pub fn registry_login(mut self, username: &str, password: &str) -> Self {
-        self.state.registry.login = Some(RegistryAuth { username: username.to_owned(), password: password.to_owned() });
+        self.state.registry.login =
+            Some(RegistryAuth { username: username.to_owned(), password: password.to_owned(), ..RegistryAuth::default() });
         self.registry()
     }
 

@@ -63,6 +63,7 @@ fn applied(project: &Project) -> Observed {
                         _ => None,
                     })
                     .collect(),
+                has_anonymous_volumes: false,
                 created: 0,
                 status: String::new(),
             })
@@ -112,6 +113,7 @@ struct Asked {
     adopt: bool,
     adopted: BTreeSet<String>,
     build: bool,
+    renew: bool,
 }
 
 impl Default for Asked {
@@ -124,6 +126,7 @@ impl Default for Asked {
             adopt: false,
             adopted: BTreeSet::new(),
             build: false,
+            renew: false,
         }
     }
 }
@@ -142,6 +145,7 @@ fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Pla
             adopted: asked.adopted,
             build: asked.build,
             bases: &|_| BTreeSet::new(),
+            renew_anonymous_volumes: asked.renew,
         },
         observed,
     )
@@ -597,4 +601,16 @@ fn an_image_is_there_under_every_spelling_of_its_name() {
     let project = project(json!({ "services": {"cache": {"image": unknown}} }));
     let failure = plan_with(&project, &observed, Asked::default()).unwrap_err();
     assert_eq!(failure.message, format!("The image \"{unknown}\" is not on this engine"));
+}
+
+#[test]
+fn containers_with_anonymous_volumes_are_replaced_where_those_are_renewed() {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    let asked = || Asked { renew: true, ..Asked::default() };
+    assert!(plan_with(&project, &observed, asked()).unwrap().steps.is_empty());
+    observed.containers[0].has_anonymous_volumes = true;
+    assert!(plan_with(&project, &observed, Asked::default()).unwrap().steps.is_empty());
+    let plan = plan_with(&project, &observed, asked()).unwrap().to_string();
+    assert!(plan.contains("(its anonymous volumes are renewed)"), "{plan}");
 }

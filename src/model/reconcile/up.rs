@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub build: bool,
     /// What a build begins with: its Dockerfile is read only where it is to be built.
     pub bases: &'a Bases<'a>,
+    /// Replace containers that have anonymous volumes, so that they get new ones.
+    pub renew_anonymous_volumes: bool,
 }
 
 /// The plan that brings the wanted services up, ready.
@@ -534,6 +536,9 @@ impl<'a> Planner<'a> {
         }
         if container.state == ContainerState::Dead {
             return Difference::Changed("dead".into());
+        }
+        if self.wanted.renew_anonymous_volumes && container.has_anonymous_volumes {
+            return Difference::Changed("its anonymous volumes are renewed".into());
         }
         let project = self.wanted.project;
         if container.hash.as_deref() != Some(&hash::service(service, project, self.wanted.secrets)) {

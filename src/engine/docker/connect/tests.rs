@@ -170,3 +170,13 @@ async fn a_certificate_that_proves_nothing_is_taken_where_nothing_is_to_be_prove
     options.endpoint.as_mut().unwrap().tls.as_mut().unwrap().verify = false;
     assert!(connect(&options).await.is_ok());
 }
+
+#[tokio::test]
+async fn podman_is_refused_in_one_sentence() {
+    let (_folder, options) = answering(
+        "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)\r\nContent-Length: 2\r\n\r\nOK",
+    );
+    let error = failure(connect(&options).await);
+    assert!(error.message.contains("is Podman 4.3.1, not a Docker Engine: "), "{error}");
+    assert!(error.hint.unwrap().contains("20.10"));
+}

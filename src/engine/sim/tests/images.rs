@@ -99,7 +99,7 @@ fn a_pull_says_why_it_fails() {
     let closed =
         bed(|builder| builder.registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO).registry_login("me", "secret"));
     assert_eq!(pull(&closed, "redis:7", None), Some((EngineErrorKind::Denied, "unauthorized: authentication required".to_owned())));
-    let auth = RegistryAuth { username: "me".into(), password: "secret".into() };
+    let auth = RegistryAuth { username: "me".into(), password: "secret".into(), ..RegistryAuth::default() };
     assert_eq!(pull(&closed, "redis:7", Some(&auth)), None);
 }
 

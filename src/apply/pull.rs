@@ -1,0 +1,123 @@
+//! Pulls, with what they report on the way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+
+use super::failures::of_engine;
+use super::observe::image_id;
+use super::{Surroundings, Told};
+use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
+use crate::model::event::{Detail, Standing};
+use crate::model::image_reference::ImageReference;
+use crate::model::{Failure, Kind, size};
+
+/// Pulls `image`; its id.
+pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
+    let failed = |error: EngineError| pull_failure(error, image);
+    let mut stream = around.engine.image_pull(image, None, auth).await.map_err(failed)?;
+    let mut last = String::new();
+    let mut transfer = Transfer::default();
+    while let Some(report) = stream.next().await {
+        let report = report.map_err(failed)?;
+        let now = around.host.monotonic();
+        if report.layer.is_some() {
+            if let Some(standing) = transfer.take(report, now) {
+                progress(standing);
+            }
+        } else if report.status != last {
+            // One line a change of status, not one a chunk.
+            progress(report.status.as_str().into());
+            last = report.status;
+        }
+    }
+    image_id(&*around.engine, image)
+        .await?
+        .ok_or_else(|| Failure::new(Kind::Image, format!("The image \"{image}\" was pulled but is not on the engine")))
+}
+
+/// Why an image could not be pulled: it is not there, one may not have it, or its registry does not answer.
+fn pull_failure(error: EngineError, image: &str) -> Failure {
+    let registry = ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
+    let words = error.message.to_ascii_lowercase();
+    let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
+    let (message, hint) = match error.kind {
+        EngineErrorKind::Denied => (
+            format!("The image \"{image}\" is not here, and the registry \"{registry}\" gives you no access to it: {}", error.message),
+            format!("log in with `docker login {registry}`, then run the same again"),
+        ),
+        // A registry tells a stranger nothing else of an image that is another's.
+        EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
+            format!("There is no image \"{image}\" here or in its registry, or you have no access to it: {}", error.message),
+            format!("check its name; if it is right, log in with `docker login {registry}`"),
+        ),
+        EngineErrorKind::NotFound => (
+            format!("There is no image \"{image}\" here or in its registry: {}", error.message),
+            "check its name and its tag; without a registry, build or import it".to_owned(),
+        ),
+        EngineErrorKind::Failed | EngineErrorKind::Server => {
+            let is_away = says(&["dial tcp", "no such host", "connection refused", "i/o timeout", "deadline exceeded", "server gave http"]);
+            let away = if is_away { format!("the registry \"{registry}\" is not reachable: ") } else { String::new() };
+            (
+                format!("The image \"{image}\" is not here and could not be pulled: {away}{}", error.message),
+                "check its name and the connection to the registry; without a registry, build or import it".to_owned(),
+            )
+        }
+        _ => return of_engine(error, &format!("pull the image \"{image}\"")),
+    };
+    Failure::new(Kind::Image, message).hint(error.hint.unwrap_or(hint)).field("image", image.to_owned())
+}
+
+/// The layers of a pull, added up.
+#[derive(Default)]
+struct Transfer {
+    layers: BTreeMap<String, (u64, u64)>,
+    told: Option<Duration>,
+}
+
+/// How often the bytes of a pull are told.
+const TRANSFER_PACE: Duration = Duration::from_millis(250);
+
+impl Transfer {
+    /// Takes a layer's report; answers where the whole is, now and then.
+    fn take(&mut self, report: TransferEvent, now: Duration) -> Option<Standing> {
+        let layer = self.layers.entry(report.layer?).or_default();
+        match report.progress {
+            // The engine extracts what it has loaded, and counts anew: that is no step back.
+            Some((current, total)) if report.status == "Downloading" => *layer = (current, total.max(current)),
+            _ if matches!(report.status.as_str(), "Download complete" | "Pull complete") => layer.0 = layer.1,
+            _ => {}
+        }
+        let (current, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+        if total == 0 || self.told.is_some_and(|told| now.saturating_sub(told) < TRANSFER_PACE) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(Standing::new(
+            format!("{} of {}", size::format_bytes(current), size::format_bytes(total)),
+            Detail::Transferring { current, total },
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layers_of_a_pull_are_added_up_and_told_now_and_then() {
+        let mut transfer = Transfer::default();
+        let mut at = |millis: u64, layer: &str, status: &str, progress: Option<(u64, u64)>| {
+            let report = TransferEvent { layer: Some(layer.to_owned()), status: status.to_owned(), progress };
+            transfer.take(report, Duration::from_millis(millis)).map(|standing| (standing.text, standing.detail))
+        };
+        let told = |text: &str, current, total| Some((text.to_owned(), Some(Detail::Transferring { current, total })));
+        assert_eq!(at(0, "a", "Pulling fs layer", None), None);
+        assert_eq!(at(1, "a", "Downloading", Some((512, 1024))), told("512 B of 1.0 KiB", 512, 1024));
+        assert_eq!(at(100, "b", "Downloading", Some((0, 1024))), None);
+        assert_eq!(at(300, "a", "Download complete", None), told("1.0 KiB of 2.0 KiB", 1024, 2048));
+        assert_eq!(at(600, "a", "Extracting", Some((1, 1024))), told("1.0 KiB of 2.0 KiB", 1024, 2048));
+        assert_eq!(at(900, "b", "Pull complete", None), told("2.0 KiB of 2.0 KiB", 2048, 2048));
+    }
+}
