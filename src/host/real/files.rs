@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileType};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -224,17 +224,32 @@ pub(super) fn remove(roots: &Roots, path: &CheckedPath) -> Result<()> {
     remove().map_err(|error| failed_at("remove", path, &error))
 }
 
+/// Tries to remove what somebody makes a symlink and a folder by turns.
+const TRIES: usize = 32;
+
 /// Removes what is called `name` in `folder`. Of a folder, all that it holds is removed through the opened folder itself: one that is
 /// moved away meanwhile takes nobody else's files with it, and a symlink that is put in its place is removed itself.
 fn remove_name(folder: impl AsFd, name: &OsStr) -> io::Result<()> {
-    let found = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    if kind_of(&found) != FileKind::Folder {
-        return Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?);
-    }
-    let opened = match open_name(&folder, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR)) => {
-            return Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?);
+    for _ in 0..TRIES {
+        if try_remove(folder.as_fd(), name)? {
+            return Ok(());
         }
+    }
+    Err(io::ErrorKind::DirectoryNotEmpty.into())
+}
+
+/// See [`remove_name`]; whether it is gone, and not something else by now.
+fn try_remove(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
+    let unlinked = |flags: AtFlags| match rustix::fs::unlinkat(folder, name, flags) {
+        Err(Errno::ISDIR | Errno::NOTDIR) => Ok(false),
+        unlinked => unlinked.map(|()| true).map_err(io::Error::from),
+    };
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if kind_of(&found) != FileKind::Folder {
+        return unlinked(AtFlags::empty());
+    }
+    let opened = match open_name(folder, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR)) => return unlinked(AtFlags::empty()),
         opened => opened?,
     };
     for (inner, _) in entries(&opened)? {
@@ -244,7 +259,7 @@ fn remove_name(folder: impl AsFd, name: &OsStr) -> io::Result<()> {
             removed => removed?,
         }
     }
-    Ok(rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR)?)
+    unlinked(AtFlags::REMOVEDIR)
 }
 
 pub(super) fn rename(roots: &Roots, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
