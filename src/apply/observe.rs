@@ -65,7 +65,8 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> 
     let all = engine.container_list(true, &Filters::new()).await.map_err(|error| of_engine(error, "list the containers"))?;
     let bystander = |it: &models::ContainerSummary| {
         let is_up = container_state(it.state).is_up();
-        Some(Bystander { id: it.id.clone()?, name: name_of(it)?, is_up, writes: written_volumes(it) })
+        let project = labels_of(it).get(label::PROJECT).map(|&project| project.to_owned());
+        Some(Bystander { id: it.id.clone()?, name: name_of(it)?, project, is_up, writes: written_volumes(it) })
     };
     Ok(all.iter().filter_map(bystander).collect())
 }
@@ -221,7 +222,7 @@ fn network(network: &models::Network, project: &str) -> Option<Network> {
         id: network.id.clone()?,
         name: network.name.clone()?,
         ours: of(label::PROJECT).is_some_and(|value| value == project),
-        compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
+        compose: of(compose_label::NETWORK).is_some() && of(compose_label::PROJECT).is_some_and(|value| value == project),
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
         created: network.created.map_or(0, |created| created.timestamp()),
@@ -233,7 +234,7 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
     Volume {
         name: volume.name.clone(),
         ours: of(label::PROJECT).is_some_and(|value| value == project),
-        compose: of(compose_label::PROJECT).is_some_and(|value| value == project),
+        compose: of(compose_label::VOLUME).is_some() && of(compose_label::PROJECT).is_some_and(|value| value == project),
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
         shared: of(label::SHARED).is_some_and(|value| !value.is_empty()),

@@ -57,7 +57,7 @@ impl Work<'_> {
         let plan = make_plan(&observed)?;
         // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
         let in_order = !observed.locked || self.around.lock.is_some();
-        self.check(&plan, &observed).await?;
+        self.check(&plan, &observed, false).await?;
         if let Some(keep) = self.keep {
             keep()?;
         }
@@ -101,17 +101,22 @@ impl Work<'_> {
             // Another run did it meanwhile, or had done it.
             return Ok(self.unchanged(&plan, observed));
         }
-        self.check(&plan, &observed).await?;
+        self.check(&plan, &observed, true).await?;
         self.say_notes(&plan);
         self.walk(&plan, lock).await
     }
 
     /// Fails if something of the plan is known to be refused.
-    async fn check(&self, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+    async fn check(&self, plan: &Plan, observed: &Observed, is_locked: bool) -> Result<(), Failure> {
         if plan.steps.is_empty() {
             return Ok(());
         }
-        let all = if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
+        let mut all = if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
+        if !is_locked {
+            // Another run is at work, or the engine at the last call of one that was killed: looked at again under the lock.
+            let is_observed = |id: &String| observed.containers.iter().any(|container| container.id == *id);
+            all.retain(|there| there.project.as_deref() != Some(self.name) || is_observed(&there.id));
+        }
         Preflight { around: self.around, project: self.project, name: self.name, plan, observed, all: &all }.check().await
     }
 
@@ -190,6 +195,12 @@ impl Work<'_> {
             }
             state.stopped.extend(findings.stopped.iter().cloned());
             state.stopped.retain(|id| !findings.ready.contains_key(id));
+            // One that is gone: what Docker Compose makes under its name later is asked about again.
+            let of_compose = |name: &String| {
+                observed.networks.iter().any(|there| there.name == *name && there.compose && !there.ours)
+                    || observed.volumes.iter().any(|there| there.name == *name && there.compose && !there.ours)
+            };
+            state.adopted.retain(of_compose);
             state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
         });
         if let Err(error) = kept {

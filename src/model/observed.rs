@@ -90,6 +90,8 @@ pub enum OwnerState {
 pub struct Bystander {
     pub id: String,
     pub name: String,
+    /// The project that it is labelled with as spc's; the label may be its image's.
+    pub project: Option<String>,
     /// Whether it has a process.
     pub is_up: bool,
     /// Names of the volumes that it may write to.
