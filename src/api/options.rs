@@ -35,7 +35,7 @@ pub const ALL: &[Optional] = &[
     last("compose", 1, |_, given| compose::options_of(given).map(drop)),
     last("compose", 2, |_, given| compose::options_of(given).map(drop)),
     last("connect", 3, |_, given| network::aliases(given).map(drop)),
-    last("down", 2, |_, given| stack::down_options(given).map(drop)),
+    last("down", 2, |context, given| stack::down_options(context, given).map(drop)),
     last("exec", 3, |context, given| exec::Asked::read(context, Vec::new(), given).map(drop)),
     last("healthcheck", 2, |_, given| healthcheck::Asked::read(given).map(drop)),
     last("import_tar", 3, |_, given| image::changes(given).map(drop)),

@@ -123,7 +123,7 @@ impl Stack {
     }
 
     fn down(&self, given: Map) -> Result<Record, Failure> {
-        let options = down_options(given)?;
+        let options = down_options(&self.context, given)?;
         let outcome =
             finish(&self.context, async { verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, options).await })?;
         Ok(self.outcome(&outcome))
@@ -231,11 +231,11 @@ pub(super) fn up_options(context: &Context, services: Option<Vec<String>>, given
     Ok(up)
 }
 
-pub(super) fn down_options(given: Map) -> Result<DownOptions, Failure> {
+pub(super) fn down_options(context: &Context, given: Map) -> Result<DownOptions, Failure> {
     let mut options = Options::new(given, "options of down");
     let volumes = options.bool("volumes")?.unwrap_or(false);
     options.finish()?;
-    Ok(DownOptions { volumes })
+    Ok(DownOptions { volumes, adopt: context.project.adopt })
 }
 
 /// Whether nothing is taken from the cache, and whether newer bases are asked for.

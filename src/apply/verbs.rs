@@ -163,7 +163,8 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         keep: None,
         renew_anonymous_volumes: false,
     };
-    work.run(&|observed| Ok(reconcile::down(project, observed, options))).await
+    let records = Records::new(&*around.host, &around.policy, project);
+    work.run(&|observed| Ok(reconcile::down(project, observed, options, &records.state().adopted))).await
 }
 
 /// Which lifecycle verb.

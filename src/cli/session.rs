@@ -138,7 +138,7 @@ impl Session {
         let settings = place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
         let connector = self.connector(common);
         Context::new(self.host.clone(), Conductor::Real(handle.clone()), events, settings, connector)
-            .with_policy(place.policy)
+            .with_policy(place.policy.with_adoption(options.adopt))
             .with_secrets(self.secrets.clone())
             .with_width(self.terminal.width())
             .with_run(run)

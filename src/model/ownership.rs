@@ -46,6 +46,17 @@ const COMPOSE_LABELS: [&str; 6] = [
     compose_label::WORKING_DIR,
 ];
 
+/// What Docker Compose sets on every container, one-off ones too.
+const SET_BY_COMPOSE: [&str; 7] = [
+    compose_label::PROJECT,
+    compose_label::SERVICE,
+    compose_label::CONTAINER_NUMBER,
+    compose_label::ONEOFF,
+    compose_label::WORKING_DIR,
+    compose_label::VERSION,
+    compose_label::CONFIG_HASH,
+];
+
 /// What spc sets on every container of a service since the first format of its labels, so whatever its image has.
 const SET_BY_FORMAT_1: [&str; 14] = [
     compose_label::PROJECT,
@@ -86,15 +97,24 @@ pub fn set_at_create(name: &str, labels: &Labels, image: Option<&Labels>) -> Lab
     };
     let is_inherited = |key: &str| image.get(key) == labels.get(key);
     let sets_own = |prefix: &str| labels.keys().any(|key| key.starts_with(prefix) && !is_inherited(key));
-    let (by_spc, by_compose) = (sets_own("dev.spc."), sets_own("com.docker.compose."));
+    let by_spc = sets_own("dev.spc.");
+    let is_set = |key: &&str| labels.get(*key).is_some_and(|value| !value.is_empty());
+    let hash = labels.get(compose_label::CONFIG_HASH).filter(|_| !is_inherited(compose_label::CONFIG_HASH));
+    // A stranger may set one of them; Compose sets them all, and a hash of its own for each container.
+    let by_compose = SET_BY_COMPOSE.iter().all(is_set) && hash.is_some_and(|hash| is_hash(hash));
     let format = labels.get(label::FORMAT).and_then(|format| format.parse().ok()).unwrap_or(0);
     let is_complete = by_spc && format >= FIRST_COMPLETE_FORMAT;
     kept(labels, |key| {
-        !is_inherited(key)
-            || is_complete
-            || by_spc && SET_BY_FORMAT_1.contains(&key)
-            || by_compose && key.starts_with("com.docker.compose.")
+        if is_complete || by_spc && SET_BY_FORMAT_1.contains(&key) {
+            return true;
+        }
+        if key.starts_with("com.docker.compose.") { by_compose || by_spc && !is_inherited(key) } else { !is_inherited(key) }
     })
+}
+
+/// Whether it is a hash as Compose writes it: 64 hexadecimal digits.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The labels without the empty reserved ones and those that are not `proven`.
@@ -199,8 +219,27 @@ mod tests {
     fn what_docker_compose_made_of_an_image_with_labels_is_its_own() {
         let image =
             labels(&[(compose_label::PROJECT, "shop"), (compose_label::SERVICE, "web"), (label::PROJECT, "shop"), (label::RUN, "r1")]);
-        let own = labels(&[(compose_label::PROJECT, "shop"), (compose_label::SERVICE, "web"), (compose_label::CONFIG_HASH, "0a")]);
+        let hash = "0a".repeat(32);
+        let own = labels(&[
+            (compose_label::PROJECT, "shop"),
+            (compose_label::SERVICE, "web"),
+            (compose_label::CONTAINER_NUMBER, "1"),
+            (compose_label::ONEOFF, "False"),
+            (compose_label::WORKING_DIR, "/srv/shop"),
+            (compose_label::VERSION, "2.40.3"),
+            (compose_label::CONFIG_HASH, &hash),
+        ]);
         assert_eq!(set_at_create("shop-web-1", &merged(&own, &image), Some(&image)), own);
+        // A stranger that sets one of them, or most of them, is none of Compose's.
+        for key in own.keys() {
+            let mut some = own.clone();
+            some.remove(key);
+            assert_eq!(set_at_create("shop-web-1", &some, Some(&Labels::new())), Labels::new(), "without {key}");
+        }
+        assert_eq!(set_at_create("shop-web-1", &merged(&own, &own), Some(&own)), Labels::new(), "all of it is the image's");
+        let mut short = own.clone();
+        short.insert(compose_label::CONFIG_HASH.to_owned(), "0a".to_owned());
+        assert_eq!(set_at_create("shop-web-1", &short, Some(&Labels::new())), Labels::new());
     }
 
     #[test]

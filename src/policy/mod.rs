@@ -57,6 +57,8 @@ pub struct Policy {
     engines: EngineAddresses,
     /// The name of the project that the command line or the environment gives.
     given_project: Option<String>,
+    /// A person said `--adopt`.
+    adopts: bool,
 }
 
 impl Policy {
@@ -103,6 +105,7 @@ impl Policy {
             engine_sockets,
             engines: EngineAddresses::default(),
             given_project: None,
+            adopts: false,
         }
     }
 
@@ -136,6 +139,13 @@ impl Policy {
     #[must_use]
     pub fn with_given_project(mut self, name: Option<String>) -> Self {
         self.given_project = name;
+        self
+    }
+
+    /// The same policy of a run that a person gave `--adopt`; what a script says of adoption does not count.
+    #[must_use]
+    pub fn with_adoption(mut self, adopts: bool) -> Self {
+        self.adopts = adopts;
         self
     }
 

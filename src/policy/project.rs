@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::path::{self, Resolve};
+use super::path::{self, Resolution, Resolve};
 use super::settings::list_with;
 use super::{Policy, Refusal};
 
@@ -48,14 +48,24 @@ impl Policy {
         if self.names_project(name) {
             return Ok(CheckedProject(name.to_owned()));
         }
-        let reason = |how: &str| Err(self.foreign(doing, object, name, how));
         let is_here = |from: &str| path::real(&path::clean(Path::new(from)), resolve).as_deref() == Ok(self.project_directory());
         if let Some(from) = there.iter().filter_map(|made| made.from.as_deref()).find(|from| !is_here(from)) {
-            return reason(&format!(", made from \"{from}\""));
+            let is_gone = resolve(Path::new(from)) == Resolution::Missing;
+            let refused = self.foreign(
+                doing,
+                object,
+                name,
+                &format!(", made from \"{from}\"{}", if is_gone { ", which is not there any more" } else { "" }),
+            );
+            let moved = format!(
+                "if this is that project, in a folder that was renamed or moved or in another release, say so with --project {name}"
+            );
+            return Err(if object == name { refused.help(moved) } else { refused });
         }
-        // Once its containers are gone, nothing says from where Docker Compose made a volume.
-        if there.iter().all(|made| made.from.is_none()) && there.iter().any(|made| !made.by_spc) {
-            return reason(", made by Docker Compose from a folder that is not recorded");
+        // Once its containers are gone, nothing says from where Docker Compose made a volume or a network: then a person's word counts.
+        if !self.adopts && there.iter().all(|made| made.from.is_none()) && there.iter().any(|made| !made.by_spc) {
+            let refused = self.foreign(doing, object, name, ", made by Docker Compose from a folder that is not recorded");
+            return Err(refused.help("if it is what Docker Compose left of this project, --adopt takes it over"));
         }
         Ok(CheckedProject(name.to_owned()))
     }

@@ -75,7 +75,11 @@ impl Refusal {
         if self.add.is_empty() {
             return self.help.as_deref().map(str::to_owned);
         }
-        Some(format!("to allow it, write {} under [allow] in {SETTINGS_FILE}", self.add.join(" and ")))
+        let line = format!("write {} under [allow] in {SETTINGS_FILE}", self.add.join(" and "));
+        Some(match &self.help {
+            Some(help) => format!("{help}; to allow it, {line}"),
+            None => format!("to allow it, {line}"),
+        })
     }
 }
 

@@ -295,7 +295,13 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
     );
     assert_eq!(refusal.add, ["projects = [\"shop\"]"]);
     assert!(own(&bare, &[made(Some("/work/app/src"), true)]).is_err());
-    assert!(own(&bare, &[made(None, false)]).is_err());
+    let left = own(&bare, &[made(None, false)]).unwrap_err();
+    assert!(left.help.as_deref().unwrap().ends_with("--adopt takes it over"), "{left:?}");
+    assert!(own(&policy("").with_adoption(true), &[made(None, false)]).is_ok(), "a person says it");
+    assert!(
+        own(&policy("").with_adoption(true), &[made(None, false), made(Some("/work/other"), false)]).is_err(),
+        "another folder is another project"
+    );
     let foreign = [made(Some("/work/other"), true)];
     assert!(own(&policy("[allow]\nprojects = [\"shop\"]\n"), &foreign).is_ok());
     assert!(own(&policy("").with_given_project(Some("shop".to_owned())), &foreign).is_ok());

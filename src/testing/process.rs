@@ -121,7 +121,7 @@ impl World {
             async move { Ok(engine) }.boxed()
         });
         let mut context = Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
-            .with_policy(place.policy.clone())
+            .with_policy(place.policy.clone().with_adoption(options.adopt))
             .with_secrets(secrets)
             .with_command(command)
             .with_max_operations(self.limits.operations)

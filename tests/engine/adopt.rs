@@ -81,13 +81,28 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
     assert_eq!(inspect(&project.container("db"))["Config"]["Labels"]["dev.spc.project"], "spct-adopt");
     assert_eq!(exec(&project.container("db"), &["cat", "/data/rows"]), "row\n");
 
-    // From now on it is spc's, without the option; but the volume is removed by nobody who isn't asked for it by name.
+    // From now on it is spc's, without the option.
     project.up().ends(0).told(&["unchanged"]);
-    project.spc(&["run", "scripts/down.rhai"]).ends(0);
+    project.script("app::describe().down();").ends(0);
     assert_eq!(containers(&project.name).len(), 0);
-    assert!(is_there("volume", "spct-adopt_data"));
+    assert!(is_there("volume", "spct-adopt_data") && !is_there("network", "spct-adopt_default"));
     project.up().ends(0);
     assert_eq!(exec(&project.container("db"), &["cat", "/data/rows"]), "row\n");
+    project.script("app::describe().down(#{ volumes: true });").ends(0);
+    assert!(!is_there("volume", "spct-adopt_data") && !is_there("network", "spct-adopt_default"));
+}
+
+#[test]
+fn a_volume_alone_that_compose_left_needs_adopt_and_works_with_it() {
+    let project = Project::new("adopt-left");
+    composed(&project);
+    docker(&["rm", "--force", &project.container("db")]);
+    describe(&project);
+    let left = "was made by Docker Compose, for a project of this name";
+    project.up().ends(1).told(&[left, "--adopt takes it over"]);
+    project.up().arg("--adopt").ends(0);
+    project.script("app::describe().down(#{ volumes: true });").ends(0);
+    assert!(!is_there("volume", "spct-adopt-left_data") && !is_there("network", "spct-adopt-left_default"));
 }
 
 /// A database that writes into the volume's log how it starts and stops, and whether it was alone.

@@ -31,8 +31,8 @@ impl Work {
         match self {
             Self::FirstUp => verbs::up(around, &project(&shop()), &UpOptions::default()).await,
             Self::ChangedUp => verbs::up(around, &project(&changed()), &UpOptions::default()).await,
-            Self::Down => verbs::down(around, PROJECT, DownOptions { volumes: false }).await,
-            Self::DownWithVolumes => verbs::down(around, PROJECT, DownOptions { volumes: true }).await,
+            Self::Down => verbs::down(around, PROJECT, DownOptions { volumes: false, adopt: false }).await,
+            Self::DownWithVolumes => verbs::down(around, PROJECT, DownOptions { volumes: true, adopt: false }).await,
         }
     }
 

@@ -125,7 +125,7 @@ fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
             machine.conductor.now()
         };
         let before = machine.conductor.now();
-        let down = verbs::down(&around, PROJECT, DownOptions { volumes: true });
+        let down = verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false });
         let (result, released) = machine.run(futures::future::join(down, release));
         result.unwrap();
         assert!(released.saturating_sub(before) >= secs(20));

@@ -115,7 +115,7 @@ fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
             machine.conductor.sleep(millis(step * 20 + 3)).await;
             around.cancel.cancel();
         };
-        let work = verbs::down(&around, PROJECT, DownOptions { volumes: true });
+        let work = verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false });
         let (result, ()) = machine.run(futures::future::join(work, cancel));
         assert!(result.is_ok() || result.unwrap_err().kind == Kind::Interrupted);
         assert!(!machine.footprint().locked);

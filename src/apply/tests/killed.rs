@@ -109,7 +109,7 @@ fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
                 if stop {
                     verbs::lifecycle(&around, PROJECT, &services, verbs::Lifecycle::Stop, None).await
                 } else {
-                    verbs::down(&around, PROJECT, DownOptions { volumes: false }).await
+                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false }).await
                 }
             };
             if machine.killed(work).is_some() {

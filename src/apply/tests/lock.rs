@@ -290,7 +290,7 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
                 if stop {
                     verbs::lifecycle(&around, PROJECT, &redis, verbs::Lifecycle::Stop, None).await
                 } else {
-                    verbs::down(&around, PROJECT, DownOptions { volumes: false }).await
+                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false }).await
                 }
             };
             machine.run(futures::future::join(work, kill)).0
@@ -424,7 +424,7 @@ fn a_lock_that_is_held_already_is_used_and_kept() {
     let held = Arc::new(machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
     let around = Surroundings { lock: Some(held.clone()), ..machine.around() };
     machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap();
-    machine.run(verbs::down(&around, PROJECT, DownOptions { volumes: true })).unwrap();
+    machine.run(verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false })).unwrap();
     assert_eq!(creates(&machine, &lock_container(PROJECT)), 1);
     assert!(machine.footprint().locked, "it belongs to who took it");
     drop(around);

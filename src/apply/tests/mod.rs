@@ -209,7 +209,7 @@ impl Machine {
     }
 
     pub fn down(&self, volumes: bool) -> Result<Outcome, Failure> {
-        self.run(verbs::down(&self.around(), PROJECT, DownOptions { volumes }))
+        self.run(verbs::down(&self.around(), PROJECT, DownOptions { volumes, adopt: false }))
     }
 
     /// Waits for `work` as a run that is killed where the engine was told to crash it; nothing if it was.

@@ -179,8 +179,61 @@ fn what_was_adopted_stays_adopted() {
     machine.down(true).unwrap();
     let left = machine.footprint();
     assert!(left.containers.is_empty());
-    assert_eq!(left.volumes, BTreeSet::from(["shop_data".to_owned()]), "its data is Compose's");
+    assert!(left.volumes.is_empty() && left.networks.is_empty(), "what was taken over is the project's: {left:?}");
     machine.up(&described()).unwrap();
+}
+
+/// What `docker compose down` leaves, or a killed one: the volume, the network.
+fn left_by_compose() -> Machine {
+    let machine = composed();
+    machine.run(async {
+        for name in ["shop-db-1", "shop-gone-1"] {
+            machine.engine.container_remove(name, true, true).await.unwrap();
+        }
+    });
+    machine
+}
+
+#[test]
+fn what_compose_left_without_containers_is_taken_over_as_it_is() {
+    let machine = left_by_compose();
+    let before = machine.state().volume("shop_data").unwrap().clone();
+    let failure = machine.up(&described()).unwrap_err();
+    assert!(failure.message.ends_with("was made by Docker Compose, for a project of this name"), "{failure}");
+    assert!(failure.hint.as_deref().unwrap().starts_with("--adopt takes it over"), "{failure:?}");
+    machine.up_with(&described(), &adopt()).unwrap();
+    assert_eq!(machine.state().volume("shop_data").unwrap().stamp, before.stamp);
+    machine.down(false).unwrap();
+    machine.up(&described()).unwrap();
+    assert_eq!(machine.state().volume("shop_data").unwrap().stamp, before.stamp, "and stays so");
+    machine.down(true).unwrap();
+    assert_eq!(machine.footprint(), Footprint::default());
+    // What Compose makes later under the same names is asked about again.
+    let volume = models::VolumeCreateRequest {
+        name: Some("shop_data".into()),
+        labels: Some(labels(&[(compose_label::VOLUME, "data")])),
+        ..models::VolumeCreateRequest::default()
+    };
+    machine.run(machine.engine.volume_create(volume)).unwrap();
+    assert_eq!(machine.up(&described()).unwrap_err().kind, Kind::Conflict);
+}
+
+#[test]
+fn down_names_what_it_keeps_of_composes_and_why() {
+    let machine = left_by_compose();
+    machine.down(true).unwrap();
+    let footprint = machine.footprint();
+    assert_eq!((footprint.volumes.len(), footprint.networks.len()), (1, 1));
+    let why = "is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it";
+    assert_eq!(machine.logged(), [format!("the network shop_default {why}"), format!("the volume shop_data {why}")]);
+    machine.engine.allow_adoption();
+    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: true, adopt: true })).unwrap();
+    assert_eq!(machine.footprint(), Footprint::default());
+    // A container of Compose's still uses them.
+    let machine = composed();
+    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: true, adopt: true })).unwrap();
+    let logged = machine.logged().join("\n");
+    assert!(logged.contains("the volume shop_data is kept: Docker Compose made it, and its container shop-db-1 uses it"), "{logged}");
 }
 
 #[test]

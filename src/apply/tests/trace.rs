@@ -16,7 +16,7 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
             let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
             let project = Project::read(name, description, &options).unwrap();
             machine.run(verbs::up(&machine.around(), &project, &UpOptions::default())).unwrap();
-            machine.run(verbs::down(&machine.around(), name, DownOptions { volumes: false })).unwrap();
+            machine.run(verbs::down(&machine.around(), name, DownOptions { volumes: false, adopt: false })).unwrap();
         })
     };
     for result in Conductor::Sim(machine.conductor.clone()).tasks(vec![job("one"), job("two")]).unwrap() {

@@ -408,7 +408,9 @@ fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
     let id = bed.made("other", "/srv/other");
     let line = "[projects = [\"other\"] under [allow] in spc.toml]";
     let said = |doing: &str, object: &str| {
-        format!("A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\" {line}")
+        format!(
+            "A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\", which is not there any more {line}"
+        )
     };
     let guard = &bed.guard;
     let stop = StopRequest::default();

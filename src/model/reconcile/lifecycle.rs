@@ -12,10 +12,13 @@ use super::up::{INTERRUPTED, reference};
 pub struct DownOptions {
     /// Also the project's volumes, the anonymous ones too.
     pub volumes: bool,
+    /// Also networks and volumes of Docker Compose's that were not taken over before.
+    pub adopt: bool,
 }
 
-/// Stops and removes the project's containers, dependents first; then its networks, and its volumes if asked.
-pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
+/// Stops and removes the project's containers, dependents first; then its networks, and its volumes if asked. `adopted`: networks and
+/// volumes that Docker Compose made and this project took over.
+pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &BTreeSet<String>) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     let ours: Vec<&Container> = observed.containers.iter().filter(|container| container.ours).collect();
     let mut removed = stop_and_remove(&mut plan, &ours, options.volumes);
@@ -27,21 +30,40 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions) -> Plan {
     for name in &observed.orphaned_secrets {
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
     }
-    for network in observed.networks.iter().filter(|network| network.ours) {
-        let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
-        plan.add(step(None, action, "", removed.clone()));
-    }
-    if options.volumes {
-        for volume in observed.volumes.iter().filter(|volume| volume.ours) {
-            plan.add(step(None, Action::RemoveVolume { name: volume.name.clone() }, "", removed.clone()));
+    let is_adopted = |name: &String| options.adopt || adopted.contains(name);
+    let foreign: Vec<&Container> = observed.containers.iter().filter(|container| !container.ours).collect();
+    let mut kept: Vec<String> = Vec::new();
+    for network in observed.networks.iter().filter(|network| network.ours || network.compose) {
+        let user = foreign.iter().find(|container| container.networks.contains(&network.id));
+        if network.ours || is_adopted(&network.name) && user.is_none() {
+            let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
+            plan.add(step(None, action, "", removed.clone()));
+        } else {
+            kept.push(kept_of_compose("network", &network.name, user.map(|container| container.name.as_str())));
         }
     }
-    let foreign: Vec<&str> =
-        observed.containers.iter().filter(|container| !container.ours).map(|container| container.name.as_str()).collect();
-    if !foreign.is_empty() {
-        plan.notes.push(format!("left alone, because spc did not make them: {}", foreign.join(", ")));
+    for volume in observed.volumes.iter().filter(|volume| options.volumes && (volume.ours || volume.compose)) {
+        let user = foreign.iter().find(|container| container.writes.contains(&volume.name));
+        if volume.ours || is_adopted(&volume.name) && user.is_none() {
+            plan.add(step(None, Action::RemoveVolume { name: volume.name.clone() }, "", removed.clone()));
+        } else {
+            kept.push(kept_of_compose("volume", &volume.name, user.map(|container| container.name.as_str())));
+        }
     }
+    if !foreign.is_empty() {
+        let names: Vec<&str> = foreign.iter().map(|container| container.name.as_str()).collect();
+        plan.notes.push(format!("left alone, because spc did not make them: {}", names.join(", ")));
+    }
+    plan.notes.extend(kept);
     plan
+}
+
+/// Why a network or volume stays.
+fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
+    match user {
+        Some(user) => format!("the {kind} {name} is kept: Docker Compose made it, and its container {user} uses it"),
+        None => format!("the {kind} {name} is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it"),
+    }
 }
 
 /// What writes to a volume is stopped first; for others nobody waits. Answers the removal.

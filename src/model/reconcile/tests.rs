@@ -452,7 +452,7 @@ fn what_was_adopted_once_stays_adopted() {
     observed.networks.iter_mut().for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
     let refused = plan_with(&project(stack()), &observed, Asked::default()).unwrap_err();
     assert!(refused.message.ends_with("was made by Docker Compose, for a project of this name"), "{refused}");
-    assert_eq!(refused.hint.unwrap(), "`--project spc --adopt` takes it over; or choose another `name`");
+    assert_eq!(refused.hint.unwrap(), "--adopt takes it over as it is, with what is in it; or choose another `name`");
     let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
     let plan = plan_with(&project(stack()), &observed, Asked { adopted, ..Asked::default() }).unwrap();
     assert_eq!(plan.to_string(), "spc: nothing to do\n");
@@ -485,7 +485,7 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
 #[test]
 fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     let observed = applied(&project(stack()));
-    let kept = down("spc", &observed, DownOptions { volumes: false }).to_string();
+    let kept = down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string();
     assert_eq!(
         kept,
         "  1  stop container spc-backend-1
@@ -497,7 +497,11 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
   7  remove network spc_default  after 4, 5, 6
 "
     );
-    assert!(down("spc", &observed, DownOptions { volumes: true }).to_string().ends_with("  8  remove volume spc_data  after 4, 5, 6\n"));
+    assert!(
+        down("spc", &observed, DownOptions { volumes: true, adopt: false }, &BTreeSet::new())
+            .to_string()
+            .ends_with("  8  remove volume spc_data  after 4, 5, 6\n")
+    );
 }
 
 #[test]
@@ -512,11 +516,11 @@ fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
         run: OwnerState::Unknown,
     });
     assert_eq!(
-        down("spc", &observed, DownOptions { volumes: false }).to_string(),
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string(),
         "  1  remove container spc-db-run-1a2b  (a one-off)\n  2  remove network spc_default  after 1\n"
     );
     observed.one_offs[0].writes.insert("spc_data".into());
-    let planned = down("spc", &observed, DownOptions { volumes: false }).to_string();
+    let planned = down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string();
     assert!(
         planned.starts_with("  1  stop container spc-db-run-1a2b  (a one-off)\n  2  remove container"),
         "a writer is stopped: {planned}"
@@ -531,7 +535,7 @@ fn secrets_whose_container_is_gone_are_removed() {
     let wanted = "  1  remove volume 0a1b  (left by an interrupted run)\n";
     assert_eq!(plan(&project, &observed), wanted);
     let alone = Observed { orphaned_secrets: observed.orphaned_secrets, ..Observed::default() };
-    assert_eq!(down("spc", &alone, DownOptions { volumes: false }).to_string(), wanted);
+    assert_eq!(down("spc", &alone, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string(), wanted);
 }
 
 #[test]

@@ -67,7 +67,11 @@ fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure
         Kind::Conflict,
         format!("A project \"{}\" that spc did not make is on this engine: {}", wanted.project.name, foreign.join(", ")),
     )
-    .hint("--adopt takes it over: its containers are replaced one by one, its volumes used in place; or choose another --project"))
+    .hint(format!(
+        "--adopt takes it over (with --project {} where its folder was renamed or moved): its containers are replaced one by one, its \
+         volumes used in place; or choose another --project",
+        wanted.project.name
+    )))
 }
 
 /// The services wanted, each after those that it depends on and those whose container writes to a volume that it alone is to write to from
@@ -635,7 +639,7 @@ fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure 
     let conflict = |message: String| Failure::new(Kind::Conflict, message);
     match owner {
         Some(owner) if owner == project => conflict(format!("The {kind} \"{name}\" was made by Docker Compose, for a project of this name"))
-            .hint(format!("`--project {project} --adopt` takes it over; or choose another `name`")),
+            .hint("--adopt takes it over as it is, with what is in it; or choose another `name`"),
         Some(owner) => conflict(format!("The {kind} \"{name}\" belongs to the project \"{owner}\"")).hint(format!(
             "choose another `name`; or, to use it as it is, mark it `external: true` and name \"{owner}\" in `projects` under [allow] in spc.toml"
         )),

@@ -87,7 +87,7 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
     let connector = seeding(connector, live, sim.clone(), recorder.clone(), engine);
     let run = new_run(&*host);
     let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(options), connector)
-        .with_policy(place.policy)
+        .with_policy(place.policy.with_adoption(options.adopt))
         .with_secrets(secrets)
         .with_command(command)
         .with_width(width)

@@ -96,7 +96,9 @@ fn images_are_asked_about_once_and_not_where_a_list_told() {
     let count = |bed: &Bed| bed.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count();
     let made = |bed: &Bed, image: &str| {
         let name = format!("own-{}", image.replace(':', "-"));
-        let body = ContainerCreateBody { image: Some(image.to_owned()), labels: Some(of("own", HERE)), ..ContainerCreateBody::default() };
+        let mut labels = of("own", HERE);
+        labels.insert(label::RUN.to_owned(), "the run that made it".to_owned());
+        let body = ContainerCreateBody { image: Some(image.to_owned()), labels: Some(labels), ..ContainerCreateBody::default() };
         bed.run(bed.engine.container_create(&name, None, body)).unwrap().id
     };
     let bed = forging("own");
