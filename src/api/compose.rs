@@ -46,16 +46,32 @@ pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<Stri
 fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
     let (profiles, project) = options_of(options)?;
     let (file, folder) = read(context, path)?;
+    of_file(context, file, &folder, profiles, project)
+}
+
+/// The same with no options, and without its notes.
+fn described_quietly(context: &Arc<Context>, path: &str) -> Result<Stack, Failure> {
+    let (file, folder) = read_quietly(context, path)?;
+    of_file(context, file, &folder, None, None)
+}
+
+fn of_file(
+    context: &Arc<Context>,
+    file: ComposeFile,
+    folder: &Path,
+    profiles: Option<Vec<String>>,
+    project: Option<String>,
+) -> Result<Stack, Failure> {
     let name = match context.project.name.clone().or(project) {
         Some(name) => name,
         None => match file.project_name()? {
             Some(name) => name,
-            None => of_folder(&folder)?,
+            None => of_folder(folder)?,
         },
     };
     let of_variable = profiles.is_none();
     let profiles = profiles.unwrap_or_else(|| listed(context, PROFILES));
-    let stack = Stack::read(context, name, &file.description(profiles), &folder).map_err(|mut failure| {
+    let stack = Stack::read(context, name, &file.description(profiles), folder).map_err(|mut failure| {
         if of_variable && failure.path.take_if(|path| path.keys == ["profiles"]).is_some() {
             failure.message = format!("{}, which {PROFILES} names", failure.message);
         }
@@ -64,8 +80,42 @@ fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, 
     Ok(Stack { file: Some(Arc::new(file)), ..stack })
 }
 
+/// What is wrong in a compose file, and what is worth a note, for `spc check`.
+pub struct Checked {
+    pub source: Arc<Source>,
+    /// Lines, from 1, and what is said of them.
+    pub notes: Vec<(usize, String)>,
+    pub failure: Option<Failure>,
+}
+
+/// Reads a compose file of the project as [`functions::compose_of`] does; nothing where it can't be opened.
+pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
+    let checked = paths::to_read(context, path).ok()?;
+    let content = context.host.read(&checked).ok()?;
+    let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
+    let notes = match ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned)) {
+        Ok(file) => file.notes.into_iter().map(|note| (note.line, note.text)).collect(),
+        Err(failure) => return Some(Checked { source, notes: Vec::new(), failure: Some(failure) }),
+    };
+    let failure = described_quietly(context, path).err();
+    Some(Checked { source, notes, failure })
+}
+
+/// The names of the compose files that are in the project's folder, that of Compose's choice first.
+pub fn default_file(context: &Context) -> Option<&'static str> {
+    FILE_NAMES.into_iter().find(|name| paths::exists(context, name).unwrap_or(false))
+}
+
 /// Reads a compose file; the folder it is in. What is worth a note is reported.
 fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
+    let (file, folder) = read_quietly(context, path)?;
+    for note in &file.notes {
+        warn(context, format!("{}:{}: {}", file.name(), note.line, note.text));
+    }
+    Ok((file, folder))
+}
+
+fn read_quietly(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
     let checked = paths::to_read(context, path)?;
     let content = context.host.read_source(&checked).map_err(|error| match error.kind {
         HostErrorKind::NotFound => missing(context, path),
@@ -74,9 +124,6 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
     context.keep_text(Arc::new(Source { name: source.name.clone(), text: veiled(&source.text) }));
     let file = ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned))?;
-    for note in &file.notes {
-        warn(context, format!("{}:{}: {}", source.name, note.line, note.text));
-    }
     let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
     Ok((file, folder.to_path_buf()))
 }
@@ -243,6 +290,19 @@ services:
         assert_eq!(web.environment["A"], "of the file");
         assert_eq!(web.writable_binds().collect::<Vec<_>>(), [Path::new("/project/app/src")]);
         assert_eq!(stack.name, "app");
+    }
+
+    #[test]
+    fn an_env_file_knows_what_earlier_ones_of_its_service_set() {
+        let with = |host: crate::host::sim::SimHost| {
+            host.with_file("/project/compose.yaml", "services: {a: {image: x, env_file: [1.env, 2.env]}, b: {image: x, env_file: 2.env}}")
+                .with_file("/project/1.env", "ONE=1\nOURS=file\n")
+                .with_file("/project/2.env", "T=${ONE}${OURS}\n")
+        };
+        let trial = Trial::with(with, "", |context| context.project.environment = [("OURS".to_owned(), "project".to_owned())].into());
+        let stack = described(&trial.context, "compose.yaml", Map::new()).unwrap();
+        let services = &stack.described().unwrap().services;
+        assert_eq!((services["a"].environment["T"].as_str(), services["b"].environment["T"].as_str()), ("1project", "project"));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::secret::{self, Source};
 use super::stack::Stack;
 use crate::compose::dotenv;
 use crate::host::HostErrorKind;
-use crate::host::resolve::resolve;
+use crate::host::resolve::{resolve, shown};
+use crate::model::event::{Event, Level};
 use crate::model::failure::SpecPath;
 use crate::model::spec::{Config, ConfigSource, EnvFile, MountSource, Project, ReadOptions, SecretSource};
 use crate::model::{Failure, Kind};
@@ -40,7 +41,7 @@ impl Stack {
         let options = ReadOptions { directory, lookup: &lookup };
         let mut project = Project::read(&name, description, &options)?;
         check_policy(context, &project)?;
-        project.add_env_files(&|file| read_env_file(context, file))?;
+        project.add_env_files(&|file, earlier| read_env_file(context, file, earlier))?;
         project.add_configs(&|name, config| read_config(context, name, config))?;
         for (name, secret) in &project.secrets {
             let source = match &secret.source {
@@ -126,17 +127,26 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
     }
 }
 
-fn read_env_file(context: &Context, file: &EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> {
+fn read_env_file(
+    context: &Context,
+    file: &EnvFile,
+    earlier: &BTreeMap<String, String>,
+) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let path = context.policy.read_path(&file.path, &|path| resolve(&*context.host, path))?;
     let bytes = match context.host.read_source(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),
     };
-    let lookup = |name: &str| context.variable(name).map(str::to_owned);
+    // As in Compose: what the project has goes before what an earlier file of the service sets.
+    let lookup = |name: &str| context.variable(name).map(str::to_owned).or_else(|| earlier.get(name).cloned());
     let parsed = dotenv::parse(&bytes, &lookup).map_err(|error| {
         Failure::usage(format!("{}:{}:{}: {}", file.path.display(), error.line, error.column, error.message)).hint(error.hint)
     })?;
+    for (line, text) in parsed.remarks() {
+        let text = format!("{}:{line}: {text}", shown(&*context.host, &file.path));
+        context.events.event(&Event::Log { level: Level::Warning, text });
+    }
     for name in parsed.variables.keys() {
         // Handed on whole: who reads them is the container's concern.
         let _ = context.variable(name);

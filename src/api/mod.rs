@@ -36,7 +36,7 @@ pub mod answer;
 pub mod args;
 pub mod bytes;
 pub mod certificate;
-mod compose;
+pub mod compose;
 pub mod confirm;
 pub mod container;
 pub mod context;

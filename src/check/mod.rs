@@ -4,11 +4,13 @@
 //! - [`files`]: which files are meant; [`sources`], [`parsed`]: read, with what they import
 //! - [`reading`]: what names mean and what is called, one walk for all rules
 //! - [`calls`], [`captures`]: functions, closures
+//! - [`compose_files`]: the project's compose file
 //! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`], [`references`], [`options`]: what is wrong in them
 //! - [`strings`], [`probes`]: what is no error and not meant either
 
 pub mod calls;
 pub mod captures;
+pub mod compose_files;
 pub mod descriptions;
 pub mod files;
 pub mod findings;
@@ -67,7 +69,9 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Re
     let spc = Names::host(&engine);
     let mut findings = Findings::default();
     let mut sources = Sources::default();
+    let mut folders = Vec::new();
     for group in files::find(&*context.host, here, paths, &mut findings) {
+        folders.push(group.root.clone());
         let library = Library::new(context.host.clone(), group.root);
         let mut reader = Reader { library: &library, engine: &engine, names: &spc, findings: &mut findings, sources };
         for path in &group.files {
@@ -82,7 +86,11 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Re
     let readings: BTreeMap<&str, Reading<'_>> = sources.parsed.iter().map(|(name, parsed)| (name.as_str(), Reading::of(parsed))).collect();
     let hosts = Hosts { runbooks: calls::Host::new(&names), tests: names_of_tests.as_ref().map(calls::Host::new), of_tests };
     apply(context, &hosts, &sources, &readings, &mut findings);
-    Report { findings: findings.sorted(), files: sources.asked.len() }
+    // Who names files means those.
+    let is_whole = paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
+    let folders: Vec<&Path> = if is_whole { folders.iter().map(PathBuf::as_path).collect() } else { Vec::new() };
+    let compose_files = compose_files::check(context, &folders, &mut findings);
+    Report { findings: findings.sorted(), files: sources.asked.len() + compose_files }
 }
 
 /// What can be called, in runbooks and in tests.

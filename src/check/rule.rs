@@ -24,11 +24,12 @@ pub enum Rule {
     CapturedHandle,
     Interpolation,
     WeakProbe,
+    UnclearValue,
 }
 
 impl Rule {
     /// Every rule, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Unreadable,
         Self::Syntax,
         Self::ReservedWord,
@@ -46,6 +47,7 @@ impl Rule {
         Self::CapturedHandle,
         Self::Interpolation,
         Self::WeakProbe,
+        Self::UnclearValue,
     ];
 
     /// Its name, as findings show it.
@@ -68,6 +70,7 @@ impl Rule {
             Self::CapturedHandle => "captured-handle",
             Self::Interpolation => "interpolation",
             Self::WeakProbe => "weak-probe",
+            Self::UnclearValue => "unclear-value",
         }
     }
 
@@ -91,13 +94,14 @@ impl Rule {
             Self::CapturedHandle => "a closure that uses the variable whose method it is given to",
             Self::Interpolation => "\"${X}\" in a plain string of a description: nothing puts a value in",
             Self::WeakProbe => "a health check that passes before the service answers",
+            Self::UnclearValue => "a value in a compose file that is another one than it looks",
         }
     }
 
     /// How bad it is: what works, though not as it was meant, is a warning.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Interpolation | Self::WeakProbe => Severity::Warning,
+            Self::Interpolation | Self::WeakProbe | Self::UnclearValue => Severity::Warning,
             _ => Severity::Error,
         }
     }

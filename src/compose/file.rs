@@ -12,7 +12,7 @@ use serde_yaml::Value as Yaml;
 
 use super::interpolate::{InterpolationError, interpolate};
 use super::locate::{self, Mark};
-use super::{Lookup, text, yaml};
+use super::{Lookup, scalars, text, yaml};
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
 use crate::model::failure::{FilePlace, SpecPath};
@@ -69,6 +69,11 @@ impl ComposeFile {
         file.check_root()?;
         file.notes.sort();
         Ok(file)
+    }
+
+    /// As the user would write it.
+    pub fn name(&self) -> &str {
+        &self.source.name
     }
 
     /// The description, with these profiles active.
@@ -132,6 +137,7 @@ impl ComposeFile {
 
     /// Replaces the variables of every value. Keys are left as they are.
     fn interpolate(&mut self, value: &mut Yaml, path: &mut Vec<String>, lookup: Lookup<'_>) -> Result<(), Failure> {
+        self.note_scalar(value, path);
         match value {
             Yaml::String(text) => {
                 let interpolated = interpolate(text, lookup).map_err(|error| self.wrong_variable(path, text, error))?;
@@ -163,6 +169,19 @@ impl ComposeFile {
             Yaml::Null | Yaml::Bool(_) | Yaml::Tagged(_) => {}
         }
         Ok(())
+    }
+
+    /// Notes a scalar without quotes that reaches the container as another text than it is written as, or than Compose makes of it.
+    fn note_scalar(&mut self, value: &Yaml, path: &[String]) {
+        let is_text = path.len().checked_sub(2).and_then(|at| path.get(at)).is_some_and(|map| scalars::becomes_text(map));
+        if !is_text || !matches!(value, Yaml::String(_) | Yaml::Number(_) | Yaml::Bool(_)) {
+            return;
+        }
+        let Some(mark) = locate::find(&self.source.text, path, false) else { return };
+        let rest = self.source.text[offset(&self.source.text, mark.line, mark.column)..].lines().next().unwrap_or_default();
+        if let Some(text) = scalars::remark(token(rest), value) {
+            self.notes.push(Note { line: mark.line, text });
+        }
     }
 
     /// Notes a variable that is not set, once, however often it stands there.
@@ -253,7 +272,7 @@ fn token(rest: &str) -> &str {
 }
 
 /// A float without a fraction: Compose writes it as the whole number.
-fn whole(number: &serde_yaml::Number) -> Option<i64> {
+pub(super) fn whole(number: &serde_yaml::Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let value = number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough to be exact")]

@@ -11,6 +11,7 @@ pub mod dotenv;
 pub mod file;
 pub mod interpolate;
 pub mod locate;
+mod scalars;
 mod text;
 pub mod veil;
 pub mod yaml;

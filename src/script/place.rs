@@ -209,8 +209,8 @@ fn variables(
         let lookup = |name: &str| process.get(name).or_else(|| variables.get(name).map(|variable| &variable.value)).cloned();
         let parsed = dotenv::parse(&file.bytes, &lookup)
             .map_err(|error| file.veiled().wrong(error.line, error.column, error.message, Some(error.hint)))?;
-        for unset in &parsed.unset {
-            warnings.push(format!("{}:{}: the variable \"{}\" is not set, so it is empty", file.name, unset.line, unset.name));
+        for (line, text) in parsed.remarks() {
+            warnings.push(format!("{}:{line}: {text}", file.name));
         }
         let placed = |(name, variable): (String, dotenv::Variable)| {
             (name, FileVariable { value: variable.value, place: format!("{}:{}", file.name, variable.line) })

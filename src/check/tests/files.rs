@@ -78,3 +78,18 @@ fn windows_line_ends_a_byte_order_mark_and_wide_letters_keep_the_columns() {
         ["a.rhai:2:19 undefined-variable: There is no variable \"y\"", "a.rhai:3:7 undefined-variable: There is no variable \"z\""]
     );
 }
+
+#[test]
+fn the_projects_compose_file_is_checked_with_its_scripts() {
+    let file = "services:\n  a:\n    image: x\n    environment:\n      A: 1.10\n      B: \"1.10\"\n      C: 010\n    porst: 1\n";
+    let run = project(&[("spc.toml", ""), ("compose.yaml", file), ("docker-compose.yml", "x")]);
+    let all = report(&run, &[]);
+    let expected = [
+        "compose.yaml:5:7 unclear-value: 1.10 is a number to YAML, and 1.1 is what reaches the container: write \"1.10\" in quotes to keep it",
+        "compose.yaml:7:7 unclear-value: 010 stays as it is here, and Compose makes 8 of it: write \"010\" in quotes, and it is the same for both",
+        "compose.yaml:8:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
+    ];
+    assert_eq!(all.findings.iter().map(line).collect::<Vec<_>>(), expected);
+    assert_eq!(all.files, 1);
+    assert_eq!(report(&project(&[("compose.yaml", "services: {a: {image: x}}")]), &[]).files, 1);
+}

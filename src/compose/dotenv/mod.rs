@@ -27,6 +27,23 @@ pub struct Dotenv {
     pub variables: IndexMap<String, Variable>,
     /// Variables that values ask for without a default and that are not set.
     pub unset: Vec<Unset>,
+    /// Variables whose bare values begin with `#`: no comment, as Compose reads them.
+    pub hashes: Vec<Unset>,
+}
+
+impl Dotenv {
+    /// What is worth a warning: lines, from 1, and what is said of them.
+    pub fn remarks(&self) -> Vec<(usize, String)> {
+        let unset = self.unset.iter().map(|unset| (unset.line, format!("the variable \"{}\" is not set, so it is empty", unset.name)));
+        let hashes = self.hashes.iter().map(|hash| {
+            let text =
+                format!("the value of \"{0}\" begins with \"#\", which begins no comment there: write {0}= for an empty value", hash.name);
+            (hash.line, text)
+        });
+        let mut all: Vec<(usize, String)> = unset.chain(hashes).collect();
+        all.sort();
+        all
+    }
 }
 
 /// One variable of a `.env` file.
@@ -37,11 +54,11 @@ pub struct Variable {
     pub line: usize,
 }
 
-/// A variable that a value asks for in vain. Worth a warning.
+/// A variable that a line has something to be said of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unset {
     pub name: String,
-    /// The line that asks for it, from 1.
+    /// From 1.
     pub line: usize,
 }
 
@@ -91,7 +108,12 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
         line += text[counted..statement.offset].matches('\n').count();
         counted = statement.offset;
         let value = match &statement.value {
-            Some(value) => evaluate(value, line, &mut dotenv, lookup).map_err(|fault| fault.within(text))?,
+            Some(value) => {
+                if value.is_bare_hash() {
+                    dotenv.hashes.push(Unset { name: statement.name.to_owned(), line });
+                }
+                evaluate(value, line, &mut dotenv, lookup).map_err(|fault| fault.within(text))?
+            }
             None => match lookup(statement.name) {
                 Some(value) => value,
                 None => continue,

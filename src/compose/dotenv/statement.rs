@@ -142,6 +142,13 @@ impl<'a> Statements<'a> {
     }
 }
 
+impl Value<'_> {
+    /// Whether it is what somebody may have meant as a comment: `NAME=  # choose one`.
+    pub(super) fn is_bare_hash(&self) -> bool {
+        matches!(self.quotes, Quotes::None) && self.text.starts_with('#')
+    }
+}
+
 /// Bytes before the closing quote; a backslash takes the next character's meaning away.
 fn until_quote(text: &str, quote: char) -> Option<usize> {
     let mut characters = text.char_indices();

@@ -210,3 +210,12 @@ proptest! {
         gives(&format!("A='{value}'"), &value);
     }
 }
+
+#[test]
+fn a_value_that_looks_like_a_comment_is_said_at_its_line() {
+    let read = super::parse(b"A=1 # note\nF=   # choose one\nG='#'\nH=${NO}\n", &|_| None).unwrap();
+    assert_eq!(read.variables["F"].value, "# choose one");
+    let remarks = read.remarks();
+    assert_eq!(remarks.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4]);
+    assert!(remarks[0].1.ends_with("write F= for an empty value") && !remarks[0].1.contains("choose"), "{remarks:?}");
+}

@@ -19,8 +19,8 @@ pub struct ReadOptions<'a> {
     pub lookup: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Reads an `env_file`; nothing if it is missing.
-pub type EnvFileReader<'a> = dyn Fn(&EnvFile) -> Result<Option<BTreeMap<String, String>>, Failure> + 'a;
+/// Reads an `env_file`, whose values may ask for what earlier files of the service set; nothing if it is missing.
+pub type EnvFileReader<'a> = dyn Fn(&EnvFile, &BTreeMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Failure> + 'a;
 
 /// Reads the content of the config of that name.
 pub type ConfigReader<'a> = dyn Fn(&str, &Config) -> Result<Vec<u8>, Failure> + 'a;
@@ -78,7 +78,7 @@ impl Project {
         for service in self.services.values_mut() {
             let mut environment = BTreeMap::new();
             for file in &service.env_file {
-                match read(file)? {
+                match read(file, &environment)? {
                     Some(content) => environment.extend(content),
                     None if file.required => {
                         return Err(Failure::usage(format!(

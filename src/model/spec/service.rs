@@ -512,20 +512,27 @@ fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
     Ok(logging)
 }
 
-/// `{"name": "address"}` or `["name:address"]`, as Docker's `name:address`.
+/// `{"name": "address"}`, also with a list of addresses, or `["name:address"]`, as Docker's `name:address`.
 fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     let mut hosts = Vec::new();
     match field.value {
         Value::Object(_) => {
-            for (name, address) in field.entries()? {
-                hosts.push(format!("{name}:{}", address.name_text()?));
+            for (name, addresses) in field.entries()? {
+                match addresses.value {
+                    Value::Array(_) => {
+                        for address in addresses.list()? {
+                            hosts.push(host_entry(&address, &name, &address.name_text()?)?);
+                        }
+                    }
+                    _ => hosts.push(host_entry(&addresses, &name, &addresses.name_text()?)?),
+                }
             }
         }
         Value::Array(_) => {
             for item in field.list()? {
                 let text = item.name_text()?;
                 match text.split_once(['=', ':']) {
-                    Some((name, address)) if !name.is_empty() && !address.is_empty() => hosts.push(format!("{name}:{address}")),
+                    Some((name, address)) if !name.is_empty() && !address.is_empty() => hosts.push(host_entry(&item, name, address)?),
                     _ => return Err(item.fail(format!("\"{text}\" is not a host entry; write \"NAME:ADDRESS\""))),
                 }
             }
@@ -534,6 +541,17 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     }
     hosts.sort();
     Ok(hosts)
+}
+
+/// An entry as Docker takes it: an IPv6 address may stand in brackets in Compose, and may not there.
+fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Failure> {
+    let plain = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    if plain != "host-gateway" && plain.parse::<std::net::IpAddr>().is_err() {
+        return Err(field
+            .fail(format!("\"{address}\", the address of the host \"{name}\", is no IP address"))
+            .hint("write an IPv4 or IPv6 address, or host-gateway"));
+    }
+    Ok(format!("{name}:{plain}"))
 }
 
 #[derive(Default)]

@@ -256,3 +256,18 @@ fn a_builds_secrets_are_read_in_both_forms_and_have_to_be_there() {
         assert!(failure.path.unwrap().keys.starts_with(&["services".into(), "a".into(), "build".into(), "secrets".into()]));
     }
 }
+
+#[test]
+fn hosts_have_one_address_or_several_with_or_without_brackets() {
+    let read = |hosts: Value| {
+        let description = json!({ "services": { "a": { "image": "x", "extra_hosts": hosts } } });
+        let options = ReadOptions { directory: Path::new("/p"), lookup: &|_| None };
+        Project::read("shop", &description, &options)
+            .map(|project| project.services["a"].extra_hosts.clone())
+            .map_err(|failure| failure.message)
+    };
+    let expected = |hosts: &[&str]| Ok(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>());
+    assert_eq!(read(json!(["v6=[::2]", "v6b:::3", "gate=host-gateway"])), expected(&["gate:host-gateway", "v6:::2", "v6b:::3"]));
+    assert_eq!(read(json!({"z": ["9.9.9.9", "[::1]"], "y": "1.1.1.1"})), expected(&["y:1.1.1.1", "z:9.9.9.9", "z:::1"]));
+    assert_eq!(read(json!({"z": "nowhere"})).unwrap_err(), "\"nowhere\", the address of the host \"z\", is no IP address");
+}
