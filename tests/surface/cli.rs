@@ -62,12 +62,12 @@ fn help_of_run_names_what_only_it_takes() {
               -C, --directory <FOLDER>  Work as if started in this folder
                   --remove-orphans      Remove containers of services that are no longer described
                   --adopt               Take over what Docker Compose made for a project of this name
-                  --renew-anon-volumes  Give containers that have anonymous volumes new ones
               -p, --project <NAME>      Project name, over the one that the runbook gives
-              -e <CODE>                 Run this code in place of a file; the words after it are the code's own
-                                        options
                   --env-file <FILE>     File of variables, in place of the project's .env; may be given several
                                         times
+                  --renew-anon-volumes  Give containers that have anonymous volumes new ones
+              -e <CODE>                 Run this code in place of a file; the words after it are the code's own
+                                        options
               -H, --host <ADDRESS>      Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host;
                                         without it DOCKER_HOST, then the Docker context in use
                   --context <NAME>      Docker context to use, over DOCKER_HOST and the one in use
