@@ -208,6 +208,79 @@ pub async fn a_host_port_is_refused_at_start_if_it_is_taken(case: &Case<'_>) {
     assert_eq!(ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(), Some("42131"));
 }
 
+/// One container on `first`, and whether another one starts on `second`.
+async fn start_on(case: &Case<'_>, (first, second): (&str, &str), protocol: &str) -> bool {
+    let publish = |address: &str| {
+        let binding = models::PortBinding { host_ip: Some(address.into()), host_port: Some("42132".into()) };
+        let inside = format!("80/{protocol}");
+        models::ContainerCreateBody {
+            exposed_ports: Some(vec![inside.clone()]),
+            host_config: Some(models::HostConfig {
+                port_bindings: Some(HashMap::from([(inside, Some(vec![binding]))])),
+                ..Default::default()
+            }),
+            ..case.body(SERVE)
+        }
+    };
+    let names = (case.created("first", publish(first)).await, case.created("second", publish(second)).await);
+    case.engine.container_start(&names.0).await.unwrap();
+    let started = match case.engine.container_start(&names.1).await {
+        Ok(_) => true,
+        Err(error) => {
+            let words = ["port is already allocated", "address already in use"];
+            assert!(words.iter().any(|words| error.message.contains(words)), "{}", error.message);
+            false
+        }
+    };
+    for name in [&names.0, &names.1] {
+        case.engine.container_remove(name, true, true).await.unwrap();
+    }
+    started
+}
+
+pub async fn a_host_port_is_taken_for_the_addresses_that_it_is_published_on(case: &Case<'_>) {
+    for (first, second, both) in [
+        ("127.0.0.1", "", false),
+        ("", "127.0.0.1", false),
+        ("0.0.0.0", "127.0.0.1", false),
+        ("127.0.0.1", "127.0.0.2", true),
+        ("0.0.0.0", "::", true),
+        ("::1", "0.0.0.0", true),
+        ("::1", "", false),
+        ("", "::1", false),
+        ("::", "::1", false),
+    ] {
+        assert_eq!(start_on(case, (first, second), "tcp").await, both, "\"{first}\" and then \"{second}\"");
+    }
+    assert!(!start_on(case, ("0.0.0.0", "127.0.0.1"), "udp").await);
+}
+
+pub async fn a_stopped_container_lets_go_of_its_host_port(case: &Case<'_>) {
+    let publish = || {
+        let binding = models::PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("42133".into()) };
+        models::ContainerCreateBody {
+            exposed_ports: Some(vec!["80/tcp".into()]),
+            host_config: Some(models::HostConfig {
+                port_bindings: Some(HashMap::from([("80/tcp".into(), Some(vec![binding]))])),
+                ..Default::default()
+            }),
+            ..case.body(SERVE)
+        }
+    };
+    let (first, second) = (case.created("first", publish()).await, case.created("second", publish()).await);
+    case.engine.container_start(&first).await.unwrap();
+    let published = |list: Vec<models::ContainerSummary>| {
+        let ports = list.into_iter().flat_map(|container| container.ports.unwrap_or_default());
+        ports.filter_map(|port| port.public_port).collect::<Vec<_>>()
+    };
+    assert_eq!(published(case.engine.container_list(true, &case.filter()).await.unwrap()), [42133]);
+    case.engine.container_stop(&first, &StopRequest { grace: Some(Duration::ZERO), ..StopRequest::default() }).await.unwrap();
+    let none = Vec::<u16>::new();
+    assert_eq!(published(case.engine.container_list(true, &case.filter()).await.unwrap()), none, "the list tells who has a port now");
+    case.engine.container_start(&second).await.unwrap();
+    assert!(case.engine.container_start(&first).await.is_err());
+}
+
 pub async fn a_health_check_is_kept_and_starts_as_starting(case: &Case<'_>) {
     let test = [&["CMD"], HEALTHY].concat();
     let check = models::HealthConfig {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::models;
-use spc::engine::{ApiVersion, EngineErrorKind as Kind};
+use spc::engine::{ApiVersion, EngineErrorKind as Kind, StopRequest};
 
 use super::case::{Case, kind};
 use super::commands::SERVE;
@@ -94,6 +94,25 @@ pub async fn a_taken_address_is_refused_at_start(case: &Case<'_>) {
     let error = case.engine.container_start(&second).await.unwrap_err();
     assert_eq!(error.kind, Kind::Conflict);
     assert!(error.message.contains("Address already in use"), "{}", error.message);
+}
+
+pub async fn a_stopped_container_is_put_on_a_network_that_was_made_again(case: &Case<'_>) {
+    let network = case.name("one");
+    case.engine.network_create(request(case, "one", 8)).await.unwrap();
+    let endpoints = HashMap::from([(network.clone(), endpoint("10.213.8.77", "it"))]);
+    let networking = models::NetworkingConfig { endpoints_config: Some(endpoints) };
+    let name = case.created("one", models::ContainerCreateBody { networking_config: Some(networking), ..case.body(SERVE) }).await;
+    case.engine.container_start(&name).await.unwrap();
+    assert_eq!(kind(case.engine.network_remove(&network).await), Kind::Conflict, "it is in use");
+    case.engine.container_stop(&name, &StopRequest { grace: Some(std::time::Duration::ZERO), ..StopRequest::default() }).await.unwrap();
+    case.engine.network_remove(&network).await.unwrap();
+    case.engine.network_create(request(case, "one", 8)).await.unwrap();
+    assert_eq!(kind(case.engine.container_start(&name).await), Kind::NotFound, "another network of the name is not meant");
+    case.engine.network_disconnect(&network, &name, true).await.unwrap();
+    case.engine.network_connect(&network, &name, endpoint("10.213.8.77", "it")).await.unwrap();
+    case.engine.container_start(&name).await.unwrap();
+    let there = case.engine.container_inspect(&name).await.unwrap().network_settings.unwrap().networks.unwrap();
+    assert_eq!(there[&network].ip_address.as_deref(), Some("10.213.8.77"));
 }
 
 pub async fn an_unknown_network_is_not_found(case: &Case<'_>) {

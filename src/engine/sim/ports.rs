@@ -26,18 +26,37 @@ pub(super) struct Published {
 }
 
 impl Published {
-    fn takes_same(&self, other: &Self) -> bool {
-        let all = |address: &str| matches!(address, "" | "0.0.0.0" | "::");
-        let same = self.address == other.address || all(&self.address) || all(&other.address);
-        same && self.port == other.port && protocol(&self.inside) == protocol(&other.inside)
+    /// An address of both where a listener of the other is in the way of this one.
+    fn meets(&self, other: &Self) -> Option<Meeting> {
+        if self.port != other.port || protocol(&self.inside) != protocol(&other.inside) {
+            return None;
+        }
+        let pairs = || self.addresses().into_iter().flat_map(|own| other.addresses().into_iter().map(move |theirs| (own, theirs)));
+        if pairs().any(|(own, theirs)| own == theirs) {
+            return Some(Meeting::SameAddress);
+        }
+        let family = |address: &str| address.contains(':');
+        let all = |address: &str| matches!(address, "0.0.0.0" | "::");
+        let meet = |(own, theirs): &(&str, &str)| family(own) == family(theirs) && (all(own) || all(theirs));
+        pairs().find(meet).map(|(own, _)| Meeting::Wildcard { own: own.to_owned() })
+    }
+
+    fn addresses(&self) -> Vec<&str> {
+        if self.address.is_empty() { vec!["0.0.0.0", "::"] } else { vec![&self.address] }
     }
 
     /// One address, or both families.
     fn bindings(&self) -> Vec<PortBinding> {
-        let addresses = if self.address.is_empty() { vec!["0.0.0.0", "::"] } else { vec![self.address.as_str()] };
         let binding = |address: &str| PortBinding { host_ip: Some(address.to_owned()), host_port: Some(self.port.to_string()) };
-        addresses.into_iter().map(binding).collect()
+        self.addresses().into_iter().map(binding).collect()
     }
+}
+
+/// How two listeners are in each other's way. The engine's own books have one entry for each address; a wildcard beside an address is found
+/// only by the operating system.
+enum Meeting {
+    SameAddress,
+    Wildcard { own: String },
 }
 
 fn protocol(port: &str) -> &str {
@@ -127,17 +146,23 @@ impl State {
     fn refused(&self, wanted: &Published, taken: &[Published]) -> Option<String> {
         let running = self.objects.containers.values().filter(|container| container.phase == Phase::Running);
         let address = if wanted.address.is_empty() { "0.0.0.0" } else { &wanted.address };
-        if running.flat_map(|container| &container.published).chain(taken).any(|other| other.takes_same(wanted)) {
-            return Some(format!("Bind for {address}:{} failed: port is already allocated", wanted.port));
+        let protocol = protocol(&wanted.inside);
+        match running.flat_map(|container| &container.published).chain(taken).find_map(|other| wanted.meets(other)) {
+            Some(Meeting::SameAddress) => Some(format!("Bind for {address}:{} failed: port is already allocated", wanted.port)),
+            Some(Meeting::Wildcard { own }) => Some(self.in_use(&own, wanted.port, protocol)),
+            None if protocol == "tcp" && self.machine.ports.contains(&wanted.port) => Some(self.in_use(address, wanted.port, protocol)),
+            None => None,
         }
-        if protocol(&wanted.inside) != "tcp" || !self.machine.ports.contains(&wanted.port) {
-            return None;
-        }
-        Some(if self.api >= MODERN_API {
-            format!("failed to bind host port {address}:{}/tcp: address already in use", wanted.port)
+    }
+
+    /// In the operating system's words.
+    fn in_use(&self, address: &str, port: u16, protocol: &str) -> String {
+        let (family, host) = if address.contains(':') { ('6', format!("[{address}]")) } else { ('4', address.to_owned()) };
+        if self.api >= MODERN_API {
+            format!("failed to bind host port {host}:{port}/{protocol}: address already in use")
         } else {
-            format!("Error starting userland proxy: listen tcp4 {address}:{}: bind: address already in use", wanted.port)
-        })
+            format!("Error starting userland proxy: listen {protocol}{family} {host}:{port}: bind: address already in use")
+        }
     }
 }
 
