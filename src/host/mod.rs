@@ -307,6 +307,11 @@ pub trait Host: Send + Sync {
     fn addresses(&self) -> Vec<IpAddr> {
         Vec::new()
     }
+    /// Whether permission bits of files bar this process from nothing: it runs as root.
+    fn ignores_permissions(&self) -> bool {
+        false
+    }
+
     /// The process that listens on a TCP port of this machine, where it can be found: `nginx (pid 812)`.
     fn port_owner(&self, port: u16) -> Option<String>;
 

@@ -188,6 +188,10 @@ impl Host for RealHost {
         network::addresses()
     }
 
+    fn ignores_permissions(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     fn port_owner(&self, port: u16) -> Option<String> {
         network::port_owner(port)
     }

@@ -119,6 +119,8 @@ pub(super) struct Files {
     /// Bytes that may still be written; no limit if not given.
     free: Option<u64>,
     beneath: Option<Overlay>,
+    /// Permission bits bar nothing, as for root.
+    ignores_permissions: bool,
     /// What was read of the files beneath.
     seen: ByPath<Bytes>,
     /// The folders whose names beneath are known.
@@ -130,11 +132,25 @@ impl Files {
         let root = Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now };
         let mut entries = ByPath::default();
         entries.insert(PathBuf::from("/"), root);
-        Self { entries, barred: false, free: None, beneath: None, seen: ByPath::default(), listed: ByPath::default() }
+        Self {
+            entries,
+            barred: false,
+            free: None,
+            beneath: None,
+            ignores_permissions: false,
+            seen: ByPath::default(),
+            listed: ByPath::default(),
+        }
     }
 
+    /// What lies beneath is read as who reads it may.
     pub(super) fn set_beneath(&mut self, beneath: Overlay) {
+        self.ignores_permissions = beneath.ignores_permissions();
         self.beneath = Some(beneath);
+    }
+
+    fn bars(&self, entry: &Entry, bit: u32) -> bool {
+        !self.ignores_permissions && entry.mode & bit == 0
     }
 
     pub(super) fn set_free(&mut self, bytes: Option<u64>) {
@@ -165,7 +181,7 @@ impl Files {
         let path = self.resolve(path, Last::Follow)?;
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match &entry.node {
-            Node::File(_) if entry.mode & OWNER_READ == 0 => Err(Errno::Denied),
+            Node::File(_) if self.bars(entry, OWNER_READ) => Err(Errno::Denied),
             Node::File(content) => Ok(content.clone()),
             Node::Beneath(_) => self.read_beneath(&path),
             Node::Folder => Err(Errno::IsAFolder),
@@ -224,7 +240,7 @@ impl Files {
             return self.replace(&path, Bytes::copy_from_slice(content), None, now);
         };
         match &entry.node {
-            Node::File(_) | Node::Beneath(_) if entry.mode & OWNER_WRITE == 0 => return Err(Errno::Denied),
+            Node::File(_) | Node::Beneath(_) if self.bars(entry, OWNER_WRITE) => return Err(Errno::Denied),
             Node::File(_) | Node::Beneath(_) => {}
             Node::Folder => return Err(Errno::IsAFolder),
             Node::Symlink(_) => return Err(Errno::Loop),
@@ -302,7 +318,7 @@ impl Files {
         self.load_children(&path);
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match entry.kind() {
-            FileKind::Folder if entry.mode & OWNER_READ == 0 => Err(Errno::Denied),
+            FileKind::Folder if self.bars(entry, OWNER_READ) => Err(Errno::Denied),
             FileKind::Folder => Ok(self.children(&path).map(|(name, entry)| FolderEntry { name, kind: entry.kind() }).collect()),
             _ => Err(Errno::NotAFolder),
         }
@@ -442,7 +458,7 @@ impl Files {
         match self.entries.get(folder) {
             None => Err(Errno::NotFound),
             Some(entry) if entry.kind() != FileKind::Folder => Err(Errno::NotAFolder),
-            Some(entry) if entry.mode & OWNER_WRITE == 0 => Err(Errno::Denied),
+            Some(entry) if self.bars(entry, OWNER_WRITE) => Err(Errno::Denied),
             Some(_) => Ok(()),
         }
     }
@@ -472,7 +488,7 @@ impl Files {
         while let Some(part) = rest.pop() {
             let here = self.entries.get(&at).ok_or(Errno::NotFound)?;
             match here.node {
-                Node::Folder if here.mode & OWNER_SEARCH == 0 => return Err(Errno::Denied),
+                Node::Folder if self.bars(here, OWNER_SEARCH) => return Err(Errno::Denied),
                 Node::Folder => {}
                 _ => return Err(Errno::NotAFolder),
             }

@@ -38,6 +38,11 @@ impl Overlay {
         Self { host, roots: roots.into_iter().collect(), hidden: Vec::new(), removed: BTreeSet::new() }
     }
 
+    /// Whether the process is barred by no permission bits.
+    pub(super) fn ignores_permissions(&self) -> bool {
+        self.host.ignores_permissions()
+    }
+
     /// The same without what is at and below `path`.
     #[must_use]
     pub fn without(mut self, path: impl Into<PathBuf>) -> Self {
