@@ -322,6 +322,16 @@ pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
     }
 }
 
+/// The endpoint of the container `id` on a network of the same name that was made again: what was asked for, not what the engine added.
+pub fn reconnected(endpoint: &models::EndpointSettings, id: &str) -> models::EndpointSettings {
+    let is_own_id = |alias: &String| alias.len() >= 12 && id.starts_with(alias.as_str());
+    models::EndpointSettings {
+        aliases: endpoint.aliases.as_ref().map(|aliases| aliases.iter().filter(|alias| !is_own_id(alias)).cloned().collect()),
+        ipam_config: endpoint.ipam_config.clone(),
+        ..models::EndpointSettings::default()
+    }
+}
+
 /// An endpoint on a network with some aliases.
 pub fn aliased(aliases: Option<Vec<String>>) -> models::EndpointSettings {
     models::EndpointSettings { aliases, ..models::EndpointSettings::default() }

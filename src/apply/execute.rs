@@ -16,7 +16,7 @@ use super::turns::Turns;
 use super::waits::Waits;
 use crate::model::event::{Event, Level};
 use crate::model::image_reference::canonical;
-use crate::model::plan::{Action, GroupId, Plan, Step, StepId, Undo};
+use crate::model::plan::{Action, GroupId, Plan, Rollback, Step, StepId, Undo};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
@@ -264,8 +264,7 @@ impl<'a> Walk<'a> {
 
     /// After a failure only what was begun goes on; after an interrupt only what has no way back.
     fn may_begin(&self, step: &Step) -> bool {
-        let no_way_back =
-            |group: &GroupId| self.execution.plan.rollbacks.get(group).is_some_and(|back| self.states[back.until] == State::Done);
+        let no_way_back = |group: &GroupId| self.execution.plan.rollbacks.get(group).is_some_and(|back| self.is_past(back));
         if self.interrupted {
             step.group.as_ref().is_some_and(no_way_back)
         } else if self.failures.is_empty() {
@@ -279,9 +278,10 @@ impl<'a> Walk<'a> {
     async fn roll_back(&mut self) {
         let plan = self.execution.plan;
         for group in std::mem::take(&mut self.begun_groups) {
-            let Some(back) = plan.rollbacks.get(&group).filter(|back| self.states[back.until] != State::Done) else { continue };
-            let service = plan.steps.iter().find(|step| step.group == Some(group)).and_then(|step| step.service.clone());
-            let name = service.clone().unwrap_or_default();
+            let Some(back) = plan.rollbacks.get(&group).filter(|back| !self.is_past(back)) else { continue };
+            let services: BTreeSet<&str> =
+                plan.steps.iter().filter(|step| step.group == Some(group)).filter_map(|step| step.service.as_deref()).collect();
+            let name = services.iter().copied().collect::<Vec<_>>().join(", ");
             let begun = back.undo.iter().filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step))).collect();
             let due = self.of_this_run(begun).await;
             if due.is_empty() {
@@ -294,13 +294,9 @@ impl<'a> Walk<'a> {
                 ("removing the new container", "the new container is removed, the one before is as it was")
             };
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
-            let deadline = self.execution.around.host.sleep(self.execution.grace(service.as_deref()) + ROLLBACK_EXTRA);
-            let undo = async {
-                for undo in due {
-                    self.execution.perform(self.hub, &self.learnt, service.as_deref(), &undo.action, &|_| {}).await?;
-                }
-                Ok::<(), Failure>(())
-            };
+            let grace: Duration = services.iter().map(|service| self.execution.grace(Some(service))).sum();
+            let deadline = self.execution.around.host.sleep(grace + ROLLBACK_EXTRA);
+            let undo = self.undo(due);
             let result = futures::select_biased! {
                 result = Box::pin(undo).fuse() => result,
                 () = deadline.fuse() => Err(Failure::new(Kind::Timeout, format!("\"{name}\" did not come back in time"))),
@@ -314,6 +310,27 @@ impl<'a> Walk<'a> {
                 *failure = failure.clone().detail("after the failure", line);
             }
         }
+    }
+
+    /// Whether a group is done so far that it has no way back and needs none.
+    fn is_past(&self, back: &Rollback) -> bool {
+        let mut ends = back.until.iter().map(|&step| self.states[step]);
+        ends.clone().any(|state| state == State::Done) && ends.all(|state| matches!(state, State::Done | State::Skipped))
+    }
+
+    /// Where something can't be undone, the rest of that service is left as it is; other services go back all the same.
+    async fn undo(&self, due: Vec<&Undo>) -> Result<(), Failure> {
+        let mut failed: BTreeMap<Option<&str>, Failure> = BTreeMap::new();
+        for Undo { service, action, .. } in due {
+            let service = service.as_deref();
+            if failed.contains_key(&service) {
+                continue;
+            }
+            if let Err(failure) = self.execution.perform(self.hub, &self.learnt, service, action, &|_| {}).await {
+                failed.insert(service, failure);
+            }
+        }
+        failed.into_values().next().map_or(Ok(()), Err)
     }
 
     /// Leaves out what would be done to a container that this run was to make and did not: the name may be somebody else's.

@@ -24,7 +24,8 @@ pub mod preflight;
 mod pull;
 pub mod readiness;
 pub mod records;
-pub mod secrets;
+pub mod restore_network;
+mod secrets;
 mod settle;
 mod standby;
 #[cfg(test)]

@@ -100,11 +100,17 @@ pub async fn conflict(engine: &dyn Engine, name: &str, service: &Service) -> Fai
 }
 
 /// Before anything is done to `old`: refuses a replacement that would have to take over a name that another container has. Where the
-/// name stays, `old` has it.
-pub async fn check_final_name(engine: &dyn Engine, new: &str, old: &ContainerRef, service: &Service) -> Result<(), Failure> {
+/// name stays, `old` has it. `gives_up`: whether the plan takes the name from a container of this id.
+pub async fn check_final_name(
+    engine: &dyn Engine,
+    new: &str,
+    old: &ContainerRef,
+    service: &Service,
+    gives_up: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(), Failure> {
     let Some(name) = new.strip_suffix(NEW_SUFFIX).filter(|name| *name != old.name) else { return Ok(()) };
     match find_container(engine, name).await? {
-        Some(found) if old.id.as_ref() != Some(&found.id) => Err(taken(&found, name, service)),
+        Some(found) if old.id.as_ref() != Some(&found.id) && !gives_up(&found.id) => Err(taken(&found, name, service)),
         _ => Ok(()),
     }
 }

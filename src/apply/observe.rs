@@ -1,6 +1,7 @@
 //! The engine's models → `model::observed`. Four list calls, whatever the project's size.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use bollard::models;
 
@@ -13,22 +14,42 @@ use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
 use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
 use crate::model::observed::{
-    Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort, Volume, read_depends_on,
-    read_status,
+    Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OtherContainer, OwnerState, PublishedPort, TakenSubnet,
+    Volume, read_depends_on, read_status,
 };
+use crate::model::spec;
 use crate::model::spec::secret::SECRETS_FOLDER;
 
+/// Whose containers are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Project,
+    /// Those of others too, for a plan that makes containers: they may have what is wanted.
+    Engine,
+}
+
 /// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
-pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet<String>, state: &State) -> Result<Observed, Failure> {
-    let of_project = label_filter(compose_label::PROJECT, project);
+pub async fn observe(
+    engine: &dyn Engine,
+    project: &str,
+    scope: Scope,
+    wanted_names: &BTreeSet<String>,
+    state: &State,
+) -> Result<Observed, Failure> {
     let none = Filters::new();
+    let listed = match scope {
+        Scope::Project => label_filter(compose_label::PROJECT, project),
+        Scope::Engine => Filters::new(),
+    };
     let (containers, networks, volumes, images) = futures::join!(
-        engine.container_list(true, &of_project),
+        engine.container_list(true, &listed),
         engine.network_list(&none),
         engine.volume_list(&none),
         engine.image_list(&none),
     );
-    let mut containers = containers.map_err(|error| of_engine(error, "list the containers"))?;
+    let containers = containers.map_err(|error| of_engine(error, "list the containers"))?;
+    let is_labelled = |it: &models::ContainerSummary| labels_of(it).get(compose_label::PROJECT) == Some(&project);
+    let (mut containers, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_labelled);
     let networks = networks.map_err(|error| of_engine(error, "list the networks"))?;
     let volumes = volumes.map_err(|error| of_engine(error, "list the volumes"))?;
     let images = images.map_err(|error| of_engine(error, "list the images"))?;
@@ -36,6 +57,8 @@ pub async fn observe(engine: &dyn Engine, project: &str, wanted_names: &BTreeSet
     let kept = image_labels::keep_own(engine, &mut containers, &images).await;
     kept.map_err(|error| of_engine(error, "tell a container's labels from its image's"))?;
     let mut observed = Observed {
+        others: others.iter().chain(containers.iter().filter(|it| container(it, project).is_none())).filter_map(other).collect(),
+        subnets: networks.iter().flat_map(taken_subnets).collect(),
         network_ids: networks.iter().filter_map(|network| network.id.clone()).collect(),
         networks: networks
             .iter()
@@ -165,13 +188,8 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         state: container_state(summary.state),
         health,
         exit_code,
-        networks: summary
-            .network_settings
-            .iter()
-            .flat_map(|settings| settings.networks.iter().flatten())
-            .filter_map(|(_, endpoint)| endpoint.network_id.clone())
-            .filter(|id| !id.is_empty())
-            .collect(),
+        networks: endpoints(summary).filter_map(|endpoint| endpoint.network_id.clone()).filter(|id| !id.is_empty()).collect(),
+        addresses: addresses(summary),
         depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
         ports: ports(summary),
         writes: written_volumes(summary),
@@ -182,6 +200,63 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         created: summary.created.unwrap_or(0),
         status,
     })
+}
+
+/// A container that is nobody's concern but for what it has.
+fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
+    let labels = labels_of(summary);
+    let owner = [label::PROJECT, compose_label::PROJECT].iter().find_map(|key| labels.get(key)).filter(|owner| !owner.is_empty());
+    Some(OtherContainer {
+        id: summary.id.clone()?,
+        name: name_of(summary)?,
+        owner: owner.map(|&owner| owner.to_owned()),
+        ports: ports(summary),
+        addresses: addresses(summary),
+    })
+}
+
+fn endpoints(summary: &models::ContainerSummary) -> impl Iterator<Item = &models::EndpointSettings> {
+    summary.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten()).map(|(_, endpoint)| endpoint)
+}
+
+/// Its addresses now, with the ids of their networks; empty while it does not run.
+fn addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
+    let of_endpoint = |endpoint: &models::EndpointSettings| {
+        let network = endpoint.network_id.clone().unwrap_or_default();
+        let texts = [endpoint.ip_address.clone(), endpoint.global_ipv6_address.clone()];
+        texts.into_iter().flatten().filter_map(|text| text.parse().ok()).map(move |address| (network.clone(), address)).collect::<Vec<_>>()
+    };
+    endpoints(summary).flat_map(of_endpoint).collect()
+}
+
+fn taken_subnets(network: &models::Network) -> Vec<TakenSubnet> {
+    let (Some(id), Some(name)) = (&network.id, &network.name) else { return Vec::new() };
+    let of = |key: &str| network.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
+    let owner = of(label::PROJECT).or_else(|| of(compose_label::PROJECT));
+    let pools = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
+    let nets = pools.filter_map(|pool| pool.subnet.as_ref()?.parse().ok());
+    nets.map(|net| TakenSubnet { net, network: id.clone(), name: name.clone(), owner: owner.clone() }).collect()
+}
+
+/// A network as it would be described. Pools that the engine chose are there too: the list does not tell them apart.
+fn network_settings(network: &models::Network) -> spec::Network {
+    let pool = |pool: &models::IpamConfig| spec::IpamConfig {
+        subnet: pool.subnet.as_ref().and_then(|text| text.parse().ok()),
+        gateway: pool.gateway.as_ref().and_then(|text| text.parse().ok()),
+        ip_range: pool.ip_range.as_ref().and_then(|text| text.parse().ok()),
+    };
+    let described = |key: &String| !is_reserved_label(key);
+    spec::Network {
+        name: network.name.clone().unwrap_or_default(),
+        external: false,
+        driver: network.driver.clone(),
+        driver_opts: network.options.clone().unwrap_or_default().into_iter().collect(),
+        ipam: network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten()).map(pool).collect(),
+        internal: network.internal.unwrap_or(false),
+        attachable: network.attachable.unwrap_or(false),
+        enable_ipv6: network.enable_ipv6.unwrap_or(false),
+        labels: network.labels.clone().unwrap_or_default().into_iter().filter(|(key, _)| described(key)).collect(),
+    }
 }
 
 fn container_state(state: Option<models::ContainerSummaryStateEnum>) -> ContainerState {
@@ -225,6 +300,9 @@ fn network(network: &models::Network, project: &str) -> Option<Network> {
         compose: of(compose_label::NETWORK).is_some() && of(compose_label::PROJECT).is_some_and(|value| value == project),
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
+        restored: of(label::RESTORED).is_some(),
+        key: of(compose_label::NETWORK).cloned().unwrap_or_default(),
+        settings: network_settings(network),
         created: network.created.map_or(0, |created| created.timestamp()),
     })
 }
@@ -238,6 +316,13 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
         shared: of(label::SHARED).is_some_and(|value| !value.is_empty()),
+        settings: spec::Volume {
+            name: volume.name.clone(),
+            driver: Some(volume.driver.clone()),
+            driver_opts: volume.options.clone().into_iter().collect(),
+            labels: volume.labels.clone().into_iter().filter(|(key, _)| !is_reserved_label(key)).collect(),
+            ..spec::Volume::default()
+        },
     }
 }
 

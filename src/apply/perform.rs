@@ -13,6 +13,7 @@ use super::observe::{find_container, image_id, image_volumes, inspect, is_anonym
 use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
+use super::restore_network::{self, Restored};
 use super::{Told, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
@@ -96,17 +97,7 @@ impl Execution<'_> {
                 let id = images::build(around, &building, progress).await?;
                 learnt.with(|known| known.images.extend(service.built_names().map(|name| (canonical(name), id.clone()))));
             }
-            Action::CreateNetwork { key, name } => {
-                let project = self.project()?;
-                let body = create::network(&project.name, &around.directory, key, &project.networks[key]);
-                match engine.network_create(body).await {
-                    Ok(_) => {}
-                    // Newer engines refuse a second one of the name: another run made it a moment ago. A subnet that is taken
-                    // is a conflict too.
-                    Err(error) if error.is_conflict() && error.message.contains("already exists") => {}
-                    Err(error) => return Err(network_failure(error, name)),
-                }
-            }
+            Action::CreateNetwork { key, name } => self.create_network(key, name).await?,
             Action::RemoveNetwork { name, id } => match engine.network_remove(id).await {
                 Ok(()) => {}
                 Err(error) if error.is_not_found() => {}
@@ -115,6 +106,10 @@ impl Execution<'_> {
                         .hint("containers that spc did not make may still be on it: `docker network inspect` names them"));
                 }
             },
+            Action::RestoreNetwork { key, network, hash, instead, containers } => {
+                let restored = Restored { project: &self.plan.project, key, network, hash: hash.as_deref(), instead };
+                restore_network::restore(around, &restored, containers).await?;
+            }
             Action::CreateVolume { key, name } => {
                 let project = self.project()?;
                 let body = create::volume(&project.name, &around.directory, key, &project.volumes[key]);
@@ -155,6 +150,8 @@ impl Execution<'_> {
             Action::StopContainer { container } => {
                 let id = learnt.id(container);
                 self.remember_stop(&id);
+                // On a common way back also one that was ready is stopped.
+                learnt.with(|known| known.ready.remove(&id));
                 // Only `up` stops a container for another.
                 if self.project.is_some() {
                     self.keep_down(learnt, &id).await?;
@@ -185,6 +182,17 @@ impl Execution<'_> {
             Ok(found) => Ok(!found.state.is_up()),
             Err(failure) if failure.kind == Kind::NotFound => Ok(true),
             Err(failure) => Err(failure),
+        }
+    }
+
+    async fn create_network(&self, key: &str, name: &str) -> Result<(), Failure> {
+        let project = self.project()?;
+        let body = create::network(&project.name, &self.around.directory, key, &project.networks[key]);
+        match self.around.engine.network_create(body).await {
+            Ok(_) => Ok(()),
+            // Newer engines refuse a second one of the name: another run made it a moment ago. A subnet that is taken is a conflict too.
+            Err(error) if error.is_conflict() && error.message.contains("already exists") => Ok(()),
+            Err(error) => Err(network_failure(error, name)),
         }
     }
 
@@ -244,7 +252,15 @@ impl Execution<'_> {
         let around = self.around;
         let (project, service) = self.described(service.unwrap_or_default())?;
         if let Some(old) = replaces {
-            name_holder::check_final_name(&*around.engine, name, old, service).await?;
+            let gives_up = |id: &str| {
+                self.plan.steps.iter().any(|step| match &step.action {
+                    Action::RemoveContainer { container, .. } | Action::RenameContainer { container, .. } => {
+                        container.id.as_deref() == Some(id)
+                    }
+                    _ => false,
+                })
+            };
+            name_holder::check_final_name(&*around.engine, name, old, service, &gives_up).await?;
         }
         let inherited = match replaces {
             Some(old) => self.inherited_volumes(service, name, &learnt.id(old)).await?,
@@ -340,7 +356,7 @@ impl Execution<'_> {
         let engine = &*self.around.engine;
         let found = engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect a container"))?;
         let hash = found.config.and_then(|config| config.labels).and_then(|mut labels| labels.remove(label::HASH));
-        if hash.as_deref() != Some(&hash::service(service, project, &self.around.secrets)) {
+        if !hash.is_some_and(|hash| hash::is_of_service(&hash, service, project, &self.around.secrets)) {
             // An old one on its way back: it has the networks of its own description.
             return Ok(());
         }

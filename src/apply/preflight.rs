@@ -4,6 +4,7 @@
 //! Here belongs whatever the description and the observed state already show: a check that needs a change to have been made can't be here.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Surroundings;
 use super::create::{self, ContainerMaking};
@@ -12,11 +13,13 @@ use super::images::{self, Building};
 use super::name_holder::check_name;
 use super::writers::Writing;
 use crate::engine::{Engine, Intent};
-use crate::model::Failure;
+use crate::host::resolve::resolve;
 use crate::model::failure::SpecPath;
 use crate::model::observed::{Bystander, Observed};
 use crate::model::plan::{Action, Plan, Step};
-use crate::model::spec::{MountSource, Project, Service};
+use crate::model::spec::{MountSource, Project, Service, Volume};
+use crate::model::{Failure, Kind};
+use crate::policy::Resolution;
 
 /// Fails if the engine's guard would refuse it.
 pub async fn may(engine: &dyn Engine, intent: Intent<'_>) -> Result<(), Failure> {
@@ -113,6 +116,7 @@ impl Preflight<'_> {
             },
             Action::CreateVolume { key, .. } => match self.project {
                 Some(project) => {
+                    self.bound_folder(key, &project.volumes[key])?;
                     let body = create::volume(&project.name, &self.around.directory, key, &project.volumes[key]);
                     may(engine, Intent::CreateVolume(&body)).await.map_err(at("volumes", key))
                 }
@@ -122,12 +126,15 @@ impl Preflight<'_> {
                 match step.service.as_deref().and_then(|service| self.described(service)) {
                     Some((project, service)) => {
                         check_name(engine, name, service, self.plan, self.all).await?;
+                        self.bind_sources(service)?;
                         self.container(project, service, name, *number, *alias).await
                     }
                     None => Ok(()),
                 }
             }
             Action::RemoveNetwork { id, name } => may_by_id(engine, Intent::RemoveNetwork(id), id, name).await,
+            // Only on the way back.
+            Action::RestoreNetwork { .. } => Ok(()),
             Action::RemoveVolume { name } => may(engine, Intent::RemoveVolume(name)).await,
             Action::StartContainer { container } | Action::RestartContainer { container } => match &container.id {
                 Some(id) => may_by_id(engine, Intent::StartContainer(id), id, &container.name).await,
@@ -162,6 +169,38 @@ impl Preflight<'_> {
     fn described(&self, service: &str) -> Option<(&Project, &Service)> {
         let project = self.project?;
         Some((project, project.services.get(service)?))
+    }
+
+    /// What is mounted as it is has to be there.
+    fn bind_sources(&self, service: &Service) -> Result<(), Failure> {
+        for mount in &service.volumes {
+            let MountSource::Bind { path, create: false } = &mount.source else { continue };
+            if self.is_missing(path) {
+                let message = format!("\"{}\", which the service \"{}\" mounts, does not exist", path.display(), service.name);
+                let keys = vec!["services".into(), service.name.clone(), "volumes".into()];
+                return Err(Failure::new(Kind::NotFound, message)
+                    .hint("create it; or leave `create_host_path: false` out, and the engine makes an empty folder")
+                    .at(SpecPath { keys, on_key: true }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder that a volume to be made binds has to be there.
+    fn bound_folder(&self, key: &str, volume: &Volume) -> Result<(), Failure> {
+        let device = volume.driver_opts.get("device").filter(|_| volume.is_bound()).map(Path::new);
+        match device.filter(|device| device.is_absolute() && self.is_missing(device)) {
+            Some(device) => {
+                let message = format!("\"{}\", which the volume \"{key}\" binds, does not exist", device.display());
+                Err(at("volumes", key)(Failure::new(Kind::NotFound, message).hint("create the folder, or change the volume's `device`")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Only the machine of a local engine can be looked at.
+    fn is_missing(&self, path: &Path) -> bool {
+        self.around.engine.is_local() && resolve(&*self.around.host, path) == Resolution::Missing
     }
 
     async fn container(&self, project: &Project, service: &Service, name: &str, number: u32, alias: bool) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use super::Surroundings;
 use super::build_changes;
 use super::hub::Hub;
 use super::images;
-use super::observe::{observe, wanted_names};
+use super::observe::{Scope, observe, wanted_names};
 use super::preflight;
 use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
@@ -220,7 +220,7 @@ pub async fn lifecycle(
 /// What there is of a project.
 pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
     let records = Records::new(&*around.host, &around.policy, project);
-    observe(&*around.engine, project, &BTreeSet::new(), &records.state()).await
+    observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await
 }
 
 /// Waits until containers of a service are ready or completed; a timeout of the caller's is an error of kind `timeout`.

@@ -96,6 +96,7 @@ fn condition(step: &Step) -> (String, &'static str) {
         Action::BuildImage { image, .. } => (format!("the image {image}"), "to be built"),
         Action::CreateNetwork { name, .. } => (format!("the network {name}"), "to be created"),
         Action::RemoveNetwork { name, .. } => (format!("the network {name}"), "to be removed"),
+        Action::RestoreNetwork { network, .. } => (format!("the network {}", network.name), "to be restored"),
         Action::CreateVolume { name, .. } => (format!("the volume {name}"), "to be created"),
         Action::RemoveVolume { name } => (format!("the volume {name}"), "to be removed"),
         Action::CreateContainer { name, .. } => (service(name), "to be created"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Surroundings;
 use super::execute::{Execution, Findings};
 use super::lock::{self, Lock};
-use super::observe::{bystanders, observe};
+use super::observe::{Scope, bystanders, observe};
 use super::preflight::Preflight;
 use super::records::Records;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
@@ -128,7 +128,8 @@ impl Work<'_> {
 
     async fn observe(&self) -> Result<Observed, Failure> {
         let records = Records::new(&*self.around.host, &self.around.policy, self.name);
-        observe(&*self.around.engine, self.name, self.names, &records.state()).await
+        let scope = if self.project.is_some() { Scope::Engine } else { Scope::Project };
+        observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await
     }
 
     /// What was found and is left alone.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::secret::Secrets;
+use super::spec::network::DEFAULT_NETWORK_DRIVER;
 use super::spec::{Network, Project, Service, Volume};
 
 /// Hexadecimal SHA-256.
@@ -20,29 +21,64 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Hash of what a service's containers are made of, without the image's id and the secrets' values: those are compared
-/// on their own, so that a cause can tell them apart. An exposed secret counts by its name.
+/// on their own, so that a cause can tell them apart. An exposed secret counts by its name. Descriptions that mean the same have the same.
 pub fn service(service: &Service, project: &Project, secrets: &Secrets) -> String {
     sha256(canonical(service, project, secrets).to_string().as_bytes())
 }
 
+/// Whether a container with this hash on its label is made of that. The label may be of version 0.1.0, whose hash is over what was written.
+pub fn is_of_service(label: &str, service: &Service, project: &Project, secrets: &Secrets) -> bool {
+    label == self::service(service, project, secrets) || label == sha256(as_written(service, project, secrets).to_string().as_bytes())
+}
+
 /// Hash of a network's definition.
 pub fn network(network: &Network) -> String {
-    hash_of(network)
+    hash_of(&network.canonical())
+}
+
+/// Whether a network with this hash on its label is that one, however either is written.
+pub fn is_of_network(label: &str, network: &Network) -> bool {
+    let canonical = network.canonical();
+    let drivers =
+        if canonical.driver.is_none() { vec![None, Some(DEFAULT_NETWORK_DRIVER.to_owned())] } else { vec![canonical.driver.clone()] };
+    let of = |form: &Network, driver: &Option<String>| hash_of(&Network { driver: driver.clone(), ..form.clone() });
+    drivers.iter().any(|driver| of(network, driver) == label || of(&canonical, driver) == label)
 }
 
 /// Hash of a volume's definition.
 pub fn volume(volume: &Volume) -> String {
-    let Some(written) = &volume.written_device else { return hash_of(volume) };
+    hash_of(&Volume { driver: volume.own_driver().map(str::to_owned), ..with_written_device(volume) })
+}
+
+/// Whether a volume with this hash on its label is that one, however either is written.
+pub fn is_of_volume(label: &str, volume: &Volume) -> bool {
+    let driver = volume.own_driver();
+    let spellings: &[Option<&str>] = if driver.is_none() { &[None, Some("local"), Some("")] } else { &[driver] };
+    let of = |driver: Option<&str>| hash_of(&Volume { driver: driver.map(str::to_owned), ..with_written_device(volume) });
+    spellings.iter().any(|driver| of(*driver) == label)
+}
+
+fn with_written_device(volume: &Volume) -> Volume {
     let mut as_written = volume.clone();
-    as_written.driver_opts.insert("device".to_owned(), written.clone());
-    hash_of(&as_written)
+    as_written.driver_opts.extend(volume.written_device.iter().map(|written| ("device".to_owned(), written.clone())));
+    as_written
 }
 
 /// Short hashes of the parts of a service, `environment`, `labels` and configs key by key: `image=1a2b3c4d,environment.DEBUG=…`.
 pub fn parts(service: &Service, project: &Project, secrets: &Secrets) -> String {
-    let parts: Vec<String> =
-        part_hashes(&canonical(service, project, secrets)).into_iter().map(|(key, hash)| format!("{key}={hash}")).collect();
+    joined(&canonical(service, project, secrets))
+}
+
+fn joined(service: &Value) -> String {
+    let parts: Vec<String> = part_hashes(service).into_iter().map(|(key, hash)| format!("{key}={hash}")).collect();
     parts.join(",")
+}
+
+/// The keys of a service that differ from those on a container's label, which may be of version 0.1.0.
+pub fn changed_in(label: &str, service: &Service, project: &Project, secrets: &Secrets) -> Vec<String> {
+    let forms = [canonical(service, project, secrets), as_written(service, project, secrets)];
+    let changes = forms.map(|form| changed_parts(label, &joined(&form)));
+    changes.into_iter().min_by_key(Vec::len).unwrap_or_default()
 }
 
 /// The keys that differ between two [`parts`], in order; a key of `environment` as `environment KEY`, a config as `config NAME`.
@@ -77,8 +113,36 @@ fn part_hashes(canonical: &Value) -> BTreeMap<String, String> {
     parts
 }
 
-/// The service as JSON, with the engine's names of its networks and volumes, and secrets by name.
+/// The service as JSON in one spelling: what is left out and what is written like the default are the same, lists that are sets are in order,
+/// and networks and volumes have the engine's names.
 fn canonical(service: &Service, project: &Project, secrets: &Secrets) -> Value {
+    let service = service.canonical(&project.name);
+    let mut value = as_written(&service, project, secrets);
+    if let Value::Object(map) = &mut value {
+        map.remove("network_names");
+        map.remove("volume_names");
+        let by_name = service.networks.iter().map(|(key, attachment)| {
+            let name = project.networks.get(key).map_or(key, |network| &network.name);
+            (name.clone(), serde_json::to_value(attachment).unwrap_or(Value::Null))
+        });
+        map.insert("networks".into(), Value::Object(by_name.collect()));
+        let named = service.volumes.iter().map(|mount| {
+            let mut mount = mount.clone();
+            if let super::spec::MountSource::Volume { name, .. } = &mut mount.source
+                && let Some(volume) = project.volumes.get(name)
+            {
+                name.clone_from(&volume.name);
+            }
+            serde_json::to_value(mount).unwrap_or(Value::Null)
+        });
+        map.insert("volumes".into(), named.collect());
+    }
+    value
+}
+
+/// The service as JSON as it was hashed in version 0.1.0: with the engine's names of its networks and volumes beside the keys, and secrets
+/// by name.
+fn as_written(service: &Service, project: &Project, secrets: &Secrets) -> Value {
     let mut value = serde_json::to_value(service).unwrap_or(Value::Null);
     if let Value::Object(map) = &mut value {
         let networks = service.networks.keys().filter_map(|key| project.networks.get(key)).map(|network| Value::from(network.name.clone()));
@@ -141,5 +205,82 @@ mod tests {
         // The engine resolved it in a directory of its own: that volume is another one.
         assert_ne!(of("./data"), by_version_0_1_0("./data"));
         assert_eq!(of("./data"), of("/srv/shop/data"));
+    }
+
+    fn described(service: Value, networks: Value, volumes: Value) -> Project {
+        let description = json!({"services": {"a": service}, "networks": networks, "volumes": volumes});
+        Project::read("shop", &description, &super::super::spec::ReadOptions { directory: Path::new("/srv"), lookup: &|_| None }).unwrap()
+    }
+
+    #[test]
+    fn services_that_mean_the_same_have_the_same_hash() {
+        let of = |more: Value| {
+            let mut service = json!({"image": "x"});
+            service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let project = described(service, json!({"n": {}, "m": {"name": "shop_n2"}}), json!({"v": {}, "w": {}}));
+            let secrets = Secrets::new();
+            (self::service(&project.services["a"], &project, &secrets), parts(&project.services["a"], &project, &secrets))
+        };
+        for (one, other) in [
+            (json!({}), json!({"restart": "no", "read_only": false, "scale": 1, "logging": {}, "healthcheck": {}, "labels": {}})),
+            (json!({}), json!({"stop_grace_period": "10s", "networks": ["default"], "container_name": "shop-a-1"})),
+            (json!({}), json!({"ports": [], "environment": {}, "extra_hosts": [], "volumes": []})),
+            (json!({"stop_grace_period": "60s"}), json!({"stop_grace_period": "1m"})),
+            (json!({"stop_signal": "TERM"}), json!({"stop_signal": "SIGTERM"})),
+            (json!({"volumes": ["v:/v", "w:/w"]}), json!({"volumes": [{"type": "volume", "source": "w", "target": "/w/"}, "v:/v:rw"]})),
+            (
+                json!({"ports": ["80:80", "81:81/tcp"]}),
+                json!({"ports": [{"target": 81, "published": 81}, {"target": 80, "published": "80"}]}),
+            ),
+            (json!({"networks": ["n", "m"]}), json!({"networks": {"m": {}, "n": {"aliases": []}}})),
+            (json!({"networks": {"n": {"aliases": ["x", "y"]}}}), json!({"networks": {"n": {"aliases": ["y", "x", "x"]}}})),
+            (json!({"environment": {"A": 1, "B": "x"}}), json!({"environment": ["B=x", "A=1"]})),
+            (json!({"extra_hosts": ["b:10.0.0.1", "a:10.0.0.2"]}), json!({"extra_hosts": {"a": "10.0.0.2", "b": "10.0.0.1"}})),
+            (json!({"user": 1000}), json!({"user": "1000"})),
+            (
+                json!({"healthcheck": {"test": "x", "interval": "60s"}}),
+                json!({"healthcheck": {"test": ["CMD-SHELL", "x"], "interval": "1m0s"}}),
+            ),
+            (json!({"command": "serve --a"}), json!({"command": ["serve", "--a"]})),
+        ] {
+            assert_eq!(of(one.clone()), of(other.clone()), "{one} and {other}");
+        }
+        assert_ne!(of(json!({})).0, of(json!({"stop_grace_period": "11s"})).0);
+    }
+
+    #[test]
+    fn the_label_of_version_0_1_0_is_over_what_was_written_and_still_matches() {
+        let project = described(json!({"image": "x", "volumes": ["w:/w", "v:/v"]}), json!({}), json!({"v": {}, "w": {}}));
+        let (service, secrets) = (&project.services["a"], Secrets::new());
+        let before = sha256(as_written(service, &project, &secrets).to_string().as_bytes());
+        assert_ne!(before, self::service(service, &project, &secrets));
+        assert!(is_of_service(&before, service, &project, &secrets));
+        let parts_before = joined(&as_written(service, &project, &secrets));
+        let changed = described(json!({"image": "y", "volumes": ["w:/w", "v:/v"]}), json!({}), json!({"v": {}, "w": {}}));
+        assert_eq!(changed_in(&parts_before, &changed.services["a"], &changed, &secrets), ["image"]);
+    }
+
+    #[test]
+    fn networks_and_volumes_that_mean_the_same_match_each_others_labels() {
+        let network = |value: Value| super::super::spec::Network::read(&Field::root(&value), "shop_n".to_owned()).unwrap();
+        let pools = |first: &str, second: &str| json!({"ipam": {"driver": "default", "config": [{"subnet": first}, {"subnet": second}]}});
+        for (one, other) in [
+            (json!({}), json!({"driver": "bridge"})),
+            (json!({}), json!({"external": false, "attachable": false, "internal": false, "labels": {}, "driver_opts": {}, "ipam": {}})),
+            (pools("10.1.0.0/24", "10.2.0.0/24"), pools("10.2.0.0/24", "10.1.0.9/24")),
+        ] {
+            let (one, other) = (network(one), network(other));
+            assert_eq!(self::network(&one), self::network(&other));
+            // What version 0.1.0 put on the label; the order of pools is looked at in the settings.
+            if one.ipam == other.ipam {
+                assert!(is_of_network(&hash_of(&one), &other) && is_of_network(&hash_of(&other), &one), "{one:?} and {other:?}");
+            }
+        }
+        assert!(!is_of_network(&self::network(&network(json!({"driver": "macvlan"}))), &network(json!({}))));
+        let volume = |value: Value| Volume::read(&Field::root(&value), "shop_v".to_owned(), Path::new("/srv")).unwrap();
+        let (one, other) = (volume(json!({})), volume(json!({"driver": "local"})));
+        for (label, now) in [(hash_of(&one), &other), (hash_of(&other), &one)] {
+            assert!(is_of_volume(&label, now));
+        }
     }
 }

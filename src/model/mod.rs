@@ -16,6 +16,7 @@ pub mod diagnostic;
 pub mod dockerfile;
 pub mod driver_options;
 pub mod event;
+pub mod exclusive;
 pub mod failure;
 pub mod graph;
 pub mod hash;

@@ -40,6 +40,8 @@ pub mod label {
     pub const HOLDS: &str = "dev.spc.holds";
     /// On a volume that several containers may write to at once: `x-spc-shared`.
     pub const SHARED: &str = "dev.spc.shared";
+    /// On a network that was made again on the way back.
+    pub const RESTORED: &str = "dev.spc.restored";
     /// Digest of the context an image was built from.
     pub const BUILD: &str = "dev.spc.build";
     /// The images it begins with and copies from, `name=id,…`; not set where one of them was not on the engine.

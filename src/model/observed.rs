@@ -1,11 +1,15 @@
 //! What the engine has of a project: the other side of the comparison. Made by `apply::observe`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::exclusive::Resource;
 use super::image_reference::{canonical, id_digits};
 use super::names::NEW_SUFFIX;
-use super::spec::Condition;
+use super::spec::{self, Condition};
 
 /// A project on the engine.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +20,10 @@ pub struct Observed {
     pub locked: bool,
     pub networks: Vec<Network>,
     pub volumes: Vec<Volume>,
+    /// Every other container of the engine, the project's one-offs included.
+    pub others: Vec<OtherContainer>,
+    /// The subnets of every network of the engine.
+    pub subnets: Vec<TakenSubnet>,
     /// Our one-off containers: left by a killed run, or still at work.
     pub one_offs: Vec<OneOff>,
     /// Volumes with a container's secrets whose container is gone: a run was killed between removing the two.
@@ -46,6 +54,8 @@ pub struct Container {
     pub exit_code: Option<i64>,
     /// Ids of the networks it hangs on.
     pub networks: BTreeSet<String>,
+    /// Its addresses while it runs, with the id of the network of each.
+    pub addresses: BTreeSet<(String, IpAddr)>,
     /// What its service needs, by Compose's label: for verbs without a description.
     pub depends_on: BTreeMap<String, Condition>,
     /// Published ports.
@@ -58,6 +68,30 @@ pub struct Container {
     pub created: i64,
     /// The engine's own words: `Up 5 minutes (healthy)`.
     pub status: String,
+}
+
+/// A container that is not one of the project's services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherContainer {
+    pub id: String,
+    pub name: String,
+    /// The project of its labels, which its image may have made up: to be shown, and no more.
+    pub owner: Option<String>,
+    /// Published ports; none while it does not run.
+    pub ports: Vec<PublishedPort>,
+    /// Its addresses while it runs, with the id of the network of each.
+    pub addresses: BTreeSet<(String, IpAddr)>,
+}
+
+/// A subnet that a network of the engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenSubnet {
+    pub net: IpNet,
+    /// The network's id and name.
+    pub network: String,
+    pub name: String,
+    /// The project that made it, by its labels; none of what was made by hand.
+    pub owner: Option<String>,
 }
 
 /// A container made for one command.
@@ -105,6 +139,13 @@ pub struct PublishedPort {
     pub published: u16,
     pub target: u16,
     pub protocol: String,
+}
+
+impl PublishedPort {
+    /// What nobody else can have meanwhile.
+    pub fn resource(&self) -> Resource {
+        Resource::HostPort { address: self.host_ip.parse().ok(), port: self.published, protocol: self.protocol.clone() }
+    }
 }
 
 /// Docker's states.
@@ -168,6 +209,12 @@ pub struct Network {
     pub owner: Option<String>,
     pub hash: Option<String>,
     pub created: i64,
+    /// Made again on the way back of a run; no runbook made it for itself.
+    pub restored: bool,
+    /// Its key in the description that it was made by.
+    pub key: String,
+    /// As the engine has it.
+    pub settings: spec::Network,
 }
 
 /// A volume of the project, or one with a name that the project wants.
@@ -182,6 +229,8 @@ pub struct Volume {
     pub hash: Option<String>,
     /// Labelled as one that several containers may write to.
     pub shared: bool,
+    /// As the engine has it.
+    pub settings: spec::Volume,
 }
 
 impl ContainerState {

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::event::StepLabel;
+use super::spec::Network;
 
 /// Steps that bring the engine from what is there to what is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -25,13 +26,14 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rollback {
     pub undo: Vec<Undo>,
-    /// Once this step is done there is no way back, and none is needed: the new container serves.
-    pub until: StepId,
+    /// Once these steps are done there is no way back, and none is needed: the new containers serve.
+    pub until: Vec<StepId>,
 }
 
 /// One thing done on the way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Undo {
+    pub service: Option<String>,
     pub action: Action,
     /// Only if this step was begun; in any case without one.
     pub of: Option<StepId>,
@@ -40,7 +42,7 @@ pub struct Undo {
 /// Place of a step in [`Plan::steps`].
 pub type StepId = usize;
 
-/// The steps that replace one container belong together.
+/// The steps that replace one container belong together; and those of all containers that hand something over to each other.
 pub type GroupId = usize;
 
 /// One thing to do.
@@ -125,6 +127,17 @@ pub enum Action {
         name: String,
         id: String,
     },
+    /// Makes a network again that was removed, and puts the containers back on it. Only on the way back.
+    RestoreNetwork {
+        /// Its key in the description of then.
+        key: String,
+        network: Network,
+        /// The hash on its label.
+        hash: Option<String>,
+        /// What has its addresses meanwhile and goes.
+        instead: Vec<String>,
+        containers: Vec<ContainerRef>,
+    },
     CreateVolume {
         key: String,
         name: String,
@@ -190,6 +203,7 @@ impl Action {
             Self::Attach { .. } => "attach",
             Self::StopContainer { .. } => "stop",
             Self::RestartContainer { .. } => "restart",
+            Self::RestoreNetwork { .. } => "restore",
             Self::RemoveNetwork { .. } | Self::RemoveVolume { .. } | Self::RemoveContainer { .. } => "remove",
             Self::RenameContainer { .. } => "rename",
         }
@@ -200,6 +214,7 @@ impl Action {
         match self {
             Self::PullImage { image } | Self::BuildImage { image, .. } => format!("image {image}"),
             Self::CreateNetwork { name, .. } | Self::RemoveNetwork { name, .. } => format!("network {name}"),
+            Self::RestoreNetwork { network, .. } => format!("network {}", network.name),
             Self::CreateVolume { name, .. } | Self::RemoveVolume { name } => format!("volume {name}"),
             Self::CreateContainer { name, .. } => format!("container {name}"),
             Self::RenameContainer { container, to } => format!("container {} to {to}", container.name),

@@ -14,6 +14,7 @@ mod drift;
 mod failures;
 mod forged;
 mod full_disk;
+mod hand_over;
 mod handles;
 mod images;
 mod interrupted;

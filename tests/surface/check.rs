@@ -230,3 +230,27 @@ fn a_syntax_error_is_reported_alike_by_run_and_check() {
         assert_eq!((ran.code, checked.code), (2, 2), "{source}");
     }
 }
+
+#[test]
+fn a_host_port_that_two_services_publish_is_found_with_both_places() {
+    let services = "a: #{ image: \"x\", ports: [\"80:81\"] },\n    b: #{ image: \"x\", ports: [\"127.0.0.1:80:80\"] },";
+    Spc::new()
+        .file("spc.toml", "")
+        .file("scripts/up.rhai", format!("stack(\"shop\", #{{ services: #{{\n    {services}\n}} }});\n"))
+        .args(["check"])
+        .code(2)
+        .stderr(
+            r#"
+            error[wrong-value]: The services "a" and "b" both have the host port 80 on 127.0.0.1
+             --> scripts/up.rhai:3:23
+              |
+            3 |     b: #{ image: "x", ports: ["127.0.0.1:80:80"] },
+              |                       ^^^^^
+              |
+              = help: change it here or at services.a.ports
+
+            1 file, 1 error
+            "#,
+        )
+        .run();
+}

@@ -3,6 +3,7 @@
 mod crash;
 mod faults;
 mod full_disk;
+mod hand_over;
 mod images;
 mod inherited;
 mod interrupt;

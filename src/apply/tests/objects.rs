@@ -179,7 +179,7 @@ fn a_network_or_volume_with_other_settings_is_refused_before_anything_is_touched
     let failure = machine.up(&with(on_three("1"), "networks.a.internal", true)).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Conflict, "The network \"shop_a\" was made with other settings than these")
+        (Kind::Conflict, "The network \"shop_a\" was made with other settings than these: internal: false → true")
     );
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }

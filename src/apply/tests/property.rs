@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::apply::observe::{observe, wanted_names};
+use crate::apply::observe::{Scope, observe, wanted_names};
 use crate::apply::secrets;
 use crate::engine::ApiVersion;
 use crate::model::reconcile::{self, Wanted};
@@ -186,7 +186,7 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
     let project = project(description);
     let records = records::Records::new(&*around.host, &around.policy, &project.name);
     let state = records.state();
-    let observed = machine.run(observe(&*around.engine, &project.name, &wanted_names(&project), &state)).unwrap();
+    let observed = machine.run(observe(&*around.engine, &project.name, Scope::Engine, &wanted_names(&project), &state)).unwrap();
     let services = project.select(None).unwrap();
     let fingerprints = secrets::fingerprints(&around, &records, &project, project.services.values()).unwrap();
     let wanted = Wanted {

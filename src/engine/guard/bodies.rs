@@ -237,6 +237,9 @@ impl Guard {
 impl Guard {
     /// Whether the machine has an address for a network of the engine: then the engine says that the ranges overlap.
     async fn is_of_a_network(&self, address: &std::net::IpAddr) -> Result<bool> {
+        if self.owners.is_in_known_range(address) {
+            return Ok(true);
+        }
         let networks = self.engine.network_list(&super::Filters::new()).await?;
         let taken: Vec<ipnet::IpNet> = networks.iter().filter_map(|network| network.ipam.as_ref()).flat_map(ranges_of).collect();
         Ok(taken.iter().any(|range| range.contains(address)))
@@ -244,7 +247,7 @@ impl Guard {
 }
 
 /// The address ranges of a network.
-fn ranges_of(ipam: &models::Ipam) -> Vec<ipnet::IpNet> {
+pub(super) fn ranges_of(ipam: &models::Ipam) -> Vec<ipnet::IpNet> {
     let pools = ipam.config.iter().flatten();
     pools.flat_map(|pool| [&pool.subnet, &pool.ip_range]).flatten().filter_map(|range| range.parse().ok()).collect()
 }

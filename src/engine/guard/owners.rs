@@ -88,6 +88,10 @@ struct Known {
     networks: bool,
     images: bool,
     containers_of: BTreeSet<String>,
+    /// The containers of all projects are in a list.
+    all_containers: bool,
+    /// Address ranges that networks of the engine have, or had in this run.
+    ranges: BTreeSet<ipnet::IpNet>,
     /// Projects that are the script's own.
     own: BTreeSet<String>,
 }
@@ -115,6 +119,9 @@ impl Owners {
                 image: container.image_id.clone().unwrap_or_default(),
             };
             self.with(|known| known.listed.insert(container.id.clone().unwrap_or_default(), seen));
+        }
+        if all && filters.is_empty() {
+            self.with(|known| known.all_containers = true);
         }
         let of = filters.get("label").map(Vec::as_slice).unwrap_or_default();
         if let (true, [only]) = (all && filters.len() == 1, of)
@@ -152,12 +159,20 @@ impl Owners {
         });
     }
 
+    /// Whether a network of the engine has the address, or had it a moment ago: the machine may not have let go of it yet.
+    pub(super) fn is_in_known_range(&self, address: &std::net::IpAddr) -> bool {
+        self.with(|known| known.ranges.iter().any(|range| range.contains(address)))
+    }
+
     pub(super) fn saw_networks(&self, filters: &Filters, listed: &[models::Network]) {
         for network in listed {
             let origin = Origin::of(network.labels.iter().flatten()).driven_by(network.driver.clone());
             self.with(|known| known.objects.insert((Kind::Network, network.id.clone().unwrap_or_default()), origin));
         }
-        self.with(|known| known.networks |= filters.is_empty());
+        self.with(|known| {
+            known.networks |= filters.is_empty();
+            known.ranges.extend(listed.iter().filter_map(|network| network.ipam.as_ref()).flat_map(super::bodies::ranges_of));
+        });
     }
 
     pub(super) fn saw_volumes(&self, filters: &Filters, listed: &[models::Volume]) {
@@ -240,7 +255,7 @@ impl Guard {
     async fn list_all_of(&self, project: &str) -> Result<()> {
         use crate::engine::Engine;
         let (containers, networks, volumes) =
-            self.owners.with(|known| (known.containers_of.contains(project), known.networks, known.volumes));
+            self.owners.with(|known| (known.all_containers || known.containers_of.contains(project), known.networks, known.volumes));
         if !containers {
             self.container_list(true, &label_filter(compose_label::PROJECT, project)).await?;
         }

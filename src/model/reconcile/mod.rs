@@ -1,7 +1,11 @@
 //! Wanted and observed → plan. Pure: the same two always give the same plan.
 
+mod hand_over;
+mod joint;
 mod lifecycle;
+mod order;
 mod replace;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod up;

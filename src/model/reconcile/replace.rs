@@ -31,20 +31,21 @@ impl<'a> Planner<'a> {
             UpdateOrder::StartFirst => self.start_beside(service, &new, &made),
         };
         let mut undo = Vec::new();
+        let undone = |action, of| Undo { service: Some(service.name.clone()), action, of };
         if service.update_order == UpdateOrder::StopFirst {
             // Gently: it may have written to the volumes that the old one gets back.
-            undo.push(Undo { action: Action::StopContainer { container: new.clone() }, of: Some(started) });
+            undo.push(undone(Action::StopContainer { container: new.clone() }, Some(started)));
         }
         // The new one stays until the old one has started: a run that is killed in between knows by it what to bring back.
         let restore = stopped.is_some() || found == Old::Interrupted && self.was_stopped(service, old);
         if restore {
-            undo.push(Undo { action: Action::StartContainer { container: reference(old) }, of: stopped });
+            undo.push(undone(Action::StartContainer { container: reference(old) }, stopped));
         }
-        undo.push(Undo { action: remove_new(&new), of: Some(created) });
+        undo.push(undone(remove_new(&new), Some(created)));
         if restore {
-            undo.push(Undo { action: Action::Wait { container: reference(old), until: Until::Ready }, of: stopped });
+            undo.push(undone(Action::Wait { container: reference(old), until: Until::Ready }, stopped));
         }
-        self.plan.rollbacks.insert(group, Rollback { undo, until: ready });
+        self.plan.rollbacks.insert(group, Rollback { undo, until: vec![ready] });
         let last = self.take_over(service, old, &new, &name, ready);
         self.group = None;
         last
@@ -141,7 +142,7 @@ impl<'a> Planner<'a> {
     fn finish_replacement(&mut self, service: &'a Service, old: &'a Container, new: &ContainerRef, before: &[StepId]) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
         let group = self.begin_group();
-        let always = |action| Undo { action, of: None };
+        let always = |action| Undo { service: Some(service.name.clone()), action, of: None };
         let mut undo = Vec::new();
         let mut before = before.to_vec();
         // Both run, which the engine brought about: at once, and with its own signal.
@@ -168,7 +169,7 @@ impl<'a> Planner<'a> {
                 self.wait(service, new, &[attached])
             }
         };
-        self.plan.rollbacks.insert(group, Rollback { undo, until: ready });
+        self.plan.rollbacks.insert(group, Rollback { undo, until: vec![ready] });
         let last = self.take_over(service, old, new, &name, ready);
         self.group = None;
         last

@@ -1,3 +1,5 @@
+mod hand_over;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -6,10 +8,12 @@ use similar_asserts::assert_eq;
 
 use super::*;
 use crate::model::image_reference::canonical;
-use crate::model::observed::{Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, Volume};
+use crate::model::observed::{
+    Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort, TakenSubnet, Volume,
+};
 use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
-use crate::model::spec::{MountSource, Project, ReadOptions};
+use crate::model::spec::{Port, Project, ReadOptions};
 use crate::model::{Failure, hash, names};
 
 fn project(description: Value) -> Project {
@@ -27,6 +31,21 @@ fn stack() -> Value {
         "volumes": {"data": {}},
         "secrets": {"pw": {"environment": "PW"}},
     })
+}
+
+fn published(port: &Port) -> Option<PublishedPort> {
+    Some(PublishedPort {
+        host_ip: port.host_ip.clone().unwrap_or_default(),
+        published: port.published?,
+        target: port.target,
+        protocol: port.protocol.clone(),
+    })
+}
+
+fn subnets(id: &str, network: &crate::model::spec::Network) -> Vec<TakenSubnet> {
+    let owner = Some("spc".to_owned());
+    let taken = |net| TakenSubnet { net, network: id.to_owned(), name: network.name.clone(), owner: owner.clone() };
+    network.ipam.iter().filter_map(|pool| pool.subnet).map(taken).collect()
 }
 
 /// The engine after `project` was brought up.
@@ -52,18 +71,15 @@ fn applied(project: &Project) -> Observed {
                 health: Health::Healthy,
                 exit_code: None,
                 networks: service.networks.keys().map(|key| network_id(key)).collect(),
-                depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
-                ports: Vec::new(),
-                writes: service
-                    .volumes
+                addresses: service
+                    .networks
                     .iter()
-                    .filter(|mount| !mount.read_only)
-                    .filter_map(|mount| match &mount.source {
-                        MountSource::Volume { name, .. } => Some(project.volumes[name].name.clone()),
-                        _ => None,
-                    })
+                    .filter_map(|(key, attachment)| Some((network_id(key), attachment.ipv4_address?.into())))
                     .collect(),
                 has_anonymous_volumes: false,
+                depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
+                ports: service.ports.iter().filter_map(published).collect(),
+                writes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
                 created: 0,
                 status: String::new(),
             })
@@ -79,6 +95,9 @@ fn applied(project: &Project) -> Observed {
                 owner: Some(project.name.clone()),
                 hash: Some(hash::network(network)),
                 created: 0,
+                restored: false,
+                key: key.clone(),
+                settings: network.clone(),
             })
             .collect(),
         volumes: project
@@ -91,9 +110,12 @@ fn applied(project: &Project) -> Observed {
                 owner: Some(project.name.clone()),
                 hash: Some(hash::volume(volume)),
                 shared: volume.shared,
+                settings: volume.clone(),
             })
             .collect(),
         locked: false,
+        others: Vec::new(),
+        subnets: project.networks.iter().flat_map(|(key, network)| subnets(&network_id(key), network)).collect(),
         one_offs: Vec::new(),
         orphaned_secrets: BTreeSet::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
@@ -464,7 +486,7 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     let mut description = stack();
     description["volumes"]["data"]["driver"] = json!("other");
     let refused = plan_with(&project(description), &observed, Asked::default()).unwrap_err();
-    assert_eq!(refused.message, "The volume \"spc_data\" was made with other settings than these");
+    assert_eq!(refused.message, "The volume \"spc_data\" was made with other settings than these: driver: local → other");
     let mut foreign = images_only(&project(stack()));
     foreign.volumes.push(Volume {
         name: "spc_data".into(),
@@ -473,6 +495,7 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
         owner: Some("other".into()),
         hash: None,
         shared: false,
+        settings: crate::model::spec::Volume::default(),
     });
     let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "The volume \"spc_data\" belongs to the project \"other\"");

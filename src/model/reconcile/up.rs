@@ -10,7 +10,9 @@ use super::super::plan::{Action, Anonymous, ContainerRef, GroupId, Plan, Step, S
 use super::super::secret::Secrets;
 use super::super::spec::{Bases, Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
+use super::hand_over;
 use super::replace::Old;
+use super::settings;
 
 /// What is asked for.
 pub struct Wanted<'a> {
@@ -46,7 +48,9 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     }
     planner.orphans();
     planner.orphaned_secrets();
-    Ok(planner.plan)
+    let Planner { mut plan, groups, .. } = planner;
+    hand_over::arrange(&mut plan, groups, wanted, observed)?;
+    Ok(plan)
 }
 
 /// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is left of it and no longer
@@ -302,10 +306,10 @@ impl<'a> Planner<'a> {
                     .hint(format!("make it with `docker network create {name}`, or leave `external` out"))));
             }
             Some(there) if there.ours => {
-                if there.hash.as_deref() != Some(&hash::network(network)) {
+                if let Some(differences) = settings::of_network(there, network) {
                     return Err(at(Failure::new(
                         Kind::Conflict,
-                        format!("The network \"{name}\" was made with other settings than these"),
+                        format!("The network \"{name}\" was made with other settings than these: {differences}"),
                     )
                     .hint("a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept")));
                 }
@@ -342,8 +346,9 @@ impl<'a> Planner<'a> {
                     .hint(format!("make it with `docker volume create {name}`, or leave `external` out"))));
             }
             Some(there) if there.ours => {
-                if there.hash.as_deref() != Some(&hash::volume(volume)) {
-                    return Err(at(Failure::new(Kind::Conflict, format!("The volume \"{name}\" was made with other settings than these"))
+                if let Some(differences) = settings::of_volume(there, volume) {
+                    let message = format!("The volume \"{name}\" was made with other settings than these: {differences}");
+                    return Err(at(Failure::new(Kind::Conflict, message)
                         .hint("a volume can't be changed without losing its data: put the settings back, or choose another `name`")));
                 }
                 None
@@ -382,6 +387,10 @@ impl<'a> Planner<'a> {
             (Some(old), None) => self.existing(service, old, &before, previous),
             // The old one was removed, the rename did not come: it goes on from there.
             (None, Some(new)) => {
+                if self.is_held(&name) {
+                    self.unfinished(service, new, name, &before)?;
+                    return Ok(previous);
+                }
                 let rename = Action::RenameContainer { container: reference(new), to: name };
                 let rename = self.add(Some(service), rename, INTERRUPTED, &before);
                 self.existing(service, new, &[&before[..], &[rename]].concat(), previous)
@@ -396,15 +405,42 @@ impl<'a> Planner<'a> {
 
     fn create(&mut self, service: &Service, number: u32, before: &[StepId]) {
         let name = self.container_name(service, number);
-        let action = Action::CreateContainer { name: name.clone(), number, alias: true, replaces: None };
+        // Who has the name now serves until this one is ready.
+        let is_taken = self.is_held(&name);
+        let first_name = if is_taken { new_name(&name) } else { name.clone() };
+        let action = Action::CreateContainer { name: first_name.clone(), number, alias: true, replaces: None };
         let created = self.add(Some(service), action, "not there", before);
-        self.start(service, &ContainerRef::new(name), "", &[created]);
+        let container = ContainerRef::new(first_name);
+        let ready = self.start(service, &container, "", &[created]);
+        if is_taken {
+            self.add(Some(service), Action::RenameContainer { container, to: name }, "", &[ready]);
+        }
+    }
+
+    fn is_held(&self, name: &str) -> bool {
+        self.observed.containers.iter().any(|container| container.name == name)
+    }
+
+    /// A run that was killed made it under its first name, as another container had the final one, and still has.
+    fn unfinished(&mut self, service: &'a Service, new: &Container, to: String, before: &[StepId]) -> Result<(), Failure> {
+        if matches!(self.difference(service, new), Difference::Same) {
+            let first = self.plan.steps.len();
+            self.keep(service, new, before)?;
+            let own: Vec<StepId> = (first..self.plan.steps.len()).collect();
+            self.add(Some(service), Action::RenameContainer { container: reference(new), to }, INTERRUPTED, &own);
+        } else {
+            let remove = Action::RemoveContainer { container: reference(new), volumes: Anonymous::Own };
+            let removed = self.add(Some(service), remove, INTERRUPTED, &[]);
+            self.create(service, new.number, &[before, &[removed]].concat());
+        }
+        Ok(())
     }
 
     /// Secrets, start and wait of a container that exists once `before` is done.
-    fn start(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) {
+    /// Answers the wait.
+    fn start(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> StepId {
         let before = self.deliver(service, container, cause, before);
-        self.begin(service, container, cause, &before);
+        self.begin(service, container, cause, &before).1
     }
 
     /// Its configs and secrets, if it gets any; answers the steps after which it has them.
@@ -500,7 +536,9 @@ impl<'a> Planner<'a> {
             ContainerState::Running | ContainerState::Restarting => {
                 self.wait(service, &reference, before);
             }
-            ContainerState::Created => self.start(service, &reference, "never started", before),
+            ContainerState::Created => {
+                self.start(service, &reference, "never started", before);
+            }
             ContainerState::Exited if self.is_completed(service, container) => {}
             ContainerState::Exited | ContainerState::Dead => {
                 let cause = container.exit_code.map_or_else(|| "does not run".to_owned(), |code| format!("exited with code {code}"));
@@ -545,9 +583,8 @@ impl<'a> Planner<'a> {
             return Difference::Changed("its anonymous volumes are renewed".into());
         }
         let project = self.wanted.project;
-        if container.hash.as_deref() != Some(&hash::service(service, project, self.wanted.secrets)) {
-            let parts = hash::parts(service, project, self.wanted.secrets);
-            let changed = hash::changed_parts(container.parts.as_deref().unwrap_or(""), &parts);
+        if !container.hash.as_deref().is_some_and(|hash| hash::is_of_service(hash, service, project, self.wanted.secrets)) {
+            let changed = hash::changed_in(container.parts.as_deref().unwrap_or(""), service, project, self.wanted.secrets);
             return Difference::Changed(if changed.is_empty() {
                 "description changed".into()
             } else {

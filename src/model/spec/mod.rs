@@ -5,6 +5,7 @@
 pub mod build;
 pub mod builders;
 pub mod config;
+mod exclusive;
 pub mod health;
 pub mod mount;
 pub mod network;
@@ -14,6 +15,7 @@ pub mod reader;
 pub mod secret;
 pub mod service;
 pub mod tokens;
+mod values;
 pub mod volume;
 
 #[cfg(test)]

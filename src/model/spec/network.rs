@@ -12,7 +12,7 @@ use crate::model::Failure;
 use crate::model::names::is_like_id;
 
 /// A top-level network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Network {
     /// The engine's name: `<project>_<key>` unless `name:` says otherwise.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct Network {
 }
 
 /// One address pool of a network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct IpamConfig {
     pub subnet: Option<IpNet>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,24 @@ pub struct IpamConfig {
     pub ip_range: Option<IpNet>,
 }
 
+/// What the engine takes where no driver is given.
+pub const DEFAULT_NETWORK_DRIVER: &str = "bridge";
+
 impl Network {
+    /// The same in one spelling: networks that mean the same are equal.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let mut network = self.clone();
+        network.driver = network.driver.filter(|driver| !matches!(driver.as_str(), "" | DEFAULT_NETWORK_DRIVER));
+        for pool in &mut network.ipam {
+            pool.subnet = pool.subnet.map(|net| net.trunc());
+            pool.ip_range = pool.ip_range.map(|net| net.trunc());
+        }
+        network.ipam.retain(|pool| pool.subnet.is_some() || pool.gateway.is_some() || pool.ip_range.is_some());
+        network.ipam.sort();
+        network
+    }
+
     /// Reads an entry of the description; `default_name` is the engine's name if none is given.
     pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
         let mut map = field.map()?;

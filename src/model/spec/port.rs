@@ -80,7 +80,13 @@ impl Port {
         let target = map.required("target")?;
         let target = port(&target, &target.scalar()?)?;
         let published = map.read("published", |field| port(field, &field.scalar()?))?;
-        let host_ip = map.read("host_ip", Field::name_text)?;
+        let host_ip = map.read("host_ip", |field| {
+            let text = field.name_text()?;
+            match text.parse::<std::net::IpAddr>() {
+                Ok(_) => Ok(text),
+                Err(_) => Err(field.fail(format!("\"{text}\" is not an address of this machine")).hint("write it like \"127.0.0.1\"")),
+            }
+        })?;
         let protocol = map.read("protocol", |field| field.one_of(&["tcp", "udp", "sctp"]))?.unwrap_or_else(|| "tcp".into());
         map.read("mode", |field| field.one_of(&["host", "ingress"]))?;
         map.finish(&["name", "app_protocol"])?;

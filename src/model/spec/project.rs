@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::exclusive;
 use super::reader::Field;
 use super::tokens::{self, Described};
-use super::{Config, EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume, config};
+use super::{Condition, Config, EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume, config};
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, graph, names, suggest};
 
@@ -142,6 +143,24 @@ impl Project {
         Ok(selected)
     }
 
+    /// Whether the work of `job` is done before `other` starts.
+    pub fn ends_before(&self, job: &str, other: &str) -> bool {
+        let (mut open, mut seen) = (vec![other], BTreeSet::new());
+        while let Some(name) = open.pop() {
+            let Some(service) = self.services.get(name).filter(|_| seen.insert(name)) else { continue };
+            if service.depends_on.get(job).is_some_and(|how| how.condition == Condition::Completed && how.required) {
+                return true;
+            }
+            open.extend(service.depends_on.keys().map(String::as_str));
+        }
+        false
+    }
+
+    /// Whether one of the two has ended before the other starts.
+    pub fn never_together(&self, one: &str, other: &str) -> bool {
+        self.ends_before(one, other) || self.ends_before(other, one)
+    }
+
     /// What can't be, seen over all of it: unknown names, cycles, an impossible `start-first`.
     fn check(&self) -> Result<(), Failure> {
         for (name, service) in &self.services {
@@ -188,6 +207,7 @@ impl Project {
         }
         self.check_built_names(&|service| self.is_active(service))?;
         self.check_writers()?;
+        exclusive::check(self)?;
         self.check_profiles()?;
         if let Some(cycle) = graph::cycle(self) {
             return Err(Failure::usage(format!("The services depend on each other in a circle: {}", cycle.join(" → ")))

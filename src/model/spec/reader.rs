@@ -48,6 +48,12 @@ impl<'a> Field<'a> {
         Failure::usage(message).at(SpecPath { keys: self.path.clone(), on_key: false })
     }
 
+    /// A failure about a key below this value.
+    pub(super) fn fail_below(&self, keys: &[&str], message: impl Into<String>) -> Failure {
+        let keys = self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
+        Failure::usage(message).at(SpecPath { keys, on_key: true })
+    }
+
     /// A failure about the last key itself.
     pub fn fail_key(&self, message: impl Into<String>) -> Failure {
         Failure::usage(message).at(SpecPath { keys: self.path.clone(), on_key: true })

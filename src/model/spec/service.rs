@@ -13,6 +13,7 @@ use super::mount::host_path;
 use super::project::ReadOptions;
 use super::reader::Field;
 use super::secret::SECRETS_FOLDER;
+use super::values;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, is_false};
 use crate::model::Failure;
 use crate::model::names::{LOCK_SUFFIX, NEW_SUFFIX, is_like_id};
@@ -308,6 +309,38 @@ impl Service {
         Ok(service)
     }
 
+    /// The same in one spelling, for the hash: what is left out and what is written like the default are the same, and lists whose order means
+    /// nothing are in order.
+    #[must_use]
+    pub fn canonical(&self, project: &str) -> Self {
+        let mut service = self.clone();
+        for mount in &mut service.volumes {
+            if mount.target.len() > 1 {
+                mount.target = mount.target.trim_end_matches('/').to_owned();
+            }
+        }
+        service.volumes.sort_by(|a, b| a.target.cmp(&b.target));
+        service.secrets.sort();
+        service.configs.sort();
+        service.extra_hosts.sort();
+        service.extra_hosts.dedup();
+        service.networks.values_mut().for_each(|attachment| attachment.aliases.dedup());
+        service.healthcheck = service.healthcheck.filter(|check| *check != Healthcheck::default());
+        service.logging = service.logging.filter(|logging| *logging != Logging::default());
+        service.stop_grace_period = service.stop_grace_period.filter(|grace| *grace != DEFAULT_GRACE);
+        service.stop_signal = service.stop_signal.map(|signal| {
+            let signal = signal.to_ascii_uppercase();
+            if signal.starts_with("SIG") || signal.starts_with(|digit: char| digit.is_ascii_digit()) {
+                signal
+            } else {
+                format!("SIG{signal}")
+            }
+        });
+        let default_name = crate::model::names::container(project, &service.name, 1);
+        service.container_name = service.container_name.filter(|name| *name != default_name);
+        service
+    }
+
     /// What can't be of this service alone, whatever else there is.
     fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
         let name = &self.name;
@@ -316,11 +349,12 @@ impl Service {
                 .fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself"))
                 .hint("choose a key of your own"));
         }
-        if let Some(twice) =
-            self.volumes.iter().enumerate().find(|(at, mount)| self.volumes[..*at].iter().any(|before| before.target == mount.target))
-        {
+        if let Some(twice) = self.volumes.iter().enumerate().find(|(at, mount)| {
+            self.volumes[..*at].iter().any(|before| before.target.trim_end_matches('/') == mount.target.trim_end_matches('/'))
+        }) {
             return Err(field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target)));
         }
+        values::check(self, field)?;
         self.check_scale().map_err(|failure| Failure { path: field.fail("").path, ..failure })?;
         if self.update_order == UpdateOrder::StartFirst && self.container_name.is_some() {
             return Err(field.fail(format!("The service \"{name}\" has a container_name, so that \"start-first\" is not possible")));
@@ -376,6 +410,9 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
         .filter(|&number| number <= 1000)
         .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
 }
+
+/// What the engine gives a container to stop, where nothing is said.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// A name that spc gives to locks and replacements would be taken for one.
 fn read_container_name(field: &Field<'_>) -> Result<String, Failure> {

@@ -10,6 +10,10 @@ use super::mount::host_path;
 use super::reader::Field;
 use crate::model::Failure;
 use crate::model::names::is_anonymous_volume;
+use crate::model::suggest::did_you_mean;
+
+/// What the engine's own volume driver takes.
+const LOCAL_OPTIONS: [&str; 4] = ["device", "o", "size", "type"];
 
 /// A top-level volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,6 +53,7 @@ impl Volume {
             shared: map.read("x-spc-shared", Field::bool)?.unwrap_or(false),
         };
         map.finish(&[])?;
+        volume.check_options(field)?;
         if volume.is_bound()
             && let Some(device) = volume.driver_opts.get_mut("device").filter(|device| !device.is_empty())
         {
@@ -59,11 +64,29 @@ impl Volume {
         Ok(volume)
     }
 
+    /// The engine's own driver knows these options and refuses any other.
+    fn check_options(&self, field: &Field<'_>) -> Result<(), Failure> {
+        let is_known = |key: &str| LOCAL_OPTIONS.contains(&key);
+        let Some(unknown) = self.driver_opts.keys().find(|key| !is_known(key)).filter(|_| self.is_local()) else { return Ok(()) };
+        let hint = did_you_mean(unknown, LOCAL_OPTIONS).unwrap_or_else(|| format!("there is: {}", LOCAL_OPTIONS.join(", ")));
+        let message = format!("The volume driver \"local\" has no option \"{unknown}\"");
+        Err(field.fail_below(&["driver_opts", unknown], message).hint(hint))
+    }
+
+    /// The driver, where it is not the engine's own.
+    pub fn own_driver(&self) -> Option<&str> {
+        self.driver.as_deref().filter(|_| !self.is_local())
+    }
+
+    fn is_local(&self) -> bool {
+        self.driver.as_deref().is_none_or(|driver| matches!(driver, "" | "local"))
+    }
+
     /// Whether the options bind a folder of the host.
-    fn is_bound(&self) -> bool {
+    pub fn is_bound(&self) -> bool {
         let option = |key: &str| self.driver_opts.get(key).map_or("", String::as_str);
         let binds = option("o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind")) || matches!(option("type"), "none" | "bind");
-        binds && self.driver.as_deref().is_none_or(|driver| matches!(driver, "" | "local"))
+        binds && self.is_local()
     }
 }
 

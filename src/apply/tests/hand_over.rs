@@ -1,0 +1,253 @@
+//! Ports, addresses, names, volumes and subnets that change hands within one `up`.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::sim::FaultEffect;
+use crate::engine::{Engine, EngineErrorKind};
+
+/// A machine whose image `bad:1` dies soon after its start.
+fn prepared(seed: u64) -> Machine {
+    machine_with(seed, |builder| {
+        builder
+            .image("plain:1", ImageSpec::command(&["run"]))
+            .image("bad:1", ImageSpec::command(&["die"]))
+            .process("run", Process::new().ready_after(millis(100)))
+            .process("die", Process::new().exits_after(millis(50), 3))
+    })
+}
+
+fn plain(more: Value) -> Value {
+    let mut service = json!({"image": "plain:1"});
+    service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    service
+}
+
+fn orphans() -> UpOptions {
+    UpOptions { remove_orphans: true, ..UpOptions::default() }
+}
+
+/// Name, state and ports of what is there.
+fn there(machine: &Machine) -> Vec<String> {
+    let state = machine.state();
+    let mut lines: Vec<String> =
+        state.containers.iter().map(|it| format!("{} {} {}", it.name, it.state, it.ports.join(" ")).trim().to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_port_moves_to_a_new_service_and_back() {
+    let machine = prepared(1);
+    let first = json!({"services": {"web": plain(json!({"ports": ["8000:80"]}))}});
+    let second = json!({"services": {"web": plain(json!({})), "proxy": plain(json!({"ports": ["8000:80"]}))}});
+    machine.up(&first).unwrap();
+    machine.up(&second).unwrap();
+    assert_eq!(there(&machine), ["shop-proxy-1 running 8000->80/tcp", "shop-web-1 running"]);
+    machine.up_with(&first, &orphans()).unwrap();
+    assert_eq!(there(&machine), ["shop-web-1 running 8000->80/tcp"]);
+}
+
+#[test]
+fn services_that_swapped_ports_both_serve_as_before_if_one_fails() {
+    let of = |a: &str, b: &str, image: &str| {
+        json!({"services": {
+            "a": plain(json!({"ports": [a], "restart": "unless-stopped"})),
+            "b": plain(json!({"ports": [b], "image": image, "stop_grace_period": "5s"})),
+        }})
+    };
+    let machine = prepared(1);
+    machine.up(&of("8001:80", "8002:80", "plain:1")).unwrap();
+    let before = (there(&machine), machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>());
+    let failure = machine.up(&of("8002:80", "8001:80", "bad:1")).unwrap_err();
+    assert_eq!(failure.kind, Kind::Unhealthy, "{failure}");
+    let after = (there(&machine), machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>());
+    assert_eq!(after, before, "{:?}", machine.logged());
+    assert!(machine.logged().contains(&"a, b: the container before serves again".to_owned()), "{:?}", machine.logged());
+    machine.up(&of("8002:80", "8001:80", "plain:1")).unwrap();
+    assert_eq!(there(&machine), ["shop-a-1 running 8002->80/tcp", "shop-b-1 running 8001->80/tcp"]);
+}
+
+fn on_network(network: &str, image: &str) -> Value {
+    json!({
+        "services": {"a": {"image": image, "networks": {network: {"aliases": ["site"], "ipv4_address": "10.7.0.9"}}}},
+        "networks": {network: {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}, "labels": {"own": "label"}}},
+    })
+}
+
+#[test]
+fn a_renamed_network_keeps_its_subnet_and_comes_back_if_the_new_container_fails() {
+    let machine = prepared(1);
+    machine.up(&on_network("old", "plain:1")).unwrap();
+    let id = machine.state().container("shop-a-1").unwrap().id.clone();
+    let before = machine.footprint();
+    machine.up(&on_network("fresh", "bad:1")).unwrap_err();
+    assert_eq!(machine.footprint(), before, "{:?}", machine.logged());
+    assert_eq!(machine.state().container("shop-a-1").unwrap().id, id);
+    let calls = machine.calls();
+    // On another network of the same name and settings; a run finds nothing to do.
+    machine.up(&on_network("old", "plain:1")).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{:?}", machine.calls_from(calls));
+    machine.up(&on_network("fresh", "plain:1")).unwrap();
+    assert!(machine.footprint().networks.contains("shop_fresh") && !machine.footprint().networks.contains("shop_old"));
+}
+
+/// Somebody else's container, running.
+fn somebody(machine: &Machine, name: &str, port: Option<&str>) {
+    use bollard::models;
+    let binding = |port: &str| models::PortBinding { host_ip: None, host_port: Some(port.to_owned()) };
+    let body = models::ContainerCreateBody {
+        image: Some("plain:1".into()),
+        exposed_ports: port.map(|_| vec!["80/tcp".into()]),
+        host_config: port.map(|port| models::HostConfig {
+            port_bindings: Some([("80/tcp".to_owned(), Some(vec![binding(port)]))].into()),
+            ..models::HostConfig::default()
+        }),
+        ..models::ContainerCreateBody::default()
+    };
+    machine.run(async {
+        machine.engine.container_create(name, None, body).await.unwrap();
+        machine.engine.container_start(name).await.unwrap();
+    });
+}
+
+#[test]
+fn what_somebody_else_has_is_refused_before_anything_is_touched() {
+    let machine = prepared(1);
+    somebody(&machine, "holder", Some("9000"));
+    let of = |more: Value| json!({"services": {"a": plain(more)}});
+    machine.up(&of(json!({"ports": ["8000:80"]}))).unwrap();
+    for (change, message, path) in [
+        (
+            json!({"ports": ["127.0.0.1:9000:80"]}),
+            "The service \"a\" needs the host port 9000 on 127.0.0.1, which is taken by the container \"holder\"",
+            "services.a.ports",
+        ),
+        (
+            json!({"ports": ["8000:80"], "container_name": "holder"}),
+            "The container name \"holder\" is taken by another container: neither spc nor Docker Compose made it. It is of the image \"plain:1\", running, created 2026-01-01T00:00:00Z",
+            "services.a",
+        ),
+    ] {
+        let calls = machine.calls();
+        let failure = machine.up(&of(change)).unwrap_err();
+        assert_eq!((failure.message.as_str(), failure.kind), (message, Kind::Conflict));
+        assert_eq!(failure.path.unwrap().to_string(), path);
+        assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{:?}", machine.calls_from(calls));
+    }
+}
+
+#[test]
+fn a_dynamic_address_that_a_service_keeps_is_refused_to_another() {
+    let machine = prepared(1);
+    let of = |more: Value| {
+        let mut services = json!({"a": plain(json!({"networks": ["n"]}))});
+        services.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"services": services, "networks": {"n": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}}})
+    };
+    machine.up(&of(json!({}))).unwrap();
+    let failure = machine.up(&of(json!({"b": plain(json!({"networks": {"n": {"ipv4_address": "10.7.0.2"}}}))}))).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "The service \"b\" needs the address 10.7.0.2 on the network \"shop_n\", which is taken by the container \"shop-a-1\""
+    );
+    assert_eq!(failure.path.unwrap().to_string(), "services.b.networks.n.ipv4_address");
+}
+
+/// What one service may have of the few things that there are.
+#[derive(Debug, Clone)]
+struct Has {
+    port: usize,
+    address: usize,
+    name: usize,
+    volume: bool,
+    network: usize,
+    level: usize,
+    /// On which of those before it waits.
+    needs: usize,
+}
+
+fn has() -> impl Strategy<Value = Option<Has>> {
+    let some = (0..5usize, 0..3usize, 0..4usize, any::<bool>(), 0..2usize, 0..2usize, 0..4usize)
+        .prop_map(|(port, address, name, volume, network, level, needs)| Has { port, address, name, volume, network, level, needs });
+    prop::option::weighted(0.8, some)
+}
+
+/// `keys`: which name each of the two subnets has.
+fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
+    const SERVICES: [&str; 3] = ["a", "b", "c"];
+    const NAMES: [Option<&str>; 4] = [None, Some("one"), Some("two"), Some("shop-a-1")];
+    const PORTS: [Option<&str>; 5] = [None, Some("8001:80"), Some("8002:80"), Some("127.0.0.1:8001:80"), Some("127.0.0.1:8002:80")];
+    let networks = [["n", "m"][keys.0], ["r", "s"][keys.1]];
+    let there = || services.iter().enumerate().filter_map(|(number, has)| Some((number, has.as_ref()?)));
+    // What an earlier one has, a later one does without.
+    let mut taken: BTreeSet<String> =
+        there().filter(|(_, has)| has.name == 0).map(|(number, _)| format!("shop-{}-1", SERVICES[number])).collect();
+    let mut map = serde_json::Map::new();
+    for (number, has) in there() {
+        let network = networks[has.network];
+        let address = format!("10.7.{}.{}", has.network, 100 + has.address);
+        let attachment = if has.address > 0 && taken.insert(address.clone()) { json!({"ipv4_address": address}) } else { json!({}) };
+        let port = PORTS[has.port].filter(|port| taken.insert(port.trim_start_matches("127.0.0.1:").to_owned()));
+        let mut service = plain(json!({
+            "networks": {network: attachment},
+            "ports": port.into_iter().collect::<Vec<_>>(),
+            "environment": {"LEVEL": has.level},
+        }));
+        match NAMES[has.name] {
+            Some(name) if taken.insert(name.to_owned()) => service["container_name"] = json!(name),
+            _ => {}
+        }
+        if has.volume && taken.insert("data".to_owned()) {
+            service["volumes"] = json!(["data:/data"]);
+        }
+        if let Some(other) = (has.needs > 0).then(|| has.needs - 1).filter(|&other| other < number && services[other].is_some()) {
+            service["depends_on"] = json!({SERVICES[other]: {"condition": "service_healthy"}});
+        }
+        map.insert(SERVICES[number].to_owned(), service);
+    }
+    let pool = |subnet: usize| json!({"ipam": {"config": [{"subnet": format!("10.7.{subnet}.0/24")}]}});
+    json!({"services": map, "networks": {networks[0]: pool(0), networks[1]: pool(1)}, "volumes": {"data": {}}})
+}
+
+fn readable(description: &Value) -> bool {
+    let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
+    Project::read(PROJECT, description, &options).is_ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_could_run_alone_can_follow_anything_else(
+        first in prop::collection::vec(has(), 3),
+        second in prop::collection::vec(has(), 3),
+        keys in (0..2usize, 0..2usize),
+        later_keys in (0..2usize, 0..2usize),
+        seed in any::<u64>(),
+        faults in any::<bool>(),
+    ) {
+        let (first, second) = (described(&first, keys), described(&second, later_keys));
+        prop_assume!(readable(&first) && readable(&second));
+        prop_assume!(prepared(seed).up(&first).is_ok());
+        let alone = prepared(seed);
+        prop_assume!(alone.up(&second).is_ok());
+        let machine = prepared(seed);
+        machine.up(&first).unwrap();
+        if faults {
+            let refused = FaultEffect::FailBefore(crate::engine::EngineError::new(EngineErrorKind::Server, "out of order"));
+            machine.engine.draw_faults(seed, 0.08, &[refused, FaultEffect::ReplyLost]);
+            let _ = machine.up_with(&second, &orphans());
+            machine.engine.clear_faults();
+            machine.pass(secs(60));
+        }
+        let done = machine.up_with(&second, &orphans());
+        prop_assert!(done.is_ok(), "{}\n{:#?}\n{:?}", done.unwrap_err(), there(&machine), machine.logged());
+        let (changed, made) = (machine.footprint(), alone.footprint());
+        prop_assert_eq!(changed.containers, made.containers, "changed into it or made anew is the same");
+        one_writer_each(&machine.state());
+        let calls = machine.calls();
+        machine.up_with(&second, &orphans()).unwrap();
+        prop_assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a second up changes nothing");
+    }
+}

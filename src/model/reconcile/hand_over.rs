@@ -1,0 +1,405 @@
+//! What changes hands within one plan: who takes waits for who lets go, and both go back together.
+//!
+//! A holder that the plan does not stop is a conflict, known before anything is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::exclusive::{Resource, taken_at_start};
+use super::super::failure::SpecPath;
+use super::super::observed::{Container, Network, Observed, TakenSubnet};
+use super::super::plan::{Action, GroupId, Plan, Step, StepId};
+use super::super::{Failure, Kind};
+use super::joint::Joint;
+use super::order;
+use super::up::{Wanted, reference};
+
+/// Who takes something, with which step.
+struct Taker<'a> {
+    step: StepId,
+    service: Option<&'a str>,
+    resource: Resource,
+    path: SpecPath,
+}
+
+/// Who has something.
+#[derive(Clone, Copy)]
+enum Holder<'a> {
+    /// A container of the project.
+    Own(&'a Container),
+    /// Any other container: its name as it is shown.
+    Other { name: &'a str, owner: Option<&'a str> },
+}
+
+/// When the containers of the project let go.
+#[derive(Default)]
+struct Releases {
+    /// Container id → the step after which it does not run.
+    stopped: BTreeMap<String, StepId>,
+    /// Container id → the step after which its name is free.
+    renamed: BTreeMap<String, StepId>,
+}
+
+impl Releases {
+    fn of(plan: &Plan) -> Self {
+        let mut all = Self::default();
+        for (step, Step { action, .. }) in plan.steps.iter().enumerate() {
+            match action {
+                Action::StopContainer { container } => {
+                    all.stopped.extend(container.id.clone().map(|id| (id, step)));
+                }
+                Action::RemoveContainer { container, .. } => {
+                    let Some(id) = &container.id else { continue };
+                    all.stopped.entry(id.clone()).or_insert(step);
+                    all.renamed.entry(id.clone()).or_insert(step);
+                }
+                Action::RenameContainer { container, .. } => {
+                    all.renamed.extend(container.id.clone().map(|id| (id, step)));
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    fn step(&self, resource: &Resource, container: &str) -> Option<StepId> {
+        let of = if resource.is_of_running() { &self.stopped } else { &self.renamed };
+        of.get(container).copied()
+    }
+}
+
+/// Orders the steps of a plan by what changes hands; fails where somebody has what is taken and does not let go.
+pub(super) fn arrange(plan: &mut Plan, groups: GroupId, wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
+    let takers = takers(plan, wanted);
+    if takers.is_empty() {
+        return Ok(());
+    }
+    check_each_other(&takers, wanted)?;
+    let holders = Holders::of(observed);
+    let releases = Releases::of(plan);
+    let mut joint = Joint::new(plan, groups);
+    let mut edges: Vec<(StepId, StepId)> = Vec::new();
+    for taker in &takers {
+        if let Resource::Subnet(_) = taker.resource {
+            continue;
+        }
+        for holder in holders.overlapping(&taker.resource) {
+            let Holder::Own(container) = holder else {
+                return Err(conflict(taker, holder, wanted));
+            };
+            if is_own(plan, taker.step, container) || is_over_before(taker, container, wanted) {
+                continue;
+            }
+            let release = match releases.step(&taker.resource, &container.id) {
+                Some(release) => release,
+                // `check_name` says whose it is.
+                None if matches!(taker.resource, Resource::ContainerName(_)) => continue,
+                None => return Err(conflict(taker, holder, wanted)),
+            };
+            edges.push((release, taker.step));
+            // What a run that was killed left is brought back by nobody.
+            if !container.is_new() {
+                joint.join(plan, release, taker.step);
+            }
+        }
+    }
+    for taker in &takers {
+        subnets(plan, taker, wanted, observed, &releases, &mut joint, &mut edges)?;
+    }
+    if edges.is_empty() {
+        return Ok(());
+    }
+    let closing = joint.finish(plan);
+    order::sort(plan, &edges, &closing).map_err(|cycle| circle(plan, &takers, &edges, &cycle))
+}
+
+/// What the steps take that start a container, give a name or make a network.
+fn takers<'a>(plan: &Plan, wanted: &Wanted<'a>) -> Vec<Taker<'a>> {
+    let mut takers = Vec::new();
+    for (id, step) in plan.steps.iter().enumerate() {
+        let service = step.service.as_ref().and_then(|name| wanted.project.services.get(name));
+        let mut take = |service: Option<&'a str>, resource: Resource, keys: Vec<String>| {
+            takers.push(Taker { step: id, service, resource, path: SpecPath { keys, on_key: true } });
+        };
+        match (&step.action, service) {
+            (Action::StartContainer { .. }, Some(service)) => {
+                for (resource, keys) in taken_at_start(service, wanted.project) {
+                    let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+                    take(Some(&service.name), resource, keys);
+                }
+            }
+            (Action::CreateContainer { name, .. } | Action::RenameContainer { to: name, .. }, Some(service)) => {
+                let key = if service.container_name.is_some() { vec!["container_name".to_owned()] } else { Vec::new() };
+                let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(key).collect();
+                take(Some(&service.name), Resource::ContainerName(name.clone()), keys);
+            }
+            (Action::CreateNetwork { key, .. }, _) => {
+                for net in wanted.project.networks[key].ipam.iter().filter_map(|pool| pool.subnet) {
+                    take(None, Resource::Subnet(net), vec!["networks".to_owned(), key.clone(), "ipam".to_owned()]);
+                }
+            }
+            _ => {}
+        }
+    }
+    takers
+}
+
+/// Two services that the plan starts can't take the same, unless one has ended before the other starts.
+fn check_each_other(takers: &[Taker<'_>], wanted: &Wanted<'_>) -> Result<(), Failure> {
+    let mut by_slot: BTreeMap<(u8, &str, u16), Vec<&Taker<'_>>> = BTreeMap::new();
+    for taker in takers.iter().filter(|taker| taker.resource.is_of_running()) {
+        let before = by_slot.entry(taker.resource.slot()).or_default();
+        for other in before.iter().filter(|other| other.service != taker.service && other.resource.overlaps(&taker.resource)) {
+            let (Some(one), Some(two)) = (other.service, taker.service) else { continue };
+            if !wanted.project.never_together(one, two) {
+                return Err(Failure::new(Kind::Conflict, format!("The services \"{one}\" and \"{two}\" both take {}", taker.resource))
+                    .hint("change one of the two, or bring up only one of them")
+                    .at(taker.path.clone())
+                    .field("service", two));
+            }
+        }
+        before.push(taker);
+    }
+    Ok(())
+}
+
+/// Who has what now.
+struct Holders<'a> {
+    by_slot: BTreeMap<(u8, String, u16), Vec<(Resource, Holder<'a>)>>,
+}
+
+impl<'a> Holders<'a> {
+    fn of(observed: &'a Observed) -> Self {
+        let mut all = Self { by_slot: BTreeMap::new() };
+        let network = |id: &str| observed.networks.iter().find(|network| network.id == id).map(|network| network.name.clone());
+        for container in &observed.containers {
+            let holder = Holder::Own(container);
+            all.add(Resource::ContainerName(container.name.clone()), holder);
+            container.ports.iter().for_each(|port| all.add(port.resource(), holder));
+            for (id, address) in &container.addresses {
+                if let Some(network) = network(id) {
+                    all.add(Resource::Address { network, address: *address }, holder);
+                }
+            }
+        }
+        for other in &observed.others {
+            let holder = Holder::Other { name: &other.name, owner: other.owner.as_deref() };
+            other.ports.iter().for_each(|port| all.add(port.resource(), holder));
+            for (id, address) in &other.addresses {
+                if let Some(network) = network(id) {
+                    all.add(Resource::Address { network, address: *address }, holder);
+                }
+            }
+        }
+        all
+    }
+
+    fn add(&mut self, resource: Resource, holder: Holder<'a>) {
+        let (kind, name, number) = resource.slot();
+        self.by_slot.entry((kind, name.to_owned(), number)).or_default().push((resource, holder));
+    }
+
+    fn overlapping(&self, wanted: &Resource) -> Vec<Holder<'a>> {
+        let (kind, name, number) = wanted.slot();
+        let there = self.by_slot.get(&(kind, name.to_owned(), number)).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Vec<Holder<'a>> = Vec::new();
+        for (_, holder) in there.iter().filter(|(resource, _)| resource.overlaps(wanted)) {
+            // Both families of one port are one holder's.
+            if !found.iter().any(|other| other.name() == holder.name()) {
+                found.push(*holder);
+            }
+        }
+        found
+    }
+}
+
+impl Holder<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Own(container) => &container.name,
+            Self::Other { name, .. } => name,
+        }
+    }
+}
+
+/// Whether the step is about that very container.
+fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
+    match &plan.steps[step].action {
+        Action::StartContainer { container: taker } | Action::RenameContainer { container: taker, .. } => {
+            taker.id.as_ref() == Some(&container.id)
+        }
+        _ => false,
+    }
+}
+
+/// Whether it is a job that has ended when the taker starts.
+fn is_over_before(taker: &Taker<'_>, container: &Container, wanted: &Wanted<'_>) -> bool {
+    taker.service.is_some_and(|service| wanted.project.ends_before(&container.service, service))
+}
+
+/// Somebody has it, and the plan does not make them let go.
+fn conflict(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> Failure {
+    let (name, service) = (holder.name(), taker.service.unwrap_or_default());
+    let whose = match holder {
+        Holder::Other { owner: Some(owner), .. } => format!("the container \"{name}\" of the project \"{owner}\""),
+        _ => format!("the container \"{name}\""),
+    };
+    let message = format!("The service \"{service}\" needs {}, which is taken by {whose}", taker.resource);
+    let failure = Failure::new(Kind::Conflict, message).hint(way_out(taker, holder, wanted)).at(taker.path.clone());
+    let failure = if service.is_empty() { failure } else { failure.field("service", service) };
+    match taker.resource {
+        Resource::HostPort { port, .. } => failure.field("port", u64::from(port)),
+        _ => failure,
+    }
+}
+
+fn way_out(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> String {
+    let another = match &taker.resource {
+        Resource::HostPort { .. } => "publish another host port",
+        Resource::Address { .. } => "choose another address",
+        Resource::ContainerName(_) => "choose another `container_name`",
+        Resource::Subnet(_) => "choose another `subnet`",
+    };
+    let Holder::Own(container) = holder else {
+        return format!("{another}, or stop that container first");
+    };
+    let holder = &container.service;
+    match wanted.project.services.get(holder) {
+        None if container.ours => format!("it belongs to no described service: `--remove-orphans` removes it first; or {another}"),
+        None => format!("it belongs to no described service: `--adopt --remove-orphans` removes it first; or {another}"),
+        Some(described) => {
+            let keeps = taken_at_start(described, wanted.project).iter().any(|(resource, _)| resource.overlaps(&taker.resource));
+            if !wanted.services.contains(holder) && !keeps {
+                format!("bring up \"{holder}\" in the same run, which lets go of it; or {another}")
+            } else {
+                format!("{another}, or stop \"{holder}\" first")
+            }
+        }
+    }
+}
+
+/// A network that is to be made needs addresses that another network has: one of the project's own that is no longer described goes.
+fn subnets(
+    plan: &mut Plan,
+    taker: &Taker<'_>,
+    wanted: &Wanted<'_>,
+    observed: &Observed,
+    releases: &Releases,
+    joint: &mut Joint,
+    edges: &mut Vec<(StepId, StepId)>,
+) -> Result<(), Failure> {
+    let Resource::Subnet(net) = taker.resource else { return Ok(()) };
+    let Action::CreateNetwork { name: fresh, .. } = plan.steps[taker.step].action.clone() else { return Ok(()) };
+    let overlapping = observed.subnets.iter().filter(|taken| Resource::Subnet(taken.net).overlaps(&taker.resource));
+    for taken in overlapping {
+        let refused = |why: &str, hint: String| {
+            let whose = taken.owner.as_ref().map(|owner| format!(" of the project \"{owner}\"")).unwrap_or_default();
+            let message = format!(
+                "The network \"{fresh}\" needs the subnet {net}, which overlaps {} of the network \"{}\"{whose}{why}",
+                taken.net, taken.name
+            );
+            Failure::new(Kind::Conflict, message).hint(hint).at(taker.path.clone())
+        };
+        let is_described = wanted.project.networks.values().any(|network| network.name == taken.name);
+        let Some(old) = observed.networks.iter().find(|network| network.id == taken.network && network.ours && !is_described) else {
+            return Err(refused("", "choose another `subnet`".to_owned()));
+        };
+        let members: Vec<&Container> = observed.containers.iter().filter(|container| container.networks.contains(&old.id)).collect();
+        // Where a way back was interrupted, a container still knows the network by the id that it had before.
+        let is_lost = |id: &String| !observed.network_ids.contains(id);
+        if members.is_empty() && !old.restored && !observed.containers.iter().any(|container| container.networks.iter().any(is_lost)) {
+            // A runbook may have made it for itself.
+            return Err(refused(
+                ", which no service is on",
+                "`down` removes it, then `up`: volumes are kept; or choose another `subnet`".to_owned(),
+            ));
+        }
+        let mut leaves = Vec::new();
+        for container in members.iter().copied().filter(|container| container.is_up()) {
+            match releases.stopped.get(&container.id) {
+                Some(&step) => leaves.push(step),
+                None => {
+                    let why = format!(", on which \"{}\" stays", container.name);
+                    return Err(refused(&why, "run `down`, then `up`: volumes are kept; or choose another `subnet`".to_owned()));
+                }
+            }
+        }
+        if let Some(other) = observed.others.iter().find(|other| other.addresses.iter().any(|(id, _)| *id == old.id)) {
+            let why = format!(", on which the container \"{}\" is", other.name);
+            return Err(refused(&why, "stop that container first, or choose another `subnet`".to_owned()));
+        }
+        leave(plan, (taken, old), (&members, &leaves), (taker.step, &fresh), joint, edges);
+    }
+    Ok(())
+}
+
+/// The old network goes once all that run are off it, and comes back if they go back.
+fn leave(
+    plan: &mut Plan,
+    (taken, old): (&TakenSubnet, &Network),
+    (members, leaves): (&[&Container], &[StepId]),
+    (create, fresh): (StepId, &str),
+    joint: &mut Joint,
+    edges: &mut Vec<(StepId, StepId)>,
+) {
+    let is_removed = |step: &Step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == old.id);
+    let removed = plan.steps.iter().position(is_removed).unwrap_or_else(|| {
+        let step = plan.add(Step {
+            service: None,
+            action: Action::RemoveNetwork { name: old.name.clone(), id: old.id.clone() },
+            cause: format!("no longer described, and \"{fresh}\" takes its subnet {}", taken.net),
+            after: Vec::new(),
+            tolerates: Vec::new(),
+            group: None,
+            when: None,
+        });
+        joint.added(step);
+        step
+    });
+    let users: BTreeSet<StepId> = (0..plan.steps.len()).filter(|&step| plan.steps[step].after.contains(&create)).collect();
+    joint.join(plan, removed, create);
+    for &stop in leaves {
+        edges.push((stop, removed));
+        joint.join(plan, stop, removed);
+    }
+    for user in users {
+        joint.join(plan, user, removed);
+    }
+    edges.push((removed, create));
+    joint.restores(removed, old, fresh, members.iter().map(|container| reference(container)).collect());
+}
+
+/// What is handed over can't be, because the steps wait for each other.
+fn circle(plan: &Plan, takers: &[Taker<'_>], edges: &[(StepId, StepId)], cycle: &BTreeSet<StepId>) -> Failure {
+    let within = edges.iter().find(|(release, take)| cycle.contains(release) && cycle.contains(take)).or_else(|| edges.first());
+    let taker = within.and_then(|(_, take)| takers.iter().find(|taker| taker.step == *take)).or_else(|| takers.first());
+    let steps: Vec<String> = cycle
+        .iter()
+        .map(|&step| {
+            let Step { action, after, .. } = &plan.steps[step];
+            let after: Vec<String> =
+                after.iter().filter(|before| cycle.contains(before)).map(|&before| plan.steps[before].action.object()).collect();
+            format!(
+                "{} {}, which waits for {}",
+                action.verb(),
+                action.object(),
+                if after.is_empty() { "who has it".to_owned() } else { after.join(", ") }
+            )
+        })
+        .collect();
+    let what = taker.map(|taker| taker.resource.to_string()).unwrap_or_default();
+    let failure = Failure::new(
+        Kind::Conflict,
+        format!("{} can't change hands in one run: who has it would have to wait for who takes it", capital(&what)),
+    )
+    .hint("take the `depends_on` between them out, or make two runs: in the first, nobody has it")
+    .detail("the steps that wait for each other", steps.join("\n"));
+    match taker {
+        Some(taker) => failure.at(taker.path.clone()),
+        None => failure,
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! How a network or volume that is there differs from the described one: by what is meant, not by how it is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::driver_options::without_passwords;
+use super::super::hash;
+use super::super::observed;
+use super::super::spec::network::DEFAULT_NETWORK_DRIVER;
+use super::super::spec::{IpamConfig, Network, Volume};
+
+/// What newer engines add to the options of every network.
+const ADDED_BY_THE_ENGINE: &str = "com.docker.network.enable_ipv";
+
+/// `driver: bridge → macvlan, internal: false → true`; nothing where the network is the described one.
+pub(super) fn of_network(there: &observed::Network, wanted: &Network) -> Option<String> {
+    if there.hash.as_deref().is_some_and(|hash| hash::is_of_network(hash, wanted)) {
+        return None;
+    }
+    let (there, wanted) = (there.settings.canonical(), wanted.canonical());
+    let mut differences = Differences::default();
+    let driver = |network: &Network| network.driver.clone().unwrap_or_else(|| DEFAULT_NETWORK_DRIVER.to_owned());
+    differences.compare("driver", &driver(&there), &driver(&wanted));
+    let mut options = there.driver_opts.clone();
+    options.retain(|key, _| !key.starts_with(ADDED_BY_THE_ENGINE) || wanted.driver_opts.contains_key(key));
+    differences.maps("driver_opts", &options, &wanted.driver_opts);
+    for (key, before, now) in [
+        ("internal", there.internal, wanted.internal),
+        ("attachable", there.attachable, wanted.attachable),
+        ("enable_ipv6", there.enable_ipv6, wanted.enable_ipv6),
+    ] {
+        differences.compare(key, &before.to_string(), &now.to_string());
+    }
+    differences.maps("labels", &there.labels, &wanted.labels);
+    // Which pools the engine chose itself is not told: where none is described, they differ if nothing else does.
+    if !wanted.ipam.is_empty() || differences.0.is_empty() {
+        differences.compare("ipam", &pools(&there.ipam, &wanted.ipam), &pools(&wanted.ipam, &wanted.ipam));
+    }
+    differences.joined()
+}
+
+/// The same of a volume.
+pub(super) fn of_volume(there: &observed::Volume, wanted: &Volume) -> Option<String> {
+    if there.hash.as_deref().is_some_and(|hash| hash::is_of_volume(hash, wanted)) {
+        return None;
+    }
+    let mut differences = Differences::default();
+    let driver = |volume: &Volume| volume.own_driver().unwrap_or("local").to_owned();
+    differences.compare("driver", &driver(&there.settings), &driver(wanted));
+    differences.maps("driver_opts", &there.settings.driver_opts, &wanted.driver_opts);
+    differences.maps("labels", &there.settings.labels, &wanted.labels);
+    differences.joined()
+}
+
+/// Pools in words, without a gateway that is the engine's choice.
+fn pools(pools: &[IpamConfig], wanted: &[IpamConfig]) -> String {
+    let word = |pool: &IpamConfig| {
+        let asks = wanted.iter().any(|wanted| wanted.subnet == pool.subnet && wanted.gateway.is_some());
+        let chosen = pool.subnet.and_then(|net| net.hosts().next());
+        let gateway = pool.gateway.filter(|gateway| asks || Some(*gateway) != chosen);
+        let subnet = pool.subnet.map(|net| net.to_string());
+        let range = pool.ip_range.map(|net| format!("ip_range {net}"));
+        let words: Vec<String> = subnet.into_iter().chain(gateway.map(|gateway| format!("gateway {gateway}"))).chain(range).collect();
+        words.join(" ")
+    };
+    let words: Vec<String> = pools.iter().map(word).collect();
+    if words.is_empty() { "chosen by the engine".to_owned() } else { words.join(", ") }
+}
+
+#[derive(Default)]
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn compare(&mut self, key: &str, there: &str, wanted: &str) {
+        if there != wanted {
+            self.0.push(format!("{key}: {there} → {wanted}"));
+        }
+    }
+
+    fn maps(&mut self, name: &str, there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) {
+        let keys: BTreeSet<&String> = there.keys().chain(wanted.keys()).collect();
+        for key in keys.into_iter().filter(|key| there.get(*key) != wanted.get(*key)) {
+            let shown = |map: &BTreeMap<String, String>| map.get(key).map_or("not set".to_owned(), |value| without_passwords(key, value));
+            self.0.push(format!("{name}.{key}: {} → {}", shown(there), shown(wanted)));
+        }
+    }
+
+    fn joined(self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.join(", "))
+    }
+}

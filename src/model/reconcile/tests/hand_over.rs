@@ -1,0 +1,255 @@
+//! What changes hands within one plan.
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::model::Kind;
+use crate::model::observed::OtherContainer;
+
+fn described(services: Value) -> Project {
+    project(json!({ "services": services }))
+}
+
+fn web(ports: &[&str]) -> Value {
+    json!({"image": "x", "ports": ports})
+}
+
+/// The plan from one description to another, with orphans removed.
+fn from_to(before: &Project, after: &Project) -> Result<Plan, Failure> {
+    let mut observed = applied(before);
+    observed.images.insert("x:latest".into(), "id of x".into());
+    plan_with(after, &observed, Asked { remove_orphans: true, ..Asked::default() })
+}
+
+fn way_back(plan: &Plan) -> Vec<String> {
+    assert_eq!(plan.rollbacks.len(), 1, "{plan}");
+    plan.rollbacks.values().flat_map(|back| &back.undo).map(undone).collect()
+}
+
+#[test]
+fn a_port_that_moves_to_a_new_service_is_let_go_first() {
+    let before = described(json!({"web": web(&["8000:80"])}));
+    let after = described(json!({"web": web(&[]), "proxy": web(&["8000:80"])}));
+    let plan = from_to(&before, &after).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "  1  create container spc-proxy-1  (not there)
+  2  create container spc-web-1.new  (ports changed)
+  3  stop container spc-web-1  after 2
+  4  start container spc-proxy-1  after 1, 3
+  5  wait until ready container spc-proxy-1  after 4
+  6  start container spc-web-1.new  after 2, 3
+  7  wait until ready container spc-web-1.new  after 6
+  8  remove container spc-web-1  after 5, 7
+  9  rename container spc-web-1.new to spc-web-1  after 8
+"
+    );
+    assert_eq!(
+        way_back(&plan),
+        [
+            "stop container spc-web-1.new (of 6)",
+            "stop container spc-proxy-1 (of 4)",
+            "start container spc-web-1 (of 3)",
+            "remove container spc-web-1.new (of 2)",
+            "remove container spc-proxy-1 (of 1)",
+            "wait until ready container spc-web-1 (of 3)",
+        ]
+    );
+}
+
+#[test]
+fn swapped_ports_stop_both_before_either_starts() {
+    let of = |a: &str, b: &str| described(json!({"a": web(&[a]), "b": web(&[b])}));
+    let plan = from_to(&of("1:80", "2:80"), &of("2:80", "1:80")).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "  1  create container spc-a-1.new  (ports changed)
+  2  stop container spc-a-1  after 1
+  3  create container spc-b-1.new  (ports changed)
+  4  stop container spc-b-1  after 3
+  5  start container spc-a-1.new  after 1, 2, 4
+  6  wait until ready container spc-a-1.new  after 5
+  7  start container spc-b-1.new  after 2, 3, 4
+  8  wait until ready container spc-b-1.new  after 7
+  9  remove container spc-a-1  after 6, 8
+ 10  rename container spc-a-1.new to spc-a-1  after 9
+ 11  remove container spc-b-1  after 6, 8
+ 12  rename container spc-b-1.new to spc-b-1  after 11
+"
+    );
+    let back = way_back(&plan);
+    let last_stop = back.iter().rposition(|line| line.starts_with("stop")).unwrap();
+    assert!(back.iter().position(|line| line.starts_with("start")).unwrap() > last_stop, "{back:?}");
+}
+
+#[test]
+fn a_swap_between_services_that_depend_on_each_other_gives_up_serving_meanwhile() {
+    let of = |a: &str, b: &str| {
+        described(json!({
+            "a": {"image": "x", "ports": [a], "depends_on": {"b": {"condition": "service_healthy"}}},
+            "b": web(&[b]),
+        }))
+    };
+    let plan = from_to(&of("1:80", "2:80"), &of("2:80", "1:80")).unwrap().to_string();
+    assert!(plan.contains("stop container spc-a-1  after"), "{plan}");
+    let line = |what: &str| plan.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what} in\n{plan}"));
+    assert!(line("stop container spc-a-1") < line("start container spc-b-1.new"));
+    assert!(line("wait until ready container spc-b-1.new") < line("start container spc-a-1.new"));
+}
+
+#[test]
+fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails() {
+    let named = |service: &str| described(json!({service: {"image": "x", "ports": ["80:80"], "container_name": "edge"}}));
+    let (before, after) = (named("old"), named("fresh"));
+    let mut observed = applied(&before);
+    observed.images.insert("x:latest".into(), "id of x".into());
+    observed.containers[0].name = "edge".into();
+    let plan = plan_with(&after, &observed, Asked { remove_orphans: true, ..Asked::default() }).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "  1  create container edge.new  (not there)
+  2  stop container edge  (no longer described)
+  3  start container edge.new  after 1, 2
+  4  wait until ready container edge.new  after 3
+  5  remove container edge  (no longer described)  after 2, 4
+  6  rename container edge.new to edge  after 4, 5
+"
+    );
+    assert_eq!(
+        way_back(&plan),
+        [
+            "stop container edge.new (of 3)",
+            "start container edge (of 2)",
+            "remove container edge.new (of 1)",
+            "wait until ready container edge (of 2)",
+        ]
+    );
+    let refused = plan_with(&after, &observed, Asked::default()).unwrap_err();
+    assert_eq!(refused.message, "The service \"fresh\" needs the host port 80, which is taken by the container \"edge\"");
+    assert!(refused.hint.unwrap().contains("`--remove-orphans` removes it first"));
+    assert_eq!(refused.path.unwrap().to_string(), "services.fresh.ports");
+}
+
+#[test]
+fn swapped_names_are_free_before_they_are_given() {
+    let of = |a: &str, b: &str| described(json!({"a": {"image": "x", "container_name": a}, "b": {"image": "x", "container_name": b}}));
+    let before = of("one", "two");
+    let mut observed = applied(&before);
+    observed.images.insert("x:latest".into(), "id of x".into());
+    (observed.containers[0].name, observed.containers[1].name) = ("one".into(), "two".into());
+    let plan = plan_with(&of("two", "one"), &observed, Asked::default()).unwrap().to_string();
+    let line = |what: &str| plan.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what} in\n{plan}"));
+    for (rename, removed) in
+        [("rename container two.new to two", "remove container two"), ("rename container one.new to one", "remove container one")]
+    {
+        assert!(line(removed) < line(rename), "{plan}");
+    }
+    assert!(line("wait until ready container two.new") < line("remove container two"), "{plan}");
+    assert!(line("wait until ready container one.new") < line("remove container two"), "{plan}");
+}
+
+fn on(network: &str, address: Option<&str>) -> Value {
+    let attachment = address.map_or(json!({}), |address| json!({"ipv4_address": address}));
+    json!({"image": "x", "networks": {network: attachment}})
+}
+
+fn with_subnets(services: Value, subnets: &[(&str, &str)]) -> Project {
+    let networks: serde_json::Map<String, Value> =
+        subnets.iter().map(|(name, subnet)| ((*name).to_owned(), json!({"ipam": {"config": [{"subnet": subnet}]}}))).collect();
+    project(json!({ "services": services, "networks": networks }))
+}
+
+#[test]
+fn a_static_address_is_handed_over_too() {
+    let net = [("n", "10.7.0.0/24")];
+    let before = with_subnets(json!({"a": on("n", Some("10.7.0.9")), "b": on("n", None)}), &net);
+    let after = with_subnets(json!({"a": on("n", None), "b": on("n", Some("10.7.0.9"))}), &net);
+    let plan = from_to(&before, &after).unwrap().to_string();
+    assert!(plan.contains("start container spc-b-1.new  after 2, 5, 6\n"), "{plan}");
+}
+
+#[test]
+fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
+    let before = with_subnets(json!({"a": on("old", None)}), &[("old", "10.7.0.0/24")]);
+    let after = with_subnets(json!({"a": on("fresh", None)}), &[("fresh", "10.7.0.0/24")]);
+    let plan = from_to(&before, &after).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "  1  stop container spc-a-1
+  2  remove network spc_old  (no longer described, and \"spc_fresh\" takes its subnet 10.7.0.0/24)  after 1
+  3  create network spc_fresh  (not there)  after 2
+  4  create container spc-a-1.new  (networks changed)  after 3
+  5  start container spc-a-1.new  after 1, 4
+  6  wait until ready container spc-a-1.new  after 5
+  7  remove container spc-a-1  after 6
+  8  rename container spc-a-1.new to spc-a-1  after 7
+"
+    );
+    assert_eq!(
+        way_back(&plan),
+        [
+            "stop container spc-a-1.new (of 5)",
+            "restore network spc_old (of 2)",
+            "start container spc-a-1 (of 1)",
+            "remove container spc-a-1.new (of 4)",
+            "wait until ready container spc-a-1 (of 1)",
+        ]
+    );
+    // An orphan that stays on it.
+    let more = with_subnets(json!({"a": on("old", None), "b": on("old", None)}), &[("old", "10.7.0.0/24")]);
+    let mut observed = applied(&more);
+    observed.images.insert("x:latest".into(), "id of x".into());
+    let refused = plan_with(&after, &observed, Asked::default()).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "The network \"spc_fresh\" needs the subnet 10.7.0.0/24, which overlaps 10.7.0.0/24 of the network \"spc_old\" of the project \"spc\", \
+         on which \"spc-b-1\" stays"
+    );
+    assert_eq!(refused.path.unwrap().to_string(), "networks.fresh.ipam");
+}
+
+#[test]
+fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done() {
+    let mut observed = applied(&described(json!({"web": web(&["8000:80"])})));
+    observed.images.insert("x:latest".into(), "id of x".into());
+    let port = |host_ip: &str| PublishedPort { host_ip: host_ip.into(), published: 9000, target: 80, protocol: "tcp".into() };
+    observed.others.push(OtherContainer {
+        id: "id of other".into(),
+        name: "holder".into(),
+        owner: Some("shop".into()),
+        ports: vec![port("0.0.0.0"), port("::")],
+        addresses: BTreeSet::new(),
+    });
+    let plan = |ports: &[&str]| plan_with(&described(json!({"web": web(ports)})), &observed, Asked::default());
+    let refused = plan(&["127.0.0.1:9000:80"]).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "The service \"web\" needs the host port 9000 on 127.0.0.1, which is taken by the container \"holder\" of the project \"shop\""
+    );
+    assert_eq!(refused.kind, Kind::Conflict);
+    assert!(plan(&["9000:80/udp"]).is_ok());
+    assert!(plan(&["8000:80"]).unwrap().steps.is_empty(), "what stays as it is takes nothing");
+}
+
+#[test]
+fn a_hand_over_against_the_dependencies_is_refused_with_the_circle() {
+    // "web" stops only once its successor serves, which waits for "proxy", which takes web's port.
+    let order = json!({"update_config": {"order": "start-first"}});
+    let before = described(json!({"web": {"image": "x", "ports": ["80:80"]}}));
+    let after = described(json!({
+        "web": {"image": "x", "deploy": order, "depends_on": {"proxy": {"condition": "service_healthy"}}},
+        "proxy": web(&["80:80"]),
+    }));
+    let refused = from_to(&before, &after).unwrap_err();
+    assert_eq!(refused.message, "The host port 80 can't change hands in one run: who has it would have to wait for who takes it");
+    assert!(refused.details[0].text.contains("start container spc-proxy-1, which waits for"), "{:?}", refused.details);
+}
+
+#[test]
+fn a_job_that_has_ended_has_let_go() {
+    let after = described(json!({
+        "migrate": web(&["80:80"]),
+        "web": {"image": "x", "ports": ["80:80"], "depends_on": {"migrate": {"condition": "service_completed_successfully"}}},
+    }));
+    assert!(plan_with(&after, &Observed::default(), Asked::default()).is_ok());
+}
