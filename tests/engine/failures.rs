@@ -33,10 +33,9 @@ fn a_port_that_another_container_has_is_named_with_the_container() {
     let first = web("port-first", &keys);
     let second = web("port-second", &keys);
     first.up().ends(0);
-    second
-        .up()
-        .ends(1)
-        .told(&[&format!("The port {port} of \"spct-port-second-web-1\" is already taken by the container \"spct-port-first-web-1\"")]);
+    let taken = format!("The service \"web\" needs the host port {port}, which is taken by the container \"spct-port-first-web-1\"");
+    second.up().ends(1).told(&[&taken, "scripts/stack.rhai:", "publish another host port"]);
+    assert_eq!(objects(&second.name), [""; 0]);
 }
 
 #[test]
@@ -166,6 +165,7 @@ fn a_subnet_that_another_network_has_is_told_with_what_to_do() {
     first.up().ends(0);
     let second = web("subnet-second", keys);
     second.edit("scripts/stack.rhai", second.subnet(), first.subnet());
-    second.up().ends(1).told(&["Could not create the network \"spct-subnet-second_default\"", "choose another `subnet`"]);
+    let needs = "The network \"spct-subnet-second_default\" needs the subnet";
+    second.up().ends(1).told(&[needs, "of the network \"spct-subnet-first_default\"", "choose another `subnet`"]);
     assert_eq!(objects(&second.name), [""; 0]);
 }
