@@ -119,9 +119,10 @@ fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> 
     drop(process);
     let container = docker(&["run", "--detach", "--rm", "--publish", &format!("{https}:80"), busybox(), "sleep", "1000"]);
     let name = inspect(container.trim())["Name"].as_str().unwrap().trim_start_matches('/').to_owned();
-    to_production()
-        .ends(1)
-        .told(&[&format!("{}container \"{name}\"", taken(&https)), "stop what holds it, or set NGINX_HTTPS_PORT to another port in .env"]);
+    to_production().ends(1).told(&[
+        &format!("The service \"nginx\" needs the host port {https}, which is taken by the container \"{name}\""),
+        "stop what holds it, or set NGINX_HTTPS_PORT to another port in .env",
+    ]);
     docker(&["rm", "--force", &name]);
 }
 
