@@ -51,7 +51,7 @@ pub struct BuildContext {
 /// What a build takes from elsewhere, as its Dockerfile says.
 #[derive(Debug)]
 pub struct Instructions {
-    /// Path of the Dockerfile inside the context, symlinks followed: what the engine is told.
+    /// Path of the Dockerfile inside the context, symlinks followed, as spc sends it to the engine.
     pub dockerfile: String,
     /// What the Dockerfile lets the engine download: what can be read out of it, then what a builder could read in it.
     pub downloads: Vec<Download>,

@@ -76,7 +76,7 @@ struct Transfer {
     told: Option<Duration>,
 }
 
-/// How often the bytes of a pull are told.
+/// How often spc reports the bytes of a pull.
 const TRANSFER_PACE: Duration = Duration::from_millis(250);
 
 impl Transfer {

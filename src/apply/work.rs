@@ -210,7 +210,7 @@ impl Work<'_> {
     }
 }
 
-/// A verb that walks its plan: its beginning is told, and its end in any case, also when it is dropped.
+/// A verb that walks its plan. It reports its start, and its end in any case, also when it is dropped.
 struct Telling<'a> {
     work: &'a Work<'a>,
     begun: Duration,

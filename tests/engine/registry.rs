@@ -1,4 +1,4 @@
-//! A registry with a login, on loopback: who may pull, and what those are told who may not.
+//! A registry with a login, on loopback: who may pull, and the error for those who may not.
 
 use std::fs;
 use std::net::TcpStream;

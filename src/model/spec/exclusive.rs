@@ -103,7 +103,7 @@ fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, Stri
         return Some((format!("it is not in the network \"{key}\", which has {all}"), "choose an address in there".to_owned()));
     };
     let net = pool.subnet?;
-    // The engine takes the first address unless it is told otherwise.
+    // The engine takes the first address unless the request names another.
     let gateway = pool.gateway.or_else(|| pool.ip_range.is_none().then(|| net.hosts().next()).flatten());
     let role = if address == net.network() {
         "it is the network itself"

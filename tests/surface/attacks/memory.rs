@@ -108,7 +108,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
     std::thread::spawn(move || {
         for connection in server.incoming() {
             let mut connection = connection.unwrap();
-            // It asks, and is told more than it takes.
+            // It asks, and gets more than it takes.
             let _ = std::io::Read::read(&mut connection, &mut [0; 4096]);
             let _ = Answer::of_stranger(200, "").endless(vec![b'x'; 1 << 16]).write(connection);
         }
