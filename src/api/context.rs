@@ -38,6 +38,12 @@ pub trait Watch: Send + Sync {
     fn reader(self: Arc<Self>) -> Reader;
     /// The script is about to wait until this container's process has ended.
     fn awaits_end(&self, container: &str);
+    /// The script is about to wait until this container is ready.
+    fn awaits_readiness(&self, container: &str);
+    /// The script waited for a condition that does not come true here, and goes on as if it had.
+    fn awaits_condition(&self);
+    /// From now on the task on this thread repeats itself, or no longer; whether it did before.
+    fn repeats(&self, repeats: bool) -> bool;
 }
 
 /// The project a run belongs to, as `cli` found it.

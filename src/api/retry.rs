@@ -7,7 +7,7 @@ use std::time::Duration;
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{EvalAltResult, FnPtr};
 
-use super::context::Context;
+use super::context::{Context, Watch};
 use super::control::{call, must_pass, not_bool, pause};
 use super::{Raw, task};
 use crate::model::event::{Event, Level};
@@ -110,9 +110,31 @@ fn kind(options: &Options, word: &str) -> Result<Kind, Failure> {
     Kind::from_word(word).ok_or_else(|| options.wrong("on", format!("There is no error kind \"{word}\"")))
 }
 
+/// While it is there, a plan tells each step of the task on this thread once, however often it is repeated.
+struct Repeating<'a> {
+    watch: Option<&'a dyn Watch>,
+    before: bool,
+}
+
+impl<'a> Repeating<'a> {
+    fn of(context: &'a Context) -> Self {
+        let watch = context.watch.as_deref();
+        Self { watch, before: watch.is_some_and(|watch| watch.repeats(true)) }
+    }
+}
+
+impl Drop for Repeating<'_> {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch {
+            watch.repeats(self.before);
+        }
+    }
+}
+
 /// Attempts until one works, none may help, or the plan's times are used up; the last error as it was.
 fn attempts(call_context: &NativeCallContext, context: &Context, plan: &Plan, f: &FnPtr, last: &mut Option<Failure>) -> Raw<Dynamic> {
     let mut delay = plan.delay;
+    let _repeating = Repeating::of(context);
     for attempt in 1..=plan.times {
         let error = match call(call_context, f) {
             Ok(value) => return Ok(value),
@@ -135,6 +157,7 @@ fn attempts(call_context: &NativeCallContext, context: &Context, plan: &Plan, f:
 /// Polls until `f` says true; the errors on the way are kept as the last one.
 fn polls(call_context: &NativeCallContext, context: &Context, f: &FnPtr, last: &mut Option<Failure>) -> Raw<()> {
     let mut poll = FIRST_POLL;
+    let _repeating = Repeating::of(context);
     loop {
         match call(call_context, f) {
             Ok(value) => match value.as_bool() {
@@ -158,8 +181,12 @@ fn polls(call_context: &NativeCallContext, context: &Context, f: &FnPtr, last: &
 
 /// The error of work that was late, if that is why it ended; else its own.
 fn late_or(late: bool, context: &Context, error: Box<EvalAltResult>, timeout: impl FnOnce() -> Failure) -> Box<EvalAltResult> {
-    let own = failure_of(&error);
-    if late && own.kind == Kind::Interrupted && !task::current(context).is_cancelled() { timeout().into() } else { error }
+    if ended_late(late, context, &error) { timeout().into() } else { error }
+}
+
+/// Whether work ended with `error` because its time was up.
+fn ended_late(late: bool, context: &Context, error: &EvalAltResult) -> bool {
+    late && failure_of(error).kind == Kind::Interrupted && !task::current(context).is_cancelled()
 }
 
 fn with_last(failure: Failure, last: Option<Failure>) -> Failure {
@@ -200,7 +227,8 @@ mod functions {
     /// Calls `f` until it answers true, and gives the time that took. Errors of `f` count as not yet, but for those of
     /// kind `usage`. It is called again after 50 ms at first, then at growing intervals up to a second.
     ///
-    /// After `timeout` it throws `timeout` with the last error's message, and `f` is ended if it still runs.
+    /// After `timeout` it throws `timeout` with the last error's message, and `f` is ended if it still runs. In a plan, where nothing on the
+    /// live machine goes on, it is then taken to have become true.
     ///
     /// ```rhai
     /// let start = timestamp();
@@ -215,6 +243,13 @@ mod functions {
         let Limited { result, late } = within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
         let waited = context.host.monotonic().saturating_sub(start);
         let message = || format!("It did not become true within {}", format_duration(timeout));
+        // What the live machine does meanwhile a plan can't see.
+        if let (Err(error), Some(watch)) = (&result, &context.watch)
+            && ended_late(late, &context, error)
+        {
+            watch.awaits_condition();
+            return Ok(waited);
+        }
         result.map(|()| waited).map_err(|error| late_or(late, &context, error, || with_last(Failure::new(Kind::Timeout, message()), last)))
     }
 }

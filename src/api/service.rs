@@ -90,9 +90,12 @@ impl Service {
                 .err()
                 .unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
         }
-        if let (Until::Completed, Some(watch)) = (until, &self.stack.context.watch) {
+        if let Some(watch) = &self.stack.context.watch {
             for id in &ids {
-                watch.awaits_end(id);
+                match until {
+                    Until::Completed => watch.awaits_end(id),
+                    Until::Ready => watch.awaits_readiness(id),
+                }
             }
         }
         finish(&self.stack.context, async {

@@ -20,7 +20,7 @@ use crate::engine::Intent;
 use crate::model::observed::{Container, ContainerState, Observed};
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
-use crate::model::spec::{Build, Project, Service};
+use crate::model::spec::{Build, Project, Restart, Service};
 use crate::model::{Failure, Kind};
 
 /// How long a run waits for another one to end.
@@ -131,10 +131,11 @@ async fn bring_up(
 /// `up` answers only when it is true: what was brought up still runs now.
 fn check_still_up(outcome: &Outcome, project: &Project) -> Result<(), Failure> {
     for container in outcome.containers.iter().filter(|container| outcome.waited.contains(&container.id)) {
-        let done = container.exit_code == Some(0) && container.state == ContainerState::Exited;
-        if container.state != ContainerState::Running
-            && !(done && project.services[&container.service].restart == crate::model::spec::Restart::No)
-        {
+        let ended_well = container.exit_code == Some(0) && container.state == ContainerState::Exited;
+        let restart = &project.services[&container.service].restart;
+        // A job: the engine doesn't start it again.
+        let is_done = ended_well && matches!(restart, Restart::No | Restart::OnFailure(_));
+        if container.state != ContainerState::Running && !is_done {
             return Err(Failure::new(
                 Kind::Unhealthy,
                 format!("\"{}\" was ready and is {} now: {}", container.service, container.state.word(), container.status),

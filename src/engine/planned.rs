@@ -105,12 +105,20 @@ impl PlannedEngine {
 
     /// What a job that is waited for does: it ends well. Its name, if it was still to end.
     pub fn complete(&self, container: &str) -> Option<String> {
-        if !self.sim.runs(container) {
-            return None;
-        }
+        // Also one that failed and is about to be started again.
+        self.sim.readiness(container)?;
         // One that can't be asked about is the wait's to tell.
         let name = self.touch(container).ok()??;
-        self.sim.end_process(container, 0).ok().map(|()| name)
+        self.sim.expect_ready(container).and_then(|()| self.sim.end_process(container, 0)).ok().map(|()| name)
+    }
+
+    /// What a container that is waited for does, if it is up: it gets ready. Its name, if it was not ready yet. How it was found, or what the
+    /// live engine says of it meanwhile, tells nothing of what a run would see: it may be between two starts, or unhealthy at the time.
+    pub fn get_ready(&self, container: &str) -> Option<String> {
+        let was_ready = self.sim.readiness(container)?;
+        // One that can't be asked about is the wait's to tell.
+        let name = self.touch(container).ok()??;
+        self.sim.expect_ready(container).ok().filter(|()| !was_ready).map(|()| name)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -318,3 +318,38 @@ fn a_database_is_planned_up_to_what_nobody_can_know() {
     trial.plan_and_run(&["scripts/db_init.rhai"]);
     trial.nothing(&["scripts/db_init.rhai"]);
 }
+
+#[test]
+fn services_that_are_not_well_at_the_time_are_planned() {
+    let project = Project::new("plan-ill");
+    // It answers to a file that is not there yet, and ends again and again.
+    let describe = |project: &Project, colour: &str| {
+        project.stack(&format!(
+            r#"services: #{{
+                loops: #{{ image: "{image}", command: ["sh", "-c", "sleep 0.4; exit 3"], restart: "always", stop_grace_period: "0s",
+                    healthcheck: #{{ test: "test -e /tmp/well", interval: "200ms", retries: 1, timeout: "1s" }} }},
+                ill: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", "x-spc-probe": "engine",
+                    healthcheck: #{{ test: "test -e /tmp/well", interval: "200ms", retries: 1, timeout: "1s" }} }},
+                web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", environment: #{{ COLOUR: "{colour}" }},
+                    depends_on: #{{ ill: #{{ condition: "service_healthy" }}, loops: #{{ condition: "service_started" }} }} }},
+            }}"#,
+            image = busybox()
+        ));
+    };
+    describe(&project, "red");
+    for service in ["loops", "ill"] {
+        project
+            .file("scripts/one.rhai", &format!("import \"stack\" as app;\napp::describe().up([\"{service}\"], #{{ timeout: \"2s\" }});\n"));
+        project.spc(&["run", "scripts/one.rhai"]).ends(1);
+    }
+    let trial = Trial::of(project);
+    // As often as it takes to meet the one that ends in each of its states.
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 2 {
+        let before = docker(&["inspect", "--format", "{{.State.Status}}", &trial.project.container("loops")]);
+        let (steps, _) = trial.plan(&["scripts/up.rhai"]);
+        let what: Vec<&str> = steps.iter().map(|step| step.what.as_str()).collect();
+        assert_eq!(what, ["create container spct-plan-ill-web-1", "start container spct-plan-ill-web-1"]);
+        seen.insert(before);
+    }
+}

@@ -66,6 +66,16 @@ impl Health {
         Some(Self { status, failing: 0, log: VecDeque::new() })
     }
 
+    pub fn is_healthy(&self) -> bool {
+        self.status == Status::Healthy
+    }
+
+    /// As after a test that passed.
+    pub fn pass(&mut self) {
+        self.status = Status::Healthy;
+        self.failing = 0;
+    }
+
     /// `starting`, `healthy` or `unhealthy`.
     pub fn status_name(&self) -> &'static str {
         match self.status {

@@ -313,6 +313,28 @@ impl SimEngine {
             .with(|state| state.objects.find_container(container).ok().and_then(|found| super::health::health_command(&found.config)))
     }
 
+    /// Whether a container that is up is ready; none for one that is not up.
+    pub fn readiness(&self, container: &str) -> Option<bool> {
+        self.shared.with(|state| {
+            let found = state.objects.find_container(container).ok().filter(|found| found.is_running())?;
+            Some(found.phase == Phase::Running && found.health.as_ref().is_none_or(Health::is_healthy))
+        })
+    }
+
+    /// A container that is up runs from now on, and its health check has passed.
+    pub fn expect_ready(&self, container: &str) -> Result<()> {
+        self.shared.with(|state| {
+            let id = state.container_id(container)?;
+            if state.container(&id)?.phase == Phase::Restarting {
+                state.run(&id)?;
+            }
+            if let Some(health) = &mut state.container_mut(&id)?.health {
+                health.pass();
+            }
+            Ok(())
+        })
+    }
+
     /// A container's process ends well a moment after it was started, as a job's does.
     pub fn expect_end(&self, container: &str) {
         self.set_process(container, Process::new().exits_after(Duration::from_secs(1), 0));

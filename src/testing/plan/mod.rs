@@ -25,6 +25,7 @@ use crate::engine::sim::Snapshot;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost, epoch};
 use crate::host::{Conductor, Host};
+use crate::model::Kind;
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
@@ -43,6 +44,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The action of a step that waits for a job's end.
 const COMPLETION: &str = "wait until completed";
+/// The action of a step that waits until a container is ready.
+const READINESS: &str = "wait until ready";
 
 /// What is planned, and against what.
 pub struct Planning {
@@ -112,7 +115,8 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
             Ok(Planned::Preview(recorder.finish(Some(Ending { at: at(diagnostic.place.as_ref()), message }))))
         }
         // With another answer it might not have come to that.
-        Err(diagnostic) if recorder.has_assumed() => {
+        // In a plan only its own time passes: on the live machine it might have come in time.
+        Err(diagnostic) if recorder.has_assumed() || (diagnostic.kind == Kind::Timeout && sim.now() > now) => {
             let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone() };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
@@ -164,10 +168,14 @@ impl Sink for Following {
             Event::Planned { verb, plan } => self.recorder.planned(verb, plan),
             Event::VerbStarted { .. } => Recorder::set_walking(true),
             Event::VerbDone { .. } => Recorder::set_walking(false),
-            // Nobody does its work here: it is taken to end well.
-            Event::StepStarted { label, .. } if label.action == COMPLETION => {
+            // The plan's containers do no work: what a step waits for is taken to go well.
+            Event::StepStarted { label, .. } => {
                 if let (Some(engine), Some(container)) = (self.engine.get(), label.object.strip_prefix("container ")) {
-                    let _ = engine.complete(container);
+                    match label.action.as_str() {
+                        COMPLETION => drop(engine.complete(container)),
+                        READINESS => drop(engine.get_ready(container)),
+                        _ => {}
+                    }
                 }
             }
             Event::Log { level: Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
@@ -189,5 +197,19 @@ impl Watch for Following {
         if let Some(name) = self.engine.get().and_then(|engine| engine.complete(container)) {
             self.recorder.assume(&format!("the end of the container {name}"), "it completes with code 0");
         }
+    }
+
+    fn awaits_readiness(&self, container: &str) {
+        if let Some(name) = self.engine.get().and_then(|engine| engine.get_ready(container)) {
+            self.recorder.assume(&format!("the container {name}"), "it gets ready");
+        }
+    }
+
+    fn awaits_condition(&self) {
+        self.recorder.assume("the condition that is waited for here", "it becomes true");
+    }
+
+    fn repeats(&self, repeats: bool) -> bool {
+        Recorder::set_repeating(repeats)
     }
 }

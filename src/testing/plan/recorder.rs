@@ -16,6 +16,8 @@ thread_local! {
     static PLACE: RefCell<Option<(Arc<str>, usize)>> = const { RefCell::new(None) };
     /// Whether it walks a plan: what is done then stands in that.
     static WALKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether it repeats what it did: a step is told once then.
+    static REPEATING: Cell<bool> = const { Cell::new(false) };
     /// What it asked last, which somebody outside would answer.
     static ASKED: RefCell<Asked> = const { RefCell::new(Asked { step: None, whose: String::new(), assumed: "" }) };
 }
@@ -66,6 +68,11 @@ impl Recorder {
         WALKING.set(walking);
     }
 
+    /// The task on this thread begins, or ends, to repeat itself; whether it did before.
+    pub fn set_repeating(repeating: bool) -> bool {
+        REPEATING.replace(repeating)
+    }
+
     /// A verb is about to walk its plan.
     pub fn planned(&self, verb: &str, plan: &Plan) {
         let mut state = self.lock();
@@ -105,13 +112,17 @@ impl Recorder {
     /// One thing that a primitive does; its number.
     pub fn write(&self, action: &'static str, object: &str) -> usize {
         let at = place();
+        let object = self.secrets.mask(object);
         let mut state = self.lock();
+        if let Some(known) = REPEATING.get().then(|| known_step(&state.preview, at.as_ref(), action, &object)).flatten() {
+            return known;
+        }
         state.steps += 1;
         let number = state.steps;
         let step = Step {
             number,
             action: action.to_owned(),
-            object: self.secrets.mask(object),
+            object,
             cause: at.as_ref().map_or_else(|| "asked for".to_owned(), |at| format!("asked for in line {}", at.line)),
             changes: true,
             assumptions: state.assumptions,
@@ -248,6 +259,13 @@ impl Recorder {
         let (asked, recorder) = (ASKED.with_borrow(Clone::clone), self.clone());
         Arc::new(move |_| recorder.assume_of(&asked, asked.assumed))
     }
+}
+
+/// The number of the same step of the same line, if it was told.
+fn known_step(preview: &Preview, at: Option<&At>, action: &str, object: &str) -> Option<usize> {
+    let of_line = preview.items.iter().filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
+    let mut steps = of_line.filter(|call| call.at.as_ref() == at).flat_map(|call| &call.steps);
+    steps.find(|step| step.action == action && step.object == object).map(|step| step.number)
 }
 
 /// Where the task on this thread is.

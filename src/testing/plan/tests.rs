@@ -1,5 +1,7 @@
 //! A simulated machine plays the live one: what is planned against it is then run on it, and compared.
 
+mod states;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -54,7 +54,7 @@ impl State {
     }
 
     /// Networks, ports, mounts, process: in this order, and all or nothing.
-    fn run(&mut self, id: &str) -> Result<()> {
+    pub(in crate::engine::sim) fn run(&mut self, id: &str) -> Result<()> {
         let container = self.container(id)?;
         let process = self.processes.find(&container.name, &container.image, &container.labels, &container.command().join(" "));
         self.container_mut(id)?.process = process;
