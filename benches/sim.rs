@@ -205,7 +205,7 @@ fn reference() -> (Subject, Vec<u8>) {
     let (root, policy) = place::project_of(&*host, &root).unwrap();
     let directory = policy.project_directory().to_path_buf();
     let example = host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap().to_vec();
-    (Subject { host, root: root.unwrap(), directory }, example)
+    (Subject::new(host, root.unwrap(), directory, []), example)
 }
 
 /// A runbook of so many lines of all kinds.

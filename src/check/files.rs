@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::rule::Rule;
-use crate::apply::dockerignore::{Dockerignore, Judgement};
+use crate::host::git::GitFiles;
 use crate::host::resolve::{named, shown};
 use crate::host::{FileKind, Host, HostError, HostErrorKind};
 use crate::model::Failure;
@@ -43,13 +43,8 @@ pub fn find(host: &dyn Host, here: &Path, paths: &[PathBuf], findings: &mut Find
         let root = settings_folder(host, folder).unwrap_or_else(|| folder.to_path_buf());
         let files = groups.entry(root.clone()).or_default();
         if is_folder {
-            let mut search = Search { host, root: &root, files, ignored: Vec::new(), findings };
-            // What the folders above ignore, they ignore here too.
-            let above: Vec<&Path> = folder.ancestors().skip(1).take_while(|above| above.starts_with(&root)).collect();
-            for above in above.into_iter().rev() {
-                search.read_ignored(above);
-            }
-            search.folder(folder, 0);
+            let git = GitFiles::around(host, &root).with_named(host, [folder.to_path_buf()]);
+            Search { host, root: &root, files, git, findings }.folder(folder, 0);
         } else {
             files.insert(real);
         }
@@ -82,8 +77,7 @@ struct Search<'a> {
     /// What no symlink may lead out of. Canonical.
     root: &'a Path,
     files: &'a mut BTreeSet<PathBuf>,
-    /// The `.gitignore` of each folder on the way, and the folder.
-    ignored: Vec<(PathBuf, Dockerignore)>,
+    git: GitFiles,
     findings: &'a mut Findings,
 }
 
@@ -96,11 +90,9 @@ impl Search<'_> {
                 return self.findings.add_without_place(Rule::Unreadable, Failure::usage(crate::model::failure::sentence(&error.message)));
             }
         };
-        let known = self.ignored.len();
-        self.read_ignored(folder);
         for entry in entries {
             let path = folder.join(&entry.name);
-            if entry.name.starts_with('.') || FOREIGN.contains(&entry.name.as_str()) || self.is_ignored(&path) {
+            if entry.name.starts_with('.') || FOREIGN.contains(&entry.name.as_str()) || self.git.hides(self.host, &path, entry.kind) {
                 continue;
             }
             let is_script = path.extension().is_some_and(|extension| extension == EXTENSION);
@@ -116,7 +108,6 @@ impl Search<'_> {
                 _ => {}
             }
         }
-        self.ignored.truncate(known);
     }
 
     /// A path that the search came to. All are below the root.
@@ -125,36 +116,4 @@ impl Search<'_> {
             || HostError::new(HostErrorKind::SymlinkInPath, format!("Could not read \"{}\": it is outside of the project", path.display()));
         CheckedPath::below(self.root, path).ok_or_else(outside)
     }
-
-    fn read_ignored(&mut self, folder: &Path) {
-        // Git itself follows no symlink of that name.
-        let Ok(content) = self.at(&folder.join(".gitignore")).and_then(|path| self.host.read(&path)) else { return };
-        let lines: Vec<String> = String::from_utf8_lossy(&content).lines().filter_map(of_git).collect();
-        // A pattern that can't be read ignores nothing: too much is checked rather than too little.
-        if let Ok(ignored) = Dockerignore::parse(".gitignore", lines.join("\n").as_bytes()) {
-            self.ignored.push((folder.to_path_buf(), ignored));
-        }
-    }
-
-    fn is_ignored(&self, path: &Path) -> bool {
-        self.ignored.iter().any(|(folder, ignored)| {
-            let below = path.strip_prefix(folder).ok().map(|path| path.to_string_lossy().into_owned());
-            below.is_some_and(|below| ignored.judge(&below, &Judgement::default()).ignored)
-        })
-    }
-}
-
-/// A line of a `.gitignore` as Docker would write it.
-fn of_git(line: &str) -> Option<String> {
-    let line = line.trim_end();
-    if line.is_empty() || line.starts_with('#') {
-        return None;
-    }
-    let (mark, pattern) = line.strip_prefix('!').map_or(("", line), |pattern| ("!", pattern));
-    let pattern = pattern.trim_end_matches('/');
-    Some(match pattern.strip_prefix('/') {
-        Some(at_root) => format!("{mark}{at_root}"),
-        None if pattern.contains('/') => format!("{mark}{pattern}"),
-        None => format!("{mark}**/{pattern}"),
-    })
 }

@@ -24,6 +24,8 @@ use crate::ui::verdicts::{self, Verdicts};
 
 /// Run the tests of runbooks: every function test_… of the files …_test.rhai, each on a simulated machine of its own, in
 /// virtual time.
+///
+/// Tests see the files of the project that git has, and new files that git does not ignore, but neither .env nor secrets/ nor .spc/.
 #[derive(Args)]
 pub struct Test {
     /// Files and folders to look for tests in [default: the folder of spc.toml]; of a crash sweep, the runbook's own options
@@ -74,13 +76,14 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
     let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let (root, policy) = place::project_of(&*session.host, &current)?;
     let root = root.unwrap_or_else(|| current.clone());
-    let subject = Subject { host: session.host.clone(), directory: policy.project_directory().to_path_buf(), root: root.clone() };
+    let named = test.paths.iter().chain(&test.sweep.runbook).filter_map(|path| session.host.canonicalize(&current.join(path)).ok());
+    let subject = Subject::new(session.host.clone(), root.clone(), policy.project_directory().to_path_buf(), named);
     if let Some(runbook) = &test.sweep.runbook {
         let rest = sweep::Rest { words: &test.paths, seed: test.seed, jobs: jobs(test) };
         return sweep::execute(session, common, &test.sweep, runbook, subject, &rest);
     }
     let paths = if test.paths.is_empty() { vec![root] } else { test.paths.iter().map(|path| current.join(path)).collect() };
-    let files = discover(&*session.host, &paths).map_err(plain)?;
+    let files = discover(&*session.host, &subject.git, &paths).map_err(plain)?;
     if let Some(outside) = files.iter().find(|file| !file.starts_with(&subject.root)) {
         let failure = Failure::usage(format!("\"{}\" is outside of the project", outside.display()));
         return Err(plain(failure.hint("-C names the folder of its own project")));

@@ -5,6 +5,7 @@
 //! [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
 
 pub mod conductor;
+pub mod git;
 pub mod memory;
 mod process_mark;
 pub mod real;

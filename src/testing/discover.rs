@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::host::git::GitFiles;
 use crate::host::resolve::{named, shown};
 use crate::host::{FileKind, Host, HostErrorKind};
 use crate::model::{Failure, Kind};
@@ -13,8 +14,8 @@ const LEFT_OUT: [&str; 4] = ["target", "node_modules", "vendor", "__pycache__"];
 
 /// The files of tests at and below `paths`, absolute, each once, in the order given and then by name.
 ///
-/// A file that is named itself may have any name.
-pub fn discover(host: &dyn Host, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// A file that is named itself may have any name. In folders, what `git` hides is left out.
+pub fn discover(host: &dyn Host, git: &GitFiles, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in paths {
         let path = host.canonicalize(path).map_err(|error| missing(host, path, error.kind, error.message))?;
@@ -22,7 +23,7 @@ pub fn discover(host: &dyn Host, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fail
         let is_folder = host.info(&place).is_ok_and(|info| info.kind == FileKind::Folder);
         let mut files = Vec::new();
         if is_folder {
-            below(host, &CheckedPath::root_itself(&path), &mut files);
+            below(host, git, &CheckedPath::root_itself(&path), &mut files);
             if files.is_empty() {
                 return Err(none_in(host, &path));
             }
@@ -34,14 +35,15 @@ pub fn discover(host: &dyn Host, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fail
     Ok(found)
 }
 
-fn below(host: &dyn Host, folder: &CheckedPath, files: &mut Vec<PathBuf>) {
+fn below(host: &dyn Host, git: &GitFiles, folder: &CheckedPath, files: &mut Vec<PathBuf>) {
     let mark = format!("{TEST_MARK}.{EXTENSION}");
     // A folder that can't be read holds no tests that could.
     for entry in host.list(folder).unwrap_or_default() {
         let path = folder.join(&entry.name);
         match entry.kind {
+            kind if git.hides(host, path.as_path(), kind) => {}
             FileKind::Folder if entry.name.starts_with('.') || LEFT_OUT.contains(&entry.name.as_str()) => {}
-            FileKind::Folder => below(host, &path, files),
+            FileKind::Folder => below(host, git, &path, files),
             FileKind::File if entry.name.ends_with(&mark) => files.push(path.as_path().to_owned()),
             _ => {}
         }
@@ -90,14 +92,16 @@ mod tests {
             "target/x_test.rhai",
             "web/node_modules/x_test.rhai",
             "empty/a.rhai",
+            "local/x_test.rhai",
         ];
-        files.iter().fold(SimHost::new(SimConductor::new(1)), |host, file| host.with_file(format!("/project/{file}"), ""))
+        let host = SimHost::new(SimConductor::new(1)).with_file("/project/.gitignore", "/local/\n");
+        files.iter().fold(host, |host, file| host.with_file(format!("/project/{file}"), ""))
     }
 
     fn found(paths: &[&str]) -> Result<Vec<String>, Failure> {
         let host = host();
         let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new("/project").join(path)).collect();
-        Ok(discover(&host, &paths)?.iter().map(|path| shown(&host, path)).collect())
+        Ok(discover(&host, &GitFiles::around(&host, Path::new("/project")), &paths)?.iter().map(|path| shown(&host, path)).collect())
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::policy::CheckedPath;
 fn reference() -> Subject {
     let host = Arc::new(RealHost::new());
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    Subject { host, directory: root.join("examples/spc"), root }
+    Subject::new(host, root.clone(), root.join("examples/spc"), [])
 }
 
 fn world() -> World {
@@ -97,7 +97,7 @@ fn every_example_of_them_runs() {
     }
     let sim = crate::host::sim::conductor::SimConductor::new(1);
     let host = crate::host::sim::SimHost::new(sim).with_file("/project/spc.toml", "").with_file("/project/a_test.rhai", text);
-    let subject = Subject { host: Arc::new(host), root: "/project".into(), directory: "/project".into() };
+    let subject = Subject::new(Arc::new(host), "/project".into(), "/project".into(), []);
     let file = Path::new("/project/a_test.rhai");
     let tests = super::case::tests_of(&subject, file).unwrap();
     assert!(tests.len() > 30, "{} examples", tests.len());

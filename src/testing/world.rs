@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::host::Host;
+use crate::host::git::GitFiles;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost};
 
@@ -21,6 +22,16 @@ pub struct Subject {
     pub root: PathBuf,
     /// Its `project_directory`.
     pub directory: PathBuf,
+    /// Which of its files others have too: tests see no more.
+    pub git: Arc<GitFiles>,
+}
+
+impl Subject {
+    /// The project in `root`, an absolute path without symlinks. Of what git ignores, tests see only `named`, which a person named.
+    pub fn new(host: Arc<dyn Host>, root: PathBuf, directory: PathBuf, named: impl IntoIterator<Item = PathBuf>) -> Self {
+        let git = Arc::new(GitFiles::around(&*host, &root).with_named(&*host, named));
+        Self { host, root, directory, git }
+    }
 }
 
 /// What ends that would not end by itself.
@@ -64,7 +75,7 @@ impl World {
         engine: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
         host: impl FnOnce(SimHost) -> SimHost,
     ) -> Self {
-        let shown = Overlay::new(subject.host.clone(), [subject.root.clone()]);
+        let shown = Overlay::new(subject.host.clone(), [subject.root.clone()]).as_git_has_it(subject.git.clone());
         let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
         let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();

@@ -190,6 +190,11 @@ impl Files {
         }
     }
 
+    /// Whether the host beneath has it, and it is left out as git ignores it.
+    pub(super) fn is_ignored(&self, path: &Path) -> bool {
+        self.beneath.as_ref().is_some_and(|beneath| beneath.is_ignored(path))
+    }
+
     /// Reads a file of the host beneath, the first time; from then on it stays so.
     fn read_beneath(&mut self, path: &Path) -> Result<Bytes> {
         let beneath = self.beneath.as_ref().ok_or(Errno::NotFound)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::files::Errno;
+use crate::host::git::GitFiles;
 use crate::host::{FileInfo, FileKind, Host, HostErrorKind};
 use crate::policy::CheckedPath;
 
@@ -18,6 +19,8 @@ pub struct Overlay {
     roots: Vec<PathBuf>,
     /// What does not, although it is below one.
     hidden: Vec<PathBuf>,
+    /// Whose files show through: those that git has or would add.
+    git: Option<Arc<GitFiles>>,
     /// What the simulation removed or moved away.
     removed: BTreeSet<PathBuf>,
 }
@@ -35,7 +38,7 @@ pub(super) enum Under {
 impl Overlay {
     /// Shows `roots` of `host`, absolute paths without symlinks.
     pub fn new(host: Arc<dyn Host>, roots: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { host, roots: roots.into_iter().collect(), hidden: Vec::new(), removed: BTreeSet::new() }
+        Self { host, roots: roots.into_iter().collect(), hidden: Vec::new(), git: None, removed: BTreeSet::new() }
     }
 
     /// Whether the process is barred by no permission bits.
@@ -50,6 +53,18 @@ impl Overlay {
         self
     }
 
+    /// The same without what `git` hides.
+    #[must_use]
+    pub fn as_git_has_it(self, git: Arc<GitFiles>) -> Self {
+        Self { git: Some(git), ..self }
+    }
+
+    /// Whether something is at `path` that does not show through, as git ignores it.
+    pub(super) fn is_ignored(&self, path: &Path) -> bool {
+        let Some((git, place)) = self.git.as_ref().zip(self.at(path)) else { return false };
+        self.host.info(&place).is_ok_and(|info| git.hides(&*self.host, path, info.kind))
+    }
+
     pub(super) fn look(&self, path: &Path) -> Option<Under> {
         if path.ancestors().any(|above| self.removed.contains(above)) || self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
             return None;
@@ -59,6 +74,9 @@ impl Overlay {
         }
         let path = &self.at(path)?;
         let info = self.host.info(path).ok()?;
+        if self.git.as_ref().is_some_and(|git| git.hides(&*self.host, path.as_path(), info.kind)) {
+            return None;
+        }
         Some(match info.kind {
             FileKind::File => Under::File(info),
             FileKind::Folder => Under::Folder(info),

@@ -18,7 +18,7 @@ fn reference() -> Stage {
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let directory = root.join("examples/spc");
     let example = host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap();
-    let mut stage = Stage::new(Subject { host, root, directory });
+    let mut stage = Stage::new(Subject::new(host, root, directory, []));
     stage.env_file = Some(example);
     stage
 }
@@ -36,7 +36,7 @@ fn project(runbook: &str) -> (Stage, Task) {
         .with_file("/project/spc.toml", "spc = \"0.1\"\n")
         .with_file("/project/sweep.rhai", runbook.to_owned());
     let folder = PathBuf::from("/project");
-    let stage = Stage::new(Subject { host: Arc::new(host), root: folder.clone(), directory: folder });
+    let stage = Stage::new(Subject::new(Arc::new(host), folder.clone(), folder, []));
     let task = stage.subject.task("sweep.rhai", &[]);
     (stage, task)
 }
