@@ -18,10 +18,11 @@ pub(super) struct Given {
     user: Option<String>,
     working_dir: Option<String>,
     check: bool,
+    no_deps: bool,
 }
 
-/// Reads the options of run.
-pub(super) fn options(context: &Context, given: Map) -> Result<Given, Failure> {
+/// Reads the options of run. `no_deps` is only for a container of a service: one of an image depends on nothing.
+pub(super) fn options(context: &Context, given: Map, is_of_service: bool) -> Result<Given, Failure> {
     let mut options = Options::new(given, "options of run");
     let environment = options.map_of_text("environment")?.unwrap_or_default();
     let environment = secret::variables(context, environment, "the environment of a container")?;
@@ -30,25 +31,27 @@ pub(super) fn options(context: &Context, given: Map) -> Result<Given, Failure> {
         user: options.text("user")?,
         working_dir: options.text("working_dir")?,
         check: options.bool("check")?.unwrap_or(true),
+        no_deps: is_of_service && options.bool("no_deps")?.unwrap_or(false),
     };
     options.finish()?;
     Ok(read)
 }
 
-/// A command in a container made like the service's.
-pub(super) fn for_service(service: &Service, command: &Dynamic, given: Map) -> Result<Record, Failure> {
+/// A command in a container made like the service's; the service's own if none is given.
+pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
     let context = &service.stack.context;
     let project = service.stack.described()?.clone();
     let described = project.service(&service.name)?;
-    let given = options(context, given)?;
+    let given = options(context, given, true)?;
     let one_off = OneOff {
         image: &described.image,
-        command: exec::command(command)?,
+        command: command.map(exec::command).transpose()?.unwrap_or_default(),
         environment: given.environment,
         user: given.user,
         working_dir: given.working_dir,
         project: &service.stack.name,
         service: Some((&project, described)),
+        with_dependencies: !given.no_deps,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await });
     checked(context, &service.stack.placed(ended)?, given.check, &service.name)
@@ -57,7 +60,7 @@ pub(super) fn for_service(service: &Service, command: &Dynamic, given: Map) -> R
 fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
     secret::none_in(image, "the name of an image")?;
     let project = project::name(context)?;
-    let given = options(context, given)?;
+    let given = options(context, given, false)?;
     let one_off = OneOff {
         image,
         command: command.map(exec::command).transpose()?.unwrap_or_default(),
@@ -66,6 +69,7 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
         working_dir: given.working_dir,
         project: &project,
         service: None,
+        with_dependencies: false,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &project).await?, &one_off).await })?;
     checked(context, &ended, given.check, image)

@@ -312,16 +312,30 @@ pub mod functions {
         Ok(())
     }
 
-    /// Run a command in a container of its own, made like the service's and removed afterwards.
+    /// Run the service's own command once, in a container of its own: `code ok stdout stderr elapsed_ms`. The container is made like the
+    /// service's, without its name, ports and addresses, and removed afterwards. Networks, volumes and services that it depends on are
+    /// made and brought up if they are missing.
     #[rhai_fn(name = "run", return_raw, pure)]
-    pub fn run(service: &mut Service, command: Dynamic) -> Raw<Record> {
-        Ok(run::for_service(service, &command, Map::new())?)
+    pub fn run_own(service: &mut Service) -> Raw<Record> {
+        Ok(run::for_service(service, None, Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check`.
+    /// The same with options: `environment user working_dir check no_deps`. With `no_deps: true` no other service is brought up.
+    #[rhai_fn(name = "run", return_raw, pure)]
+    pub fn run_own_with(service: &mut Service, options: Map) -> Raw<Record> {
+        Ok(run::for_service(service, None, options)?)
+    }
+
+    /// Run another command in such a container.
+    #[rhai_fn(name = "run", return_raw, pure)]
+    pub fn run(service: &mut Service, command: Dynamic) -> Raw<Record> {
+        Ok(run::for_service(service, Some(&command), Map::new())?)
+    }
+
+    /// The same with options: `environment user working_dir check no_deps`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_with(service: &mut Service, command: Dynamic, options: Map) -> Raw<Record> {
-        Ok(run::for_service(service, &command, options)?)
+        Ok(run::for_service(service, Some(&command), options)?)
     }
 
     /// The service as text.

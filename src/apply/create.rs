@@ -9,6 +9,7 @@ use bollard::models;
 use super::Surroundings;
 use super::oneoff::OneOff;
 use crate::engine::ApiVersion;
+use crate::model::exclusive::without_exclusive;
 use crate::model::hash;
 use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, LOCK_IMAGE, compose_label, label};
 use crate::model::ownership::complete;
@@ -354,7 +355,7 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
     let mut body = match one_off.service {
         Some((project, service)) => {
             // Not beside the service under its ports, name and check.
-            let bare = Service { ports: Vec::new(), healthcheck: None, container_name: None, restart: Restart::No, ..service.clone() };
+            let bare = Service { healthcheck: None, restart: Restart::No, ..without_exclusive(service) };
             container(&ContainerMaking {
                 project,
                 service: &bare,
@@ -380,7 +381,11 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
     body.env.get_or_insert_default().extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
     body.user = one_off.user.clone().or(body.user);
     body.working_dir = one_off.working_dir.clone().or(body.working_dir);
-    body.labels.get_or_insert_default().insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
+    let labels = body.labels.get_or_insert_default();
+    labels.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
+    if let Some(mark) = around.host.process_mark().and_then(|mark| serde_json::to_string(&mark).ok()) {
+        labels.insert(label::PROCESS.to_owned(), mark);
+    }
     // A one-off has no use for the image's own check.
     body.healthcheck = Some(models::HealthConfig { test: Some(vec!["NONE".into()]), ..models::HealthConfig::default() });
     body

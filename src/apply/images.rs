@@ -15,7 +15,7 @@ use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
-use crate::model::spec::{Build, BuildSecret, Project, Secret, Service};
+use crate::model::spec::{Build, BuildSecret, Secret};
 use crate::model::{Failure, Kind, hash};
 
 /// What a build makes and from what.
@@ -172,28 +172,6 @@ fn check_instructions(around: &Surroundings, image: &str, build: &Build, instruc
 pub fn bases(around: &Surroundings, build: &Build) -> BTreeSet<String> {
     let Ok(instructions) = context::check(&*around.host, &around.policy, build) else { return BTreeSet::new() };
     instructions.bases.unwrap_or(instructions.possible_bases)
-}
-
-/// Brings the image of a service here if it is not: built if a service of the description builds it, or else pulled.
-pub async fn bring(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
-    let chosen = BTreeSet::from([service.name.clone()]);
-    let bases = |build: &Build| bases(around, build);
-    let names = project.builds_of(std::iter::once(service.image.as_str()), &chosen, &|_| true, &bases)?;
-    if names.is_empty() {
-        return pull(around, &service.image, None, &|_| {}).await.map(drop);
-    }
-    for build in names {
-        let builder = &project.services[&build.service];
-        let Some(build) = &builder.build else { continue };
-        if builder.image != service.image && super::observe::image_id(&*around.engine, &builder.image).await?.is_some() {
-            continue;
-        }
-        let of = Some(builder.name.as_str());
-        let building = Building { image: &builder.image, build, of, project: &project.name, secrets: &project.secrets };
-        check(around, &building).await.map_err(|failure| super::preflight::in_build(builder, failure))?;
-        self::build(around, &building, &|_| {}).await?;
-    }
-    Ok(())
 }
 
 /// What is wrong with a build as far as that is known before it begins: its context, its Dockerfile, its secrets, what it may be called.

@@ -9,6 +9,7 @@ use super::failures::of_engine;
 use super::hub::Signal;
 use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
+use crate::host::{Host, Liveness, ProcessMark};
 use crate::model::Failure;
 use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
@@ -81,6 +82,18 @@ pub async fn observe(
     look_at_stopped(engine, &mut observed, state).await;
     count_own_passes(engine, &mut observed, state).await;
     Ok(observed)
+}
+
+/// Finds out which runs that made one-off containers still go on, as far as this machine can tell.
+pub fn look_at_owners(host: &dyn Host, observed: &mut Observed) {
+    for one_off in &mut observed.one_offs {
+        let mark = serde_json::from_str::<ProcessMark>(&one_off.owner).ok();
+        one_off.run = match mark.map_or(Liveness::Unknown, |mark| host.liveness(&mark)) {
+            Liveness::Alive => OwnerState::Running,
+            Liveness::Gone => OwnerState::Gone,
+            Liveness::Unknown => OwnerState::Unknown,
+        };
+    }
 }
 
 /// Every container on the engine, whosever it is.

@@ -8,17 +8,19 @@ use super::exec::{Ended, too_large};
 use super::failures::of_engine;
 use super::observe::{bystanders, image_id};
 use super::preflight;
-use super::verbs::look;
+use super::verbs::{look, prepare_one_off, remove_left_behind};
 use super::writers::check_new;
 use crate::engine::{Intent, LogsRequest, OutputKind, StopRequest};
 use crate::host::memory::Collected;
+use crate::model::exclusive::without_exclusive;
+use crate::model::observed::OwnerState;
 use crate::model::spec::{Project, Service};
 use crate::model::{Failure, hash};
 
 /// What is run.
 pub struct OneOff<'a> {
     pub image: &'a str,
-    /// The image's own command if empty.
+    /// The service's own command if empty, or else the image's.
     pub command: Vec<String>,
     /// `KEY=value`; over the service's.
     pub environment: Vec<String>,
@@ -27,9 +29,12 @@ pub struct OneOff<'a> {
     /// The project it is labelled with, and the service whose settings it has.
     pub project: &'a str,
     pub service: Option<(&'a Project, &'a Service)>,
+    /// Whether the services that its service depends on are brought up first.
+    pub with_dependencies: bool,
 }
 
-/// Runs a command in a container of its own and removes that, whatever happens.
+/// Runs a command in a container of its own and removes that, whatever happens. What the container needs and does not find is made before,
+/// under the project's lock; the lock is not held while the command runs.
 ///
 /// # Errors
 /// Of kind `conflict`, before anything is done, where it would write to a volume beside a container that runs.
@@ -40,14 +45,17 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
     let body = create::one_off(around, one_off);
     preflight::may(&*around.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
-    if let Some((project, service)) = one_off.service {
-        preflight::one_off_objects(around, project, service).await?;
-        refuse_second_writer(around, project, service).await?;
-    }
-    if image_id(&*around.engine, one_off.image).await?.is_none() {
-        match one_off.service {
-            Some((project, service)) => super::images::bring(around, project, service).await?,
-            None => drop(super::images::pull(around, one_off.image, None, &|_| {}).await?),
+    match one_off.service {
+        Some((project, service)) => {
+            preflight::one_off_objects(around, project, service).await?;
+            refuse_second_writer(around, project, service).await?;
+            prepare_one_off(around, project, &service.name, one_off.with_dependencies).await?;
+        }
+        None => {
+            remove_left_behind(around, one_off.project).await?;
+            if image_id(&*around.engine, one_off.image).await?.is_none() {
+                super::images::pull(around, one_off.image, None, &|_| {}).await?;
+            }
         }
     }
     let created = around
@@ -81,7 +89,9 @@ async fn refuse_second_writer(around: &Surroundings, project: &Project, service:
         return Ok(());
     }
     let observed = look(around, &project.name).await?;
-    let all = bystanders(&*around.engine).await?;
+    let mut all = bystanders(&*around.engine).await?;
+    // Removed before.
+    all.retain(|there| !observed.one_offs.iter().any(|one_off| one_off.id == there.id && one_off.run == OwnerState::Gone));
     let refused = check_new(around, project, &service.name, &observed, &all).await;
     refused.map_err(|failure| {
         let message = failure.message.replacen("The service", "A one-off container of", 1);
@@ -94,7 +104,7 @@ async fn refuse_second_writer(around: &Surroundings, project: &Project, service:
 async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Result<Ended, Failure> {
     let begun = around.host.monotonic();
     if let Some((project, service)) = one_off.service {
-        for (network, endpoint) in create::further_networks(project, service, false) {
+        for (network, endpoint) in create::further_networks(project, &without_exclusive(service), false) {
             around
                 .engine
                 .network_connect(&network, id, endpoint)

@@ -9,7 +9,7 @@ use super::Surroundings;
 use super::build_changes;
 use super::hub::Hub;
 use super::images;
-use super::observe::{Scope, observe, wanted_names};
+use super::observe::{Scope, look_at_owners, observe, wanted_names};
 use super::preflight;
 use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
@@ -56,17 +56,43 @@ pub struct Outcome {
 
 /// Brings the services up, ready. What is unchanged is not touched.
 pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
-    bring_up(around, project, options, None).await
+    let services = project.select(options.services.as_deref())?;
+    bring_up(around, project, options, services, Purpose::Up).await
 }
 
-/// The same, with the number of containers that a service has from now on.
+/// Makes what a one-off container of `service` needs and does not find: its image, networks and volumes and, if `with_dependencies`, the
+/// services that it depends on. Removes what one-off containers a killed run left.
+pub async fn prepare_one_off(around: &Surroundings, project: &Project, service: &str, with_dependencies: bool) -> Result<(), Failure> {
+    let services = if with_dependencies { project.required_by(service)? } else { BTreeSet::from([service.to_owned()]) };
+    bring_up(around, project, &UpOptions::default(), services, Purpose::OneOff(service)).await.map(drop)
+}
+
+/// Removes the one-off containers that killed runs of `project` left.
+pub async fn remove_left_behind(around: &Surroundings, project: &str) -> Result<(), Failure> {
+    let (names, fingerprints) = (BTreeSet::new(), BTreeMap::new());
+    let work = Work { verb: "run", ..Work::without_description(around, project, &names, &fingerprints) };
+    work.run_if_needed(&|observed| Ok(reconcile::left_behind(project, observed))).await.map(drop)
+}
+
+/// What services are brought up for.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    Up,
+    /// To have this number of containers from now on.
+    Scale(&'a str, Scale),
+    /// For a one-off container of this service.
+    OneOff(&'a str),
+}
+
 async fn bring_up(
     around: &Surroundings,
     project: &Project,
     options: &UpOptions,
-    scaled: Option<(&str, Scale)>,
+    services: BTreeSet<String>,
+    purpose: Purpose<'_>,
 ) -> Result<Outcome, Failure> {
-    let services = project.select(options.services.as_deref())?;
+    let scaled = if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
+    let one_off = if let Purpose::OneOff(service) = purpose { Some(service) } else { None };
     let records = Records::new(&*around.host, &around.policy, &project.name);
     let mut scales = records.state().scales;
     scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
@@ -89,7 +115,8 @@ async fn bring_up(
         })
     };
     let bases = |build: &Build| images::bases(around, build);
-    let changed_builds = if options.build { Vec::new() } else { build_changes::find(around, project, services.iter()).await };
+    let changed_builds =
+        if options.build || one_off.is_some() { Vec::new() } else { build_changes::find(around, project, services.iter()).await };
     let make_plan = |observed: &Observed| {
         let state = records.state();
         let wanted = Wanted {
@@ -105,7 +132,10 @@ async fn bring_up(
             bases: &bases,
             renew_anonymous_volumes: options.renew_anonymous_volumes,
         };
-        let mut plan = reconcile::up(&wanted, observed)?;
+        let mut plan = match one_off {
+            Some(service) => reconcile::one_off(&wanted, service, observed)?,
+            None => reconcile::up(&wanted, observed)?,
+        };
         build_changes::note(&changed_builds, &mut plan);
         Ok(plan)
     };
@@ -113,16 +143,19 @@ async fn bring_up(
         around,
         project: Some(project),
         name: &project.name,
-        verb: "up",
+        verb: if one_off.is_some() { "run" } else { "up" },
         fingerprints: &fingerprints,
         deadline: options.timeout,
         names: &names,
         services: &services,
         makes_space: false,
-        keep: (options.adopt || scaled.is_some() || !shared.is_empty()).then_some(&keep),
+        keep: (one_off.is_none() && (options.adopt || scaled.is_some() || !shared.is_empty())).then_some(&keep),
         renew_anonymous_volumes: options.renew_anonymous_volumes,
     };
-    let mut outcome = work.run(&make_plan).await?;
+    let mut outcome = match one_off {
+        Some(_) => work.run_if_needed(&make_plan).await?.unwrap_or_default(),
+        None => work.run(&make_plan).await?,
+    };
     check_still_up(&outcome, project)?;
     outcome.containers.retain(|container| services.contains(&container.service));
     Ok(outcome)
@@ -151,19 +184,7 @@ fn check_still_up(outcome: &Outcome, project: &Project) -> Result<(), Failure> {
 pub async fn down(around: &Surroundings, project: &str, options: DownOptions) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let work = Work {
-        around,
-        project: None,
-        name: project,
-        verb: "down",
-        fingerprints: &fingerprints,
-        deadline: None,
-        names: &names,
-        services: &names,
-        makes_space: true,
-        keep: None,
-        renew_anonymous_volumes: false,
-    };
+    let work = Work { verb: "down", makes_space: true, ..Work::without_description(around, project, &names, &fingerprints) };
     let records = Records::new(&*around.host, &around.policy, project);
     work.run(&|observed| Ok(reconcile::down(project, observed, options, &records.state().adopted))).await
 }
@@ -195,17 +216,10 @@ pub async fn lifecycle(
         Lifecycle::Remove { .. } => "remove",
     };
     let work = Work {
-        around,
-        project: None,
-        name: project,
         verb: word,
-        fingerprints: &fingerprints,
         deadline: timeout,
-        names: &names,
-        services: &names,
         makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
-        keep: None,
-        renew_anonymous_volumes: false,
+        ..Work::without_description(around, project, &names, &fingerprints)
     };
     work.run(&|observed| {
         Ok(match verb {
@@ -221,7 +235,9 @@ pub async fn lifecycle(
 /// What there is of a project.
 pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
     let records = Records::new(&*around.host, &around.policy, project);
-    observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await
+    let mut observed = observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await?;
+    look_at_owners(&*around.host, &mut observed);
+    Ok(observed)
 }
 
 /// Waits until containers of a service are ready or completed; a timeout of the caller's is an error of kind `timeout`.
@@ -266,7 +282,8 @@ pub async fn scale(around: &Surroundings, project: &Project, service: &str, coun
     let described = project.service(service)?.scale;
     let scaled = Scale { described, wanted: count };
     let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
-    bring_up(around, project, &options, Some((service, scaled))).await
+    let services = project.select(options.services.as_deref())?;
+    bring_up(around, project, &options, services, Purpose::Scale(service, scaled)).await
 }
 
 /// The project with the numbers of containers that were set with `scale`, where the described number is still the same.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Surroundings;
 use super::execute::{Execution, Findings};
 use super::lock::{self, Lock};
-use super::observe::{Scope, bystanders, observe};
+use super::observe::{Scope, bystanders, look_at_owners, observe};
 use super::preflight::Preflight;
 use super::records::Records;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
@@ -51,7 +51,42 @@ fn needs_all(plan: &Plan) -> bool {
 
 pub(super) type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync + 'a;
 
+impl<'a> Work<'a> {
+    /// A verb that needs no description, without its name.
+    pub(super) fn without_description(
+        around: &'a Surroundings,
+        project: &'a str,
+        names: &'a BTreeSet<String>,
+        fingerprints: &'a BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            around,
+            project: None,
+            name: project,
+            verb: "",
+            fingerprints,
+            deadline: None,
+            names,
+            services: names,
+            makes_space: false,
+            renew_anonymous_volumes: false,
+            keep: None,
+        }
+    }
+}
+
 impl Work<'_> {
+    /// The same, without the lock and without a word where there is nothing to do.
+    pub(super) async fn run_if_needed(&self, make_plan: &MakePlan<'_>) -> Result<Option<Outcome>, Failure> {
+        let plan = make_plan(&self.observe().await?)?;
+        if plan.steps.is_empty() {
+            self.say_notes(&plan);
+            return Ok(None);
+        }
+        self.run(make_plan).await.map(Some)
+    }
+
+    /// Observes, plans, and walks the plan under the lock.
     pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
         let plan = make_plan(&observed)?;
@@ -129,7 +164,9 @@ impl Work<'_> {
     async fn observe(&self) -> Result<Observed, Failure> {
         let records = Records::new(&*self.around.host, &self.around.policy, self.name);
         let scope = if self.project.is_some() { Scope::Engine } else { Scope::Project };
-        observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await
+        let mut observed = observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
+        look_at_owners(&*self.around.host, &mut observed);
+        Ok(observed)
     }
 
     /// What was found and is left alone.

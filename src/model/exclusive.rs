@@ -93,9 +93,42 @@ pub fn taken_at_start(service: &Service, project: &Project) -> Vec<(Resource, Ve
     ports.chain(addresses).collect()
 }
 
+/// The same service without what only one container can have: for a container beside the service's own.
+pub fn without_exclusive(service: &Service) -> Service {
+    let mut bare = Service { ports: Vec::new(), container_name: None, ..service.clone() };
+    for attachment in bare.networks.values_mut() {
+        (attachment.ipv4_address, attachment.ipv6_address) = (None, None);
+    }
+    bare
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::spec::ReadOptions;
+
+    #[test]
+    fn a_container_beside_its_service_takes_nothing_that_only_one_can_have() {
+        let description = serde_json::json!({
+            "services": {"web": {
+                "image": "web:1",
+                "container_name": "the-web",
+                "ports": ["8000:8000", "127.0.0.1:53:53/udp"],
+                "networks": {"back": {"ipv4_address": "10.7.0.9", "aliases": ["api"]}, "six": {"ipv6_address": "fd00::9"}},
+            }},
+            "networks": {
+                "back": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}},
+                "six": {"enable_ipv6": true, "ipam": {"config": [{"subnet": "fd00::/64"}]}},
+            },
+        });
+        let options = ReadOptions { directory: std::path::Path::new("/project"), lookup: &|_| None };
+        let project = Project::read("shop", &description, &options).unwrap();
+        let web = &project.services["web"];
+        assert_eq!(taken_at_start(web, &project).len(), 4, "two ports and two addresses");
+        let bare = without_exclusive(web);
+        assert_eq!((taken_at_start(&bare, &project), bare.container_name), (Vec::new(), None));
+        assert_eq!(bare.networks.keys().collect::<Vec<_>>(), ["back", "six"], "it is on the same networks");
+    }
 
     #[test]
     fn a_wildcard_address_meets_every_address_of_its_family() {

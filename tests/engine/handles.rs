@@ -125,6 +125,47 @@ fn a_one_off_container_is_gone_afterwards() {
     assert_eq!(objects(&project.name), before);
 }
 
+/// The state of the project's one-off containers.
+fn one_offs(project: &Project) -> String {
+    let filter = format!("name={}-web-run-", project.name);
+    docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}} {{.State}}"]).trim().to_owned()
+}
+
+#[test]
+fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
+    let project = Project::new("one-off-left");
+    let image = busybox();
+    project.stack(&format!(
+        r#"services: #{{ web: #{{
+            image: "{image}", command: ["sleep", "600"], stop_grace_period: "0s", container_name: "{}", ports: ["{}:80"],
+            networks: #{{ "default": #{{ ipv4_address: "{}" }} }},
+        }} }}"#,
+        project.container("web"),
+        free_port(),
+        project.subnet().replace(".0/24", ".200"),
+    ));
+    let begin = || {
+        let run = project.script("app::describe().service(\"web\").run(\"sleep 1000\");").start();
+        super::until::until("it runs", std::time::Duration::from_secs(60), || one_offs(&project).contains("running").then_some(()));
+        run
+    };
+    // In a fresh project: its network is made.
+    let mut run = begin();
+    run.signal(Signal::HUP);
+    run.until_told("interrupted");
+    run.ends(130);
+    assert_eq!(one_offs(&project), "");
+    // Beside the service, which has the name, the port and the address.
+    project.up().ends(0);
+    begin().kill();
+    let left = one_offs(&project);
+    assert!(left.ends_with(" running"), "the engine goes on with it: {left}");
+    let name = left.split(' ').next().unwrap_or_default();
+    project.up().ends(0).told(&["removed", name, "left by an interrupted run"]);
+    assert_eq!(one_offs(&project), "");
+    project.up().ends(0).told(&["unchanged"]);
+}
+
 #[test]
 fn volumes_networks_and_containers_are_made_looked_at_and_removed() {
     let project = web("objects");

@@ -64,6 +64,26 @@ fn test_up() {
 }
 
 #[test]
+fn a_one_off_container_brings_along_what_it_needs_and_runs_its_services_own_command() {
+    let tool = r#"
+let shop = stack("shop", #{
+    services: #{ db: #{ image: "db:1" }, tool: #{ image: "tool:1", command: ["report"], depends_on: ["db"], profiles: ["tools"] } },
+});
+for options in [#{}, #{ no_deps: true }] { print(shop.service("tool").run(options).stdout.trimmed()); }
+print(attempt(|| shop.service("tool").run(#{ nodeps: true })).error.hint);
+"#;
+    let tests = r#"
+fn test_tool() {
+    sim::process("report", #{ logs: ["reported"], exits_after: "1s" });
+    assert_eq(runbook("tool").printed, ["reported", "reported", "did you mean \"no_deps\"?"]);
+    assert_eq(sim::containers().map(|it| it.name), ["shop-db-1"]);
+}
+"#;
+    let ended = without_times(project(tests).file("scripts/tool.rhai", tool).output());
+    assert!(ended.code == 0 && ended.stdout.ends_with("\n1 test passed in [took]\n"), "{ended}");
+}
+
+#[test]
 fn one_that_fails_shows_its_line_both_values_and_what_its_runs_said() {
     let tests = r#"fn test_up() {
     let run = runbook("up", "--tgg v2");

@@ -12,6 +12,7 @@ mod lifecycle;
 mod lock;
 mod names;
 mod objects;
+mod one_offs;
 mod ownership;
 mod property;
 mod readiness;

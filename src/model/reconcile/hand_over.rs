@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::exclusive::{Resource, taken_at_start};
 use super::super::failure::SpecPath;
-use super::super::observed::{Container, Network, Observed, TakenSubnet};
+use super::super::observed::{Container, Network, Observed, OtherContainer, TakenSubnet};
 use super::super::plan::{Action, GroupId, Plan, Step, StepId};
 use super::super::{Failure, Kind};
 use super::joint::Joint;
@@ -74,8 +74,8 @@ pub(super) fn arrange(plan: &mut Plan, groups: GroupId, wanted: &Wanted<'_>, obs
         return Ok(());
     }
     check_each_other(&takers, wanted)?;
-    let holders = Holders::of(observed);
     let releases = Releases::of(plan);
+    let holders = Holders::of(observed, &releases);
     let mut joint = Joint::new(plan, groups);
     let mut edges: Vec<(StepId, StepId)> = Vec::new();
     for taker in &takers {
@@ -168,7 +168,7 @@ struct Holders<'a> {
 }
 
 impl<'a> Holders<'a> {
-    fn of(observed: &'a Observed) -> Self {
+    fn of(observed: &'a Observed, releases: &Releases) -> Self {
         let mut all = Self { by_slot: BTreeMap::new() };
         let network = |id: &str| observed.networks.iter().find(|network| network.id == id).map(|network| network.name.clone());
         for container in &observed.containers {
@@ -181,7 +181,8 @@ impl<'a> Holders<'a> {
                 }
             }
         }
-        for other in &observed.others {
+        // A one-off container that is removed is gone before any start.
+        for other in observed.others.iter().filter(|other| !releases.stopped.contains_key(&other.id)) {
             let holder = Holder::Other { name: &other.name, owner: other.owner.as_deref() };
             other.ports.iter().for_each(|port| all.add(port.resource(), holder));
             for (id, address) in &other.addresses {
@@ -323,16 +324,22 @@ fn subnets(
                 }
             }
         }
-        if let Some(other) = observed.others.iter().find(|other| other.addresses.iter().any(|(id, _)| *id == old.id)) {
+        let (leaving, staying): (Vec<&OtherContainer>, Vec<&OtherContainer>) = observed
+            .others
+            .iter()
+            .filter(|other| other.addresses.iter().any(|(id, _)| *id == old.id))
+            .partition(|other| releases.stopped.contains_key(&other.id));
+        if let Some(other) = staying.first() {
             let why = format!(", on which the container \"{}\" is", other.name);
             return Err(refused(&why, "stop that container first, or choose another `subnet`".to_owned()));
         }
-        leave(plan, (taken, old), (&members, &leaves), (taker.step, &fresh), joint, edges);
+        let removed = leave(plan, (taken, old), (&members, &leaves), (taker.step, &fresh), joint, edges);
+        edges.extend(leaving.iter().filter_map(|other| Some((*releases.stopped.get(&other.id)?, removed))));
     }
     Ok(())
 }
 
-/// The old network goes once all that run are off it, and comes back if they go back.
+/// The old network goes once all that run are off it, and comes back if they go back. Answers its removal.
 fn leave(
     plan: &mut Plan,
     (taken, old): (&TakenSubnet, &Network),
@@ -340,7 +347,7 @@ fn leave(
     (create, fresh): (StepId, &str),
     joint: &mut Joint,
     edges: &mut Vec<(StepId, StepId)>,
-) {
+) -> StepId {
     let is_removed = |step: &Step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == old.id);
     let removed = plan.steps.iter().position(is_removed).unwrap_or_else(|| {
         let step = plan.add(Step {
@@ -366,6 +373,7 @@ fn leave(
     }
     edges.push((removed, create));
     joint.restores(removed, old, fresh, members.iter().map(|container| reference(container)).collect());
+    removed
 }
 
 /// What is handed over can't be, because the steps wait for each other.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::observed::{Container, ContainerState, Health, Observed, OneOff};
-use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId, Until};
+use super::super::observed::{Container, ContainerState, Health, Observed, OwnerState};
+use super::super::plan::{Action, Anonymous, Plan, Step, StepId, Until};
 use super::super::spec::Condition;
+use super::left_behind::{self, left_behind};
 use super::up::{INTERRUPTED, reference};
 
 /// What `down` removes beyond containers and networks.
@@ -24,8 +25,8 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
     let mut removed = stop_and_remove(&mut plan, &ours, options.volumes);
     // They may hang on the networks and volumes.
     for one_off in &observed.one_offs {
-        let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
-        removed.push(remove_one_off(&mut plan, one_off, container, "a one-off"));
+        let cause = if one_off.run == OwnerState::Gone { INTERRUPTED } else { "a one-off" };
+        removed.push(left_behind::remove(&mut plan, one_off, cause));
     }
     for name in &observed.orphaned_secrets {
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
@@ -66,18 +67,9 @@ fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
     }
 }
 
-/// What writes to a volume is stopped first; for others nobody waits. Answers the removal.
-fn remove_one_off(plan: &mut Plan, one_off: &OneOff, container: ContainerRef, cause: &str) -> StepId {
-    let mut before = Vec::new();
-    if one_off.is_up && !one_off.writes.is_empty() {
-        before.push(plan.add(step(None, Action::StopContainer { container: container.clone() }, cause, Vec::new())));
-    }
-    plan.add(step(None, Action::RemoveContainer { container, volumes: Anonymous::All }, cause, before))
-}
-
 /// Stops and removes the containers of `services`, whatever else there is.
 pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet<String>, volumes: bool) -> Plan {
-    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let mut plan = left_behind(project, observed);
     let ours = chosen(observed, services);
     stop_and_remove(&mut plan, &ours, volumes);
     plan
@@ -85,7 +77,7 @@ pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet
 
 /// Stops the running containers of `services`, dependents first.
 pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
-    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let mut plan = left_behind(project, observed);
     let ours = chosen(observed, services);
     stop_all(&mut plan, &ours);
     plan
@@ -149,7 +141,7 @@ fn start_all(
     wanted: &dyn Fn(&Container) -> bool,
     action: &dyn Fn(&Container) -> Action,
 ) -> Plan {
-    let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
+    let mut plan = left_behind(project, observed);
     let containers = chosen(observed, services);
     let is_job =
         |service: &str| observed.containers.iter().any(|other| other.ours && other.depends_on.get(service) == Some(&Condition::Completed));
@@ -183,6 +175,7 @@ fn start_all(
         }
         ready.insert(service, if waits.is_empty() { after } else { waits });
     }
+    left_behind::before_starts(&mut plan, observed);
     plan
 }
 

@@ -2,7 +2,9 @@
 
 mod hand_over;
 mod joint;
+mod left_behind;
 mod lifecycle;
+mod one_off;
 mod order;
 mod replace;
 mod settings;
@@ -11,6 +13,8 @@ mod tests;
 mod up;
 mod writers;
 
+pub use left_behind::left_behind;
 pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};
+pub use one_off::one_off;
 pub use up::{Wanted, up};
 pub use writers::{SecondWriter, Writers};

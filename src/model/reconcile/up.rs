@@ -11,6 +11,7 @@ use super::super::secret::Secrets;
 use super::super::spec::{Bases, Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
 use super::hand_over;
+use super::left_behind;
 use super::replace::Old;
 use super::settings;
 
@@ -49,13 +50,14 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     planner.orphans();
     planner.orphaned_secrets();
     let Planner { mut plan, groups, .. } = planner;
+    left_behind::before_starts(&mut plan, observed);
     hand_over::arrange(&mut plan, groups, wanted, observed)?;
     Ok(plan)
 }
 
 /// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is left of it and no longer
 /// described is an orphan like any other.
-fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
+pub(super) fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
     let anything_ours = observed.containers.iter().any(|container| container.ours);
     let is_orphan = |container: &Container| anything_ours && !wanted.project.services.contains_key(&container.service);
     let foreign: Vec<&str> = observed
@@ -80,7 +82,7 @@ fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure
 
 /// The services wanted, each after those that it depends on and those whose container writes to a volume that it alone is to write to from
 /// now on.
-fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> {
+pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> {
     fn visit<'a>(name: &'a str, first: &BTreeMap<&'a str, BTreeSet<&'a str>>, seen: &mut BTreeSet<&'a str>, order: &mut Vec<String>) {
         if !first.contains_key(name) || !seen.insert(name) {
             return;
@@ -142,7 +144,7 @@ pub(super) struct Planner<'a> {
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
     /// The containers there are, by their service.
-    of_service: BTreeMap<&'a str, Vec<&'a Container>>,
+    pub(super) of_service: BTreeMap<&'a str, Vec<&'a Container>>,
     /// The services whose end somebody waits for.
     jobs: BTreeSet<&'a str>,
     /// By their names in one spelling.
@@ -160,7 +162,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(wanted: &'a Wanted<'a>, observed: &'a Observed) -> Self {
+    pub(super) fn new(wanted: &'a Wanted<'a>, observed: &'a Observed) -> Self {
         let mut of_service: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
         for container in &observed.containers {
             of_service.entry(&container.service).or_default().push(container);
@@ -170,7 +172,7 @@ impl<'a> Planner<'a> {
             observed,
             of_service,
             jobs: wanted.project.services.values().flat_map(waits_for_the_end_of).collect(),
-            plan: Plan { project: wanted.project.name.clone(), ..Plan::default() },
+            plan: left_behind::left_behind(&wanted.project.name, observed),
             images: BTreeMap::new(),
             networks: BTreeMap::new(),
             volumes: BTreeMap::new(),
@@ -195,7 +197,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn service(&mut self, service: &'a Service) -> Result<(), Failure> {
+    pub(super) fn service(&mut self, service: &'a Service) -> Result<(), Failure> {
         let mut before: Vec<StepId> = self.image(service)?.into_iter().collect();
         for key in service.networks.keys() {
             before.extend(self.network(service, key)?);
@@ -251,7 +253,7 @@ impl<'a> Planner<'a> {
 
     /// The step after which the service's image is there; services that share an image share it. An image that a service of the
     /// description builds is built for all that name it, after the images that the build begins with.
-    fn image(&mut self, service: &Service) -> Result<Option<StepId>, Failure> {
+    pub(super) fn image(&mut self, service: &Service) -> Result<Option<StepId>, Failure> {
         let (wanted, observed) = (self.wanted, self.observed);
         let is_there = |image: &str| observed.image_id(image).is_some();
         let is_needed = |image: &str| wanted.build || !is_there(image);
@@ -291,7 +293,7 @@ impl<'a> Planner<'a> {
         Ok(Some(step))
     }
 
-    fn network(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
+    pub(super) fn network(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
         if let Some(&known) = self.networks.get(key) {
             return Ok(known);
         }
@@ -332,7 +334,7 @@ impl<'a> Planner<'a> {
         self.wanted.adopt || self.wanted.adopted.contains(name)
     }
 
-    fn volume(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
+    pub(super) fn volume(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
         if let Some(&known) = self.volumes.get(key) {
             return Ok(known);
         }

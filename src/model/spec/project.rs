@@ -143,6 +143,19 @@ impl Project {
         Ok(selected)
     }
 
+    /// The service called `name` with what it can't do without: all that it, and they, depend on as required.
+    pub fn required_by(&self, name: &str) -> Result<BTreeSet<String>, Failure> {
+        self.select(Some(&[name.to_owned()]))?;
+        let (mut open, mut required) = (vec![name], BTreeSet::new());
+        while let Some(name) = open.pop() {
+            if required.insert(name.to_owned()) {
+                let services = self.services[name].depends_on.iter().filter(|(_, how)| how.required);
+                open.extend(services.map(|(dependency, _)| dependency.as_str()));
+            }
+        }
+        Ok(required)
+    }
+
     /// Whether the work of `job` is done before `other` starts.
     pub fn ends_before(&self, job: &str, other: &str) -> bool {
         let (mut open, mut seen) = (vec![other], BTreeSet::new());

@@ -386,6 +386,17 @@ fn a_one_off_container_ends_and_what_it_prints_is_unknown() {
 }
 
 #[test]
+fn a_plan_says_what_a_one_off_container_of_a_service_needs() {
+    let services = format!("{WEB}, tool: #{{ image: \"tool:1\", depends_on: [\"web\"] }}");
+    let script = stack(&services) + "shop.service(\"tool\").run();\n";
+    let world = world(&[("run.rhai", &script)]);
+    let said = text(&planned(&world, "run.rhai"));
+    for step in ["create network shop_default", "create volume shop_data", "start container shop-web-1", "start container shop-tool-run-"] {
+        assert!(said.contains(step), "{step}: {said}");
+    }
+}
+
+#[test]
 fn what_waits_for_ever_ends_the_plan() {
     let world = world(&[("wait.rhai", "loop { sleep(\"1h\"); }\n")]);
     let said = text(&planned(&world, "wait.rhai"));

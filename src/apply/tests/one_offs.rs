@@ -1,0 +1,338 @@
+//! One-off containers: what they need and bring with them, and what becomes of those whose run was killed.
+
+use super::*;
+use crate::apply::oneoff::{self, OneOff};
+use crate::model::event::Level;
+
+/// A run of `command` like the containers of a service; the service's own command if it is empty.
+pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) -> OneOff<'a> {
+    let service = &described.services[service];
+    OneOff {
+        image: &service.image,
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        environment: Vec::new(),
+        user: None,
+        working_dir: None,
+        project: PROJECT,
+        service: Some((described, service)),
+        with_dependencies: true,
+    }
+}
+
+/// A machine on which the commands of one-offs are known: `tool` ends, `forever` doesn't.
+fn machine() -> Machine {
+    machine_with(1, |builder| {
+        builder
+            .image("tool:1", ImageSpec::command(&["tool"]))
+            .process("tool", Process::new().says(millis(1), "done").exits_after(millis(10), 0))
+            .process("forever", Process::new().writes("/data"))
+    })
+}
+
+/// `tool` behind the database and a job, on a network and a volume of its own.
+fn tools() -> Value {
+    let mut description = shop();
+    description["services"]["tool"] = json!({
+        "image": "tool:1",
+        "profiles": ["tools"],
+        "command": ["tool"],
+        "networks": ["tools"],
+        "volumes": ["cache:/cache"],
+        "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+    });
+    description["networks"]["tools"] = json!({});
+    description["volumes"]["cache"] = json!({});
+    description
+}
+
+fn names(machine: &Machine) -> Vec<String> {
+    machine.state().containers.iter().map(|container| format!("{} {}", container.name, container.state)).collect()
+}
+
+/// Leaves a one-off container of `service` behind, as a run does that is killed a second after the container's start; its name.
+fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String {
+    let described = project(description);
+    let killed = machine.conductor.process(|| {
+        let one_off = OneOff { with_dependencies: false, ..of(&described, service, &["forever"]) };
+        let around = machine.around();
+        machine.run(async {
+            let run = oneoff::run(&around, &one_off).fuse();
+            futures::select_biased! {
+                ended = Box::pin(run).fuse() => panic!("it goes on for ever: {ended:?}"),
+                () = machine.conductor.sleep(secs(1)).fuse() => {}
+            }
+            machine.conductor.kill_here(SimConductor::current_process());
+        });
+    });
+    assert!(killed.unwrap().is_none());
+    let left = machine.state().containers.iter().find(|container| container.name.contains("-run-")).map(|left| left.name.clone());
+    left.expect("it was left behind")
+}
+
+fn warnings(machine: &Machine) -> Vec<String> {
+    let text = |event: &Event| match event {
+        Event::Log { level: Level::Warning, text } => Some(text.clone()),
+        _ => None,
+    };
+    machine.seen.0.lock().unwrap().iter().filter_map(text).collect()
+}
+
+#[test]
+fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
+    let machine = machine();
+    let described = project(&tools());
+    let ended = machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
+    assert_eq!((ended.code, String::from_utf8_lossy(&ended.stdout).as_ref()), (0, "done\n"), "its service's own command");
+    assert_eq!(names(&machine), ["shop-db-1 running", "shop-migrate-1 exited"], "neither redis nor web, and no lock");
+    let state = machine.state();
+    let networks: Vec<&str> = state.networks.iter().map(|network| network.name.as_str()).filter(|name| name.starts_with("shop")).collect();
+    let volumes: Vec<&str> = state.volumes.iter().map(|volume| volume.name.as_str()).collect();
+    assert_eq!((networks, volumes), (vec!["shop_default", "shop_tools"], vec!["shop_cache", "shop_data"]));
+    let calls = machine.calls();
+    machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &["tool"]))).unwrap();
+    let again: Vec<&str> = machine.calls_from(calls).iter().filter(|call| call.mutates).map(|call| call.method).collect();
+    assert_eq!(again, ["container_create", "container_start", "container_stop", "container_remove"], "what is there is used");
+    let before = machine.footprint();
+    machine.up_with(&tools(), &UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() }).unwrap();
+    assert_eq!(machine.footprint(), before, "and is as `up` makes it");
+}
+
+#[test]
+fn a_one_off_without_dependencies_brings_no_service_up() {
+    let machine = machine();
+    let described = project(&tools());
+    let one_off = OneOff { with_dependencies: false, ..of(&described, "tool", &[]) };
+    machine.run(oneoff::run(&machine.around(), &one_off)).unwrap();
+    assert_eq!(names(&machine), Vec::<String>::new());
+    assert!(machine.footprint().networks.contains("shop_tools"));
+}
+
+#[test]
+fn a_one_off_does_not_begin_where_what_it_depends_on_fails() {
+    let machine = machine();
+    machine.engine.set_process("shop-migrate-1", Process::new().exits_after(millis(10), 3));
+    let described = project(&tools());
+    let failure = machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap_err();
+    assert_eq!(failure.message, "\"migrate\" exited with code 3");
+    assert!(!machine.happened_from(0).iter().any(|line| line.contains("-run-")), "{:?}", machine.happened_from(0));
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_one_off_can_do_without_what_its_service_does_not_require() {
+    let machine = machine();
+    let mut description = tools();
+    let optional = json!({"redis": {"condition": "service_started", "required": false}});
+    description["services"]["tool"]["depends_on"] = optional;
+    let described = project(&description);
+    machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
+    assert_eq!(names(&machine), Vec::<String>::new());
+}
+
+#[test]
+fn a_one_off_replaces_nothing_that_runs_and_starts_what_was_stopped() {
+    let machine = machine();
+    machine.up(&tools()).unwrap();
+    let id = |name: &str| machine.state().container(name).unwrap().id.clone();
+    let before = (id("shop-db-1"), id("shop-migrate-1"));
+    let mut changed = with(tools(), "services.db.environment.LEVEL", "2");
+    changed["services"]["migrate"]["environment"] = json!({"TO": "2"});
+    machine.run(oneoff::run(&machine.around(), &of(&project(&changed), "tool", &[]))).unwrap();
+    assert_eq!((id("shop-db-1"), id("shop-migrate-1")), before);
+    let db = BTreeSet::from(["db".to_owned()]);
+    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap();
+    let mut other = tools();
+    other["services"]["tool"]["depends_on"] = json!(["db"]);
+    machine.run(oneoff::run(&machine.around(), &of(&project(&other), "tool", &[]))).unwrap();
+    assert_eq!((id("shop-db-1"), machine.state().container("shop-db-1").unwrap().state), (before.0, "running"));
+}
+
+#[test]
+fn a_one_off_runs_beside_a_service_that_has_a_name_a_port_and_addresses_of_its_own() {
+    let machine = machine();
+    let description = json!({
+        "services": {"web": {
+            "image": "web:1",
+            "container_name": "the-web",
+            "ports": ["8000:8000"],
+            "networks": {"a": {"ipv4_address": "10.7.0.9"}, "b": {"ipv4_address": "10.8.0.9"}},
+        }},
+        "networks": {
+            "a": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}},
+            "b": {"ipam": {"config": [{"subnet": "10.8.0.0/24"}]}},
+        },
+    });
+    machine.up(&description).unwrap();
+    assert_eq!(machine.run(oneoff::run(&machine.around(), &of(&project(&description), "web", &["tool"]))).unwrap().code, 0);
+    assert_eq!(names(&machine), ["the-web running"]);
+}
+
+type Verb<'a> = &'a dyn Fn(&Machine) -> Result<(), Failure>;
+
+#[test]
+fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
+    let web = BTreeSet::from(["web".to_owned()]);
+    let lifecycle = |machine: &Machine, verb| machine.run(verbs::lifecycle(&machine.around(), PROJECT, &web, verb, None)).map(drop);
+    let verbs: [(&str, Verb<'_>); 8] = [
+        ("up", &|machine| machine.up(&tools()).map(drop)),
+        ("down", &|machine| machine.down(false).map(drop)),
+        ("stop", &|machine| lifecycle(machine, verbs::Lifecycle::Stop)),
+        ("start", &|machine| lifecycle(machine, verbs::Lifecycle::Start)),
+        ("restart", &|machine| lifecycle(machine, verbs::Lifecycle::Restart)),
+        ("remove", &|machine| lifecycle(machine, verbs::Lifecycle::Remove { volumes: false })),
+        ("run of a service", &|machine| machine.run(oneoff::run(&machine.around(), &of(&project(&tools()), "redis", &["tool"]))).map(drop)),
+        ("run of an image", &|machine| {
+            let described = project(&tools());
+            let one_off = OneOff { image: "tool:1", service: None, ..of(&described, "redis", &["tool"]) };
+            let ended = machine.run(oneoff::run(&machine.around(), &one_off));
+            ended.map(drop)
+        }),
+    ];
+    for (verb, work) in verbs {
+        let machine = machine();
+        machine.up(&tools()).unwrap();
+        let left = leave_behind(&machine, &tools(), "web");
+        let before = machine.events();
+        work(&machine).unwrap();
+        assert!(machine.state().container(&left).is_none(), "after {verb}: {:?}", names(&machine));
+        assert!(machine.happened_from(before).contains(&format!("destroy {left}")), "{verb}");
+        assert_eq!(warnings(&machine), Vec::<String>::new(), "{verb}: its steps say what is removed and why");
+        assert!(machine.told().contains(&format!("container {left}")) && machine.told().contains("left by an interrupted run"), "{verb}");
+        assert!(!machine.footprint().locked, "{verb}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_writes_to_is_free_before_its_service_is_started() {
+    for start in [false, true] {
+        let machine = machine();
+        machine.up(&shop()).unwrap();
+        let db = BTreeSet::from(["db".to_owned()]);
+        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap();
+        let left = leave_behind(&machine, &shop(), "db");
+        let before = machine.events();
+        if start {
+            machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Start, None)).unwrap();
+        } else {
+            machine.up(&shop()).unwrap();
+        }
+        let happened = machine.happened_from(before);
+        let at = |what: String| happened.iter().position(|line| *line == what).unwrap_or_else(|| panic!("no {what}: {happened:?}"));
+        assert!(at(format!("destroy {left}")) < at("start shop-db-1".to_owned()), "{happened:?}");
+        one_writer_each(&machine.state());
+    }
+}
+
+#[test]
+fn a_one_off_of_the_same_service_takes_the_place_of_one_that_a_killed_run_left() {
+    let machine = machine();
+    let left = leave_behind(&machine, &shop(), "db");
+    machine.run(oneoff::run(&machine.around(), &of(&project(&shop()), "db", &["tool"]))).unwrap();
+    assert!(machine.state().container(&left).is_none());
+    one_writer_each(&machine.state());
+}
+
+#[test]
+fn an_address_that_the_container_of_a_killed_run_was_given_is_free_again() {
+    let machine = machine();
+    let on = |address: Option<&str>| {
+        let attachment = address.map_or_else(|| json!({}), |address| json!({"ipv4_address": address}));
+        json!({
+            "services": {"web": {"image": "web:1", "networks": {"a": attachment}}},
+            "networks": {"a": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}},
+        })
+    };
+    let left = leave_behind(&machine, &on(None), "web");
+    let address = machine.state().container(&left).unwrap().networks["shop_a"].address.unwrap().to_string();
+    machine.up(&on(Some(&address))).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1 running"]);
+}
+
+#[test]
+fn a_network_that_the_container_of_a_killed_run_is_on_can_be_renamed_with_its_subnet() {
+    let machine = machine();
+    let on = |name: &str| {
+        let subnet = json!({"name": name, "ipam": {"config": [{"subnet": "10.7.0.0/24"}]}});
+        json!({"services": {"web": {"image": "web:1", "networks": ["a"]}}, "networks": {"a": subnet}})
+    };
+    machine.up(&on("one")).unwrap();
+    leave_behind(&machine, &on("one"), "web");
+    machine.up(&on("two")).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1 running"]);
+}
+
+#[test]
+fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
+    let machine = machine();
+    machine.up(&tools()).unwrap();
+    let (described, around) = (project(&tools()), machine.around());
+    let one_off = of(&described, "redis", &["forever"]);
+    machine.run(async {
+        let other = async {
+            machine.conductor.sleep(secs(1)).await;
+            verbs::up(&machine.around(), &described, &UpOptions::default()).await.unwrap();
+            let running = machine.state().containers.iter().filter(|container| container.name.contains("-run-")).count();
+            assert_eq!(running, 1);
+            around.cancel.cancel();
+        };
+        let (ended, ()) = futures::future::join(oneoff::run(&around, &one_off), other).await;
+        assert_eq!(ended.unwrap_err().kind, Kind::Interrupted);
+    });
+    assert_eq!(warnings(&machine), Vec::<String>::new());
+    assert!(!names(&machine).iter().any(|name| name.contains("-run-")), "and its own run removes it");
+}
+
+#[test]
+fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_there() {
+    let says = |left: &str| {
+        format!("the one-off container {left} is left alone: whether its run still goes on can't be told from here; `down` removes it")
+    };
+    let mut machine = machine();
+    machine.up(&shop()).unwrap();
+    let left = leave_behind(&machine, &shop(), "web");
+    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another"));
+    for run in 1..3 {
+        machine.up(&shop()).unwrap();
+        let of_one_offs = warnings(&machine).into_iter().filter(|text| text.contains("one-off"));
+        assert_eq!(of_one_offs.collect::<Vec<_>>(), vec![says(&left); run]);
+    }
+    assert!(machine.state().container(&left).is_some());
+    machine.down(false).unwrap();
+    assert!(machine.state().container(&left).is_none());
+
+    let machine = self::machine();
+    machine.up(&shop()).unwrap();
+    let (described, around) = (project(&shop()), machine.around());
+    let mut body = crate::apply::create::one_off(&around, &of(&described, "redis", &["forever"]));
+    body.labels.as_mut().unwrap().insert(label::PROCESS.to_owned(), String::new());
+    machine.run(around.engine.container_create("shop-redis-run-0a", None, body)).unwrap();
+    machine.up(&shop()).unwrap();
+    assert_eq!(warnings(&machine), [says("shop-redis-run-0a")]);
+}
+
+#[test]
+fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it() {
+    let machine = machine();
+    let described = project(&tools());
+    let around = machine.around();
+    let one_off = of(&described, "tool", &["forever"]);
+    let locked = |machine: &Machine| machine.state().container(&lock_container(PROJECT)).is_some();
+    machine.run(async {
+        let watch = async {
+            let mut was_locked = false;
+            while machine.state().containers.iter().all(|container| !container.name.contains("-run-")) {
+                machine.conductor.sleep(millis(10)).await;
+                was_locked |= locked(&machine);
+            }
+            assert!(was_locked, "while the database was brought up");
+            assert!(!locked(&machine), "while the command runs");
+            around.cancel.cancel();
+        };
+        futures::future::join(oneoff::run(&around, &one_off), watch).await.0.unwrap_err();
+    });
+    let held = machine.run(crate::apply::lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let before = machine.conductor.now();
+    machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
+    assert!(machine.conductor.now() < before + secs(1), "where nothing is missing, another run's lock is not waited for");
+    machine.run(held.release()).unwrap();
+}
