@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::docker::docker;
+use super::images::busybox;
 use super::project::Project;
 use super::remote::serves_as_a_local_engine;
 use super::spc::Spc;
@@ -29,6 +30,45 @@ fn where_sockets_are_not_forwarded_dockers_client_there_passes_on_more_connectio
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 3"]);
     serves_as_a_local_engine(&project, &|spc| sshd.leads(spc), &docker);
     sshd.until_nothing_is_left();
+}
+
+#[test]
+fn twenty_services_come_up_where_a_login_has_two_sessions_and_few_may_log_in_at_a_time() {
+    let project = Project::new("ssh-few");
+    let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 2", "MaxStartups 2:90:3"]);
+    project.stack(&sleepers(20));
+    sshd.leads(project.up()).ends(0);
+    let execs = r#"print(parallel([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(|n| || app::describe().service(`s${n}`).exec(`sleep 0.3; echo ${n}`).stdout.int())));"#;
+    sshd.leads(project.script(execs)).ends(0).printed(&["[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]);
+    sshd.leads(project.spc(&["run", "scripts/down.rhai"])).ends(0);
+    // Each run has some streams that last, so one login alone is not enough; but it does not log in for each connection.
+    assert!(sshd.logins() <= 12, "{}", sshd.logins());
+    sshd.until_nothing_is_left();
+}
+
+#[test]
+fn a_server_that_gives_no_session_is_said_to() {
+    let project = Project::new("ssh-none");
+    let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 0"]);
+    sshd.leads(project.spc(&["ps"])).ends(1).told(&["MaxSessions"]);
+    sshd.until_nothing_is_left();
+}
+
+#[test]
+fn a_key_that_leads_to_dockers_client_alone_and_a_shell_that_prints_serve_too() {
+    let project = Project::new("ssh-forced");
+    for forced in ["docker system dial-stdio", "echo Welcome; echo; eval $SSH_ORIGINAL_COMMAND"] {
+        let sshd = Sshd::new(&["AllowStreamLocalForwarding no", &format!("ForceCommand {forced}")]);
+        sshd.leads(project.spc(&["ps"])).ends(0);
+        sshd.until_nothing_is_left();
+    }
+}
+
+/// So many services that wait.
+fn sleepers(count: usize) -> String {
+    let service = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+    let services: Vec<String> = (1..=count).map(|number| format!("s{number}: #{{ {service} }}")).collect();
+    format!("services: #{{ {} }}", services.join(", "))
 }
 
 #[test]

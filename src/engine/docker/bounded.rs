@@ -5,6 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,28 +21,47 @@ const OBJECTS: usize = 500_000;
 /// What an answer is larger than that is not read to its end.
 pub(super) const WORDS: &str = "it is larger than 64 MiB, or holds more than 500,000 objects";
 
-/// A connection on which one answer comes.
-pub(super) struct Bounded {
-    stream: Box<dyn Stream>,
-    bytes: usize,
-    objects: usize,
+/// What an answer may still have.
+#[derive(Default)]
+pub(super) struct Budget {
+    bytes: AtomicUsize,
+    objects: AtomicUsize,
+    /// Whether the answer is one: a stream that is read as it comes may last.
+    limits: AtomicBool,
 }
 
-impl Bounded {
-    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, bytes: BYTES, objects: OBJECTS }
+impl Budget {
+    /// For the next answer, which is limited where it is collected whole.
+    pub(super) fn renew(&self, limits: bool) {
+        self.bytes.store(BYTES, Ordering::Relaxed);
+        self.objects.store(OBJECTS, Ordering::Relaxed);
+        self.limits.store(limits, Ordering::Relaxed);
     }
 
     /// Counts what came; whether it was too much.
-    fn take(&mut self, came: &[u8]) -> bool {
-        let objects = came.split(|byte| *byte == b'{').skip(1).count();
-        match (self.bytes.checked_sub(came.len()), self.objects.checked_sub(objects)) {
-            (Some(bytes), Some(objects)) => {
-                (self.bytes, self.objects) = (bytes, objects);
-                false
-            }
-            _ => true,
+    fn take(&self, came: &[u8]) -> bool {
+        if !self.limits.load(Ordering::Relaxed) {
+            return false;
         }
+        let objects = came.split(|byte| *byte == b'{').skip(1).count();
+        let is_spent = |left: &AtomicUsize, taken: usize| {
+            let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(taken)));
+            before.is_ok_and(|before| before < taken)
+        };
+        let bytes = is_spent(&self.bytes, came.len());
+        is_spent(&self.objects, objects) || bytes
+    }
+}
+
+/// A connection on which answers come, one after the other.
+pub(super) struct Bounded {
+    stream: Box<dyn Stream>,
+    budget: Arc<Budget>,
+}
+
+impl Bounded {
+    pub(super) fn new(stream: Box<dyn Stream>, budget: Arc<Budget>) -> Self {
+        Self { stream, budget }
     }
 }
 
@@ -48,7 +69,7 @@ impl AsyncRead for Bounded {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let is_too_much = self.take(buffer.filled().get(before..).unwrap_or_default());
+        let is_too_much = self.budget.take(buffer.filled().get(before..).unwrap_or_default());
         Poll::Ready(if is_too_much { Err(io::Error::new(io::ErrorKind::FileTooLarge, WORDS)) } else { Ok(()) })
     }
 }

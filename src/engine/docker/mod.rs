@@ -17,6 +17,7 @@ mod events;
 mod exec;
 mod failure;
 mod images;
+mod kept;
 mod known;
 mod networks;
 mod reference;

@@ -2,10 +2,10 @@
 //!
 //! bollard sends its requests through [`Wire::client`], which limits their answers. Where the port promises more than bollard
 //! gives (a subscription in force, raw terminal output, a stream without end), the other files call [`Wire::exchange`] themselves.
-//! Every request has a connection of its own, as the engine's own client does it for streams:
-//! opening one costs some 50 µs, and a kept one may have died with the engine.
+//! Every request has a connection of its own, as the engine's own client does it for streams: opening one costs some 50 µs, and a
+//! kept one may have died with the engine. Only where a connection is a session of `ssh` it serves one request after the other (`kept.rs`).
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the connection to a real engine is this inhabitant's own")]
+#![expect(clippy::disallowed_types, reason = "the connection to a real engine is this inhabitant's own")]
 
 use std::io;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use bollard::errors::Error as ClientError;
 use bollard::{BollardRequest, Docker};
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode, Uri};
@@ -28,7 +28,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
-use super::bounded::Bounded;
+use super::kept::{Exchange, Kept, Unsent};
 use super::ssh::{Tunnel, Way};
 use super::{errors, streams};
 use crate::engine::Result;
@@ -44,6 +44,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) struct Wire {
     route: Route,
     host: HeaderValue,
+    /// Where a connection is used for more than one request.
+    kept: Option<Arc<Kept>>,
 }
 
 enum Route {
@@ -70,7 +72,7 @@ impl Wire {
     /// A wire to `address`, over ssh aside; `tls` is the client side of TLS where the address wants it.
     pub(super) fn new(address: &Address, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<Self> {
         let (host, port) = match address {
-            Address::Unix(path) => return Ok(Self { route: Route::Unix(path.clone()), host: NAMELESS }),
+            Address::Unix(path) => return Ok(Self { route: Route::Unix(path.clone()), host: NAMELESS, kept: None }),
             Address::Ssh(_) => return Err(io::Error::other("ssh has to log in first")),
             Address::Tcp { host, port, .. } => (host.clone(), *port),
         };
@@ -82,12 +84,14 @@ impl Wire {
             _ => Route::Tcp { host, port },
         };
         let name = address.to_string();
-        Ok(Self { route, host: HeaderValue::try_from(name.trim_start_matches("tcp://")).map_err(io::Error::other)? })
+        let host = HeaderValue::try_from(name.trim_start_matches("tcp://")).map_err(io::Error::other)?;
+        Ok(Self { route, host, kept: None })
     }
 
     /// A wire through a login.
     pub(super) fn through(tunnel: Arc<Tunnel>, way: Way) -> Self {
-        Self { route: Route::Ssh { tunnel, way }, host: NAMELESS }
+        let kept = (way == Way::Dial).then(Arc::default);
+        Self { route: Route::Ssh { tunnel, way }, host: NAMELESS, kept }
     }
 
     async fn open(&self) -> io::Result<Box<dyn Stream>> {
@@ -108,41 +112,44 @@ impl Wire {
         let wire = Arc::clone(self);
         let transport = move |request| {
             let wire = Arc::clone(&wire);
-            async move {
-                let stream: Box<dyn Stream> = Box::new(Bounded::new(wire.open().await?));
-                wire.send_over(stream, request).await
-            }
+            async move { wire.send_over(request, true).await }
         };
         // The address only shapes the URL, of which the wire uses the path.
         Docker::connect_with_custom_transport(transport, Some("http://localhost"), QUICK.as_secs(), bollard::API_DEFAULT_VERSION)
             .map_err(errors::from_client)
     }
 
-    /// Sends one request over a connection of its own; ready once the answer's headers are there.
+    /// Sends one request; ready once the answer's headers are there. What comes then has no limit.
     ///
     /// Dropping the future, or the answer before its end, closes the connection. The answer 304 is
     /// an error here, because bollard takes it for success.
     pub(super) async fn send(&self, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
-        self.send_over(self.open().await?, request).await
+        self.send_over(request, false).await
     }
 
-    async fn send_over(&self, stream: Box<dyn Stream>, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
+    async fn send_over(&self, request: BollardRequest, limits: bool) -> std::result::Result<Response<Incoming>, ClientError> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse::<Uri>()?;
         head.headers.insert(HOST, self.host.clone());
 
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Moves the bytes of this one exchange; ends with it.
-        let connection = tokio::spawn(connection.with_upgrades());
-        let response = match sender.send_request(Request::from_parts(head, body)).await {
-            Ok(response) => response,
-            // The exchange ended because the connection did, which alone knows why.
-            Err(canceled) if canceled.is_canceled() => match connection.await {
-                Ok(Err(cause)) => return Err(cause.into()),
-                _ => return Err(canceled.into()),
-            },
-            Err(error) => return Err(error.into()),
+        let mut request = Request::from_parts(head, body.boxed_unsync());
+        let response = loop {
+            let mut exchange = match &self.kept {
+                Some(kept) => kept.take(self.open()).await?,
+                None => Exchange::begin(self.open().await?).await?,
+            };
+            match (exchange.send(request, limits).await, &self.kept) {
+                (Ok(response), kept) => {
+                    if let Some(kept) = kept {
+                        kept.keep(exchange);
+                    }
+                    break response;
+                }
+                // A kept connection ended just then; a new one gives no request back.
+                (Err(Unsent { request: Some(again), .. }), Some(_)) => request = again,
+                (Err(unsent), _) => return Err(unsent.error),
+            }
         };
         if response.status() == StatusCode::NOT_MODIFIED {
             return Err(ClientError::DockerResponseServerError { status_code: 304, message: String::new() });

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
+use super::sessions::BEGUN;
 use super::{is_there, read, words};
 use crate::engine::docker::address::SshAddress;
 use crate::engine::docker::failure::Told;
@@ -75,13 +76,17 @@ impl Login {
     }
 
     /// Starts it, under a shell's guard.
-    pub(super) fn start(&self) -> io::Result<Ssh> {
+    pub(super) fn start(&self, forwards: bool) -> io::Result<Ssh> {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(guard(self.asks)).arg(&self.folder).arg(program());
         // Of the user's own forwards one that fails, as its port is in use, is no matter here.
         command.args(["-N", "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=no"]);
-        let engine = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
-        command.arg("-L").arg(format!("{}:{}", forwardable(&self.socket().to_string_lossy()), forwardable(engine)));
+        if forwards {
+            let engine = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
+            command.arg("-L").arg(format!("{}:{}", forwardable(&self.socket().to_string_lossy()), forwardable(engine)));
+        } else {
+            command.args(["-o", "ClearAllForwardings=yes"]);
+        }
         self.add_destination(&mut command, self.asks);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(self.log())?).spawn()?;
         let lifeline = child.stdin.take().ok_or_else(|| io::Error::other("its input is not there"))?;
@@ -91,9 +96,10 @@ impl Login {
     /// A session in which Docker's client over there passes bytes on.
     pub(super) fn dial(&self) -> Command {
         let mut command = Command::new(program());
-        command.args(["-o", "ControlMaster=no"]);
+        // Where the login has no room for it, ssh would make another login: instead it fails to.
+        command.args(["-o", "ControlMaster=no", "-o", "ProxyCommand=false"]);
         self.add_destination(&mut command, false);
-        command.arg("docker");
+        command.args(["echo", BEGUN, "&&", "docker"]);
         if let Some(socket) = &self.machine.socket {
             command.arg("--host").arg(shell_words::quote(&format!("unix://{socket}")).as_ref());
         }

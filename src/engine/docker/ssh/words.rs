@@ -39,11 +39,19 @@ pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Opt
     }
 }
 
+/// Whether a session was refused, and not what was asked of it: the login has as many as the server gives.
+pub(super) fn is_refused_session(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ["session open refused", "session request failed", "administratively prohibited"].iter().any(|words| said.contains(words))
+}
+
 /// The next step where Docker's client over there reached no engine.
 pub(super) fn engine_hint(said: &str) -> Option<String> {
     let said = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if says(&["permission denied"]) {
+    if is_refused_session(&said) {
+        Some("let its sshd forward sockets (AllowStreamLocalForwarding yes), or give a login sessions (MaxSessions)".to_owned())
+    } else if says(&["permission denied"]) {
         Some("let that user open the socket there: `sudo usermod -aG docker <user>`".to_owned())
     } else if says(&["command not found", "docker: not found", "unknown command"]) {
         Some("install Docker there, or name the engine's socket: ssh://user@host/path/to/docker.sock".to_owned())

@@ -1,0 +1,99 @@
+//! A login that is made, and watched until it ends.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::login::{Login, Ssh};
+use crate::engine::docker::address::SshAddress;
+use crate::engine::docker::failure::Told;
+use crate::engine::docker::wire::within;
+
+/// How long logging in may take where nobody can be asked.
+const LOGIN: Duration = Duration::from_secs(30);
+/// Between two looks whether it is done.
+const LOOK: Duration = Duration::from_millis(4);
+
+/// A login. Dropped, it ends.
+pub(super) struct Line {
+    pub login: Login,
+    /// Why `ssh` has ended, when it has.
+    ended: Arc<OnceLock<String>>,
+    /// Cancelled when this is dropped.
+    alive: CancellationToken,
+}
+
+impl Line {
+    /// Logs in; with `forwards`, the engine's socket is forwarded.
+    pub(super) async fn open(machine: &SshAddress, asks: bool, forwards: bool) -> Result<Self, Told> {
+        let folder = private_folder().map_err(|error| Told {
+            why: format!("no folder could be made for its connection: {error}"),
+            hint: "set TMPDIR to a folder that can be written to".to_owned(),
+        })?;
+        let login = Login { machine: machine.clone(), folder: folder.path().to_owned(), asks };
+        let mut ssh = login.start(forwards).map_err(|error| login.not_started(&error))?;
+        // Its guard removes it in the end.
+        let _ = folder.keep();
+        let done = async {
+            loop {
+                tokio::select! {
+                    status = ssh.child.wait() => return status.map(|status| status.code()),
+                    () = tokio::time::sleep(LOOK) => if login.is_done() { return Ok(None) },
+                }
+            }
+        };
+        let ended = if asks { Ok(done.await) } else { within(LOGIN, done).await };
+        match ended {
+            Ok(Ok(None)) if login.is_done() => {}
+            Ok(Ok(code)) => {
+                let told = login.refused(code);
+                ssh.release().await;
+                return Err(told);
+            }
+            Ok(Err(error)) => return Err(login.not_started(&error)),
+            Err(_) => return Err(login.too_slow(LOGIN)),
+        }
+        let line = Self { login, ended: Arc::default(), alive: CancellationToken::new() };
+        line.watch(ssh);
+        Ok(line)
+    }
+
+    /// Waits for the end of `ssh`, as nobody else does; `ssh` ends with this at the latest.
+    fn watch(&self, mut ssh: Ssh) {
+        let (login, ended, alive) = (self.login.clone(), self.ended.clone(), self.alive.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = ssh.child.wait() => {
+                    let _ = ended.set(login.lost());
+                    ssh.release().await;
+                }
+                () = alive.cancelled() => {}
+            }
+        });
+    }
+
+    /// An error with the reason, once it has ended.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.ended.get().map_or(Ok(()), |why| Err(io::Error::other(why.clone())))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.alive.cancel();
+    }
+}
+
+/// A folder of this user's alone, with a name that is short enough for the sockets in it.
+fn private_folder() -> io::Result<TempDir> {
+    /// A socket's address holds 107 bytes, on some systems 103; ssh first takes a name longer by 17.
+    const LONGEST: usize = 103 - "/control".len() - 17;
+    let folder = tempfile::Builder::new().prefix("spc-ssh-").tempdir()?;
+    if folder.path().as_os_str().len() <= LONGEST {
+        return Ok(folder);
+    }
+    tempfile::Builder::new().prefix("spc-ssh-").tempdir_in("/tmp")
+}
