@@ -1,5 +1,6 @@
 //! `confirm`: a question before something that can't be undone.
 
+use rhai::Map;
 use rhai::plugin::{Engine, NativeCallContext, export_module};
 
 use super::context::Context;
@@ -8,6 +9,7 @@ use crate::host::StandardStream;
 use crate::model::Failure;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::visible::visible;
+use crate::value::Options;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -30,6 +32,14 @@ pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failur
     let yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
     asking.answer = Some(yes);
     Ok(yes)
+}
+
+/// Reads the options of `confirm`.
+pub(super) fn answer(given: Map) -> Result<Option<bool>, Failure> {
+    let mut options = Options::new(given, "options of confirm");
+    let answer = options.bool("assume")?;
+    options.finish()?;
+    Ok(answer)
 }
 
 /// A question that stands at the terminal until this is dropped: nothing is drawn over it meanwhile.
@@ -64,6 +74,23 @@ mod functions {
     #[rhai_fn(return_raw, volatile)]
     pub fn confirm(call: NativeCallContext, question: &str) -> Raw<bool> {
         let context = Context::of(&call)?;
+        Ok(task::wait(&context, confirmed(&context, question))?)
+    }
+
+    /// The same with `assume`, the answer that a plan goes on with: true without it.
+    ///
+    /// ```rhai,no_run
+    /// if confirm("Remove the old releases too?", #{ assume: false }) { print("removed"); }
+    /// ```
+    #[rhai_fn(name = "confirm", return_raw, volatile)]
+    pub fn confirm_with(call: NativeCallContext, question: &str, options: Map) -> Raw<bool> {
+        let context = Context::of(&call)?;
+        let assumed = answer(options)?;
+        if let (Some(watch), Some(answer)) = (&context.watch, assumed) {
+            let said = if answer { "yes, as `assume` says" } else { "no, as `assume` says" };
+            watch.assumes(&format!("the question \"{}\"", visible(&context.secrets.mask(question)).trim()), said);
+            return Ok(answer);
+        }
         Ok(task::wait(&context, confirmed(&context, question))?)
     }
 }

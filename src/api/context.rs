@@ -40,6 +40,12 @@ pub trait Watch: Send + Sync {
     fn awaits_end(&self, container: &str);
     /// The script is about to wait until this container is ready.
     fn awaits_readiness(&self, container: &str);
+    /// The answer that the task on this thread got just now is this; false if it is the real one.
+    fn answers(&self, assumed: &str) -> bool;
+    /// The script goes on with something that nobody can know: what, and what is assumed of it.
+    fn assumes(&self, what: &str, assumed: &str);
+    /// The script goes a way back: in which line of a source, what it does, because of which error.
+    fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str);
     /// The script waited for a condition that does not come true here, and goes on as if it had.
     fn awaits_condition(&self);
     /// From now on the task on this thread repeats itself, or no longer; whether it did before.

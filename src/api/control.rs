@@ -9,7 +9,7 @@ use super::context::Context;
 use super::{Raw, task};
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
-use crate::value::error::{error_map, failure_of, innermost, is_final};
+use crate::value::error::{error_map, failure_of, forget_thrown, innermost, is_final};
 use crate::value::json::to_json;
 use crate::value::options::number;
 use crate::value::text::{literal, plain};
@@ -103,7 +103,15 @@ mod functions {
         let (ok, value, error) = match call(&context, &f) {
             Ok(value) => (true, value, Dynamic::UNIT),
             Err(error) if must_pass(&error) => return Err(error),
-            Err(error) => (false, Dynamic::UNIT, caught(&context, &error).into()),
+            Err(error) => {
+                // What is dealt with here nobody else catches.
+                forget_thrown();
+                if let Some(watch) = &Context::of(&context)?.watch {
+                    let at = context.call_source().zip(context.call_position().line());
+                    watch.goes_back(at, "attempt goes on with an error", &failure_of(&error).message);
+                }
+                (false, Dynamic::UNIT, caught(&context, &error).into())
+            }
         };
         let fields = [("ok".into(), ok.into()), ("value".into(), value), ("error".into(), error)];
         Ok(Record::new("answer of attempt", fields))

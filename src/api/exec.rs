@@ -14,6 +14,7 @@ use super::fs::File;
 use super::project::{finish, surroundings};
 use super::secret;
 use super::service::Service;
+use super::{assumed, task};
 use crate::apply::exec::{Ended, Exec, Input, exec};
 use crate::engine::ExecRequest;
 use crate::model::{Failure, Kind, token};
@@ -74,16 +75,30 @@ pub(super) fn run(
 ) -> Result<Record, Failure> {
     let words = command(given)?;
     let shown = given.read_lock::<ImmutableString>().map_or_else(|| words.join(" "), |line| line.to_string());
-    let Asked { request, input, output, timeout, check } = Asked::read(context, words, options)?;
-    let output = output.map(|file| file.create(context)).transpose()?;
-    let ended = finish(context, async {
+    let Asked { request, input, output, timeout, check, assumed } = Asked::read(context, words, options)?;
+    // In a plan the file may get what is assumed, which is known only then.
+    let is_late = context.watch.is_some() && assumed.is_some();
+    let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
+    let mut ended = finish(context, async {
         let around = surroundings(context, project).await?;
-        exec(&around, Exec { container, name, request, input, output, timeout }).await
+        exec(&around, Exec { container, name, request, input, output: sink, timeout }).await
     })?;
+    ended = assumed::told_end(context, assumed).unwrap_or(ended);
+    if let Some(file) = output.filter(|_| is_late && ended.code == 0) {
+        let mut sink = file.create(context)?;
+        let written = std::mem::take(&mut ended.stdout);
+        task::wait(context, async {
+            sink.write(Bytes::from(written)).await?;
+            Ok(sink.finish().await?)
+        })?;
+    }
+    let answer = context.answered(record(&ended));
     if check && ended.code != 0 {
+        // Read here, so that a plan says on what it depends.
+        let _ = answer.get("code")?;
         return Err(failed(&shown, name, &ended));
     }
-    Ok(context.answered(record(&ended)))
+    Ok(answer)
 }
 
 /// What a command is given beside its words.
@@ -93,6 +108,7 @@ pub(super) struct Asked {
     output: Option<File>,
     timeout: Option<Duration>,
     check: bool,
+    assumed: Option<Ended>,
 }
 
 impl Asked {
@@ -109,6 +125,7 @@ impl Asked {
             tty: no_terminal(&mut options)?,
             privileged: options.bool("privileged")?.unwrap_or(false),
             stdin: false,
+            read_only: options.bool("read_only")?.unwrap_or(false),
         };
         if request.privileged {
             context.policy.privileged("exec with privileged: true")?;
@@ -117,11 +134,16 @@ impl Asked {
             None => Input::None,
             Some(value) => input(context, &value)?,
         };
+        if request.read_only && !matches!(input, Input::None) {
+            let hint = "leave `read_only` out: a plan then goes on with what `assume` says";
+            return Err(options.wrong("read_only", "A command that reads from `stdin` can't be `read_only`").hint(hint));
+        }
         let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
         let timeout = options.duration("timeout")?;
         let check = options.bool("check")?.unwrap_or(true);
+        let assumed = assumed::end(&mut options)?;
         options.finish()?;
-        Ok(Self { request, input, output, timeout, check })
+        Ok(Self { request, input, output, timeout, check, assumed })
     }
 }
 
@@ -198,8 +220,16 @@ pub mod functions {
         Ok(service.exec(&command, Map::new())?)
     }
 
-    /// The same with options: `user working_dir environment privileged stdin stdout timeout check`. A secret goes into `stdin`
-    /// or, exposed, into `environment`; the words of a command take none.
+    /// The same with options: `user working_dir environment privileged stdin stdout timeout check assume read_only`. A secret goes into
+    /// `stdin` or, exposed, into `environment`; the words of a command take none.
+    ///
+    /// `spc plan` runs no command, and takes it to end with code 0 and to print nothing, or what `assume` says: what it prints (a text, a
+    /// number, or a list as JSON), or `#{ code, stdout, stderr }`. A command that changes nothing can be declared `read_only: true`: a plan
+    /// runs it, in a container that it has not changed, if `read_only_execs = true` stands under `[allow]` in `spc.toml`.
+    ///
+    /// ```
+    /// let waiting = service("redis").exec("redis-cli llen celery", #{ read_only: true, assume: 0 }).int();
+    /// ```
     #[rhai_fn(name = "exec", return_raw)]
     pub fn exec_service_with(service: Service, command: Dynamic, options: Map) -> Raw<Record> {
         Ok(service.exec(&command, options)?)

@@ -46,6 +46,12 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
     }
     let guard = Guard { entries: Arc::new(Mutex::new(Entries::default())) };
     let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
+    if let (Err(error), Some(watch)) = (&result, &context.watch)
+        && guard.undoes()
+    {
+        let at = call.call_source().zip(call.call_position().line());
+        watch.goes_back(at, &format!("guarded \"{label}\" undoes what it did"), &failure_of(error).message);
+    }
     let troubles = clean_up(call, &context, label, &guard, result.is_err());
     if !nested && let Some(lock) = context.take_lock(&stack.name) {
         let released = finish(&context, async {
@@ -102,6 +108,12 @@ fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard
 }
 
 impl Guard {
+    /// Whether something would be undone now.
+    fn undoes(&self) -> bool {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        !entries.committed && !entries.undo.is_empty()
+    }
+
     fn with(&self, change: impl FnOnce(&mut Entries)) {
         change(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 
 use super::context::Context;
-use super::{Raw, placed, secret, task};
+use super::{Raw, assumed, placed, secret, task};
 use crate::host::{HttpRequest, HttpResponse};
 use crate::model::Failure;
 use crate::value::json::to_json;
@@ -29,6 +29,7 @@ pub(super) struct Content {
     body: Option<Bytes>,
     timeout: Duration,
     follow: bool,
+    assumed: Option<HttpResponse>,
 }
 
 impl Content {
@@ -45,8 +46,9 @@ impl Content {
         let body = options.take("body").map(|body| body_of(context, &body, &mut headers)).transpose()?;
         let timeout = options.duration("timeout")?.unwrap_or(PATIENCE);
         let follow = options.bool("follow")?.unwrap_or(true);
+        let assumed = assumed::response(&mut options)?;
         options.finish()?;
-        Ok(Self { headers, body: body.map(Bytes::from), timeout, follow })
+        Ok(Self { headers, body: body.map(Bytes::from), timeout, follow, assumed })
     }
 }
 
@@ -72,7 +74,10 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
     for _ in 0..=MOST_REDIRECTS {
         url.as_str().clone_into(&mut request.url);
         request.timeout = Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
-        let response = context.host.http(&request).await?;
+        let mut response = context.host.http(&request).await?;
+        if let Some(assumed) = assumed::told_response(context, content.assumed.clone()) {
+            response = assumed;
+        }
         if is_engines(&response) && !url.is_listed_with_port() {
             return Err(context.policy.answered_by_engine(&url).into());
         }
@@ -176,10 +181,14 @@ mod module {
     }
 
     /// Gets an address with options: `headers` (a map; a secret in them has to be exposed), `timeout` (`"30s"`), `follow`
-    /// redirects (true).
+    /// redirects (true), and `assume`.
+    ///
+    /// `spc plan` sends no request, and takes the answer to have the status 200 and an empty body, or what `assume` says: a status, a body (a
+    /// text, or a list as JSON), or `#{ status, body, headers }`, whose `body` is JSON if it is no text.
     ///
     /// ```rhai,no_run
     /// http::get("http://localhost:5555/api/workers", #{ headers: #{ accept: "application/json" }, timeout: "5s" });
+    /// let health = http::get("http://localhost:8000/api/health/", #{ assume: #{ body: #{ status: "healthy" } } }).json();
     /// ```
     #[rhai_fn(name = "get", return_raw, volatile)]
     pub fn get_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {

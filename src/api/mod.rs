@@ -34,6 +34,7 @@ pub(crate) use shared_module;
 
 pub mod answer;
 pub mod args;
+mod assumed;
 pub mod bytes;
 pub mod certificate;
 pub mod compose;

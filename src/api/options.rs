@@ -2,8 +2,9 @@
 
 use rhai::Map;
 
+use super::assumed::Patience;
 use super::context::Context;
-use super::{args, certificate, compose, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
+use super::{args, certificate, compose, confirm, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
 use crate::model::Failure;
 
 /// A form of a function that takes a map of options.
@@ -48,6 +49,9 @@ pub const ALL: &[Optional] = &[
     last("sh", 2, |context, given| sh::Request::read(context, &given.into()).map(drop)),
     last("up", 2, |context, given| stack::up_options(context, None, given).map(drop)),
     last("up", 3, |context, given| stack::up_options(context, None, given).map(drop)),
+    last("confirm", 2, |_, given| confirm::answer(given).map(drop)),
+    last("wait", 3, |_, given| Patience::read(&given.into()).map(drop)),
+    Optional { at: 0, ..last("wait_until", 2, |_, given| Patience::read(&given.into()).map(drop)) },
     of("certificate", "write_self_signed", 3, |_, given| certificate::Request::read(&given.into()).map(drop)),
     of("fs", "write", 3, |_, given| fs::mode(&given.into()).map(drop)),
     of("http", "delete", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{EvalAltResult, FnPtr};
 
+use super::assumed::Patience;
 use super::context::{Context, Watch};
 use super::control::{call, must_pass, not_bool, pause};
 use super::{Raw, task};
@@ -15,7 +16,6 @@ use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
 use crate::value::error::{failure_of, refuse, refused};
-use crate::value::options::duration_of;
 
 /// The first pause of `wait_until`; it doubles up to [`LONGEST_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(50);
@@ -228,7 +228,8 @@ mod functions {
     /// kind `usage`. It is called again after 50 ms at first, then at growing intervals up to a second.
     ///
     /// After `timeout` it throws `timeout` with the last error's message, and `f` is ended if it still runs. In a plan, where nothing on the
-    /// live machine goes on, it is then taken to have become true.
+    /// live machine goes on, it is then taken to have become true. In place of the time it takes a map with `timeout` and `assume`: with
+    /// `assume: false` a plan takes it not to become true.
     ///
     /// ```rhai
     /// let start = timestamp();
@@ -237,7 +238,13 @@ mod functions {
     #[rhai_fn(return_raw, volatile)]
     pub fn wait_until(call_context: NativeCallContext, timeout: Dynamic, f: FnPtr) -> Raw<Duration> {
         let context = Context::of(&call_context)?;
-        let timeout = duration_of(&timeout)?;
+        let patience = Patience::read(&timeout)?;
+        let wrong =
+            || Failure::usage("wait_until needs a time: how long it waits at most").hint("write it like \"1m\", or #{ timeout: \"1m\" }");
+        let timeout = patience.timeout.ok_or_else(wrong)?;
+        if let Some(failure) = patience.refused(&context, "The condition") {
+            return Err(failure.into());
+        }
         let start = context.host.monotonic();
         let mut last = None;
         let Limited { result, late } = within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));

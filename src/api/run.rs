@@ -3,6 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
+use super::assumed;
 use super::context::Context;
 use super::exec;
 use super::project::{self, finish, surroundings};
@@ -19,6 +20,7 @@ pub(super) struct Given {
     working_dir: Option<String>,
     check: bool,
     no_deps: bool,
+    assumed: Option<Ended>,
 }
 
 /// Reads the options of run. `no_deps` is only for a container of a service: one of an image depends on nothing.
@@ -32,6 +34,7 @@ pub(super) fn options(context: &Context, given: Map, is_of_service: bool) -> Res
         working_dir: options.text("working_dir")?,
         check: options.bool("check")?.unwrap_or(true),
         no_deps: is_of_service && options.bool("no_deps")?.unwrap_or(false),
+        assumed: assumed::end(&mut options)?,
     };
     options.finish()?;
     Ok(read)
@@ -54,7 +57,8 @@ pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: M
         with_dependencies: !given.no_deps,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await });
-    checked(context, &service.stack.placed(ended)?, given.check, &service.name)
+    let ended = service.stack.placed(ended)?;
+    checked(context, &assumed::told_end(context, given.assumed).unwrap_or(ended), given.check, &service.name)
 }
 
 fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
@@ -72,13 +76,16 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
         with_dependencies: false,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &project).await?, &one_off).await })?;
-    checked(context, &ended, given.check, image)
+    checked(context, &assumed::told_end(context, given.assumed).unwrap_or(ended), given.check, image)
 }
 
 fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<Record, Failure> {
+    let answer = context.answered(exec::record(ended));
     if !check || ended.code == 0 {
-        return Ok(context.answered(exec::record(ended)));
+        return Ok(answer);
     }
+    // Read here, so that a plan says on what it depends.
+    let _ = answer.get("code")?;
     let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
     Err(Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))
         .hint("to go on all the same, give it check: false")
@@ -104,7 +111,7 @@ pub mod functions {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check`.
+    /// The same with options: `environment user working_dir check`, and `assume`, what a plan takes it to answer, as in `exec`.
     #[rhai_fn(name = "run", return_raw)]
     pub fn run_image_with(context: NativeCallContext, image: &str, command: Dynamic, options: Map) -> Raw<Record> {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), options)?)

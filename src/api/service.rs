@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, Map};
 
+use super::assumed::Patience;
 use super::container::Container;
 use super::context::Context;
 use super::project::{finish, surroundings};
@@ -19,7 +19,6 @@ use crate::model::plan::Until;
 use crate::model::spec::project::unknown;
 use crate::model::{Failure, Kind};
 use crate::value::Record;
-use crate::value::options::duration_of;
 
 /// A service as a script holds it; cheap to clone. It only fetches: nothing is done until a verb is called.
 #[derive(Clone)]
@@ -74,7 +73,7 @@ impl Service {
     }
 
     /// Waits until every container of the service is ready or completed.
-    pub(super) fn wait(&self, until: &str, timeout: Option<Duration>) -> Result<(), Failure> {
+    pub(super) fn wait(&self, until: &str, patience: &Patience) -> Result<(), Failure> {
         let until = match until {
             "ready" | "healthy" => Until::Ready,
             "completed" => Until::Completed,
@@ -90,6 +89,9 @@ impl Service {
                 .err()
                 .unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
         }
+        if let Some(failure) = patience.refused(&self.stack.context, &format!("The service \"{}\"", self.name)) {
+            return Err(failure);
+        }
         if let Some(watch) = &self.stack.context.watch {
             for id in &ids {
                 match until {
@@ -100,7 +102,7 @@ impl Service {
         }
         finish(&self.stack.context, async {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
-            verbs::wait(&around, &self.stack.name, &self.name, described, &ids, until, timeout).await
+            verbs::wait(&around, &self.stack.name, &self.name, described, &ids, until, patience.timeout).await
         })
     }
 
@@ -223,13 +225,14 @@ pub mod functions {
     /// Wait until it is `"ready"` or `"completed"`, as long as its own check allows.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait(service: &mut Service, until: &str) -> Raw<()> {
-        Ok(service.wait(until, None)?)
+        Ok(service.wait(until, &Patience::default())?)
     }
 
-    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`.
+    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A map has the options `timeout` and `assume`: a plan
+    /// takes it to come in time, with `assume: false` not to.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait_for(service: &mut Service, until: &str, timeout: Dynamic) -> Raw<()> {
-        Ok(service.wait(until, Some(duration_of(&timeout)?))?)
+        Ok(service.wait(until, &Patience::read(&timeout)?)?)
     }
 
     /// Run its health check now, once: `ok code output elapsed_ms`.
@@ -320,7 +323,8 @@ pub mod functions {
         Ok(run::for_service(service, None, Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check no_deps`. With `no_deps: true` no other service is brought up.
+    /// The same with options: `environment user working_dir check no_deps assume`. With `no_deps: true` no other service is brought up;
+    /// `assume` is what a plan takes it to answer, as in `exec`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_own_with(service: &mut Service, options: Map) -> Raw<Record> {
         Ok(run::for_service(service, None, options)?)
@@ -332,7 +336,7 @@ pub mod functions {
         Ok(run::for_service(service, Some(&command), Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check no_deps`.
+    /// The same with options: `environment user working_dir check no_deps assume`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_with(service: &mut Service, command: Dynamic, options: Map) -> Raw<Record> {
         Ok(run::for_service(service, Some(&command), options)?)

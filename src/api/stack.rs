@@ -8,6 +8,7 @@ use std::time::Duration;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext};
 
+use super::assumed::Patience;
 use super::context::Context;
 use super::logs;
 use super::project::{self, finish, surroundings};
@@ -454,12 +455,14 @@ pub mod functions {
         Ok(containers.iter().map(|container| Dynamic::from(stack.row(container, None))).collect())
     }
 
-    /// Wait until every container of the named services is ready, at most `timeout`.
+    /// Wait until every container of the named services is ready, at most `timeout`. A map has the options `timeout` and `assume`: a plan
+    /// takes them to get ready in time, with `assume: false` not to.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait(stack: &mut Stack, services: Dynamic, timeout: Dynamic) -> Raw<()> {
+        let patience = Patience::read(&timeout)?;
         let chosen = stack.chosen(names(&services)?)?;
         for name in chosen {
-            Service { stack: stack.clone(), name }.wait("ready", Some(crate::value::options::duration_of(&timeout)?))?;
+            Service { stack: stack.clone(), name }.wait("ready", &patience)?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub const CHANGES: u8 = 3;
 #[derive(Args)]
 #[command(override_usage = "spc plan [OPTIONS] <RUNBOOK>...\n       spc plan [OPTIONS] -e <CODE> [WORD]...")]
 pub struct Plan {
-    /// End with code 3 where there is something to do
+    /// End with code 3 where there is something to do, or may be: where the plan ends before the runbook does
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
@@ -34,13 +34,22 @@ pub fn main(mut common: Common, mut given: Plan) -> u8 {
     given.words.take_own_options(&mut common, &mut [("--exit-code", &mut given.exit_code)]);
     let session = Session::new(&common);
     match execute(&session, &common, &given.words, from) {
-        Ok(changes) if changes && given.exit_code => session.end_with(CHANGES, true),
+        Ok(Made { refused: true, .. }) => session.end_with(Kind::Policy.exit_code(), false),
+        Ok(Made { changes: true, .. }) if given.exit_code => session.end_with(CHANGES, true),
         result => session.end(result.map(drop)),
     }
 }
 
-/// Answers whether there is anything to do.
-fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> Result<bool, Box<Diagnostic>> {
+/// What a plan says to whoever asked for it by the exit code.
+#[derive(Default)]
+struct Made {
+    /// There is something to do, or may be.
+    changes: bool,
+    /// It ends at something that `spc.toml` doesn't allow.
+    refused: bool,
+}
+
+fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> Result<Made, Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
     signals::leave_at_once(session).map_err(plain)?;
     let found = from.find(session, common)?;
@@ -72,16 +81,17 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
     match planned? {
         Planned::Help(text) => {
             session.print(&help::text(&text, session.terminal.width()));
-            Ok(false)
+            Ok(Made::default())
         }
         Planned::Preview(made) => {
-            let changes = made.changes();
+            let ends = made.ends.as_ref();
+            let said = Made { changes: made.changes() || ends.is_some(), refused: ends.is_some_and(|ends| ends.refused) };
             if common.json {
                 session.json_lines().plan(&made);
             } else {
                 session.terminal.out(&preview::text(&made, session.terminal.width()));
             }
-            Ok(changes)
+            Ok(said)
         }
     }
 }

@@ -162,6 +162,8 @@ pub struct ExecRequest {
     pub privileged: bool,
     /// Connect standard input.
     pub stdin: bool,
+    /// Whoever asks says that it changes nothing: for plans, the engine is not told.
+    pub read_only: bool,
 }
 
 /// A started exec: its output, and its input if asked for. Dropping it does not end the process.

@@ -8,14 +8,22 @@ mod calls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bollard::models;
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
 
 use super::sim::{SimEngine, Snapshot};
-use super::{BuildEvent, Engine, Result};
-use crate::host::Conductor;
+use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result};
+use crate::host::memory::LARGEST_VALUE;
 use crate::host::sim::conductor::SimConductor;
+use crate::host::{Conductor, Host};
 use crate::model::names::{compose_label, locked_project};
+use crate::policy::settings::READ_ONLY_EXECS;
+
+/// How long a plan waits for a command that it runs.
+const READ_ONLY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a command that nobody runs is taken to end.
 pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
@@ -28,6 +36,10 @@ pub trait Effects: Send + Sync {
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
     /// The script gets an answer that nobody can know.
     fn assume(&self, whose: &str, assumed: &str);
+    /// A command that changes nothing is really run: its answer is known.
+    fn looks(&self, action: &'static str, object: &str);
+    /// What there is to say, once.
+    fn note(&self, text: &str);
     /// What the plan can't follow, and why; it goes on all the same.
     fn unclear(&self, what: &str);
     /// Which image has this name is unknown until that step.
@@ -43,12 +55,31 @@ pub trait Effects: Send + Sync {
 pub struct Live {
     pub engine: Arc<dyn Engine>,
     pub conductor: Conductor,
+    pub host: Arc<dyn Host>,
+    /// Commands that the script declares to change nothing may be run on it.
+    pub runs_read_only: bool,
 }
 
 impl Live {
     /// Asks; meanwhile the plan stands still.
     fn ask<T>(&self, question: impl Future<Output = T>) -> T {
         self.conductor.visit(question)
+    }
+
+    /// The same of a command, which may never end.
+    fn ask_briefly<T>(&self, name: &str, question: impl Future<Output = Result<T>>) -> Result<T> {
+        let (limit, late) = (self.host.sleep(READ_ONLY_LIMIT), || {
+            let seconds = READ_ONLY_LIMIT.as_secs();
+            let words =
+                format!("the read-only command in \"{name}\" did not end within {seconds}s: a plan waits no longer, and it goes on there");
+            EngineError::new(EngineErrorKind::Failed, words)
+        });
+        self.ask(async {
+            futures::select_biased! {
+                result = Box::pin(question).fuse() => result,
+                () = limit.fuse() => Err(late()),
+            }
+        })
     }
 }
 
@@ -80,6 +111,8 @@ struct State {
     changed: BTreeSet<String>,
     /// Volumes that the plan removed, by name.
     removed: BTreeSet<String>,
+    /// How commands ended that the live engine ran, by the exec's id.
+    execs: BTreeMap<String, ExecState>,
 }
 
 impl PlannedEngine {
@@ -161,6 +194,40 @@ impl PlannedEngine {
             self.lock().images.insert(id, found);
         }
         Ok(())
+    }
+
+    /// Whether a command is to be run on the live engine: it changes nothing, and its container is as it was found.
+    fn is_run_live(&self, id: &str, name: &str, request: &ExecRequest) -> bool {
+        if !request.read_only || self.as_found(id).is_none() {
+            return false;
+        }
+        if !self.live.runs_read_only {
+            let line = format!("write {READ_ONLY_EXECS} under [allow] in spc.toml");
+            self.effects.note(&format!("read-only commands were not run, as in the container {name}: to have plans run them, {line}"));
+        }
+        self.live.runs_read_only
+    }
+
+    /// Runs a command on the live engine to its end.
+    fn run_live(&self, id: &str, name: &str, request: &ExecRequest) -> Result<ExecSession> {
+        let engine = &self.live.engine;
+        let (exec, chunks, state) = self.live.ask_briefly(name, async {
+            let mut session = engine.exec_start(id, request).await?;
+            let (mut chunks, mut bytes) = (Vec::new(), 0);
+            while let Some(chunk) = session.output.next().await {
+                let chunk = chunk?;
+                bytes += chunk.bytes.len();
+                if bytes > LARGEST_VALUE {
+                    let words = format!("the read-only command in \"{name}\" writes more than {} MiB", LARGEST_VALUE >> 20);
+                    return Err(EngineError::new(EngineErrorKind::Failed, words));
+                }
+                chunks.push(Ok(chunk));
+            }
+            let state = engine.exec_inspect(&session.id).await?;
+            Ok((session.id, chunks, state))
+        })?;
+        self.lock().execs.insert(exec.clone(), state);
+        Ok(ExecSession { id: exec, output: stream::iter(chunks).boxed(), input: None })
     }
 
     /// Tells of a change of the container that had this name.

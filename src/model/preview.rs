@@ -38,6 +38,9 @@ impl std::fmt::Display for At {
 /// What a runbook would do, in its own order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
+    /// What the plan shows is not the way that the runbook takes when all goes well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ways_back: Vec<WayBack>,
     pub items: Vec<Item>,
     /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted again.
     pub summary: BTreeMap<String, usize>,
@@ -150,4 +153,20 @@ pub struct Assumption {
 pub struct Ending {
     pub at: Option<At>,
     pub message: String,
+    /// What leads on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// `spc.toml` doesn't allow it: a run would be refused too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+}
+
+/// An error that the runbook deals with: `guarded` undoes what was done, `try` or `attempt` goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WayBack {
+    pub at: Option<At>,
+    /// `guarded "restore" undoes what it did`.
+    pub what: String,
+    /// The error; empty where it is not known.
+    pub because: String,
 }

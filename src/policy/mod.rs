@@ -149,6 +149,11 @@ impl Policy {
         self
     }
 
+    /// Whether a plan may run commands in containers that the script declares to change nothing.
+    pub fn read_only_execs(&self) -> bool {
+        self.settings.read_only_execs
+    }
+
     /// The root of relative paths.
     pub fn project_directory(&self) -> &Path {
         &self.project_directory

@@ -12,8 +12,22 @@ use crate::model::suggest::did_you_mean;
 pub const SETTINGS_FILE: &str = "spc.toml";
 
 const KEYS: [&str; 3] = ["spc", "project_directory", "allow"];
-const ALLOW_KEYS: [&str; 10] =
-    ["commands", "command_env", "command_folder", "read", "write", "bind_mounts", "network", "frontends", "projects", "privileged"];
+const ALLOW_KEYS: [&str; 11] = [
+    "commands",
+    "command_env",
+    "command_folder",
+    "read",
+    "write",
+    "bind_mounts",
+    "network",
+    "frontends",
+    "projects",
+    "privileged",
+    "read_only_execs",
+];
+
+/// The line that lets plans run commands which a script declares to change nothing.
+pub const READ_ONLY_EXECS: &str = "read_only_execs = true";
 
 /// What `spc.toml` says; the default is that of a project without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +52,8 @@ pub struct Settings {
     pub projects: Vec<String>,
     /// Privileged containers, host namespaces, devices, capabilities, plugins, the engine's socket.
     pub privileged: bool,
+    /// A plan runs commands in containers that the script declares to change nothing.
+    pub read_only_execs: bool,
 }
 
 /// A text with its place in the file.
@@ -129,16 +145,17 @@ impl Reader<'_> {
                 "network" => settings.network = self.machines(value)?,
                 "frontends" => settings.frontends = self.list("frontends", "frontends = [\"example/frontend:1\"]", value)?,
                 "projects" => settings.projects = self.list("projects", "projects = [\"shop\"]", value)?,
-                "privileged" => {
-                    let DeValue::Boolean(privileged) = value.get_ref() else {
-                        return Err(self.wrong_type("privileged", "true or false", "privileged = true", value));
-                    };
-                    settings.privileged = *privileged;
-                }
+                "privileged" => settings.privileged = self.switch("privileged", "privileged = true", value)?,
+                "read_only_execs" => settings.read_only_execs = self.switch("read_only_execs", READ_ONLY_EXECS, value)?,
                 _ => return Err(self.unknown_key(key, &ALLOW_KEYS)),
             }
         }
         Ok(())
+    }
+
+    fn switch(&self, key: &str, example: &'static str, value: &Spanned<DeValue<'_>>) -> Result<bool, SettingsError> {
+        let DeValue::Boolean(switch) = value.get_ref() else { return Err(self.wrong_type(key, "true or false", example, value)) };
+        Ok(*switch)
     }
 
     fn version(&self, value: &Spanned<DeValue<'_>>, running: &str) -> Result<(), SettingsError> {
@@ -328,7 +345,7 @@ mod tests {
     fn every_key_is_read_also_with_windows_line_ends_and_a_byte_order_mark() {
         let content = "\u{feff}spc = \"0.1\"\r\nproject_directory = \"examples/spc\"\r\n\r\n[allow]\r\n\
             commands = [\"mmdebstrap\", \"git status\"]\r\ncommand_env = [\"SSH_AUTH_SOCK\"]\r\ncommand_folder = \"tools\"\r\nread = [\"/etc/ssl/certs\"]\r\nwrite = ['/srv/Übergabe 1']\r\n\
-            bind_mounts = [\"/srv/data\"]\r\nnetwork = [\"*.example.org\"]\r\nfrontends = [\"example/x:1\"]\r\nprojects = [\"shop\"]\r\nprivileged = true\r\n";
+            bind_mounts = [\"/srv/data\"]\r\nnetwork = [\"*.example.org\"]\r\nfrontends = [\"example/x:1\"]\r\nprojects = [\"shop\"]\r\nprivileged = true\r\nread_only_execs = true\r\n";
         let expected = Settings {
             project_directory: Some(Given { text: "examples/spc".to_owned(), line: 2, column: 21 }),
             commands: vec!["mmdebstrap".to_owned(), "git status".to_owned()],
@@ -341,6 +358,7 @@ mod tests {
             frontends: vec!["example/x:1".to_owned()],
             projects: vec!["shop".to_owned()],
             privileged: true,
+            read_only_execs: true,
         };
         assert_eq!(Settings::parse_for(content.as_bytes(), "0.1.4"), Ok(expected));
     }

@@ -6,6 +6,7 @@ use rhai::debugger::DebuggerCommand;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, OptimizationLevel};
 
+use super::catches::Catches;
 use super::library::Library;
 use super::memory;
 use super::resolver::Resolver;
@@ -93,15 +94,19 @@ fn over(limit: u64, count: u64) -> Option<Failure> {
         .then(|| failure().hint("if that is no endless loop, --max-operations gives it more").field(OPERATIONS, limit))
 }
 
-/// Tells `watch` of every line that is evaluated.
+/// Tells `watch` of every line that is evaluated, and of errors that are caught.
 fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
+    let catches = Catches::default();
     #[expect(deprecated, reason = "volatile, not deprecated: nothing else knows the place of every call")]
     engine.register_debugger(
         |_, debugger| debugger,
-        move |_, _, node, source, position| {
+        move |context, _, node, source, position| {
             let line = position.line().or_else(|| node.position().line());
             if let (Some(source), Some(line)) = (source, line) {
                 watch.at(source, line);
+                if let Some((caught, because)) = catches.caught(node, source, context.call_level()) {
+                    watch.goes_back(Some((source, caught)), "catch goes on with an error", &because);
+                }
             }
             Ok(DebuggerCommand::StepInto)
         },

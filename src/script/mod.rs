@@ -12,6 +12,7 @@
 //! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to an unknown one;
 //!   [`syntax_error`]: what can't be parsed, the same in runs and checks
 
+mod catches;
 pub mod each;
 pub mod engine;
 pub mod errors;

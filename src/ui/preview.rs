@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::Line;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
-use crate::model::preview::{Assumption, Call, Item, Known, OnlyIf, Preview, Step};
+use crate::model::preview::{Assumption, Call, Item, Known, OnlyIf, Preview, Step, WayBack};
 use crate::model::visible::visible_line;
 
 /// What a step does may be so wide before its cause has to stand on a line of its own.
@@ -27,6 +27,7 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
     let widest = width.map_or(WIDEST, |width| WIDEST.min(width * 3 / 5));
     let columns = preview.steps().map(|step| what(step).width()).filter(|columns| *columns <= widest).max().unwrap_or(0);
     let layout = Layout { numbers, columns, width };
+    lines.extend(preview.ways_back.iter().map(way_back));
     for item in &preview.items {
         match item {
             Item::Call(call) => layout.call(call, &mut lines),
@@ -39,6 +40,9 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
     if let Some(ends) = &preview.ends {
         let at = ends.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
         lines.push(format!("{} {}", styled(FAILURE, &format!("the plan ends{at}:")), visible_line(&ends.message)));
+        if let Some(help) = &ends.help {
+            lines.push(format!("{} {}", styled(SUBJECT, "help:"), visible_line(help)));
+        }
     }
     lines.push(styled(if preview.changes() { SUBJECT } else { SUCCESS }, &summary(preview)));
     lines.join("\n")
@@ -64,10 +68,17 @@ fn summary(preview: &Preview) -> String {
     }
 }
 
+fn way_back(way_back: &WayBack) -> String {
+    let at = way_back.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
+    let because = if way_back.because.is_empty() { String::new() } else { format!(": {}", visible_line(&way_back.because)) };
+    format!("{} {at}{}{because}", styled(WARNING, "this plan takes a way back:"), visible_line(&way_back.what))
+}
+
 fn assumed(assumption: &Assumption) -> String {
     let at = assumption.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
     let step = assumption.step.map_or_else(String::new, |step| format!(" (step {step})"));
-    format!("{at}from here on it depends on {}{step}; assumed: {}", visible_line(&assumption.answer_of), assumption.assumed)
+    let (answer_of, assumed) = (visible_line(&assumption.answer_of), visible_line(&assumption.assumed));
+    format!("{at}from here on it depends on {answer_of}{step}; assumed: {assumed}")
 }
 
 fn what(step: &Step) -> String {

@@ -23,6 +23,8 @@ pub const COMMAND_LINE: &str = "command_line";
 
 thread_local! {
     static REFUSED: RefCell<Option<Failure>> = const { RefCell::new(None) };
+    /// The message of the last failure that was thrown: see [`take_thrown`].
+    static THROWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// The interrupt or refusal that ends the script of this thread.
@@ -63,7 +65,18 @@ impl From<Failure> for Box<EvalAltResult> {
 /// The Rhai error for a failure. Rhai fills in the position of the call.
 pub fn throw(failure: Failure) -> Box<EvalAltResult> {
     refuse(&failure);
+    THROWN.set(Some(failure.message.clone()));
     Box::new(EvalAltResult::ErrorRuntime(error_map(&failure).into(), Position::NONE))
+}
+
+/// The message of the last failure that a function threw on this thread since [`forget_thrown`], once.
+pub fn take_thrown() -> Option<String> {
+    THROWN.take()
+}
+
+/// See [`take_thrown`].
+pub fn forget_thrown() {
+    THROWN.take();
 }
 
 /// Whether scripts may not catch it.

@@ -48,6 +48,7 @@ fn a_plan_that_can_not_go_on_says_where_and_what_it_assumed() {
               1  request GET http://localhost/  asked for in line 1
             scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
             the plan ends at scripts/a.rhai:1: \"\" is not JSON: EOF while parsing a value at line 1 column 0
+            help: say what a plan is to take GET http://localhost/ to answer: give the call at scripts/a.rhai:1 the option `assume`
             1 to request
             ",
         )
@@ -65,4 +66,93 @@ fn errors_help_and_refusals_are_those_of_a_run() {
     let help = Spc::new().file("a.rhai", "//! Do it.\nargs(#{});\nfs::write(\"out\", \"x\");").args(["plan", "a.rhai", "--help"]).output();
     assert!(help.code == 0 && help.stdout.starts_with("Do it.\n\nUsage: spc plan a.rhai"), "{help}");
     Spc::new().args(["plan", "-e", "1"]).stdout("nothing to do\n").run();
+}
+
+#[test]
+fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
+    let runbook = "
+        let status = http::get(\"http://localhost/\", #{ assume: #{ body: #{ name: \"out\" } } }).json();
+        fs::write(status.name, \"x\");
+        if !confirm(\"More?\", #{ assume: false }) { print(\"no\"); }
+        ";
+    plan(&[], runbook)
+        .stdout(
+            r#"
+            scripts/a.rhai:2
+              1  request GET http://localhost/  asked for in line 2
+            scripts/a.rhai:2: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, the body "{\"name\":\"out\"}", as `assume` says
+            scripts/a.rhai:3
+              2  write file scripts/out         asked for in line 3
+            scripts/a.rhai:4: from here on it depends on the question "More?"; assumed: no, as `assume` says
+            1 to request, 1 to write
+            "#,
+        )
+        .run();
+}
+
+#[test]
+fn an_assumed_answer_of_the_wrong_kind_is_told_with_its_place() {
+    let runbook = "http::get(\"http://localhost/\", #{ assume: #{ stats: 200, body: \"\" } });\n";
+    for verb in ["plan", "run", "check"] {
+        let ended = Spc::new().file("scripts/a.rhai", runbook).args([verb, "scripts/a.rhai"]).output();
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(ended.code == 2 && said.contains("The parts of an assumed answer have no \"stats\""), "{verb}: {ended}");
+        assert!(said.contains("did you mean \"status\"?") && said.contains("scripts/a.rhai:1:"), "{verb}: {ended}");
+    }
+}
+
+#[test]
+fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
+    let runbook = "if http::get(\"http://localhost/\").ok { http::get(\"http://evil.example/\"); }\n";
+    plan(&[], runbook)
+        .code(5)
+        .stdout(
+            "
+            scripts/a.rhai:1
+              1  request GET http://localhost/  asked for in line 1
+            scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            the plan ends at scripts/a.rhai:1: A script may not send a request to \"http://evil.example/\": it is another machine
+            help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml
+            1 to request
+            ",
+        )
+        .run();
+    let json = plan(&["--json"], runbook).output();
+    assert_eq!(json.code, 5);
+    assert!(json.stdout.contains(r#""refused":true"#) && json.stdout.contains(r#""event":"end","ok":false,"code":5"#), "{json}");
+}
+
+#[test]
+fn a_plan_that_ends_early_may_have_something_to_do() {
+    assert_eq!(plan(&[], "http::get(\"http://localhost/\").int();").output().code, 0);
+    assert_eq!(plan(&["--exit-code"], "http::get(\"http://localhost/\").int();").output().code, 3);
+    let ended = plan(&["--exit-code"], "loop { sleep(\"1h\"); }\n").output();
+    assert!(ended.code == 3 && ended.stdout.contains("nothing to do up to here"), "{ended}");
+}
+
+#[test]
+fn a_plan_that_takes_a_way_back_says_so_first() {
+    let runbook = "try {\n    http::get(\"http://localhost/\").int();\n} catch (error) {\n    fs::write(\"bad\", \"x\");\n}\n";
+    plan(&[], runbook)
+        .stdout(
+            "
+            this plan takes a way back: scripts/a.rhai:4: catch goes on with an error: \"\" is not an integer
+            scripts/a.rhai:2
+              1  request GET http://localhost/  asked for in line 2
+            scripts/a.rhai:2: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            scripts/a.rhai:4
+              2  write file scripts/bad         asked for in line 4
+            1 to request, 1 to write
+            ",
+        )
+        .run();
+    let json = plan(&["--json"], runbook).output();
+    let way_back = r#""ways_back":[{"at":{"file":"scripts/a.rhai","line":4},"what":"catch goes on with an error","because":"\"\" is not an integer"}]"#;
+    assert!(json.stdout.contains(way_back), "{json}");
+}
+
+#[test]
+fn the_switch_for_read_only_commands_is_true_or_false() {
+    let ended = Spc::new().file("spc.toml", "[allow]\nread_only_execs = [\"psql\"]\n").args(["plan", "-e", "1"]).output();
+    assert!(ended.code == 2 && ended.stderr.contains("read_only_execs") && ended.stderr.contains("spc.toml:2:19"), "{ended}");
 }

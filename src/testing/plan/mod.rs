@@ -80,13 +80,14 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
     // Only what is beneath: this simulated host has no folder of its own.
     let files = SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
-    let host: Arc<dyn Host> = Arc::new(PlannedHost::new(live_host, files, recorder.clone(), &folder));
+    let host: Arc<dyn Host> = Arc::new(PlannedHost::new(live_host.clone(), files, recorder.clone(), &folder));
     let engine: Arc<OnceLock<Arc<PlannedEngine>>> = Arc::default();
     let following = Arc::new(Following { recorder: recorder.clone(), engine: engine.clone() });
     let events = Arc::new(MaskingSink::new(secrets.clone(), Following { recorder: recorder.clone(), engine: engine.clone() }));
     for warning in &place.warnings {
         recorder.note(warning);
     }
+    let live = Asking { conductor: live, host: live_host, runs_read_only: place.policy.read_only_execs() };
     let connector = seeding(connector, live, sim.clone(), recorder.clone(), engine);
     let run = new_run(&*host);
     let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(options), connector)
@@ -112,12 +113,16 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
         Ok(Outcome::Value(_)) => Ok(Planned::Preview(recorder.finish(None))),
         Err(diagnostic) if sim.stalled().is_cancelled() => {
             let message = "it waits for what a plan can't know".to_owned();
-            Ok(Planned::Preview(recorder.finish(Some(Ending { at: at(diagnostic.place.as_ref()), message }))))
+            let ends = Ending { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
+            Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
         // With another answer it might not have come to that.
         // In a plan only its own time passes: on the live machine it might have come in time.
         Err(diagnostic) if recorder.has_assumed() || (diagnostic.kind == Kind::Timeout && sim.now() > now) => {
-            let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone() };
+            let refused = diagnostic.kind == Kind::Policy;
+            // A refusal names the line that allows it; what depends on an answer goes on with another one.
+            let help = if refused { diagnostic.hint.clone() } else { recorder.advice().or_else(|| diagnostic.hint.clone()) };
+            let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone(), help, refused };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
         Err(diagnostic) => Err(diagnostic),
@@ -128,10 +133,18 @@ fn at(place: Option<&SourcePlace>) -> Option<At> {
     place.map(|place| At { file: place.source.name.clone(), line: place.line })
 }
 
+/// How the live machine is asked.
+#[derive(Clone)]
+struct Asking {
+    conductor: Conductor,
+    host: Arc<dyn Host>,
+    runs_read_only: bool,
+}
+
 /// The way to the plan's engine: over the live one, of which it takes a snapshot.
 fn seeding(
     connector: Connector,
-    live: Conductor,
+    live: Asking,
     sim: Arc<SimConductor>,
     recorder: Arc<Recorder>,
     made: Arc<OnceLock<Arc<PlannedEngine>>>,
@@ -140,7 +153,7 @@ fn seeding(
     let connector = Mutex::new(connector);
     Box::new(move || {
         let connecting = (connector.lock().unwrap_or_else(PoisonError::into_inner))();
-        let planned = live.visit(async {
+        let planned = live.conductor.visit(async {
             let engine = connecting.await?;
             let snapshot = Snapshot::take(&*engine).await?;
             Ok::<_, EngineError>((engine, snapshot))
@@ -148,7 +161,9 @@ fn seeding(
         let (live, sim, recorder, made) = (live.clone(), sim.clone(), recorder.clone(), made.clone());
         async move {
             let (engine, snapshot) = planned?;
-            let planned = Arc::new(PlannedEngine::new(sim, Live { engine, conductor: live }, recorder, snapshot));
+            let Asking { conductor, host, runs_read_only } = live;
+            let live = Live { engine, conductor, host, runs_read_only };
+            let planned = Arc::new(PlannedEngine::new(sim, live, recorder, snapshot));
             let planned = made.get_or_init(|| planned).clone();
             Ok(planned as Arc<dyn Engine>)
         }
@@ -203,6 +218,18 @@ impl Watch for Following {
         if let Some(name) = self.engine.get().and_then(|engine| engine.get_ready(container)) {
             self.recorder.assume(&format!("the container {name}"), "it gets ready");
         }
+    }
+
+    fn answers(&self, assumed: &str) -> bool {
+        Recorder::answers(assumed)
+    }
+
+    fn assumes(&self, what: &str, assumed: &str) {
+        self.recorder.assume(what, assumed);
+    }
+
+    fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
+        self.recorder.way_back(at, what, because);
     }
 
     fn awaits_condition(&self) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::engine::planned::Effects;
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
-use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step};
+use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step, WayBack};
 use crate::model::secret::Secrets;
 use crate::value::record::Reader;
 
@@ -19,15 +19,18 @@ thread_local! {
     /// Whether it repeats what it did: a step is told once then.
     static REPEATING: Cell<bool> = const { Cell::new(false) };
     /// What it asked last, which somebody outside would answer.
-    static ASKED: RefCell<Asked> = const { RefCell::new(Asked { step: None, whose: String::new(), assumed: "" }) };
+    static ASKED: RefCell<Asked> = const { RefCell::new(Asked { at: None, step: None, whose: String::new(), assumed: String::new() }) };
 }
 
 /// A question to the outside.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Asked {
+    /// Where it was asked.
+    at: Option<At>,
     step: Option<usize>,
+    /// Empty if its answer is known.
     whose: String,
-    assumed: &'static str,
+    assumed: String,
 }
 
 /// Modules of the standard library are not the user's lines: the call that led there is.
@@ -51,6 +54,8 @@ struct State {
     invented: BTreeMap<String, usize>,
     /// Name of a container that is made → its image.
     images: BTreeMap<String, ImageUsed>,
+    /// Where the answer was asked for that was looked at last, and what it is taken to be.
+    last_asked: Option<(Option<At>, String)>,
 }
 
 impl Recorder {
@@ -111,6 +116,10 @@ impl Recorder {
 
     /// One thing that a primitive does; its number.
     pub fn write(&self, action: &'static str, object: &str) -> usize {
+        self.step(action, object, true)
+    }
+
+    fn step(&self, action: &'static str, object: &str, changes: bool) -> usize {
         let at = place();
         let object = self.secrets.mask(object);
         let mut state = self.lock();
@@ -124,9 +133,9 @@ impl Recorder {
             action: action.to_owned(),
             object,
             cause: at.as_ref().map_or_else(|| "asked for".to_owned(), |at| format!("asked for in line {}", at.line)),
-            changes: true,
+            changes,
             assumptions: state.assumptions,
-            counts: Some(action),
+            counts: changes.then_some(action),
             ..Step::default()
         };
         match state.preview.items.last_mut() {
@@ -147,16 +156,20 @@ impl Recorder {
     }
 
     fn assume_of(&self, asked: &Asked, assumed: &str) {
+        if asked.whose.is_empty() {
+            return;
+        }
         let at = place();
-        let answer_of = self.secrets.mask(&asked.whose);
+        let (answer_of, assumed) = (self.secrets.mask(&asked.whose), self.secrets.mask(assumed));
         let mut state = self.lock();
+        state.last_asked = Some((asked.at.clone().or_else(|| at.clone()), answer_of.clone()));
         let is_known = |item: &Item| matches!(item, Item::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
         if state.preview.items.iter().any(is_known) {
             return;
         }
         state.assumptions += 1;
         let number = state.assumptions;
-        state.preview.items.push(Item::Assumption(Assumption { number, at, answer_of, step: asked.step, assumed: assumed.to_owned() }));
+        state.preview.items.push(Item::Assumption(Assumption { number, at, answer_of, step: asked.step, assumed }));
     }
 
     /// There is something to say.
@@ -166,6 +179,23 @@ impl Recorder {
         if !state.preview.notes.contains(&text) {
             state.preview.notes.push(text);
         }
+    }
+
+    /// The script goes a way back.
+    pub fn way_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
+        let own = at.filter(|(file, _)| !file.starts_with(STANDARD)).map(|(file, line)| At { file: file.to_owned(), line });
+        let way_back = WayBack { at: own.or_else(place), what: self.secrets.mask(what), because: self.secrets.mask(because) };
+        let mut state = self.lock();
+        if !state.preview.ways_back.iter().any(|known| known.at == way_back.at && known.what == way_back.what) {
+            state.preview.ways_back.push(way_back);
+        }
+    }
+
+    /// What helps where the plan ends at an answer that nobody knows.
+    pub fn advice(&self) -> Option<String> {
+        let (at, answer_of) = self.lock().last_asked.clone()?;
+        let at = at.map_or_else(String::new, |at| format!(" at {at}"));
+        Some(format!("say what a plan is to take {answer_of} to answer: give the call{at} the option `assume`"))
     }
 
     /// Whether anything was assumed so far.
@@ -209,13 +239,24 @@ impl Effects for Recorder {
     }
 
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str) {
-        ASKED.set(Asked { step, whose, assumed });
+        ASKED.set(Asked { at: place(), step, whose, assumed: assumed.to_owned() });
     }
 
     fn assume(&self, whose: &str, assumed: &str) {
         if !WALKING.get() {
-            self.assume_of(&Asked { step: None, whose: whose.to_owned(), assumed: "" }, assumed);
+            self.assume_of(&Asked { whose: whose.to_owned(), ..Asked::default() }, assumed);
         }
+    }
+
+    fn looks(&self, action: &'static str, object: &str) {
+        if !WALKING.get() {
+            self.step(action, object, false);
+        }
+        ASKED.take();
+    }
+
+    fn note(&self, text: &str) {
+        Self::note(self, text);
     }
 
     fn unclear(&self, what: &str) {
@@ -254,10 +295,18 @@ impl Recorder {
         });
     }
 
+    /// What the last answer is taken to be; false if it is known.
+    pub fn answers(assumed: &str) -> bool {
+        ASKED.with_borrow_mut(|asked| {
+            assumed.clone_into(&mut asked.assumed);
+            !asked.whose.is_empty()
+        })
+    }
+
     /// Who is to be told what the script reads of the last answer.
     pub fn reader(self: &Arc<Self>) -> Reader {
         let (asked, recorder) = (ASKED.with_borrow(Clone::clone), self.clone());
-        Arc::new(move |_| recorder.assume_of(&asked, asked.assumed))
+        Arc::new(move |_| recorder.assume_of(&asked, &asked.assumed))
     }
 }
 

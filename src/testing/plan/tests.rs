@@ -1,5 +1,6 @@
 //! A simulated machine plays the live one: what is planned against it is then run on it, and compared.
 
+mod answers;
 mod states;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,224 @@
+//! Answers that a runbook gives its plan, commands that a plan runs, and what ends a plan early.
+
+use similar_asserts::assert_eq;
+
+use super::{planned, planned_and_run, stack, text, up, world};
+use crate::engine::sim::{ExecAnswer, Process};
+use crate::testing::World;
+
+const CACHE: &str = r#"cache: #{ image: "cache:1" }"#;
+const ALLOWED: &str = "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\nread_only_execs = true\n";
+
+/// A machine on which `cache` runs, and the plan of a runbook that begins with its description.
+fn running(code: &str) -> World {
+    running_with(code, &[])
+}
+
+fn running_with(code: &str, files: &[(&str, &str)]) -> World {
+    let runbook = stack(CACHE) + "let cache = shop.service(\"cache\");\n" + code;
+    let up = up(CACHE);
+    let own = [("up.rhai", up.as_str()), ("ask.rhai", runbook.as_str())];
+    let world = world(&[&own[..], files].concat());
+    world.engine.set_process("cache", Process::new().answers("*llen*", ExecAnswer::stdout("7\n")));
+    planned_and_run(&world, "up.rhai");
+    world
+}
+
+fn asked(code: &str) -> String {
+    text(&planned(&running(code), "ask.rhai"))
+}
+
+#[test]
+fn an_answer_that_is_assumed_leads_the_plan_on() {
+    let said = asked("if cache.exec(\"llen\", #{ assume: 3 }).int() > 2 {\n    fs::write(\"busy\", \"x\");\n}\n");
+    let expected = "\
+ask.rhai:4
+  1  run command /bin/sh -c llen in container shop-cache-1  asked for in line 4
+ask.rhai:4: from here on it depends on the command \"/bin/sh -c llen\" in the container shop-cache-1 (step 1); assumed: it ends with code 0 and prints \"3\", as `assume` says
+ask.rhai:5
+  2  write file busy                                        asked for in line 5
+1 to run, 1 to write";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn every_kind_of_question_takes_an_assumed_answer() {
+    for (code, answer) in [
+        (r#"cache.exec("x", #{ assume: "a\nb" }).lines()[1]"#, "b"),
+        (r#"cache.exec("x", #{ assume: [1, 2] }).json()[1].to_string()"#, "2"),
+        (r#"cache.exec("x", #{ assume: #{ code: 4, stdout: #{ a: 5 }, stderr: "no" }, check: false }).json().a.to_string()"#, "5"),
+        (r#"cache.containers()[0].exec(["x"], #{ assume: "c" }).stdout"#, "c"),
+        (r#"exec("cache", "x", #{ assume: "d" }).stdout"#, "d"),
+        (r#"cache.run(["x"], #{ assume: "e" }).stdout"#, "e"),
+        (r#"run("tool:1", ["x"], #{ assume: 6 }).int().to_string()"#, "6"),
+        (r#"sh(["git", "tag"], #{ assume: "v7" }).stdout"#, "v7"),
+        (r#"sh(["git", "tag"], #{ assume: 8, quiet: true }).int().to_string()"#, "8"),
+        (r#"http::get("http://localhost/", #{ assume: 503 }).status.to_string()"#, "503"),
+        (r#"http::get("http://localhost/", #{ assume: "up" }).body"#, "up"),
+        (
+            r#"http::post("http://localhost/", #{ body: "x", assume: #{ status: 201, body: #{ id: 9 }, headers: #{ "X-Id": "9" } } }).json().id.to_string()"#,
+            "9",
+        ),
+        (r#"http::head("http://localhost/", #{ assume: #{ headers: #{ "X-Id": "9" } } }).headers["x-id"]"#, "9"),
+        (r#"healthcheck(cache, #{ test: ["CMD", "x"], assume: #{ code: 3, stdout: "ill" } }).output"#, "ill"),
+        (r#"confirm("Sure?", #{ assume: false }).to_string()"#, "false"),
+        (r#"attempt(|| cache.wait("ready", #{ timeout: "1s", assume: false })).error.kind"#, "timeout"),
+        (r#"attempt(|| shop.wait((), #{ assume: false })).error.kind"#, "timeout"),
+        (r#"attempt(|| wait_until(#{ timeout: "1s", assume: false }, || true)).error.kind"#, "timeout"),
+        (r#"attempt(|| cache.exec("x", #{ assume: #{ code: 2 } })).error.code.to_string()"#, "2"),
+    ] {
+        let said = asked(&format!("fs::write({code}, \"x\");\n"));
+        assert!(said.contains(&format!("write file {answer} ")), "{code}: {said}");
+        assert!(said.contains("as `assume` says") && !said.contains("the plan ends"), "{code}: {said}");
+    }
+}
+
+#[test]
+fn an_assumed_output_is_in_the_file_it_goes_to() {
+    for code in [
+        r#"cache.exec("dump", #{ stdout: fs::file("dump"), assume: "rows" });"#,
+        r#"sh(["git", "log"], #{ stdout: fs::file("dump"), assume: "rows" });"#,
+    ] {
+        let said = asked(&format!("{code}\nfs::write(fs::read(\"dump\"), \"x\");\n"));
+        assert!(said.contains("write file rows "), "{code}: {said}");
+        assert_eq!(said.matches("write file dump ").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_secret_in_an_assumed_answer_is_hidden() {
+    let said = asked("let s = random_secret(\"key\", 20);\nprint(cache.exec(\"x\", #{ assume: \"pw: \" + expose(s) }).stdout);\n");
+    assert!(said.contains("prints \"pw: [secret key]"), "{said}");
+}
+
+#[test]
+fn a_read_only_command_is_run_where_plans_may_and_its_answer_is_known() {
+    let code = "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n";
+    let world = running_with(code, &[("spc.toml", ALLOWED)]);
+    // The command is run by the plan: the only call that a plan makes and that is none of reading.
+    let calls = world.engine.calls().len();
+    let preview = super::try_plan(&world, "ask.rhai").unwrap();
+    let made: Vec<_> = world.engine.calls()[calls..].iter().filter(|call| call.mutates).map(|call| call.method).collect();
+    assert_eq!(made, ["exec_start"]);
+    let expected = "\
+ask.rhai:4
+  1  run (read-only) command /bin/sh -c llen in container shop-cache-1  asked for in line 4
+  2  write file n7                                                      asked for in line 4; after 1
+1 to write";
+    assert_eq!(text(&preview), expected);
+}
+
+#[test]
+fn a_read_only_command_alone_is_nothing_to_do() {
+    let world = running_with("cache.exec(\"llen\", #{ read_only: true });\n", &[("spc.toml", ALLOWED)]);
+    let preview = super::try_plan(&world, "ask.rhai").unwrap();
+    assert!(!preview.changes() && text(&preview).ends_with("nothing to do"), "{}", text(&preview));
+}
+
+#[test]
+fn a_read_only_command_that_fails_fails_in_the_plan() {
+    let world = running_with("cache.exec(\"nope\", #{ read_only: true });\n", &[("spc.toml", ALLOWED)]);
+    world.engine.set_process("cache", Process::new().answers("*nope*", ExecAnswer::failure(3, "no such thing")));
+    world.engine.end_process("shop-cache-1", 1).unwrap();
+    planned_and_run(&world, "up.rhai");
+    let failure = super::try_plan(&world, "ask.rhai").unwrap_err();
+    assert_eq!(failure.message, "\"nope\" in \"cache\" ended with code 3");
+}
+
+#[test]
+fn a_read_only_command_that_does_not_end_is_not_waited_for_for_ever() {
+    let world = running_with("cache.exec(\"stuck\", #{ read_only: true });\n", &[("spc.toml", ALLOWED)]);
+    world.engine.set_process("cache", Process::new().answers("*stuck*", ExecAnswer::default().running_on()));
+    world.engine.end_process("shop-cache-1", 1).unwrap();
+    planned_and_run(&world, "up.rhai");
+    let failure = super::try_plan(&world, "ask.rhai").unwrap_err();
+    let words = "the read-only command in \"shop-cache-1\" did not end within 30s: a plan waits no longer, and it goes on there";
+    assert!(failure.message.contains(words), "{failure:?}");
+}
+
+#[test]
+fn without_its_line_a_read_only_command_is_not_run_and_the_plan_says_which_line() {
+    let said = asked("fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n");
+    assert!(said.contains("write file n3 "), "{said}");
+    let note = "note: read-only commands were not run, as in the container shop-cache-1: to have plans run them, write read_only_execs = true under [allow] in spc.toml";
+    assert!(said.contains(note), "{said}");
+}
+
+#[test]
+fn a_read_only_command_is_not_run_in_a_container_that_the_plan_changed() {
+    for code in ["cache.restart();\n", "shop.down();\nshop.up();\n"] {
+        let read = "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n";
+        let world = running_with(&format!("{code}{read}"), &[("spc.toml", ALLOWED)]);
+        let said = text(&planned(&world, "ask.rhai"));
+        assert!(said.contains("write file n3 ") && !said.contains("read-only commands were not run"), "{said}");
+    }
+}
+
+#[test]
+fn a_plan_that_ends_at_an_unknown_answer_names_the_call_and_the_option() {
+    let said = asked("let count = cache.exec(\"llen\");\nprint(count.int());\nfs::write(\"done\", \"x\");\n");
+    let end = "\
+the plan ends at ask.rhai:5: \"\" is not an integer
+help: say what a plan is to take the command \"/bin/sh -c llen\" in the container shop-cache-1 to answer: give the call at ask.rhai:4 the option `assume`
+1 to run";
+    assert!(said.ends_with(end), "{said}");
+}
+
+#[test]
+fn a_refusal_after_an_unknown_answer_is_one_and_names_the_line_that_allows_it() {
+    let code = "if cache.exec(\"llen\").ok {\n    http::get(\"http://evil.example/\");\n}\n";
+    let preview = planned(&running(code), "ask.rhai");
+    let ends = preview.ends.clone().unwrap();
+    assert!(ends.refused, "{ends:?}");
+    let said = text(&preview);
+    assert!(said.contains("the plan ends at ask.rhai:5: A script may not send a request to \"http://evil.example/\""), "{said}");
+    assert!(said.contains("help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml"), "{said}");
+}
+
+#[test]
+fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
+    let code = "guarded(shop, \"restore\", |g| {\n    g.undo(\"take it back\", || fs::remove(\"copy\"));\n    fs::write(\"copy\", \"x\");\n    cache.exec(\"check\").int();\n});\n";
+    let said = asked(code);
+    assert!(
+        said.starts_with("this plan takes a way back: ask.rhai:4: guarded \"restore\" undoes what it did: \"\" is not an integer\n"),
+        "{said}"
+    );
+    assert!(said.contains("remove file copy"), "{said}");
+    // Nothing is undone after a commit, nor where all is well.
+    for code in [code.replace("    cache.exec", "    g.commit();\n    cache.exec"), code.replace(".int()", "")] {
+        let said = asked(&code);
+        assert!(!said.contains("way back"), "{said}");
+    }
+}
+
+#[test]
+fn an_error_that_is_caught_in_the_plan_is_told_first() {
+    for (code, line, because) in [
+        ("try { cache.exec(\"x\").int(); } catch (e) { fs::write(\"bad\", \"x\"); }\n", 4, "\"\" is not an integer"),
+        (
+            "try { cache.exec(\"x\").json(); } catch { }\nfs::write(\"bad\", \"x\");\n",
+            4,
+            "\"\" is not JSON: EOF while parsing a value at line 1 column 0",
+        ),
+        ("let a = [];\ntry {\n    a[1];\n} catch {\n    fs::write(\"bad\", \"x\");\n}\n", 8, ""),
+        ("if !attempt(|| cache.exec(\"x\").int()).ok { fs::write(\"bad\", \"x\"); }\n", 4, "\"\" is not an integer"),
+        (
+            "fn look(it) { try { it.exec(\"x\").int(); } catch (e) { fs::write(\"bad\", \"x\"); } }\nlook(cache);\n",
+            4,
+            "\"\" is not an integer",
+        ),
+    ] {
+        let said = asked(code);
+        let first = said.lines().next().unwrap();
+        assert!(first.starts_with(&format!("this plan takes a way back: ask.rhai:{line}: ")), "{code}: {said}");
+        assert!(first.ends_with(&if because.is_empty() { "with an error".to_owned() } else { format!(": {because}") }), "{code}: {said}");
+        assert!(said.contains("write file bad"), "{code}: {said}");
+    }
+    for code in [
+        "try { cache.exec(\"x\"); } catch { fs::write(\"bad\", \"x\"); }\nfs::write(\"well\", \"x\");\n",
+        "attempt(|| 1);\nfs::write(\"well\", \"x\");\n",
+    ] {
+        let said = asked(code);
+        assert!(!said.contains("way back") && said.contains("write file well"), "{code}: {said}");
+    }
+}
