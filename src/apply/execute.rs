@@ -11,13 +11,15 @@ use super::Surroundings;
 use super::hub::Hub;
 use super::lock::Lock;
 use super::pace::Pace;
+use super::patience::spoken_of;
 use super::perform::Learnt;
 use super::turns::Turns;
 use super::waits::Waits;
-use crate::model::event::{Event, Level};
+use crate::model::event::{Detail, Event, Level, Standing};
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Plan, Rollback, Step, StepId, Undo};
 use crate::model::spec::Project;
+use crate::model::time::elapsed;
 use crate::model::{Failure, Kind};
 
 /// A plan and what it is walked with.
@@ -407,7 +409,8 @@ async fn one_step(
             () = stop.cancelled().fuse() => Err(Failure::interrupted()),
         }
     } else {
-        work.await
+        let say = |waited| told(Standing::new(format!("not done after {}", elapsed(waited)), Detail::Waiting));
+        spoken_of(&*around.host, &say, work).await
     };
     around.events.event(&match &result {
         Ok(()) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },

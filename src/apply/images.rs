@@ -1,12 +1,14 @@
 //! Builds, with what they report on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 
 use super::context::{self, BuildContext, Instructions};
 use super::failures::{FREE_SPACE, of_engine};
 use super::observe::{Found, find_image};
+use super::patience::within;
 pub use super::pull::pull;
 use super::records::Records;
 use super::{Surroundings, Told};
@@ -16,7 +18,11 @@ use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
 use crate::model::spec::{Build, BuildSecret, Secret};
+use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, hash};
+
+/// A build that reports nothing for so long is given up.
+const STALLED: Duration = Duration::from_hours(1);
 
 /// What a build makes and from what.
 pub struct Building<'a> {
@@ -249,9 +255,17 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
             }
         }
     };
-    let mut stream = around.engine.image_build(request).await.map_err(failed)?;
+    let host = &*around.host;
+    let say = |silent| progress(Standing::new(format!("no output for {}", elapsed(silent)), Detail::Waiting));
+    let stalled = || {
+        let silence = format_duration(STALLED);
+        Failure::new(Kind::Timeout, format!("The build of \"{image}\" stalled: the engine reported nothing for {silence}"))
+            .hint("a step that takes so long has to write something now and then")
+            .field("image", image.to_owned())
+    };
+    let mut stream = within(host, STALLED, &say, around.engine.image_build(request)).await.ok_or_else(stalled)?.map_err(failed)?;
     let mut id = None;
-    while let Some(event) = stream.next().await {
+    while let Some(event) = within(host, STALLED, &say, stream.next()).await.ok_or_else(stalled)? {
         match event.map_err(failed)? {
             BuildEvent::Step(step) => progress(Standing::new(step, Detail::Building { cached: false })),
             BuildEvent::Cached(step) => progress(Standing::new(format!("{step} (cached)"), Detail::Building { cached: true })),

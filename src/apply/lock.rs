@@ -34,6 +34,8 @@ const BEAT: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(30);
 /// How often a waiter looks.
 const LOOK: Duration = Duration::from_secs(1);
+/// The lock's name may be taken for so long though no container has it: another run gives it back, or takes it, at this moment.
+const NAMELESS: Duration = Duration::from_secs(5);
 const HEARTBEAT_FILE: &str = "spc-lock.json";
 
 /// What the owner writes.
@@ -107,35 +109,53 @@ async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -
     let begun = around.host.monotonic();
     let mut waiting = Waiting::default();
     loop {
-        let no_space = match waiting.take(around, project).await {
-            Ok(Some(lock)) => {
+        let refused = match waiting.take(around, project).await {
+            Ok(Take::Taken(lock)) => {
                 if waiting.has_taken_over {
                     settle(around, project).await;
                 }
                 return Ok(lock);
             }
-            Ok(None) => None,
+            Ok(Take::Refused(failure)) => NotTaken::Failed(failure),
             // Somebody else may hold the lock all the same.
-            Err(NotTaken::NoSpace(failure)) => Some(failure),
+            Err(NotTaken::NoSpace(failure)) => NotTaken::NoSpace(failure),
             Err(failed) => return Err(failed),
         };
         let now = around.host.monotonic();
-        match (holder(around, project).await?, no_space) {
-            (Some((id, holder)), _) => match waiting.look(around, &id, holder.as_ref(), now, begun) {
-                Some(left) => {
-                    around.events.event(&Event::Waiting { text: format!("the lock was left by {left}: taken over") });
-                    remove(&*around.engine, &id).await?;
-                    waiting.has_taken_over = true;
-                    continue;
+        let is_over = now.saturating_sub(begun) >= patience;
+        match holder(around, project).await? {
+            Some((id, holder)) => {
+                waiting.nameless_since = None;
+                match waiting.look(around, &id, holder.as_ref(), now, begun) {
+                    Some(left) if !is_over => {
+                        around.events.event(&Event::Waiting { text: format!("the lock was left by {left}: taken over") });
+                        remove(&*around.engine, &id).await?;
+                        // One that the engine only says is removed is looked at again a little later.
+                        if !std::mem::replace(&mut waiting.has_taken_over, true) {
+                            continue;
+                        }
+                    }
+                    _ if is_over => return Err(locked(project, holder.as_ref(), patience).into()),
+                    _ => {}
                 }
-                None if now.saturating_sub(begun) >= patience => return Err(locked(project, holder.as_ref(), patience).into()),
-                None => {}
+            }
+            None => match refused {
+                NotTaken::Failed(failure) => waiting.nobody_has_it(around, failure, now)?,
+                no_space @ NotTaken::NoSpace(_) => return Err(no_space),
             },
-            (None, Some(failure)) => return Err(NotTaken::NoSpace(failure)),
-            (None, None) => {}
         }
         wait_a_little(around).await?;
     }
+}
+
+/// What is said to fail where a lock is not taken.
+const TAKE: &str = "take the project's lock";
+
+/// A try to take the lock.
+enum Take {
+    Taken(Lock),
+    /// Its name is taken, as the engine says: by another run, if one has it.
+    Refused(Failure),
 }
 
 /// Somebody who wants the lock, and what is known to them of who holds it.
@@ -147,10 +167,12 @@ struct Waiting {
     seen: Option<(String, Option<Holder>, Duration)>,
     is_told: bool,
     has_taken_over: bool,
+    /// Since when the lock's name is taken and no container has it.
+    nameless_since: Option<Duration>,
 }
 
 impl Waiting {
-    async fn take(&mut self, around: &Surroundings, project: &str) -> Result<Option<Lock>, NotTaken> {
+    async fn take(&mut self, around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
         let interrupted = || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
         interrupted()?;
         if !self.has_image {
@@ -159,6 +181,19 @@ impl Waiting {
             interrupted()?;
         }
         take(around, project).await
+    }
+
+    /// The engine refuses the lock's name, and has no container of that name. That passes soon, or something else is wrong.
+    fn nobody_has_it(&mut self, around: &Surroundings, refused: Failure, now: Duration) -> Result<(), NotTaken> {
+        let since = *self.nameless_since.get_or_insert(now);
+        if now.saturating_sub(since) >= NAMELESS {
+            return Err(NotTaken::Failed(refused));
+        }
+        // Another run that gives it back at this moment is not worth a word.
+        if since < now && !std::mem::replace(&mut self.is_told, true) {
+            around.events.event(&Event::Waiting { text: format!("no run holds the lock, and yet: {}", refused.message) });
+        }
+        Ok(())
     }
 
     /// Looks at the lock as it is `now`; by whom it was left, if nobody holds it any more.
@@ -221,7 +256,9 @@ pub async fn holder(around: &Surroundings, project: &str) -> Result<Option<(Stri
 pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
     match engine.container_remove(id, true, true).await {
         Ok(()) => Ok(()),
-        Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        // Somebody else removes it at this moment.
+        Err(error) if error.is_conflict() && error.message.contains("already in progress") => Ok(()),
         Err(error) => Err(of_engine(error, "remove the project's lock")),
     }
 }
@@ -231,12 +268,12 @@ pub fn described(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another run".to_owned(), |holder| format!("{} (run {}, since {})", holder.who, holder.run, holder.since))
 }
 
-async fn take(around: &Surroundings, project: &str) -> Result<Option<Lock>, NotTaken> {
+async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
     let body = create::lock(project, &around.run);
     let created = match around.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
-        Err(error) if error.is_conflict() => return Ok(None),
-        Err(error) => return Err(not_taken(error, "take the project's lock")),
+        Err(error) if error.is_conflict() => return Ok(Take::Refused(of_engine(error, TAKE))),
+        Err(error) => return Err(not_taken(error, TAKE)),
     };
     let mut holder = Holder {
         who: around.host.identity(),
@@ -269,7 +306,7 @@ async fn take(around: &Surroundings, project: &str) -> Result<Option<Lock>, NotT
             }
         }
     });
-    Ok(Some(Lock { engine, id: created.id, lost, beating: Some(beating) }))
+    Ok(Take::Taken(Lock { engine, id: created.id, lost, beating: Some(beating) }))
 }
 
 impl Lock {
@@ -303,7 +340,7 @@ async fn ensure_empty_image(around: &Surroundings) -> Result<(), NotTaken> {
     match around.engine.image_inspect(LOCK_IMAGE).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_not_found() => {}
-        Err(error) => return Err(not_taken(error, "take the project's lock")),
+        Err(error) => return Err(not_taken(error, TAKE)),
     }
     let empty = Bytes::from_static(&[0; 1024]);
     let tar = futures::stream::once(async move { Ok(empty) }).boxed();

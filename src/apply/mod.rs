@@ -19,6 +19,7 @@ mod name_holder;
 pub mod observe;
 pub mod oneoff;
 pub mod pace;
+mod patience;
 mod perform;
 pub mod preflight;
 mod pull;

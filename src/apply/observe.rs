@@ -388,6 +388,12 @@ pub struct Inspected {
     pub tty: bool,
     /// Whether the engine starts it again when it exits.
     pub restarts: bool,
+    /// Whether that is so after an exit with code 0 too.
+    pub restarts_always: bool,
+    /// How often the engine did.
+    pub restart_count: i64,
+    /// How often it would; 0 for no limit.
+    pub restart_limit: i64,
     /// Whether an engine that restarts starts it, even one that was stopped by hand.
     pub restarts_with_engine: bool,
     /// Whether it publishes ports.
@@ -423,6 +429,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         _ => default,
     };
     let host = found.host_config.unwrap_or_default();
+    let restart_limit = host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
     let policy = host.restart_policy.and_then(|policy| policy.name);
     Ok(Inspected {
         id: found.id.unwrap_or_default(),
@@ -445,6 +452,9 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         shell: config.shell.filter(|shell| !shell.is_empty()).unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
         user: config.user.unwrap_or_default(),
         tty: config.tty.unwrap_or(false),
+        restarts_always: matches!(policy, Some(models::RestartPolicyNameEnum::ALWAYS | models::RestartPolicyNameEnum::UNLESS_STOPPED)),
+        restart_count: found.restart_count.unwrap_or(0),
+        restart_limit,
         restarts_with_engine: policy == Some(models::RestartPolicyNameEnum::ALWAYS),
         restarts: policy.is_some_and(|name| !matches!(name, models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY)),
         publishes: host.port_bindings.is_some_and(|bindings| !bindings.is_empty()),

@@ -7,14 +7,17 @@ use super::create;
 use super::exec::{Ended, too_large};
 use super::failures::of_engine;
 use super::observe::{bystanders, image_id};
+use super::patience::spoken_of;
 use super::preflight;
 use super::verbs::{look, prepare_one_off, remove_left_behind};
 use super::writers::check_new;
 use crate::engine::{Intent, LogsRequest, OutputKind, StopRequest};
 use crate::host::memory::Collected;
+use crate::model::event::Level;
 use crate::model::exclusive::without_exclusive;
 use crate::model::observed::OwnerState;
 use crate::model::spec::{Project, Service};
+use crate::model::time::elapsed;
 use crate::model::{Failure, hash};
 
 /// What is run.
@@ -67,7 +70,8 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         result = Box::pin(to_its_end(around, one_off, &created.id)).fuse() => result,
         () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
     };
-    let removed = remove(around, one_off, &created.id).await;
+    let say = |waited| around.log(Level::Info, format!("removing the container \"{name}\": not done after {}", elapsed(waited)));
+    let removed = spoken_of(&*around.host, &say, remove(around, one_off, &created.id)).await;
     let ended = result?;
     removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
     Ok(ended)

@@ -7,19 +7,33 @@ use futures::StreamExt;
 
 use super::failures::of_engine;
 use super::observe::image_id;
+use super::patience::within;
 use super::{Surroundings, Told};
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::model::event::{Detail, Standing};
 use crate::model::image_reference::ImageReference;
+use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, size};
+
+/// A pull that reports nothing for so long is given up.
+const STALLED: Duration = Duration::from_mins(10);
 
 /// Pulls `image`; its id.
 pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
     let failed = |error: EngineError| pull_failure(error, image);
-    let mut stream = around.engine.image_pull(image, None, auth).await.map_err(failed)?;
+    let host = &*around.host;
+    let say = |silent| progress(Standing::new(format!("no word from the registry for {}", elapsed(silent)), Detail::Waiting));
+    let stalled = || {
+        let silence = format_duration(STALLED);
+        Failure::new(Kind::Timeout, format!("The pull of \"{image}\" stalled: the engine reported nothing for {silence}"))
+            .hint("check the connection to the registry, then run the same again: the engine keeps the layers that it has")
+            .field("image", image.to_owned())
+    };
+    let begun = within(host, STALLED, &say, around.engine.image_pull(image, None, auth)).await;
+    let mut stream = begun.ok_or_else(stalled)?.map_err(failed)?;
     let mut last = String::new();
     let mut transfer = Transfer::default();
-    while let Some(report) = stream.next().await {
+    while let Some(report) = within(host, STALLED, &say, stream.next()).await.ok_or_else(stalled)? {
         let report = report.map_err(failed)?;
         let now = around.host.monotonic();
         if report.layer.is_some() {

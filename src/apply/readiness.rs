@@ -9,6 +9,7 @@ use super::failures::of_engine;
 use super::hub::{Hub, Signal};
 use super::observe::{Inspected, inspect};
 use super::pace::Pace;
+use super::patience::until_next_word;
 use super::{Surroundings, Told};
 use crate::engine::{EngineErrorKind, ExecRequest, LogsRequest};
 use crate::model::event::{Detail, Standing};
@@ -35,6 +36,9 @@ const SETTLE: Duration = Duration::from_millis(300);
 const ENDING: Duration = Duration::from_millis(100);
 /// A container that exits so often while it is waited for will not get ready.
 const EXITS_TOLERATED: u32 = 3;
+/// A job that fails so often will not complete, where its restart policy sets no limit. The engine's pauses, which double from 100 ms on,
+/// make some 100 s of that.
+const RETRIES_TOLERATED: u32 = 11;
 /// An engine that does not answer for so long is not just restarting.
 const ENGINE_AWAY: Duration = Duration::from_secs(30);
 /// Pause between looks at an engine that does not answer.
@@ -88,8 +92,9 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
     let begun = around.host.monotonic();
     // Listening before looking: what happens in between is heard.
     let (_listening, signals) = hub.listen(waiting.container);
+    let reason = String::new();
     let mut wait =
-        Wait { around, waiting, progress, begun, signals, hub, exits: 0, out_of_memory: false, last_probe: None, away_since: None };
+        Wait { around, waiting, progress, begun, signals, hub, reason, exits: 0, out_of_memory: false, last_probe: None, away_since: None };
     match wait.run().await {
         Ok(mut ready) => {
             ready.elapsed = around.host.monotonic().saturating_sub(begun);
@@ -106,6 +111,8 @@ struct Wait<'a> {
     begun: Duration,
     signals: UnboundedReceiver<Signal>,
     hub: &'a Hub,
+    /// What was last said of how it stands.
+    reason: String,
     exits: u32,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
@@ -139,10 +146,21 @@ impl Wait<'_> {
             let turn = match seen.state {
                 ContainerState::Running => self.while_running(&seen).await?,
                 ContainerState::Exited | ContainerState::Dead => self.exited(&seen).await?,
+                ContainerState::Restarting => {
+                    self.say(format!("exited with code {}, the engine starts it again", seen.exit_code).into());
+                    self.until_signal(&seen).await?
+                }
+                ContainerState::Paused => {
+                    self.say("paused".into());
+                    self.until_signal(&seen).await?
+                }
+                ContainerState::Removing => {
+                    self.say("being removed".into());
+                    self.until_signal(&seen).await?
+                }
                 ContainerState::Created => {
                     return Err(self.failure(&seen, format!("\"{}\" was created but not started", self.waiting.service)).await);
                 }
-                _ => self.until_signal(&seen).await?,
             };
             if let Turn::Ready(ready) = turn {
                 return Ok(ready);
@@ -156,10 +174,13 @@ impl Wait<'_> {
             return Err(Failure::new(Kind::Unhealthy, format!("\"{}\" was removed while it was waited for", self.waiting.service)));
         }
         let now = self.around.host.monotonic();
+        let is_news = self.away_since.is_none();
         if failure.kind != Kind::Engine || now.saturating_sub(*self.away_since.get_or_insert(now)) >= ENGINE_AWAY {
             return Err(failure);
         }
-        (self.progress)("the engine does not answer".into());
+        if is_news {
+            self.say(Standing::new("the engine does not answer", Detail::Waiting));
+        }
         // What is heard meanwhile is seen at the next look.
         self.around.host.sleep(LOOK_AGAIN).await;
         Ok(())
@@ -167,6 +188,10 @@ impl Wait<'_> {
 
     async fn while_running(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
         if self.waiting.until == Until::Completed {
+            if seen.restarts_always {
+                return Err(self.never_completes(seen).await);
+            }
+            self.say("running".into());
             return self.until_signal(seen).await;
         }
         let Some(HealthTest::Command(_) | HealthTest::Shell(_)) = HealthTest::from_engine(&seen.test) else {
@@ -191,12 +216,44 @@ impl Wait<'_> {
 
     async fn until_signal(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
         let mut deadline = self.deadline(seen);
+        let mut next_word = self.until_next_word();
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
                 () = deadline => return Err(self.too_late(seen).await),
+                () = next_word => {
+                    self.say_again();
+                    // An engine that went away without a word is noticed so.
+                    return Ok(Turn::Look);
+                }
             }
         }
+    }
+
+    /// Says how it stands.
+    fn say(&mut self, standing: Standing) {
+        self.reason.clone_from(&standing.text);
+        (self.progress)(standing);
+    }
+
+    fn until_next_word(&self) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
+        let waited = self.around.host.monotonic().saturating_sub(self.begun);
+        self.around.host.sleep(until_next_word(waited)).fuse()
+    }
+
+    /// Says that it still stands so.
+    fn say_again(&self) {
+        let waited = elapsed(self.around.host.monotonic().saturating_sub(self.begun));
+        (self.progress)(Standing::new(format!("{}, for {waited}", self.reason), Detail::Waiting));
+    }
+
+    /// The failure of a wait for the end of what the engine never lets end.
+    async fn never_completes(&self, seen: &Inspected) -> Failure {
+        let service = self.waiting.service;
+        let message = format!("\"{service}\" never completes: the engine starts it again whenever it ends");
+        self.failure(seen, message)
+            .await
+            .hint(format!("its restart policy says so: give \"{service}\" `restart: \"no\"` or \"on-failure\""))
     }
 
     async fn probe_and_listen(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
@@ -215,7 +272,8 @@ impl Wait<'_> {
             true => (futures::future::Fuse::terminated(), around.host.sleep(quiet).fuse()),
             false => (futures::future::Fuse::terminated(), futures::future::Fuse::terminated()),
         };
-        (self.progress)(if own { probed(None) } else { "waiting for the engine's health check".into() });
+        self.say(if own { probed(None) } else { "waiting for the engine's health check".into() });
+        let mut next_word = self.until_next_word();
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => {
@@ -243,15 +301,19 @@ impl Wait<'_> {
                         return Err(self.failure(seen, message).await.hint(hint));
                     }
                     Ok(Some(result)) => {
-                        (self.progress)(probed(Some(result.code)));
+                        self.say(probed(Some(result.code)));
                         let waited = around.host.monotonic().saturating_sub(probing_since);
                         resting = around.host.sleep(pause(waited, result.elapsed, self.hub.waited_for())).fuse();
                         self.last_probe = Some(result);
                     }
                     // A timed-out exec can't be stopped on the engine: no more own probes.
-                    Ok(None) => (self.progress)("the probe timed out; waiting for the engine's health check".into()),
+                    Ok(None) => self.say("the probe timed out; waiting for the engine's health check".into()),
                 },
                 () = resting => probing = Box::pin(probe(around, seen, None)).fuse(),
+                () = next_word => {
+                    self.say_again();
+                    next_word = self.until_next_word();
+                }
                 () = deadline => return Err(self.too_late(seen).await),
             }
         }
@@ -279,6 +341,9 @@ impl Wait<'_> {
                 if seen.restarts && self.exits >= EXITS_TOLERATED && self.waiting.until == Until::Ready {
                     return Err(self.exit_failure(seen, exit_code).await);
                 }
+                if self.waiting.until == Until::Completed && exit_code != 0 && self.is_retried_for_ever(seen) {
+                    return Err(self.exit_failure(seen, exit_code).await);
+                }
                 Ok(true)
             }
             Some(Signal::Started | Signal::Look) | None => Ok(true),
@@ -300,10 +365,17 @@ impl Wait<'_> {
         // It may have exited before anybody listened.
         self.exits = self.exits.max(1);
         if seen.restarts && self.exits < EXITS_TOLERATED && self.waiting.until == Until::Ready {
-            (self.progress)(format!("exited with code {code}, the engine starts it again").into());
+            self.say(format!("exited with code {code}, the engine starts it again").into());
             return self.until_signal(seen).await;
         }
         Err(self.exit_failure(seen, code).await)
+    }
+
+    /// Whether the engine has started a failing job again so often that nobody can expect it to succeed, and would go on for ever.
+    fn is_retried_for_ever(&mut self, seen: &Inspected) -> bool {
+        let exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
+        self.exits = self.exits.max(exits);
+        seen.restarts && seen.restart_limit == 0 && exits >= RETRIES_TOLERATED
     }
 
     fn may_complete(&self, seen: &Inspected) -> bool {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::Surroundings;
 use super::records::Records;
 use crate::engine::label_filter;
+use crate::model::event::Event;
 use crate::model::names::label;
+use crate::model::time::format_duration;
 
 /// What the engine takes for calls that don't wait for a process: to create, connect, rename, start.
 const SHORT: Duration = Duration::from_secs(1);
@@ -27,6 +29,10 @@ pub(super) async fn settle(around: &Surroundings, project: &str) {
     let mut longest = Duration::ZERO;
     for id in stopping(around, project).await {
         longest = longest.max(grace(around, &id).await + MARGIN).min(LONGEST);
+    }
+    if !longest.is_zero() {
+        let text = format!("the engine stops a container for that run, which takes at most {}", format_duration(longest));
+        around.events.event(&Event::Waiting { text });
     }
     while around.host.monotonic().saturating_sub(begun) < longest && !stopping(around, project).await.is_empty() {
         if around.cancel.is_cancelled() {

@@ -17,6 +17,7 @@ use super::secrets;
 use super::work::Work;
 use super::writers::shared_volumes;
 use crate::engine::Intent;
+use crate::model::event::{Detail, Level, Standing};
 use crate::model::observed::{Container, ContainerState, Observed};
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
@@ -255,8 +256,14 @@ pub async fn wait(
     }
     let hub = Hub::new(project);
     let events = hub.subscribe(around).await?;
+    let goal = if until == Until::Completed { "to complete" } else { "to be ready" };
+    let say = |standing: Standing| {
+        if standing.detail == Some(Detail::Waiting) {
+            around.log(Level::Info, format!("waiting for \"{service}\" {goal}: {}", standing.text));
+        }
+    };
     let waits = futures::future::try_join_all(containers.iter().map(|container| {
-        let (hub, around) = (&hub, around);
+        let (hub, around, say) = (&hub, around, &say);
         async move {
             let waiting = Waiting {
                 container,
@@ -267,7 +274,7 @@ pub async fn wait(
                 deadline: timeout,
                 pace: None,
             };
-            readiness::wait(around, hub, &waiting, &|_| {}).await
+            readiness::wait(around, hub, &waiting, say).await
         }
     }));
     futures::select_biased! {

@@ -5,6 +5,12 @@ use std::time::Duration;
 /// How long the engine may take to begin its answer to a call that should be short.
 pub const SHORT_CALL: Duration = Duration::from_mins(2);
 
+/// How long it may take over a call that lasts as long as there are bytes to move or delete.
+pub const LONG_CALL: Duration = Duration::from_mins(10);
+
+/// The same for the archive of an image, which may have many gigabytes.
+pub const IMPORT_CALL: Duration = Duration::from_hours(1);
+
 /// Every method of [`Engine`](super::Engine) that asks the engine something.
 pub const METHODS: [&str; 39] = [
     "version",
@@ -60,22 +66,17 @@ pub fn streams(method: &str) -> bool {
     STREAMING.contains(&method)
 }
 
-/// How long the method is waited for; none if it lasts as long as what it waits for or carries.
+/// How long the method is waited for; none if it lasts as long as what it waits for. A stop has a limit too: the container's grace period
+/// and that of a short call. A pull, push or build is watched by who reads what it reports.
 pub fn limit(method: &str) -> Option<Duration> {
-    const PATIENT: [&str; 11] = [
-        "container_stop",
-        "container_restart",
-        "container_remove",
-        "container_wait",
-        "container_upload",
-        "image_pull",
-        "image_push",
-        "image_build",
-        "image_import",
-        "image_remove",
-        "volume_remove",
-    ];
-    (!PATIENT.contains(&method)).then_some(SHORT_CALL)
+    const PATIENT: [&str; 6] = ["container_stop", "container_restart", "container_wait", "image_pull", "image_push", "image_build"];
+    const LONG: [&str; 4] = ["container_remove", "container_upload", "image_remove", "volume_remove"];
+    match method {
+        patient if PATIENT.contains(&patient) => None,
+        "image_import" => Some(IMPORT_CALL),
+        long if LONG.contains(&long) => Some(LONG_CALL),
+        _ => Some(SHORT_CALL),
+    }
 }
 
 /// Whether the method works on an engine whose disk is full: what reads, and what ends and removes, which makes space. Docker makes

@@ -132,9 +132,9 @@ impl Progress {
         let now = (self.clock)();
         let Standing { text, detail } = standing;
         let transfers = matches!(detail, Some(Detail::Transferring { .. }));
-        let mut waits = label.action.starts_with("wait");
+        let mut waits = label.action.starts_with("wait") || matches!(detail, Some(Detail::Waiting));
         if let Some(running) = state.steps.get_mut(&key(label)) {
-            waits = running.waits;
+            waits |= running.waits;
             if (waits || transfers) && now.saturating_sub(running.told) < PATIENCE || running.text == *text {
                 return;
             }

@@ -11,6 +11,26 @@ shop.upp();
 "#;
 
 #[test]
+fn a_job_that_is_always_started_again_is_no_job_to_wait_for() {
+    let compose = r#"
+name: jobs
+services:
+  init: { image: "bb:1", command: [sh, -c, "exit 0"], restart: unless-stopped }
+  a: { image: "bb:1", depends_on: { init: { condition: service_completed_successfully } } }
+"#;
+    let message = r#"error[wrong-value]: "a" waits for "init" to complete, but the engine starts that again whenever it ends
+ --> compose.yaml:4:55
+  |
+4 |   init: { image: "bb:1", command: [sh, -c, "exit 0"], restart: unless-stopped }
+  |                                                       ^^^^^^^
+  |
+  = help: give "init" `restart: "no"` or "on-failure"
+"#;
+    let ended = Spc::new().file("spc.toml", "spc = \"0.1\"\n").file("compose.yaml", compose).args(["check"]).output();
+    assert!(ended.code == 2 && ended.to_string().contains(message), "{ended}");
+}
+
+#[test]
 fn the_project_itself_is_clean() {
     let ended = Spc::new().args(["-C", env!("CARGO_MANIFEST_DIR"), "check"]).output();
     assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{}", ended.stderr);

@@ -44,6 +44,36 @@ fn an_engine_that_does_not_run_is_told_with_what_was_tried_and_the_next_step() {
 }
 
 #[test]
+fn what_a_proxy_before_the_engine_forbids_is_said_at_once() {
+    let page = "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>";
+    let engine = move |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        post if post.starts_with("POST ") => Answer::of_stranger(403, page).with_header("Content-Type", "text/html"),
+        "GET /images/spc-empty%3A1/json" | "GET /images/spc-empty:1/json" => Answer::of_api("1.41", r#"{"Id":"sha256:0a"}"#),
+        volumes if volumes.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+        list if list.contains("/json?") || list.starts_with("GET /networks") => Answer::of_api("1.41", "[]"),
+        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    Spc::new()
+        .runbook(UP)
+        .engine(engine)
+        .code(1)
+        .stdout("described\n")
+        .stderr(
+            r#"
+            error: Could not take the project's lock: what stands before the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules
+             --> scripts/a.rhai:3:5
+              |
+            3 | spc.up();
+              |     ^^
+              |
+              = help: ask whoever runs the proxy or plugin to allow this request
+            "#,
+        )
+        .run();
+}
+
+#[test]
 fn a_socket_that_nobody_listens_at_is_told_from_one_that_is_not_there() {
     let run = Spc::new();
     drop(UnixListener::bind(run.root().join("no-engine.sock")).unwrap());

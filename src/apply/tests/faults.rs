@@ -34,11 +34,11 @@ fn after_faults(seed: u64, rate: f64, effects: &[FaultEffect], first: &Value, th
 #[test]
 fn whatever_a_seed_has_fail_the_next_run_arrives() {
     let second = with(with(shop(), "services.db.environment.LEVEL", "2"), "services.web.environment", json!({"LEVEL": "2"}));
-    let kinds: [&[&str]; 4] = [
+    let kinds: [&[&str]; 5] = [
         &["500", "409", "404"],
         &["reply_lost", "stale_list", "slow 3s"],
-        // No `hang`: a removal is waited for as long as it takes.
         &["no_space", "stream_cut", "events_end"],
+        &["hang"],
         &["engine_restart", "reply_lost", "500"],
     ];
     let mut failures = 0;

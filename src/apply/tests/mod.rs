@@ -20,6 +20,7 @@ mod replacement;
 mod secrets;
 mod trace;
 mod up;
+mod waits;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,6 +14,9 @@ use super::reference::{query_value, segment};
 use super::{DockerEngine, errors, filters, streams, wire};
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, OutputStream, Result, StopRequest, Top};
 
+/// Docker's grace period of a container that doesn't set one.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
 /// `stop` and `restart` take a signal from this version on; older engines ignore it without a word.
 const STOP_SIGNAL: ApiVersion = ApiVersion { major: 1, minor: 42 };
 
@@ -49,15 +52,27 @@ pub(super) async fn start(engine: &DockerEngine, container: &str) -> Result<bool
 pub(super) async fn stop(engine: &DockerEngine, container: &str, request: &StopRequest) -> Result<bool> {
     check_signal(engine, request)?;
     let options = query::StopContainerOptions { signal: request.signal.clone(), t: request.grace.map(seconds) };
-    // Without a grace it is the container's own, of whatever length.
-    let client = engine.client_for(request.grace);
+    let client = engine.client_within(stop_limit(engine, container, request).await);
     changed(client.stop_container(&path_name(container)?, Some(options)).await)
+}
+
+/// How long a stop may take: the container's grace period, and what a short call may take.
+async fn stop_limit(engine: &DockerEngine, container: &str, request: &StopRequest) -> Duration {
+    let own = async {
+        let config = inspect(engine, container).await.ok()?.config?;
+        config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+    };
+    let grace = match request.grace {
+        Some(grace) => grace,
+        None => own.await.unwrap_or(DEFAULT_GRACE),
+    };
+    grace.saturating_add(wire::QUICK)
 }
 
 pub(super) async fn restart(engine: &DockerEngine, container: &str, request: &StopRequest) -> Result<()> {
     check_signal(engine, request)?;
     let options = query::RestartContainerOptions { signal: request.signal.clone(), t: request.grace.map(seconds) };
-    let client = engine.client_for(request.grace);
+    let client = engine.client_within(stop_limit(engine, container, request).await);
     client.restart_container(&path_name(container)?, Some(options)).await.map_err(errors::from_client)
 }
 
@@ -79,12 +94,12 @@ pub(super) async fn update(engine: &DockerEngine, container: &str, restart: mode
 pub(super) async fn remove(engine: &DockerEngine, container: &str, force: bool, volumes: bool) -> Result<()> {
     let options = query::RemoveContainerOptions { force, v: volumes, link: false };
     // Lasts as long as the deletion of what the container wrote.
-    engine.client_for(None).remove_container(&path_name(container)?, Some(options)).await.map_err(errors::from_client)
+    engine.client_within(wire::LONG).remove_container(&path_name(container)?, Some(options)).await.map_err(errors::from_client)
 }
 
 pub(super) async fn wait(engine: &DockerEngine, container: &str) -> Result<i64> {
     let options = query::WaitContainerOptions { condition: "not-running".to_owned() };
-    let client = engine.client_for(None);
+    let client = engine.client_within(wire::PATIENT);
     let mut answers = std::pin::pin!(client.wait_container(&path_name(container)?, Some(options)));
     match answers.next().await {
         Some(Ok(answer)) => Ok(answer.status_code),
@@ -122,7 +137,7 @@ pub(super) async fn top(engine: &DockerEngine, container: &str) -> Result<Top> {
 pub(super) async fn upload(engine: &DockerEngine, container: &str, path: &str, tar: Bytes) -> Result<()> {
     let options = query::UploadToContainerOptions { path: path.to_owned(), ..Default::default() };
     // The answer comes when all is unpacked.
-    let client = engine.client_for(None);
+    let client = engine.client_within(wire::LONG);
     client.upload_to_container(&path_name(container)?, Some(options), bollard::body_full(tar)).await.map_err(errors::from_client)
 }
 

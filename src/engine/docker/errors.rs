@@ -26,7 +26,7 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
 pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     let kind = match status {
         401 => Kind::Denied,
-        403 if message.contains("authorization denied") => Kind::Denied,
+        403 if is_denied(message) => Kind::Denied,
         // "Forbidden" is the engine's word for what the state doesn't allow: a network in use, a subnet or an address taken,
         // a file system mounted read-only.
         304 | 403 | 409 => Kind::Conflict,
@@ -40,7 +40,50 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
         empty if empty.is_empty() => format!("the Docker Engine answered with status {status} and no message"),
         message => message,
     };
-    EngineError::new(kind, message)
+    let error = EngineError::new(kind, message);
+    if status == 403 && error.kind == Kind::Denied { error.with_hint(DENIED_HINT) } else { error }
+}
+
+/// How the message of an answer begins that is not the engine's: it says 403 in words of its own, and not as JSON.
+const FORBIDDEN_BEFORE: &str = "what stands before the Docker Engine forbids it";
+
+const DENIED_HINT: &str = "ask whoever runs the proxy or plugin to allow this request";
+
+/// Whether a 403 is about who may ask, and not about the state of an object.
+fn is_denied(message: &str) -> bool {
+    message.contains("authorization denied") || message.starts_with(FORBIDDEN_BEFORE)
+}
+
+/// The message for a 403 whose body is no JSON: a proxy's, as before a socket that is shared.
+pub(super) fn forbidden_before(body: &str) -> String {
+    match without_markup(body) {
+        empty if empty.is_empty() => format!("{FORBIDDEN_BEFORE} (403)"),
+        text => format!("{FORBIDDEN_BEFORE} (403): {text}"),
+    }
+}
+
+/// Letters of a page that are shown.
+const SHOWN_OF_A_PAGE: usize = 200;
+
+/// The text of a page as a proxy writes it; any other text as it is.
+fn without_markup(text: &str) -> String {
+    if !text.trim_start().starts_with('<') {
+        return text.trim().to_owned();
+    }
+    let mut plain = String::new();
+    let mut is_tag = false;
+    for letter in text.chars() {
+        match letter {
+            '<' => {
+                is_tag = true;
+                plain.push(' ');
+            }
+            '>' if is_tag => is_tag = false,
+            letter if !is_tag => plain.push(letter),
+            _ => {}
+        }
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN_OF_A_PAGE).collect()
 }
 
 /// Whether an answer says that the engine's disk, or its owner's share of it, is full.
@@ -134,7 +177,8 @@ pub(super) fn unreadable(cause: impl std::fmt::Display) -> EngineError {
 
 /// The engine's words without what only a log needs.
 fn sentence(message: &str) -> String {
-    let message = message.trim().trim_start_matches("Error response from daemon: ");
+    let message = without_markup(message);
+    let message = message.trim_start_matches("Error response from daemon: ");
     message.strip_suffix('.').filter(|rest| !rest.ends_with('.')).unwrap_or(message).to_owned()
 }
 
@@ -185,6 +229,19 @@ mod tests {
     fn forbidden_is_what_the_state_does_not_allow_unless_a_plugin_decides_who_may() {
         assert!(from_status(403, "network x has active endpoints").is_conflict());
         assert_eq!(from_status(403, "authorization denied by plugin p: no").kind, Kind::Denied);
+    }
+
+    #[test]
+    fn what_a_proxy_forbids_is_no_conflict_and_its_page_is_shown_as_text() {
+        let page = "<html><head></head>\n<body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.</body></html>\n";
+        let denied = from_status(403, &forbidden_before(page));
+        let text = "what stands before the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules";
+        assert_eq!((denied.kind, denied.message.as_str()), (Kind::Denied, text));
+        assert_eq!(denied.hint.as_deref(), Some(DENIED_HINT));
+        assert_eq!(from_status(403, &forbidden_before("RBAC: access denied")).kind, Kind::Denied);
+        assert_eq!(from_status(403, &forbidden_before("")).message, "what stands before the Docker Engine forbids it (403)");
+        assert_eq!(from_status(502, "<html><h1>502 Bad Gateway</h1></html>").message, "502 Bad Gateway");
+        assert_eq!(from_status(409, "a <b> is taken").message, "a <b> is taken", "the engine's own words are no page");
     }
 
     #[test]

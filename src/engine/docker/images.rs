@@ -24,6 +24,6 @@ pub(super) async fn tag(engine: &DockerEngine, image: &str, tag: &str) -> Result
 
 pub(super) async fn remove(engine: &DockerEngine, image: &str, force: bool) -> Result<()> {
     let options = query::RemoveImageOptions { force, ..Default::default() };
-    let removed = engine.client_for(None).remove_image(&segment("image", image)?, Some(options), None).await;
+    let removed = engine.client_within(super::wire::LONG).remove_image(&segment("image", image)?, Some(options), None).await;
     removed.map(drop).map_err(errors::from_client)
 }

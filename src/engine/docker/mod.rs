@@ -71,10 +71,9 @@ impl DockerEngine {
         self
     }
 
-    /// The client for calls that wait for something: no limit, or `time` and what a short call may take.
-    fn client_for(&self, time: Option<Duration>) -> Docker {
-        let limit = time.map_or(wire::PATIENT, |time| time.saturating_add(wire::QUICK).min(wire::PATIENT));
-        self.client.clone().with_timeout(limit)
+    /// The client for calls whose answer may take so long.
+    fn client_within(&self, limit: Duration) -> Docker {
+        self.client.clone().with_timeout(limit.min(wire::PATIENT))
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::credentials::{Found, registry_of};
 use super::reference::{query_value, repository_and_tag, segment};
 use super::{DockerEngine, errors, images, streams, wire};
-use crate::engine::{EngineError, RegistryAuth, Result, TransferEvent};
+use crate::engine::{EngineError, RegistryAuth, Result, TransferEvent, methods};
 
 pub(super) async fn registry_digest(engine: &DockerEngine, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
     let known = Known::of(engine, image, auth).await?;
@@ -108,7 +108,8 @@ pub(super) async fn import(
         path.push_str(&query_value(change));
     }
     let request = Request::post(path).header(CONTENT_TYPE, "application/x-tar").body(bollard::body_try_stream(tar));
-    let response = exchange(engine, request.map_err(|error| errors::from_client(error.into()))?).await?;
+    let request = request.map_err(|error| errors::from_client(error.into()))?;
+    let response = engine.wire.exchange(request, methods::IMPORT_CALL).await.map_err(errors::about_transfer)?;
 
     // The last report is the new image's id.
     let mut reports = reports(response);
@@ -122,7 +123,7 @@ pub(super) async fn import(
     }
 }
 
-/// Waits as long as it takes: the engine's headers come with the registry's first word, or at the archive's end.
+/// Waits as long as it takes: the engine's headers come with the registry's first word. Who reads the reports bounds the wait.
 async fn exchange(engine: &DockerEngine, request: bollard::BollardRequest) -> Result<Response<Incoming>> {
     engine.wire.exchange(request, wire::PATIENT).await.map_err(errors::about_transfer)
 }

@@ -23,5 +23,5 @@ pub(super) async fn create(engine: &DockerEngine, body: models::VolumeCreateRequ
 pub(super) async fn remove(engine: &DockerEngine, volume: &str, force: bool) -> Result<()> {
     let options = query::RemoveVolumeOptions { force };
     // Lasts as long as the deletion of its files.
-    engine.client_for(None).remove_volume(&segment("volume", volume)?, Some(options)).await.map_err(errors::from_client)
+    engine.client_within(super::wire::LONG).remove_volume(&segment("volume", volume)?, Some(options)).await.map_err(errors::from_client)
 }

@@ -35,6 +35,8 @@ use crate::engine::Result;
 
 /// How long the engine may take to begin its answer to a call that should be short.
 pub(super) const QUICK: Duration = crate::engine::methods::SHORT_CALL;
+/// How long it may take over a call that lasts as long as there are bytes to move or delete.
+pub(super) const LONG: Duration = crate::engine::methods::LONG_CALL;
 /// For calls that last as long as what they wait for.
 pub(super) const PATIENT: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long another machine may take to accept a connection.
@@ -154,6 +156,11 @@ impl Wire {
         if response.status() == StatusCode::NOT_MODIFIED {
             return Err(ClientError::DockerResponseServerError { status_code: 304, message: String::new() });
         }
+        if response.status() == StatusCode::FORBIDDEN && !is_json(&response) {
+            let page = streams::whole(response).await.unwrap_or_default();
+            let message = errors::forbidden_before(&String::from_utf8_lossy(&page));
+            return Err(ClientError::DockerResponseServerError { status_code: 403, message });
+        }
         Ok(response)
     }
 
@@ -180,6 +187,11 @@ impl Wire {
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         Ok(TokioIo::new(upgraded))
     }
+}
+
+/// Whether an answer is JSON, as every error of the engine's is: what stands before it may answer otherwise.
+fn is_json(response: &Response<Incoming>) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 /// A request with a JSON body, or an empty one.

@@ -16,7 +16,7 @@ use super::fault::{Fate, Faults};
 use super::process::Script;
 use super::state::{Objects, State};
 use super::timetable::Purpose;
-use crate::engine::{EngineErrorKind, Result, StopRequest, methods};
+use crate::engine::{EngineErrorKind, Result, methods};
 use crate::host::sim::conductor::{Process, SimConductor, fraction};
 
 /// How long it takes to learn that nobody listens.
@@ -85,10 +85,9 @@ impl Request {
         Self { effect: Effect::Mutates, ..Self::read(method, target, microseconds) }
     }
 
-    /// A call that ends a container, with the time that is given for it.
-    pub fn stop(method: &'static str, target: &str, request: &StopRequest) -> Self {
-        let limit = request.grace.map(|grace| grace.saturating_add(methods::SHORT_CALL));
-        Self { limit, ..Self::change(method, target, 2_000) }
+    /// A call that ends a container, with the time that it has for it: `grace`.
+    pub fn stop(method: &'static str, target: &str, grace: Duration) -> Self {
+        Self { limit: Some(grace.saturating_add(methods::SHORT_CALL)), ..Self::change(method, target, 2_000) }
     }
 }
 

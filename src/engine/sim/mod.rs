@@ -136,7 +136,8 @@ impl Engine for SimEngine {
 
     async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
         let (name, request) = (container.to_owned(), request.clone());
-        self.long_call(Request::stop("container_stop", container, &request), move |state, reply| {
+        let grace = self.shared.lock().grace_of(container, &request);
+        self.long_call(Request::stop("container_stop", container, grace), move |state, reply| {
             state.stop_container(&name, &request, reply);
             None
         })
@@ -145,7 +146,8 @@ impl Engine for SimEngine {
 
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
         let (name, request) = (container.to_owned(), request.clone());
-        self.long_call(Request::stop("container_restart", container, &request), move |state, reply| {
+        let grace = self.shared.lock().grace_of(container, &request);
+        self.long_call(Request::stop("container_restart", container, grace), move |state, reply| {
             state.restart_container(&name, &request, reply);
             None
         })

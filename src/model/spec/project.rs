@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::exclusive;
 use super::reader::Field;
 use super::tokens::{self, Described};
-use super::{Condition, Config, EnvFile, MountSource, Network, Secret, Service, UpdateOrder, Volume, config};
+use super::{Condition, Config, EnvFile, MountSource, Network, Restart, Secret, Service, UpdateOrder, Volume, config};
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, graph, names, suggest};
 
@@ -210,8 +210,18 @@ impl Project {
                     .map_err(|failure| failure.at(path(&["services", name, "configs", &index.to_string()])))?;
             }
             for (dependency, how) in &service.depends_on {
-                if how.required && !self.services.contains_key(dependency) {
-                    return Err(dangling("service", dependency, self.services.keys()).at(path(&["services", name, "depends_on"])));
+                let Some(job) = self.services.get(dependency) else {
+                    if how.required {
+                        return Err(dangling("service", dependency, self.services.keys()).at(path(&["services", name, "depends_on"])));
+                    }
+                    continue;
+                };
+                if how.condition == Condition::Completed && matches!(job.restart, Restart::Always | Restart::UnlessStopped) {
+                    let message =
+                        format!("\"{name}\" waits for \"{dependency}\" to complete, but the engine starts that again whenever it ends");
+                    return Err(Failure::usage(message)
+                        .hint(format!("give \"{dependency}\" `restart: \"no\"` or \"on-failure\""))
+                        .at(path(&["services", dependency, "restart"])));
                 }
             }
             if service.update_order == UpdateOrder::StartFirst {

@@ -271,3 +271,24 @@ fn hosts_have_one_address_or_several_with_or_without_brackets() {
     assert_eq!(read(json!({"z": ["9.9.9.9", "[::1]"], "y": "1.1.1.1"})), expected(&["y:1.1.1.1", "z:9.9.9.9", "z:::1"]));
     assert_eq!(read(json!({"z": "nowhere"})).unwrap_err(), "\"nowhere\", the address of the host \"z\", is no IP address");
 }
+
+#[test]
+fn a_service_whose_end_is_waited_for_is_not_started_again_whenever_it_ends() {
+    let described = |restart: &str, condition: &str, required: bool| {
+        let web = json!({"image": "web:1", "depends_on": {"job": {"condition": condition, "required": required}}});
+        let description = json!({"services": {"web": web, "job": {"image": "job:1", "restart": restart}}});
+        let options = ReadOptions { directory: Path::new("/project"), lookup: &|_| None };
+        Project::read("shop", &description, &options)
+    };
+    for restart in ["always", "unless-stopped"] {
+        for required in [true, false] {
+            let failure = described(restart, "service_completed_successfully", required).unwrap_err();
+            let message = "\"web\" waits for \"job\" to complete, but the engine starts that again whenever it ends";
+            assert_eq!((failure.message.as_str(), failure.path.unwrap().keys.join(".").as_str()), (message, "services.job.restart"));
+        }
+        assert!(described(restart, "service_started", true).is_ok());
+    }
+    for restart in ["no", "on-failure", "on-failure:3"] {
+        assert!(described(restart, "service_completed_successfully", true).is_ok(), "{restart}");
+    }
+}

@@ -130,7 +130,7 @@ impl Row {
             }
             Some(Detail::Building { .. }) => self.log.clear(),
             Some(Detail::Transferring { .. }) => self.text = format!("{}  {}", standing.text, name(label)),
-            None => {}
+            Some(Detail::Waiting) | None => {}
         }
     }
 

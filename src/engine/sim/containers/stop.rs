@@ -75,14 +75,21 @@ impl State {
         self.stop_then(container, request, Box::new(then));
     }
 
+    /// How long a container has to end before it is killed.
+    pub fn grace_of(&self, wanted: &str, request: &StopRequest) -> Duration {
+        let container = self.objects.find_container(wanted).ok();
+        let own = container.and_then(|container| container.config.stop_timeout).and_then(|seconds| u64::try_from(seconds).ok());
+        request.grace.map(whole_seconds).or(own.map(Duration::from_secs)).unwrap_or(GRACE)
+    }
+
     fn stop_then(&mut self, wanted: &str, request: &StopRequest, then: Stopped) {
         let plan = self.container_id(wanted).and_then(|id| {
             self.check_signal(request)?;
             let container = self.container(&id)?;
             let signal =
                 request.signal.as_ref().or(container.config.stop_signal.as_ref()).map_or(Ok(15), |signal| signal_number(signal))?;
-            let own = container.config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-            Ok((id, signal, request.grace.map(whole_seconds).or(own).unwrap_or(GRACE)))
+            let grace = self.grace_of(&id, request);
+            Ok((id, signal, grace))
         });
         let (id, signal, grace) = match plan {
             Ok(plan) => plan,
