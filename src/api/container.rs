@@ -9,7 +9,7 @@ use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 use super::context::Context;
 use super::{exec, files, logs, project, secret, task};
 use crate::apply::failures::of_engine;
-use crate::apply::logs::Logged;
+use crate::apply::logs::Selection;
 use crate::apply::observe::{Found, find_container};
 use crate::apply::preflight::may;
 use crate::apply::writers::check_start;
@@ -102,10 +102,10 @@ impl Container {
     }
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
-        let (request, follow) = logs::request(&self.context, options)?;
+        let request = logs::request(&self.context, options)?;
         self.check_project()?;
-        let logged = vec![Logged { id: self.name.clone(), service: self.name.clone(), from: self.name.clone() }];
-        logs::of(&self.context, &project::name(&self.context)?, logged, request, follow)
+        let selection = Selection::Container { project: project::name(&self.context)?, name: self.name.clone() };
+        logs::of(&self.context, selection, 0, &request)
     }
 }
 
@@ -192,7 +192,7 @@ pub mod functions {
         Ok(container.logs(Map::new())?)
     }
 
-    /// Its log, with `follow tail since until timestamps`.
+    /// Its log, with `follow tail since "until" timestamps`; see `help stack.logs`.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(container: &mut Container, options: Map) -> Raw<Dynamic> {
         Ok(container.logs(options)?)

@@ -1,9 +1,10 @@
 //! Logs: lists of lines, or lines as they come.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures::StreamExt;
 use futures::lock::Mutex;
 use futures::stream::BoxStream;
@@ -15,8 +16,7 @@ use super::context::Context;
 use super::project::surroundings;
 use super::stack::Stack;
 use super::task;
-use crate::apply::logs::{LogLine, Logged, lines};
-use crate::engine::LogsRequest;
+use crate::apply::logs::{LogLine, LogQuery, Selection, read as lines};
 use crate::host::memory;
 use crate::model::Failure;
 use crate::model::time::parse_duration;
@@ -27,63 +27,81 @@ use crate::value::size::Room;
 #[derive(Clone)]
 pub struct LogStream {
     context: Arc<Context>,
-    lines: Arc<Mutex<BoxStream<'static, Line>>>,
+    lines: Arc<Mutex<Lines>>,
     /// Only lines that hold this.
     grep: Option<String>,
 }
 
+type Lines = BoxStream<'static, Result<Line, Failure>>;
+
 /// A line of a log as a script has it; printed as `backend-1 | text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    line: LogLine,
-    /// Columns of the longest name, so that the texts stand below each other.
+    of: LogLine,
+    /// Columns of the longest name so far, so that the texts stand below each other.
     width: usize,
+    /// Whether its time is printed.
+    timestamps: bool,
+}
+
+impl Line {
+    fn time(&self) -> String {
+        self.of.time.to_rfc3339_opts(SecondsFormat::Nanos, true)
+    }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:width$} | ", self.line.from, width = self.width)?;
-        if let Some(time) = &self.line.time {
-            write!(f, "{time} ")?;
+        write!(f, "{:width$} | ", self.of.from, width = self.width)?;
+        if self.timestamps {
+            write!(f, "{} ", self.time())?;
         }
-        f.write_str(&self.line.text)
+        f.write_str(&self.of.text)
     }
+}
+
+/// What a script asks of logs.
+pub(super) struct Request {
+    query: LogQuery,
+    timestamps: bool,
 }
 
 /// The logs of a stack's services: a list, or with `follow` a stream.
 pub(super) fn read(stack: &Stack, services: Option<Vec<String>>, given: Map) -> Result<Dynamic, Failure> {
-    let (request, follow) = request(&stack.context, given)?;
+    let request = request(&stack.context, given)?;
     let known = stack.service_names()?;
     if let Some(unknown) = services.iter().flatten().find(|name| !known.contains(*name)) {
         return Err(crate::model::spec::project::unknown("service", unknown, known.iter()));
     }
-    let containers = stack.observe()?;
-    let logged: Vec<Logged> = containers
-        .into_iter()
+    of_services(stack, services.map(|names| names.into_iter().collect()), &request)
+}
+
+/// The logs of the containers of some services, or of all.
+pub(super) fn of_services(stack: &Stack, services: Option<BTreeSet<String>>, request: &Request) -> Result<Dynamic, Failure> {
+    let width = stack
+        .observe()?
+        .iter()
         .filter(|container| services.as_ref().is_none_or(|names| names.contains(&container.service)))
-        .map(|container| Logged {
-            from: container.name.strip_prefix(&format!("{}-", stack.name)).unwrap_or(&container.name).to_owned(),
-            id: container.id,
-            service: container.service,
-        })
-        .collect();
-    of(&stack.context, &stack.name, logged, request, follow)
+        .map(|container| container.name.strip_prefix(&format!("{}-", stack.name)).unwrap_or(&container.name).chars().count())
+        .max()
+        .unwrap_or(0);
+    of(&stack.context, Selection::Project { project: stack.name.clone(), services }, width, request)
 }
 
 /// The logs of some containers.
-pub(super) fn of(
-    context: &Arc<Context>,
-    project: &str,
-    logged: Vec<Logged>,
-    request: LogsRequest,
-    follow: bool,
-) -> Result<Dynamic, Failure> {
-    let width = logged.iter().map(|container| container.from.chars().count()).max().unwrap_or(0);
-    let found = task::wait(context, async {
-        let around = surroundings(context, project).await?;
-        Ok(lines(&around, &logged, request).await?.map(move |line| Line { line, width }))
-    })?;
-    if follow {
+pub(super) fn of(context: &Arc<Context>, selection: Selection, width: usize, request: &Request) -> Result<Dynamic, Failure> {
+    let Request { query, timestamps } = *request;
+    // Nobody will write anything while a plan is made.
+    let read = LogQuery { follow: query.follow && context.watch.is_none(), ..query };
+    let project = selection.project().to_owned();
+    let found = task::wait(context, async { lines(&surroundings(context, &project).await?, selection, read).await })?;
+    let mut width = width;
+    let found = found.map(move |line| {
+        let line = line?;
+        width = width.max(line.from.chars().count());
+        Ok(Line { of: line, width, timestamps })
+    });
+    if query.follow {
         return Ok(Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(found.boxed())), grep: None }));
     }
     let all: Array = task::wait(context, collected(context, found.boxed()))?;
@@ -91,11 +109,12 @@ pub(super) fn of(
 }
 
 /// All lines as a list, which has the size that a list may have.
-async fn collected(context: &Context, mut lines: BoxStream<'static, Line>) -> Result<Array, Failure> {
+async fn collected(context: &Context, mut lines: Lines) -> Result<Array, Failure> {
     let too_many = |failure: Failure| failure.hint("ask for fewer lines with tail or since, or go through them with follow: true");
     let (mut all, mut room, mut asked) = (Array::new(), Room::new(), 0);
     while let Some(line) = lines.next().await {
-        room.element().and_then(|()| room.text(line.line.text.len())).map_err(too_many)?;
+        let line = line?;
+        room.element().and_then(|()| room.text(line.of.text.len())).map_err(too_many)?;
         if room.taken() > asked + memory::STEP {
             asked = room.taken();
             drop(memory::reserve(|| context.host.memory(), asked)?);
@@ -106,29 +125,27 @@ async fn collected(context: &Context, mut lines: BoxStream<'static, Line>) -> Re
 }
 
 /// The options `follow tail since until timestamps`.
-pub(super) fn request(context: &Context, given: Map) -> Result<(LogsRequest, bool), Failure> {
+pub(super) fn request(context: &Context, given: Map) -> Result<Request, Failure> {
     let mut options = Options::new(given, "options of logs");
-    let follow = options.bool("follow")?.unwrap_or(false);
     let now = context.host.now();
-    let request = LogsRequest {
-        follow,
+    let query = LogQuery {
+        follow: options.bool("follow")?.unwrap_or(false),
         tail: options.count("tail")?,
         since: options.text("since")?.map(|text| moment(&text, now)).transpose()?,
         until: options.text("until")?.map(|text| moment(&text, now)).transpose()?,
-        timestamps: options.bool("timestamps")?.unwrap_or(false),
-        tty: false,
     };
+    let timestamps = options.bool("timestamps")?.unwrap_or(false);
     options.finish()?;
-    Ok((request, follow))
+    Ok(Request { query, timestamps })
 }
 
-/// `"10m"` ago, or a time in RFC 3339; seconds since the epoch.
-fn moment(text: &str, now: DateTime<Utc>) -> Result<i64, Failure> {
+/// `"10m"` ago, or a time in RFC 3339; to the nanosecond.
+fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
     if let Ok(ago) = parse_duration(text) {
-        return Ok(now.timestamp() - i64::try_from(ago.as_secs()).unwrap_or(i64::MAX / 2));
+        return Ok(TimeDelta::from_std(ago).ok().and_then(|ago| now.checked_sub_signed(ago)).unwrap_or(DateTime::UNIX_EPOCH));
     }
     DateTime::parse_from_rfc3339(text)
-        .map(|time| time.timestamp())
+        .map(|time| time.to_utc())
         .map_err(|_| Failure::usage(format!("\"{text}\" is not a time; write \"10m\" for ten minutes ago, or \"2026-01-02T03:04:05Z\"")))
 }
 
@@ -137,9 +154,9 @@ impl Iterator for LogStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let next = task::wait(&self.context, async { Ok(self.lines.lock().await.next().await) });
+            let next = task::wait(&self.context, async { self.lines.lock().await.next().await.transpose() });
             match next {
-                Ok(Some(line)) if self.grep.as_ref().is_some_and(|text| !line.line.text.contains(text.as_str())) => {}
+                Ok(Some(line)) if self.grep.as_ref().is_some_and(|text| !line.of.text.contains(text.as_str())) => {}
                 Ok(line) => return line.map(|line| Ok(Dynamic::from(line))),
                 Err(failure) => return Some(Err(failure.into())),
             }
@@ -157,37 +174,37 @@ pub mod functions {
     /// What was written.
     #[rhai_fn(get = "text", pure)]
     pub fn text(line: &mut Line) -> String {
-        line.line.text.clone()
+        line.of.text.clone()
     }
 
     /// The service that wrote it.
     #[rhai_fn(get = "service", pure)]
     pub fn service(line: &mut Line) -> String {
-        line.line.service.clone()
+        line.of.service.clone()
     }
 
     /// The container that wrote it, without the project: `backend-1`.
     #[rhai_fn(get = "from", pure)]
     pub fn from(line: &mut Line) -> String {
-        line.line.from.clone()
+        line.of.from.clone()
     }
 
-    /// When it was written, in RFC 3339; `()` unless `timestamps` was given.
+    /// When it was written, by the engine's clock: RFC 3339 with nanoseconds, as `since` and `"until"` take it.
     #[rhai_fn(get = "time", pure)]
-    pub fn time(line: &mut Line) -> Dynamic {
-        line.line.time.clone().map_or(Dynamic::UNIT, Dynamic::from)
+    pub fn time(line: &mut Line) -> String {
+        Line::time(line)
     }
 
     /// Whether it was written to standard error.
     #[rhai_fn(get = "stderr", pure)]
     pub fn stderr(line: &mut Line) -> bool {
-        line.line.stderr
+        line.of.stderr
     }
 
     /// A line has no tag.
     #[rhai_fn(get = "tag", return_raw, pure)]
     pub fn tag(line: &mut Line) -> Raw<Dynamic> {
-        Err(Failure::usage(format!("A log line has no \"tag\" (asked of a line of {})", line.line.from)).into())
+        Err(Failure::usage(format!("A log line has no \"tag\" (asked of a line of {})", line.of.from)).into())
     }
 
     /// The line with the name of its container.
@@ -206,7 +223,7 @@ pub mod functions {
     #[rhai_fn(name = "grep", pure)]
     pub fn grep_list(lines: &mut Array, text: &str) -> Array {
         let holds = |item: &&Dynamic| match item.read_lock::<Line>() {
-            Some(line) => line.line.text.contains(text),
+            Some(line) => line.of.text.contains(text),
             None => item.read_lock::<ImmutableString>().is_some_and(|line| line.contains(text)),
         };
         lines.iter().filter(holds).cloned().collect()

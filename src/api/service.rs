@@ -12,7 +12,6 @@ use super::context::Context;
 use super::project::{finish, surroundings};
 use super::stack::Stack;
 use super::{exec, files, healthcheck, logs, run};
-use crate::apply::logs::Logged;
 use crate::apply::verbs::{self, Lifecycle};
 use crate::model::observed::{self, ContainerState};
 use crate::model::plan::Until;
@@ -129,14 +128,8 @@ impl Service {
     }
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
-        let (request, follow) = logs::request(&self.stack.context, options)?;
-        let prefix = format!("{}-", self.stack.name);
-        let logged = self.containers()?.into_iter().map(|container| Logged {
-            from: container.name.strip_prefix(&prefix).unwrap_or(&container.name).to_owned(),
-            id: container.id,
-            service: container.service,
-        });
-        logs::of(&self.stack.context, &self.stack.name, logged.collect(), request, follow)
+        let request = logs::request(&self.stack.context, options)?;
+        logs::of_services(&self.stack, Some([self.name.clone()].into()), &request)
     }
 
     fn port(&self, target: &Dynamic) -> Result<i64, Failure> {
@@ -287,7 +280,7 @@ pub mod functions {
         Ok(service.logs(Map::new())?)
     }
 
-    /// Its log, with `follow tail since until timestamps`.
+    /// Its log, with `follow tail since "until" timestamps`; see `help stack.logs`.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(service: &mut Service, options: Map) -> Raw<Dynamic> {
         Ok(service.logs(options)?)

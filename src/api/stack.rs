@@ -479,7 +479,13 @@ pub mod functions {
         Ok(logs::read(stack, names(&services)?, Map::new())?)
     }
 
-    /// The logs of the named services, with `follow`, `tail`, `since`, `until` and `timestamps`.
+    /// The logs of the named services, sorted by the engine's times. `tail` is a number of lines of each container; `since` and `"until"`
+    /// are a time to the nanosecond, or `"10m"` for ten minutes ago. With `follow` it is a stream that goes on over restarts and
+    /// replacements, with containers that are started later, and ends when none of them runs any more. `timestamps` prints the times.
+    ///
+    /// ```
+    /// for line in stack().logs((), #{ since: "10m", "until": "5m", timestamps: true }) { print(line); }
+    /// ```
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Dynamic> {
         Ok(logs::read(stack, names(&services)?, options)?)

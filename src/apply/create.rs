@@ -355,7 +355,9 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
     let mut body = match one_off.service {
         Some((project, service)) => {
             // Not beside the service under its ports, name and check.
-            let bare = Service { healthcheck: None, restart: Restart::No, ..without_exclusive(service) };
+            // What it writes is read from its log.
+            let logging = service.logging.clone().filter(|logging| logging.driver.as_deref() != Some("none"));
+            let bare = Service { logging, healthcheck: None, restart: Restart::No, ..without_exclusive(service) };
             container(&ContainerMaking {
                 project,
                 service: &bare,

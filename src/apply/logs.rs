@@ -1,14 +1,28 @@
-//! Logs of several containers as one stream of lines.
+//! Logs of containers as one stream of lines, in the order of the engine's times.
+//!
+//! What is in the logs already is merged exactly ([`merge`]), with one line of each container at hand. What comes from then on is
+//! [followed](follow): over restarts, replacements and an engine that goes away, with containers that appear later, each line once.
 
-use futures::stream::{BoxStream, SelectAll};
-use futures::{Stream, StreamExt};
+mod container;
+mod follow;
+mod merge;
+mod messages;
+mod pending;
+mod seen;
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{BoxStream, StreamExt};
+
+pub use self::container::last_lines;
+use self::container::{Opened, Range};
 use super::Surroundings;
 use super::failures::of_engine;
-use super::observe::inspect;
-use crate::engine::{LogsRequest, OutputKind, OutputStream};
-use crate::model::Failure;
-use crate::model::lines::Lines;
+use super::verbs::look;
+use crate::engine::{EngineError, EngineErrorKind, OutputKind};
+use crate::model::event::Level;
+use crate::model::{Failure, Kind};
 
 /// A line of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +30,8 @@ pub struct LogLine {
     /// The container's name without the project: `backend-1`.
     pub from: String,
     pub service: String,
-    /// RFC 3339, if asked for.
-    pub time: Option<String>,
+    /// The engine's.
+    pub time: DateTime<Utc>,
     pub stderr: bool,
     pub text: String,
 }
@@ -30,71 +44,159 @@ pub struct Logged {
     pub from: String,
 }
 
-/// The lines of all `containers`, as they come. One container's lines stay in order.
-pub async fn lines(
-    around: &Surroundings,
-    containers: &[Logged],
-    request: LogsRequest,
-) -> Result<impl Stream<Item = LogLine> + Send + use<>, Failure> {
-    let mut all: SelectAll<BoxStream<'static, LogLine>> = SelectAll::new();
-    for container in containers {
-        let tty = inspect(&*around.engine, &container.id).await?.tty;
-        let stream = around
-            .engine
-            .container_logs(&container.id, &LogsRequest { tty, ..request })
-            .await
-            .map_err(|error| of_engine(error, &format!("read the log of \"{}\"", container.from)))?;
-        let container = container.clone();
-        all.push(
-            split_lines(stream)
-                .map(move |(kind, line)| {
-                    let (time, text) = match line.split_once(' ').filter(|_| request.timestamps) {
-                        Some((time, text)) => (Some(time.to_owned()), text.to_owned()),
-                        None => (None, line),
-                    };
-                    LogLine {
-                        from: container.from.clone(),
-                        service: container.service.clone(),
-                        time,
-                        stderr: kind == OutputKind::Stderr,
-                        text,
-                    }
-                })
-                .boxed(),
-        );
-    }
-    Ok(all)
+/// Whose logs are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// The containers of a project's services, or of some of them.
+    Project { project: String, services: Option<BTreeSet<String>> },
+    /// The container of that name.
+    Container { project: String, name: String },
 }
 
-/// Chunks → lines, each output on its own; what is not UTF-8 is replaced, and a very long line comes in pieces.
-pub fn split_lines(stream: OutputStream) -> impl Stream<Item = (OutputKind, String)> + Send {
-    struct State {
-        stream: OutputStream,
-        lines: [Lines; 2],
-        ready: std::collections::VecDeque<(OutputKind, String)>,
-        ended: bool,
+/// What of the logs is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogQuery {
+    /// Whether to go on with what is written from now on.
+    pub follow: bool,
+    /// The last so many lines of each container.
+    pub tail: Option<u64>,
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Lines in the order of their times. A failure is the last item.
+pub type LogStream = BoxStream<'static, Result<LogLine, Failure>>;
+
+impl Selection {
+    /// The project it belongs to.
+    pub fn project(&self) -> &str {
+        match self {
+            Self::Project { project, .. } | Self::Container { project, .. } => project,
+        }
     }
-    let state = State { stream, lines: [Lines::new(), Lines::new()], ready: std::collections::VecDeque::new(), ended: false };
-    futures::stream::unfold(state, |mut state| async move {
-        loop {
-            if let Some(line) = state.ready.pop_front() {
-                return Some((line, state));
+
+    /// The containers that are there.
+    async fn list(&self, around: &Surroundings) -> Result<Vec<Logged>, Failure> {
+        let services = match self {
+            Self::Project { services, .. } => services,
+            Self::Container { name, .. } => {
+                let id = match around.engine.container_inspect(name).await {
+                    Ok(found) => found.id.unwrap_or_default(),
+                    Err(error) if error.is_not_found() => return Ok(Vec::new()),
+                    Err(error) => return Err(of_engine(error, &format!("inspect the container \"{name}\""))),
+                };
+                return Ok(vec![Logged { id, service: name.clone(), from: name.clone() }]);
             }
-            if state.ended {
-                return None;
-            }
-            match state.stream.next().await {
-                Some(Ok(chunk)) => {
-                    let lines = &mut state.lines[usize::from(chunk.kind == OutputKind::Stderr)];
-                    state.ready.extend(lines.push(&chunk.bytes).into_iter().map(|line| (chunk.kind, line)));
-                }
-                Some(Err(_)) | None => {
-                    state.ended = true;
-                    for (kind, lines) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().zip(&mut state.lines) {
-                        state.ready.extend(lines.finish().map(|line| (kind, line)));
-                    }
-                }
+        };
+        let containers = look(around, self.project()).await?.containers;
+        let is_wanted = |service: &String| services.as_ref().is_none_or(|names| names.contains(service));
+        Ok(containers
+            .into_iter()
+            .filter(|container| is_wanted(&container.service))
+            .map(|container| Logged { from: self.short(&container.name), id: container.id, service: container.service })
+            .collect())
+    }
+
+    /// A container's name as its lines show it: without the project, where a whole project is read.
+    fn short(&self, name: &str) -> String {
+        match self {
+            Self::Project { project, .. } => name.strip_prefix(project.as_str()).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name),
+            Self::Container { .. } => name,
+        }
+        .to_owned()
+    }
+}
+
+/// The lines of the selected containers, by the engine's time. A log that can't be read is warned of where there are others.
+///
+/// # Errors
+/// If no log can be read, or the engine can't be asked.
+pub async fn read(around: &Surroundings, selection: Selection, query: LogQuery) -> Result<LogStream, Failure> {
+    // Before the list, so that no start falls between the two.
+    let events = if query.follow { Some(follow::subscribe(around, &selection).await?) } else { None };
+    let containers = selection.list(around).await?;
+    let range = Range { tail: query.tail, since: query.since, until: query.until };
+    let (mut sources, mut refused) = (Vec::new(), Vec::new());
+    for logged in containers {
+        match container::history(around, &logged.id, range).await {
+            Ok(opened) => sources.push((logged, opened)),
+            // Removed meanwhile.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => refused.push((logged, error)),
+        }
+    }
+    refuse_or_warn(around, &refused, sources.is_empty())?;
+    let Some(events) = events else { return Ok(history(around, sources).boxed()) };
+    if sources.is_empty() {
+        let name = match &selection {
+            Selection::Project { project, .. } => project,
+            Selection::Container { name, .. } => name,
+        };
+        around.log(Level::Warning, format!("There is no container of \"{name}\" whose log could be followed"));
+    }
+    Ok(follow::follow(around.clone(), selection, query, sources, events).await?.boxed())
+}
+
+/// Fails with the first of `refused` if nothing else is left, or if it is about more than one log; else warns of each.
+fn refuse_or_warn(around: &Surroundings, refused: &[(Logged, EngineError)], is_all: bool) -> Result<(), Failure> {
+    let concerns_all = |error: &EngineError| matches!(error.kind, EngineErrorKind::Unreachable | EngineErrorKind::Refused);
+    let fatal = refused.iter().find(|(_, error)| is_all || concerns_all(error));
+    if let Some((logged, error)) = fatal {
+        return Err(unreadable(logged, error.clone()));
+    }
+    for (logged, error) in refused {
+        warn(around, logged, error.clone());
+    }
+    Ok(())
+}
+
+/// Says that a container's log is not among the lines.
+fn warn(around: &Surroundings, logged: &Logged, error: EngineError) {
+    let failure = unreadable(logged, error);
+    let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    around.log(Level::Warning, format!("{}{hint}", failure.message));
+}
+
+/// Why a container's log can't be read.
+fn unreadable(logged: &Logged, error: EngineError) -> Failure {
+    let from = &logged.from;
+    if error.kind == EngineErrorKind::Unsupported {
+        return Failure::new(
+            Kind::Engine,
+            format!("Could not read the log of \"{from}\": its logging driver keeps nothing that can be read"),
+        )
+        .hint("give the service `logging: { driver: local }`, or read it where its driver sends it");
+    }
+    of_engine(error, &format!("read the log of \"{from}\""))
+}
+
+/// What is in the logs by now. A log that breaks off is warned of, and the others go on.
+fn history(around: &Surroundings, sources: Vec<(Logged, Opened)>) -> impl futures::Stream<Item = Result<LogLine, Failure>> + Send + use<> {
+    let around = around.clone();
+    let (containers, lines): (Vec<_>, Vec<_>) = sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
+    let is_single = containers.len() == 1;
+    async_stream::try_stream! {
+        let merged = merge::merged(lines);
+        futures::pin_mut!(merged);
+        while let Some((at, line)) = merged.next().await {
+            match line {
+                Ok(line) => yield containers[at].line(line),
+                Err(error) if is_single || error.kind == EngineErrorKind::Unreachable => Err(unreadable(&containers[at], error))?,
+                Err(error) => warn(&around, &containers[at], error),
             }
         }
-    })
+    }
+}
+
+impl Logged {
+    /// A line of this container's.
+    fn line(&self, line: messages::TimedLine) -> LogLine {
+        LogLine {
+            from: self.from.clone(),
+            service: self.service.clone(),
+            time: line.time,
+            stderr: line.kind == OutputKind::Stderr,
+            text: line.text,
+        }
+    }
 }

@@ -374,7 +374,7 @@ pub struct Inspected {
     pub error: String,
     pub started_at: String,
     pub health: Health,
-    /// Output and exit code of the engine's last check.
+    /// Output and exit code of the engine's last check since the container was started: the engine keeps those of earlier starts too.
     pub last_check: Option<(String, i64)>,
     /// The effective check in Docker's form; empty where there is none.
     pub test: Vec<String>,
@@ -412,6 +412,43 @@ impl Inspected {
     }
 }
 
+/// What happened to a container, as far as who follows its log has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeChange {
+    Started,
+    /// Somebody sent it a signal: it is stopped, restarted or killed.
+    Signalled,
+    Renamed,
+    Removed,
+}
+
+/// A change in a container's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifeEvent {
+    pub id: String,
+    pub name: String,
+    /// Compose's label; empty without one.
+    pub service: String,
+    pub change: LifeChange,
+}
+
+/// The events that [`life_event`] reads.
+pub const LIFE_EVENTS: [&str; 4] = ["start", "kill", "rename", "destroy"];
+
+/// A change in a container's life; nothing for any other event.
+pub fn life_event(event: &models::EventMessage) -> Option<LifeEvent> {
+    let actor = event.actor.as_ref()?;
+    let attribute = |key: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(key)).cloned().unwrap_or_default();
+    let change = match event.action.as_deref()? {
+        "start" => LifeChange::Started,
+        "kill" => LifeChange::Signalled,
+        "rename" => LifeChange::Renamed,
+        "destroy" => LifeChange::Removed,
+        _ => return None,
+    };
+    Some(LifeEvent { id: actor.id.clone()?, name: attribute("name"), service: attribute(compose_label::SERVICE), change })
+}
+
 /// Docker's defaults for a check that leaves them out.
 const DEFAULT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
 const DEFAULT_RETRIES: u32 = 3;
@@ -424,6 +461,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
     let config = found.config.unwrap_or_default();
     let check = config.healthcheck.unwrap_or_default();
     let health = state.health.as_ref();
+    let started = state.started_at.as_deref().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok()).map(|time| time.to_utc());
     let time = |nanos: Option<i64>, default: std::time::Duration| match nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
         Some(nanos) if nanos > 0 => std::time::Duration::from_nanos(nanos),
         _ => default,
@@ -443,6 +481,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         last_check: health
             .and_then(|health| health.log.as_ref())
             .and_then(|log| log.last())
+            .filter(|last| last.start.zip(started).is_none_or(|(checked, started)| checked >= started))
             .map(|last| (last.output.clone().unwrap_or_default(), last.exit_code.unwrap_or(0))),
         test: check.test.unwrap_or_default(),
         interval: time(check.interval, DEFAULT_INTERVAL),
@@ -470,7 +509,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
     })
 }
 
-fn inspect_state(status: Option<models::ContainerStateStatusEnum>) -> ContainerState {
+pub(super) fn inspect_state(status: Option<models::ContainerStateStatusEnum>) -> ContainerState {
     use models::ContainerStateStatusEnum as Docker;
     match status {
         Some(Docker::RUNNING) => ContainerState::Running,

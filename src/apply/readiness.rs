@@ -7,11 +7,12 @@ use futures::{FutureExt, StreamExt};
 
 use super::failures::of_engine;
 use super::hub::{Hub, Signal};
+use super::logs::last_lines;
 use super::observe::{Inspected, inspect};
 use super::pace::Pace;
 use super::patience::until_next_word;
 use super::{Surroundings, Told};
-use crate::engine::{EngineErrorKind, ExecRequest, LogsRequest};
+use crate::engine::{EngineErrorKind, ExecRequest};
 use crate::model::event::{Detail, Standing};
 use crate::model::observed::{ContainerState, Health};
 use crate::model::plan::Until;
@@ -47,8 +48,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const OUTPUT_KEPT: usize = 4096;
 /// Lines of log shown with a failure.
 const LOG_LINES: u64 = 20;
-/// Bytes of them.
-const LOG_BYTES: usize = 64 << 10;
 
 /// What is waited for.
 pub struct Waiting<'a> {
@@ -424,7 +423,7 @@ impl Wait<'_> {
         } else if !seen.error.is_empty() {
             failure = failure.hint(seen.error.clone());
         }
-        let log = log_tail(self.around, &seen.id, seen.tty).await;
+        let log = self.last_log(seen).await;
         if let Some(probe) = &self.last_probe {
             failure = failure
                 .field("probe_code", probe.code)
@@ -433,12 +432,25 @@ impl Wait<'_> {
             failure =
                 failure.field("probe_code", *code).detail(format!("the engine's last health check, exit code {code}"), output.clone());
         }
-        let failure = failure.detail("last log lines", log);
+        let (title, log) = log;
+        let failure = failure.detail(title, log);
         let known = failure.details.iter().find_map(|detail| symptoms::mend(&detail.text));
         match known.filter(|_| failure.hint.is_none()) {
             Some(mend) => failure.hint(mend),
             None => failure,
         }
+    }
+
+    /// The last lines of the start that is looked at. In a crash loop that may have written nothing yet: then those of an earlier start.
+    async fn last_log(&self, seen: &Inspected) -> (&'static str, String) {
+        let newest = inspect(&*self.around.engine, &seen.id).await.map(|now| now.started_at).unwrap_or_default();
+        for started_at in [&newest, &seen.started_at] {
+            let log = last_lines(self.around, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
+            if !log.is_empty() || (started_at == &seen.started_at && self.exits < 2) {
+                return ("last log lines", log);
+            }
+        }
+        ("last log lines, of an earlier start", last_lines(self.around, &seen.id, seen.tty, None, LOG_LINES).await)
     }
 }
 
@@ -516,19 +528,4 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
     };
     let elapsed = around.host.monotonic().saturating_sub(begun);
     Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))
-}
-
-/// The last lines a container wrote; empty if they can't be had.
-pub async fn log_tail(around: &Surroundings, container: &str, tty: bool) -> String {
-    let request = LogsRequest { tail: Some(LOG_LINES), tty, ..LogsRequest::default() };
-    let Ok(mut stream) = around.engine.container_logs(container, &request).await else { return String::new() };
-    let mut text = Vec::new();
-    while let Some(Ok(chunk)) = stream.next().await {
-        text.extend_from_slice(&chunk.bytes);
-        // Few lines can be long ones.
-        if text.len() > 2 * LOG_BYTES {
-            text.drain(..text.len() - LOG_BYTES);
-        }
-    }
-    String::from_utf8_lossy(&text).trim_end().to_owned()
 }

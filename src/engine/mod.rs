@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::models;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
@@ -57,6 +58,8 @@ pub enum EngineErrorKind {
     Conflict,
     /// The engine's disk is full (500).
     NoSpace,
+    /// The object can't do it as it is set up (501): a logging driver that nobody can read.
+    Unsupported,
     /// Anything else the engine could not do (500 and above).
     Server,
     /// No answer in time.
@@ -191,16 +194,20 @@ pub struct ExecState {
     pub exit_code: Option<i64>,
 }
 
+/// The bytes of a line that the engine keeps in one message; it cuts longer lines.
+pub const LOG_PART: usize = 16 << 10;
+
 /// Which part of a container's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogsRequest {
     pub follow: bool,
-    /// The last so many lines; all if not given.
+    /// The last so many messages, whatever their time: the engine takes them before it looks at `since` and `until`.
     pub tail: Option<u64>,
-    /// Seconds since the epoch.
-    pub since: Option<i64>,
-    pub until: Option<i64>,
-    /// Each line begins with the engine's RFC 3339 time and a space.
+    /// From this time on, to the nanosecond.
+    pub since: Option<DateTime<Utc>>,
+    /// Up to this time, to the nanosecond.
+    pub until: Option<DateTime<Utc>>,
+    /// Each message begins with the engine's RFC 3339 time and a space.
     pub timestamps: bool,
     /// Whether the container has a terminal: its log is raw, all on stdout.
     pub tty: bool,
@@ -325,6 +332,9 @@ pub trait Engine: Send + Sync {
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()>;
     /// Waits until it does not run (`next_exit`: until its next exit); the exit code.
     async fn container_wait(&self, container: &str) -> Result<i64>;
+    /// Its log. Each chunk is one message as the engine keeps it: a line with its line feed, a part of [`LOG_PART`] bytes of a longer
+    /// line (all parts have the time of the first), or what a process wrote last without a line feed. The log of a terminal is raw: its
+    /// messages follow each other without a boundary. A log that is followed ends each time the process ends, restarted or not.
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream>;
     async fn container_top(&self, container: &str) -> Result<Top>;
     /// Unpacks a tar archive at `path`, which has to exist in the container.

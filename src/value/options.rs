@@ -153,6 +153,10 @@ impl Options {
         self.room.value(&value)?;
         match convert(&value) {
             Some(converted) => Ok(Some(converted)),
+            // Of a number it is the value that is wrong.
+            None if value.is_int() && wanted.starts_with("an integer") => {
+                Err(self.wrong(key, format!("\"{key}\" of the {} is {wanted}, not {value}", self.what)))
+            }
             None => Err(self.wrong(key, format!("\"{key}\" of the {} is {wanted}, not {}", self.what, words::a(&value)))),
         }
     }
@@ -263,7 +267,7 @@ mod tests {
     fn a_wrong_type_names_the_key_and_what_it_takes() {
         let mut options = options(vec![("check", "no".into()), ("timeout", 30_i64.into()), ("tail", (-1_i64).into())]);
         assert_eq!(options.bool("check").unwrap_err().message, "\"check\" of the exec options is true or false, not a string");
-        assert_eq!(options.count("tail").unwrap_err().message, "\"tail\" of the exec options is an integer from 0 up, not an integer");
+        assert_eq!(options.count("tail").unwrap_err().message, "\"tail\" of the exec options is an integer from 0 up, not -1");
         let failure = options.duration("timeout").unwrap_err();
         assert_eq!(failure.message, "\"timeout\" of the exec options: 30 is not a duration");
         assert_eq!(failure.hint.as_deref(), Some("say of what: \"30s\" or \"30m\""));

@@ -23,6 +23,9 @@ pub const SAY: &[&str] = &["sh", "-c", "echo one; echo two; echo oops >&2; echo 
 /// Writes `prompt>` without a line's end to standard output and ends with exit code 0.
 pub const PROMPT: &[&str] = &["sh", "-c", "printf 'prompt>'"];
 
+/// Writes a line of 40,000 `x`, a line `short` and `tail` without a line's end to standard output, and ends with exit code 0.
+pub const LONG: &[&str] = &["sh", "-c", "head -c 40000 /dev/zero | tr '\\0' x; echo; echo short; printf tail"];
+
 /// Copies standard input to standard output until its end.
 pub const COPY: &[&str] = &["cat"];
 

@@ -1,10 +1,12 @@
 //! Logs of containers.
 
 use bollard::models;
-use spc::engine::LogsRequest;
+use chrono::{DateTime, Utc};
+use futures::stream::TryStreamExt;
+use spc::engine::{EngineErrorKind as Kind, LOG_PART, LogsRequest, OutputKind};
 
-use super::case::{Case, collect};
-use super::commands::{PROMPT, SAY};
+use super::case::{Case, collect, kind};
+use super::commands::{FAIL, LONG, PROMPT, SAY, SERVE};
 
 /// A container that has said its words and ended.
 async fn said(case: &Case<'_>) -> String {
@@ -60,4 +62,106 @@ pub async fn a_terminals_log_is_raw(case: &Case<'_>) {
     let request = LogsRequest { tty: true, ..Default::default() };
     let log = case.engine.container_logs(&name, &request).await.unwrap();
     assert_eq!(collect(log).await, ("prompt>".into(), String::new()));
+}
+
+/// The messages of a log: output, time, text.
+async fn messages(case: &Case<'_>, name: &str, request: LogsRequest) -> Vec<(OutputKind, DateTime<Utc>, String)> {
+    let log = case.engine.container_logs(name, &LogsRequest { timestamps: true, ..request }).await.unwrap();
+    let message = |chunk: spc::engine::OutputChunk| {
+        let text = String::from_utf8(chunk.bytes.to_vec()).unwrap();
+        let (time, text) = text.split_once(' ').unwrap();
+        (chunk.kind, DateTime::parse_from_rfc3339(time).unwrap().to_utc(), text.to_owned())
+    };
+    log.map_ok(message).try_collect().await.unwrap()
+}
+
+fn texts(messages: &[(OutputKind, DateTime<Utc>, String)]) -> Vec<&str> {
+    messages.iter().map(|(_, _, text)| text.as_str()).collect()
+}
+
+pub async fn each_message_of_a_log_is_a_chunk(case: &Case<'_>) {
+    let name = said(case).await;
+    let mut messages = messages(case, &name, LogsRequest::default()).await;
+    messages.retain(|(kind, ..)| *kind == OutputKind::Stdout);
+    assert_eq!(texts(&messages), ["one\n", "two\n", "three\n"]);
+}
+
+pub async fn a_long_line_comes_in_parts_of_one_time(case: &Case<'_>) {
+    let name = case.started("one", LONG).await;
+    case.engine.container_wait(&name).await.unwrap();
+    let messages = messages(case, &name, LogsRequest::default()).await;
+    let lengths: Vec<usize> = messages.iter().map(|(_, _, text)| text.len()).collect();
+    assert_eq!(lengths, [LOG_PART, LOG_PART, 40_000 - 2 * LOG_PART + 1, 6, 4]);
+    assert!(messages[..3].iter().all(|(_, time, _)| *time == messages[0].1), "its parts have one time");
+    for tail in [1, 4] {
+        let request = LogsRequest { tail: Some(tail), ..LogsRequest::default() };
+        assert_eq!(self::messages(case, &name, request).await.len() as u64, tail, "the tail counts messages");
+    }
+}
+
+/// A container that was started twice, and wrote a line without an end each time.
+async fn prompted_twice(case: &Case<'_>) -> String {
+    let name = case.started("one", PROMPT).await;
+    case.engine.container_wait(&name).await.unwrap();
+    case.engine.container_start(&name).await.unwrap();
+    case.engine.container_wait(&name).await.unwrap();
+    name
+}
+
+pub async fn since_and_until_are_exact_to_the_nanosecond(case: &Case<'_>) {
+    let name = prompted_twice(case).await;
+    let both = messages(case, &name, LogsRequest::default()).await;
+    let (first, second) = (both[0].1, both[1].1);
+    let nanosecond = chrono::TimeDelta::nanoseconds(1);
+    for (since, until, expected) in [
+        (Some(first), None, 0..2),
+        (Some(first + nanosecond), None, 1..2),
+        (None, Some(second), 0..2),
+        (None, Some(second - nanosecond), 0..1),
+        (Some(first), Some(first), 0..1),
+        (Some(second + nanosecond), None, 0..0),
+    ] {
+        let found = messages(case, &name, LogsRequest { since, until, ..LogsRequest::default() }).await;
+        assert_eq!(found, both[expected], "{since:?} {until:?}");
+    }
+}
+
+pub async fn a_tail_is_taken_before_until(case: &Case<'_>) {
+    let name = prompted_twice(case).await;
+    let both = messages(case, &name, LogsRequest::default()).await;
+    let request = LogsRequest { tail: Some(1), until: Some(both[0].1), ..LogsRequest::default() };
+    assert_eq!(messages(case, &name, request).await, [], "the last one is of the second start");
+}
+
+pub async fn a_log_goes_on_over_starts(case: &Case<'_>) {
+    let name = prompted_twice(case).await;
+    let messages = messages(case, &name, LogsRequest::default()).await;
+    assert_eq!(texts(&messages), ["prompt>", "prompt>"]);
+    assert!(messages[0].1 < messages[1].1, "each has the time of its own start");
+}
+
+pub async fn following_ends_with_the_process_also_where_it_is_restarted(case: &Case<'_>) {
+    let request = LogsRequest { follow: true, ..LogsRequest::default() };
+    // Restarted by hand.
+    let name = case.started("one", SERVE).await;
+    let log = case.engine.container_logs(&name, &request).await.unwrap();
+    case.engine.container_restart(&name, &super::case::at_once()).await.unwrap();
+    collect(log).await;
+    assert!(case.is_running(&name).await);
+    // Restarted by its policy.
+    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ALWAYS), ..Default::default() };
+    let host_config = Some(models::HostConfig { restart_policy: Some(policy), ..Default::default() });
+    let again = case.created("again", models::ContainerCreateBody { host_config, ..case.body(FAIL) }).await;
+    case.engine.container_start(&again).await.unwrap();
+    collect(case.engine.container_logs(&again, &request).await.unwrap()).await;
+}
+
+pub async fn a_log_that_its_driver_does_not_keep_is_unsupported(case: &Case<'_>) {
+    let none = models::HostConfigLogConfig { typ: Some("none".to_owned()), config: None };
+    let host_config = Some(models::HostConfig { log_config: Some(none), ..Default::default() });
+    let name = case.created("one", models::ContainerCreateBody { host_config, ..case.body(SERVE) }).await;
+    case.engine.container_start(&name).await.unwrap();
+    for follow in [false, true] {
+        assert_eq!(kind(case.engine.container_logs(&name, &LogsRequest { follow, ..LogsRequest::default() }).await), Kind::Unsupported);
+    }
 }

@@ -55,6 +55,13 @@ macro_rules! for_each_case {
                 following_a_log_ends_with_the_container,
                 timestamps_begin_each_line,
                 a_terminals_log_is_raw,
+                each_message_of_a_log_is_a_chunk,
+                a_long_line_comes_in_parts_of_one_time,
+                since_and_until_are_exact_to_the_nanosecond,
+                a_tail_is_taken_before_until,
+                a_log_goes_on_over_starts,
+                following_ends_with_the_process_also_where_it_is_restarted,
+                a_log_that_its_driver_does_not_keep_is_unsupported,
             ],
             files: [
                 a_file_is_uploaded_and_downloaded,

@@ -21,6 +21,7 @@ mod interrupted;
 mod kept;
 mod killed;
 mod lock;
+mod logs;
 mod migrations;
 mod over_ssh;
 mod over_tls;

@@ -51,6 +51,7 @@ fn scripted(builder: SimEngineBuilder) -> SimEngineBuilder {
         .process(&FAIL.join(" "), Process::new().exits_after(now, 3))
         .process(&SAY.join(" "), says.exits_after(now, 0))
         .process(&PROMPT.join(" "), Process::new().prints(now, "prompt>").exits_after(now, 0))
+        .process(&LONG.join(" "), Process::new().prints(now, &format!("{}\nshort\ntail", "x".repeat(40_000))).exits_after(now, 0))
         .process(&MISSING.join(" "), Process::new().cannot_start("exec: \"no-such-command\": executable file not found in $PATH"))
 }
 

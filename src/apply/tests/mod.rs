@@ -10,6 +10,7 @@ mod interrupt;
 mod killed;
 mod lifecycle;
 mod lock;
+mod logs;
 mod names;
 mod objects;
 mod one_offs;

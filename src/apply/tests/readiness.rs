@@ -249,6 +249,42 @@ fn a_container_that_keeps_exiting_under_a_restart_policy_fails_after_the_third_t
     }
 }
 
+/// What is shown of a failure's log.
+fn shown_log(failure: &Failure) -> Vec<&str> {
+    failure.details.iter().filter(|detail| detail.title.starts_with("last log lines")).flat_map(|detail| detail.text.lines()).collect()
+}
+
+#[test]
+fn the_last_log_lines_are_those_of_the_start_that_failed() {
+    let fails = |word: &str| Process::new().ready_after(secs(9)).says(millis(1), word).exits_after(millis(60), 7);
+    for description in [web(json!({})), checked(10, 5, 3), with(checked(10, 5, 3), "services.web.restart", "always")] {
+        let machine = one(fails("FIRST reason"));
+        assert!(shown_log(&machine.up(&description).unwrap_err()).iter().all(|line| *line == "FIRST reason"));
+        machine.engine.set_process("web", fails("SECOND reason"));
+        machine.pass(secs(120));
+        let log = machine.up(&description).unwrap_err();
+        let log = shown_log(&log);
+        assert!(!log.is_empty() && log.len() <= 2 && log.iter().all(|line| *line == "SECOND reason"), "{log:?}");
+        // One that says nothing is not explained by what an earlier start said.
+        machine.engine.set_process("web", Process::new().ready_after(secs(9)).exits_after(millis(60), 7));
+        machine.pass(secs(120));
+        let failure = machine.up(&description).unwrap_err();
+        let titles: Vec<&str> = failure.details.iter().map(|detail| detail.title.as_str()).collect();
+        assert!(shown_log(&failure).is_empty() || titles.contains(&"last log lines, of an earlier start"), "{failure:?}");
+    }
+}
+
+#[test]
+fn the_engines_last_health_check_is_one_of_the_start_that_failed() {
+    let machine = one(Process::new().on_exec(|_, _| Some(ExecAnswer::failure(4, "FIRST reason"))));
+    let description = with(checked(1, 1, 1), "services.web.x-spc-probe", "engine");
+    assert!(details(&machine.up(&description).unwrap_err()).contains("FIRST reason"));
+    machine.run(machine.engine.container_stop("shop-web-1", &crate::engine::StopRequest::default())).unwrap();
+    machine.engine.set_process("web", Process::new().says(millis(1), "SECOND reason").exits_after(millis(60), 7));
+    let failure = machine.up(&description).unwrap_err();
+    assert!(!details(&failure).contains("FIRST reason") && details(&failure).contains("SECOND reason"), "{failure:?}");
+}
+
 #[test]
 fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
     let machine = one(Process::new().exits_after(millis(500), 1).ready_after(secs(2)));

@@ -156,7 +156,7 @@ s.down(given);
             "5:66 wrong-value: \"timeout\" of the options of exec: 30 is not a duration | say of what: \"30s\" or \"30m\"",
             "6:20 unknown-key: The options of exec have no \"chek\" | did you mean \"check\"?",
             "7:25 unknown-key: The options of logs have no \"tial\" | did you mean \"tail\"?",
-            "8:35 wrong-value: \"tail\" of the options of logs is an integer from 0 up, not an integer",
+            "8:35 wrong-value: \"tail\" of the options of logs is an integer from 0 up, not -1",
             "9:13 unknown-key: The sh options have no \"quite\" | did you mean \"quiet\"?",
             "10:35 wrong-value: \"timeout\" of the http options: \"5 parsecs\" is not a duration; write it like \"1m30s\" or \"500ms\"",
             "11:24 unknown-key: The options of fs::write have no \"mod\" | did you mean \"mode\"?",

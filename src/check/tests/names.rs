@@ -84,10 +84,11 @@ fn constants_of_other_files_are_those_that_they_export() {
 #[test]
 fn a_reserved_word_is_named_with_its_mend() {
     let quoted = |word: &str| format!("reserved-word: \"{word}\" is a reserved word | as the key of a map write it in quotes: \"{word}\"");
-    for word in ["default", "if", "in", "this", "private", "switch", "static", "fn", "true", "public", "async", "with"] {
+    for word in ["default", "if", "in", "this", "private", "switch", "static", "fn", "true", "public", "async", "with", "until"] {
         assert_eq!(found(&format!("let x = #{{ {word}: 1 }};")), [format!("1:12 {}", quoted(word))], "{word}");
         assert_eq!(found(&format!("let x = #{{\n    a: 1,\n    {word}: 1,\n}};")), [format!("3:5 {}", quoted(word))], "{word}");
     }
+    assert_eq!(found("stack().logs((), #{ follow: true, until: \"10m\" });"), [format!("1:35 {}", quoted("until"))]);
     assert_eq!(found("let x = 1;\nlet switch = 2;"), ["2:5 reserved-word: \"switch\" is a reserved word | take another name"]);
     assert_eq!(found("fn default() { 1 }"), ["1:4 reserved-word: \"default\" is a reserved word | take another name"]);
     assert_eq!(found("[1].map(|new| 1);"), ["1:10 reserved-word: \"new\" is a reserved word | take another name"]);

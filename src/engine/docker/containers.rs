@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
 
+use super::events::decimal_seconds;
 use super::reference::{query_value, segment};
 use super::{DockerEngine, errors, filters, streams, wire};
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, OutputStream, Result, StopRequest, Top};
@@ -119,15 +120,18 @@ pub(super) async fn logs(engine: &DockerEngine, container: &str, request: &LogsR
     };
     flag(&mut path, "follow", request.follow);
     flag(&mut path, "timestamps", request.timestamps);
-    let numbers =
-        [("tail", request.tail.map(i128::from)), ("since", request.since.map(i128::from)), ("until", request.until.map(i128::from))];
-    for (name, value) in numbers {
+    let values = [
+        ("tail", request.tail.map(|count| count.to_string())),
+        ("since", request.since.map(decimal_seconds)),
+        ("until", request.until.map(decimal_seconds)),
+    ];
+    for (name, value) in values {
         if let Some(value) = value {
             let _ = write!(path, "&{name}={value}");
         }
     }
     let response = engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
-    Ok(streams::output(streams::body(response), request.tty))
+    Ok(streams::messages(streams::body(response), request.tty))
 }
 
 pub(super) async fn top(engine: &DockerEngine, container: &str) -> Result<Top> {

@@ -33,6 +33,7 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
         404 => Kind::NotFound,
         408 | 504 => Kind::Timeout,
         400..=499 => Kind::Invalid,
+        501 => Kind::Unsupported,
         _ if is_full(message) => Kind::NoSpace,
         _ => Kind::Server,
     };

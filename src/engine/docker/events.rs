@@ -48,7 +48,7 @@ async fn engine_time(engine: &DockerEngine) -> Result<DateTime<Utc>> {
 }
 
 /// As the engine reads a time: seconds since the epoch, a point, nine digits.
-fn decimal_seconds(time: DateTime<Utc>) -> String {
+pub(super) fn decimal_seconds(time: DateTime<Utc>) -> String {
     format!("{}.{:09}", time.timestamp(), time.timestamp_subsec_nanos())
 }
 

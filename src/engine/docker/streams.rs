@@ -20,13 +20,21 @@ pub(super) async fn whole(response: Response<Incoming>) -> Result<Bytes> {
     Ok(body.map_err(errors::unreadable)?.to_bytes())
 }
 
-/// The output in `bytes`: raw where there is a terminal, else in the engine's frames.
+/// The output in `bytes`: raw where there is a terminal, else in the engine's frames, piece by piece as they come.
 pub(super) fn output(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool) -> OutputStream {
+    chunks(bytes, terminal, Frames::default())
+}
+
+/// The same, each frame whole: in a log it is a message.
+pub(super) fn messages(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool) -> OutputStream {
+    chunks(bytes, terminal, Frames { whole: true, ..Frames::default() })
+}
+
+fn chunks(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool, mut frames: Frames) -> OutputStream {
     if terminal {
         return bytes.map(|chunk| chunk.map(|bytes| OutputChunk { kind: OutputKind::Stdout, bytes })).boxed();
     }
     async_stream::try_stream! {
-        let mut frames = Frames::default();
         futures::pin_mut!(bytes);
         while let Some(chunk) = bytes.next().await {
             frames.push(&chunk?);
@@ -83,6 +91,8 @@ struct Frames {
     buffer: BytesMut,
     /// The frame that has begun, and what of it is still to come.
     open: Option<(Frame, usize)>,
+    /// Whether a frame of output is held until all of it is there.
+    whole: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +136,8 @@ impl Frames {
                     return Err(EngineError::new(EngineErrorKind::Server, words));
                 }
                 Some((Frame::Output(kind), length)) => {
-                    if self.buffer.is_empty() {
+                    let is_held = self.whole && self.buffer.len() < length && length <= LONGEST_LINE;
+                    if self.buffer.is_empty() || is_held {
                         return Ok(None);
                     }
                     let bytes = self.buffer.split_to(length.min(self.buffer.len())).freeze();
@@ -181,6 +192,15 @@ mod tests {
                 (b"out\n\x00\x01\x02 more".to_vec(), b"err\n".to_vec(), None),
                 "{size}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn each_message_of_a_log_is_a_chunk_however_the_bytes_are_cut() {
+        let bytes = [frame(1, b"time one\n"), frame(2, b"time oops\n"), frame(1, b"time tail")].concat();
+        for size in 1..=bytes.len() {
+            let chunks: Vec<_> = messages(pieces(&bytes, size), false).map(|chunk| chunk.unwrap().bytes).collect().await;
+            assert_eq!(chunks, ["time one\n", "time oops\n", "time tail"], "{size}");
         }
     }
 

@@ -11,12 +11,27 @@ use super::{PlannedEngine, SILENT_SUCCESS, is_lock};
 use crate::engine::sim::bases;
 use crate::engine::{
     ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
-    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    LogsRequest, OutputChunk, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
 };
+use crate::host::memory::LARGEST_VALUE;
 use crate::model::names::LOCK_IMAGE;
 
 fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Result<T>> {
     stream::iter(items).boxed()
+}
+
+/// A log of the live engine, which stands still meanwhile: it is held whole.
+async fn whole_log(mut log: OutputStream) -> Result<Vec<OutputChunk>> {
+    let (mut chunks, mut bytes) = (Vec::new(), 0);
+    while let Some(chunk) = log.try_next().await? {
+        bytes += chunk.bytes.len();
+        if bytes > LARGEST_VALUE {
+            let words = format!("it has more than {} MiB, which a plan does not hold", LARGEST_VALUE >> 20);
+            return Err(EngineError::new(EngineErrorKind::Invalid, words).with_hint("ask for fewer lines with tail"));
+        }
+        chunks.push(chunk);
+    }
+    Ok(chunks)
 }
 
 /// A file without content, as an archive.
@@ -163,7 +178,7 @@ impl Engine for PlannedEngine {
         };
         // What will be written is not there to be waited for.
         let request = LogsRequest { follow: false, ..*request };
-        let chunks = self.live.ask(async { self.live.engine.container_logs(&id, &request).await?.try_collect::<Vec<_>>().await })?;
+        let chunks = self.live.ask(async { whole_log(self.live.engine.container_logs(&id, &request).await?).await })?;
         Ok(stream_of(chunks.into_iter().map(Ok).collect()))
     }
 

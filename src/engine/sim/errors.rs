@@ -11,6 +11,7 @@ pub(super) fn refusal(status: u16, message: impl Into<String>) -> EngineError {
         404 => Kind::NotFound,
         403 | 409 => Kind::Conflict,
         400..=499 => Kind::Invalid,
+        501 => Kind::Unsupported,
         _ => Kind::Server,
     };
     EngineError::new(kind, message)

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
-use super::containers::Container;
+use super::containers::{Container, Phase};
+use super::errors::refusal;
 use super::state::State;
 use super::traffic::Answered;
-use crate::engine::{LogsRequest, OutputChunk, OutputKind, Result};
-use crate::host::sim::date;
+use crate::engine::{LOG_PART, LogsRequest, OutputChunk, OutputKind, Result};
+use crate::host::sim::{date, epoch};
 
-/// A line of a container's log.
+/// Logging drivers whose logs the engine can't read back.
+const UNREADABLE: [&str; 1] = ["none"];
+
+/// A message of a container's log.
 #[derive(Debug, Clone)]
 pub(super) struct LogLine {
     at: Duration,
@@ -21,11 +25,41 @@ pub(super) struct LogLine {
     text: Bytes,
 }
 
+/// What a process wrote since its last line feed, and when its first part was cut off, if one was.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unfinished {
+    text: Vec<u8>,
+    cut_at: Option<Duration>,
+}
+
 /// Who reads a log as it grows.
 pub(super) struct Follower {
     container: String,
     request: LogsRequest,
     sender: UnboundedSender<Result<OutputChunk>>,
+}
+
+impl Unfinished {
+    /// Takes what was written at `now`; the messages that makes: whole lines, and parts of long ones, which have the time of the first.
+    fn push(&mut self, now: Duration, kind: OutputKind, text: &[u8]) -> Vec<LogLine> {
+        let mut messages = Vec::new();
+        for piece in text.split_inclusive(|byte| *byte == b'\n') {
+            self.text.extend_from_slice(piece);
+            while self.text.len() >= LOG_PART || self.text.ends_with(b"\n") {
+                let part: Vec<u8> = self.text.drain(..self.text.len().min(LOG_PART)).collect();
+                let at = self.cut_at.unwrap_or(now);
+                self.cut_at = (!part.ends_with(b"\n")).then_some(at);
+                messages.push(LogLine { at, kind, text: part.into() });
+            }
+        }
+        messages
+    }
+
+    /// The last message, if the process ended in the middle of a line.
+    fn finish(&mut self, now: Duration, kind: OutputKind) -> Option<LogLine> {
+        let at = self.cut_at.take().unwrap_or(now);
+        (!self.text.is_empty()).then(|| LogLine { at, kind, text: std::mem::take(&mut self.text).into() })
+    }
 }
 
 impl LogLine {
@@ -42,41 +76,49 @@ impl LogLine {
 
     fn is_in(&self, request: &LogsRequest) -> bool {
         let at = date(self.at);
-        let after = |limit: Option<i64>| limit.is_none_or(|seconds| at.timestamp() >= seconds);
-        let before = |limit: Option<i64>| {
-            limit.is_none_or(|seconds| at.timestamp() < seconds || at.timestamp() == seconds && at.timestamp_subsec_nanos() == 0)
-        };
-        after(request.since) && before(request.until)
+        request.since.is_none_or(|since| at >= since) && request.until.is_none_or(|until| at <= until)
     }
 }
 
 impl State {
-    /// A container writes `text`: a line with its line feed, or what has none.
+    /// A container writes `text`. It is in the log from its line feed on, as the engine reads it.
     pub fn log(&mut self, id: &str, kind: OutputKind, text: &str) {
         let now = self.now;
         let Ok(container) = self.container_mut(id) else { return };
-        let line = LogLine { at: now, kind, text: text.to_owned().into() };
-        container.log.push(line.clone());
+        for message in container.unfinished[usize::from(kind == OutputKind::Stderr)].push(now, kind, text.as_bytes()) {
+            self.add_message(id, message);
+        }
+    }
+
+    fn add_message(&mut self, id: &str, message: LogLine) {
+        let Ok(container) = self.container_mut(id) else { return };
+        container.log.push(message.clone());
         self.followers.retain(|follower| {
             follower.container != id
-                || !line.is_in(&follower.request)
-                || follower.sender.unbounded_send(Ok(line.chunk(&follower.request))).is_ok()
+                || !message.is_in(&follower.request)
+                || follower.sender.unbounded_send(Ok(message.chunk(&follower.request))).is_ok()
         });
     }
 
     /// What was written so far and, where asked for, what comes until the container ends.
     pub fn read_log(&mut self, wanted: &str, request: LogsRequest) -> Result<UnboundedReceiver<Result<OutputChunk>>> {
         let container = self.objects.find_container(wanted)?;
-        let requests = self.access_log(container, &request);
-        let mut lines: Vec<&LogLine> = container.log.iter().chain(&requests).filter(|line| line.is_in(&request)).collect();
-        lines.sort_by_key(|line| line.at);
-        let tail = request.tail.map_or(lines.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX).min(lines.len()));
-        let (sender, receiver) = unbounded();
-        for line in &lines[lines.len() - tail..] {
-            // The receiver is still here.
-            let _ = sender.unbounded_send(Ok(line.chunk(&request)));
+        let driver = container.host.log_config.as_ref().and_then(|config| config.typ.as_deref()).unwrap_or_default();
+        if UNREADABLE.contains(&driver) {
+            return Err(refusal(501, "configured logging driver does not support reading"));
         }
-        if request.follow && container.is_running() {
+        let requests = self.access_log(container, &request);
+        let mut messages: Vec<&LogLine> = container.log.iter().chain(&requests).collect();
+        messages.sort_by_key(|message| message.at);
+        let tail = request.tail.map_or(messages.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX).min(messages.len()));
+        let (sender, receiver) = unbounded();
+        // The engine takes the tail first, and looks at the times then.
+        for message in messages[messages.len() - tail..].iter().filter(|message| message.is_in(&request)) {
+            // The receiver is still here.
+            let _ = sender.unbounded_send(Ok(message.chunk(&request)));
+        }
+        // Of a container that is about to be restarted nothing is followed.
+        if request.follow && container.phase == Phase::Running {
             let container = container.id.clone();
             self.followers.push(Follower { container, request, sender });
         }
@@ -85,9 +127,10 @@ impl State {
 
     /// What a proxy wrote of the requests it passed on, as far as the request may ask for it.
     fn access_log(&self, container: &Container, request: &LogsRequest) -> Vec<LogLine> {
-        let time = |seconds: i64| u64::try_from(seconds - date(Duration::ZERO).timestamp()).map_or(Duration::ZERO, Duration::from_secs);
+        let time = |time: DateTime<Utc>| (time - epoch()).to_std().unwrap_or_default();
         let from = request.since.map_or(Duration::ZERO, time);
-        let to = request.until.map_or(Duration::MAX, |until| time(until) + Duration::from_nanos(1));
+        let until = request.until.filter(|_| request.tail.is_none());
+        let to = until.map_or(Duration::MAX, |until| time(until) + Duration::from_nanos(1));
         let mut requests = self.requests(container, from, to);
         if let Some(tail) = request.tail.and_then(|tail| usize::try_from(tail).ok()) {
             requests = requests.split_off(requests.len().saturating_sub(tail));
@@ -96,8 +139,15 @@ impl State {
         requests.iter().map(line).collect()
     }
 
-    /// A container has ended, and its log with it.
-    pub(super) fn end_followers(&mut self, id: &str) {
+    /// A container's process has ended, and with it its last line and everybody's following of the log.
+    pub(super) fn end_log(&mut self, id: &str) {
+        let now = self.now;
+        for (at, kind) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().enumerate() {
+            let last = self.container_mut(id).ok().and_then(|container| container.unfinished[at].finish(now, kind));
+            if let Some(message) = last {
+                self.add_message(id, message);
+            }
+        }
         self.followers.retain(|follower| follower.container != id);
     }
 }

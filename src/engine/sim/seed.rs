@@ -217,6 +217,7 @@ impl State {
             process: Arc::default(),
             layer: Tree::default(),
             log: Vec::new(),
+            unfinished: Default::default(),
             signals: Vec::new(),
             id,
         })

@@ -84,6 +84,7 @@ impl State {
             process: Arc::default(),
             layer: Tree::default(),
             log: Vec::new(),
+            unfinished: Default::default(),
             signals: Vec::new(),
         };
         self.objects.containers.insert(container);

@@ -135,6 +135,7 @@ impl State {
     pub fn exited(&mut self, id: &str, exit: Exit) {
         let Exit { code, out_of_memory, engine_ends } = exit;
         self.end_execs(id);
+        self.end_log(id);
         let now = self.now;
         let is_disk_full = self.calls.faults.is_disk_full();
         let Ok(container) = self.container_mut(id) else { return };
@@ -164,8 +165,6 @@ impl State {
         }
         if again {
             self.start_again(id, starts, backoff);
-        } else {
-            self.end_followers(id);
         }
         self.tell_waiters(id, code);
         if removes && !again {

@@ -19,7 +19,7 @@ use bollard::models;
 
 use super::errors::{no_such_container, refusal};
 use super::health::Health;
-use super::logs::LogLine;
+use super::logs::{LogLine, Unfinished};
 use super::mounts::Mounted;
 use super::networks::Endpoint;
 use super::ports::Published;
@@ -84,6 +84,8 @@ pub(super) struct Container {
     /// What was written into it, on top of the image.
     pub layer: Tree,
     pub log: Vec<LogLine>,
+    /// What its process wrote since the last line feed, to standard output and to standard error.
+    pub unfinished: [Unfinished; 2],
     /// The signals it was sent, oldest first.
     pub signals: Vec<String>,
 }

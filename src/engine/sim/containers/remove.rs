@@ -60,7 +60,7 @@ impl State {
         self.emit_container(id, "destroy", &[]);
         self.objects.containers.remove(id);
         self.execs.retain(|_, exec| exec.container != id);
-        self.end_followers(id);
+        self.end_log(id);
     }
 
     /// Its anonymous volumes that no other container has mounted.

@@ -146,7 +146,7 @@ impl State {
             container.phase = Phase::Exited;
             container.stopped_by_hand = true;
         }
-        self.end_followers(id);
+        self.end_log(id);
         let code = self.container(id).map_or(0, |container| container.exit_code);
         self.tell_waiters(id, code);
     }

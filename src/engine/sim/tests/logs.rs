@@ -25,9 +25,9 @@ fn a_log_grows_with_time_and_is_cut_as_asked() {
     bed.pass(3.0);
     assert_eq!(text(&bed, LogsRequest::default()), "starting\nready\n");
     assert_eq!(text(&bed, LogsRequest { tail: Some(1), ..LogsRequest::default() }), "ready\n");
-    let start = crate::host::sim::epoch().timestamp();
-    assert_eq!(text(&bed, LogsRequest { since: Some(start + 2), ..LogsRequest::default() }), "ready\n");
-    assert_eq!(text(&bed, LogsRequest { until: Some(start + 1), ..LogsRequest::default() }), "starting\n");
+    let at = |seconds| Some(crate::host::sim::epoch() + Duration::from_secs(seconds));
+    assert_eq!(text(&bed, LogsRequest { since: at(2), ..LogsRequest::default() }), "ready\n");
+    assert_eq!(text(&bed, LogsRequest { until: at(1), ..LogsRequest::default() }), "starting\n");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
     bed.pass(1.0);
     let labels = [("com.docker.compose.service".to_owned(), "api".to_owned())];
     bed.up("api", ContainerCreateBody { labels: Some(labels.into()), ..body("api:v1") });
-    let since = (crate::host::sim::epoch() + bed.conductor.now()).timestamp() + 1;
+    let since = crate::host::sim::epoch() + bed.conductor.now() + Duration::from_secs(1);
     bed.pass(10.0);
     let statuses = |text: &str, status: u16| text.matches(&format!("\"status\":{status}")).count();
     let all = text(&bed, LogsRequest::default());

@@ -1,0 +1,543 @@
+//! Logs as they grow: over restarts, replacements and an engine that goes away, with containers that appear later.
+//!
+//! The engine ends a container's log each time its process ends. It is opened again at the next start, from the last lines on that were
+//! passed on. Following ends where nothing is left to come: [`RETURN`] after the last container was stopped from outside, soon after the
+//! last one ended by itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, Fuse, FuturesUnordered, SelectAll, StreamExt};
+use futures::{FutureExt, Stream};
+
+use super::container::{self, Opened};
+use super::messages::TimedLine;
+use super::pending::{Pending, WINDOW};
+use super::seen::Seen;
+use super::{LogLine, LogQuery, Logged, Selection, merge, unreadable, warn};
+use crate::apply::Surroundings;
+use crate::apply::failures::of_engine;
+use crate::apply::observe::{LIFE_EVENTS, LifeChange, LifeEvent, inspect_state, life_event};
+use crate::engine::{EngineError, EngineErrorKind, Filters, label_filter};
+use crate::model::event::Level;
+use crate::model::names::compose_label;
+use crate::model::observed::ContainerState;
+use crate::model::time::format_duration;
+use crate::model::{Failure, Kind};
+
+/// How long after it was stopped from outside a container may take to be started again, or its successor to be started.
+const RETURN: Duration = Duration::from_secs(10);
+/// How long the word that a container was stopped from outside may come after the end of its log.
+const SETTLE: Duration = Duration::from_millis(300);
+/// Between two tries to read on where the engine ended the log of a container that runs, and how often that is tried without a new line.
+const READ_ON: Duration = Duration::from_secs(1);
+const MOST_TRIES: u32 = 5;
+/// More than any number of tries: a log that is broken is not tried again before the next start.
+const NO_TRY: u32 = u32::MAX - 1;
+/// How long an engine is waited for that went away.
+const ENGINE_AWAY: Duration = Duration::from_mins(5);
+/// Lines that are taken together, before anything else is looked at.
+const AT_ONCE: usize = 256;
+
+/// A container that is followed.
+struct Followed {
+    logged: Logged,
+    seen: Seen,
+    /// Whether its log is open, or about to be.
+    is_open: bool,
+    /// It was started again before the end of the log was read.
+    is_started_again: bool,
+    /// It was sent a signal from outside since it was started.
+    is_signalled: bool,
+    awaited: Awaited,
+    /// When the container whose log was opened last was started.
+    started_at: String,
+    /// How often the log of that start was opened without a new line.
+    tries: u32,
+    /// It was removed.
+    is_gone: bool,
+}
+
+/// Whether a container whose log has ended is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    No,
+    Until(Duration),
+    /// Until then, when its log is read on: it runs.
+    ReadOn(Duration),
+    /// The engine starts it again.
+    Restart,
+}
+
+/// What comes from the log of one container.
+enum Heard {
+    Line(TimedLine),
+    Broken(EngineError),
+    End,
+}
+
+/// What happened next.
+enum Next {
+    Event(Option<Result<LifeEvent, EngineError>>),
+    Answer(Answer),
+    /// The engine is there again.
+    Back(Events, Vec<Logged>),
+    Heard((String, Heard)),
+    Time,
+}
+
+/// What was asked of the engine, answered.
+enum Answer {
+    Opened(String, Result<Opened, EngineError>),
+    /// How a container is whose log has ended.
+    State(String, Result<(ContainerState, String), EngineError>),
+    /// The containers there are, after the start of one that is not known.
+    Listed(String, Result<Vec<Logged>, Failure>),
+}
+
+/// What happens to containers; ends when the engine goes away.
+pub type Events = BoxStream<'static, Result<LifeEvent, EngineError>>;
+
+/// Ready when the engine is there again, with what happens from then on and the containers that there are.
+type WayBack = BoxFuture<'static, (Events, Vec<Logged>)>;
+
+/// Subscribes to what has to be known of containers; in force once the future is ready.
+pub async fn subscribe(around: &Surroundings, selection: &Selection) -> Result<Events, Failure> {
+    let mut filters = match selection {
+        Selection::Project { project, .. } => label_filter(compose_label::PROJECT, project),
+        Selection::Container { .. } => Filters::new(),
+    };
+    filters.insert("type".into(), vec!["container".into()]);
+    filters.insert("event".into(), LIFE_EVENTS.map(str::to_owned).to_vec());
+    let events = around.engine.events(&filters, None).await.map_err(|error| of_engine(error, "listen to the engine's events"))?;
+    let read = |event: Result<_, EngineError>| std::future::ready(event.map(|event| life_event(&event)).transpose());
+    Ok(events.filter_map(read).boxed())
+}
+
+/// The lines of `sources`, and what comes after them.
+pub async fn follow(
+    around: Surroundings,
+    selection: Selection,
+    query: LogQuery,
+    sources: Vec<(Logged, Opened)>,
+    events: Events,
+) -> Result<impl Stream<Item = Result<LogLine, Failure>> + Send + use<>, Failure> {
+    let engine_now = match query.tail {
+        Some(0) => engine_time(&around).await?,
+        _ => None,
+    };
+    let mut following = Following::new(around, selection, query, engine_now, events);
+    Ok(async_stream::try_stream! {
+        let (containers, lines): (Vec<_>, Vec<_>) = sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
+        for logged in &containers {
+            following.know(logged.clone());
+        }
+        let mut history = Box::pin(merge::merged(lines));
+        while let Some((at, line)) = history.next().await {
+            let id = &containers[at].id;
+            match line {
+                Ok(line) => if let Some(line) = following.passed(id, line) {
+                    yield line;
+                },
+                Err(error) => following.broken(id, error),
+            }
+        }
+        drop(history);
+        for logged in &containers {
+            following.open(&logged.id);
+        }
+        loop {
+            while let Some(line) = following.pending.take(following.around.host.monotonic()) {
+                yield line;
+            }
+            if let Some(failure) = following.failure.take() {
+                Err(failure)?;
+            }
+            if following.is_over() {
+                break;
+            }
+            following.step().await;
+        }
+        while let Some(line) = following.pending.take_first() {
+            yield line;
+        }
+    })
+}
+
+/// The engine's own time.
+async fn engine_time(around: &Surroundings) -> Result<Option<DateTime<Utc>>, Failure> {
+    let info = around.engine.info().await.map_err(|error| of_engine(error, "ask the engine for its time"))?;
+    Ok(info.system_time.and_then(|time| DateTime::parse_from_rfc3339(&time).ok()).map(|time| time.to_utc()))
+}
+
+struct Following {
+    around: Surroundings,
+    selection: Selection,
+    query: LogQuery,
+    /// From when on a log is read of which no line was passed on; of a container that was there at the beginning.
+    since: Option<DateTime<Utc>>,
+    containers: BTreeMap<String, Followed>,
+    events: Fuse<Events>,
+    logs: SelectAll<BoxStream<'static, (String, Heard)>>,
+    asked: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// The engine is away: since when, and the way back to it.
+    away: Option<(Duration, WayBack)>,
+    pending: Pending,
+    until: Option<Duration>,
+    failure: Option<Failure>,
+}
+
+impl Following {
+    fn new(around: Surroundings, selection: Selection, query: LogQuery, engine_now: Option<DateTime<Utc>>, events: Events) -> Self {
+        let left = query.until.map(|until| (until - around.host.now()).to_std().unwrap_or_default());
+        Self {
+            until: left.map(|left| around.host.monotonic() + left),
+            since: engine_now.or(query.since),
+            around,
+            selection,
+            query,
+            containers: BTreeMap::new(),
+            events: events.fuse(),
+            logs: SelectAll::new(),
+            asked: FuturesUnordered::new(),
+            away: None,
+            pending: Pending::default(),
+            failure: None,
+        }
+    }
+
+    fn know(&mut self, logged: Logged) {
+        // Those whose successors these are.
+        self.containers.retain(|_, followed| followed.is_open || !followed.is_gone);
+        let followed = Followed {
+            seen: Seen::default(),
+            is_open: false,
+            is_started_again: false,
+            is_signalled: false,
+            awaited: Awaited::No,
+            started_at: String::new(),
+            tries: 0,
+            is_gone: false,
+            logged,
+        };
+        self.containers.insert(followed.logged.id.clone(), followed);
+    }
+
+    /// A line as it is passed on, once.
+    fn passed(&mut self, id: &str, line: TimedLine) -> Option<LogLine> {
+        let followed = self.containers.get_mut(id)?;
+        if self.query.until.is_some_and(|until| line.time > until) || !followed.seen.is_new(&line) {
+            return None;
+        }
+        followed.tries = 0;
+        Some(followed.logged.line(line))
+    }
+
+    /// Whether nothing more can come.
+    fn is_over(&self) -> bool {
+        let now = self.around.host.monotonic();
+        if self.until.is_some_and(|until| until <= now) {
+            return true;
+        }
+        let is_awaited = |followed: &Followed| match followed.awaited {
+            Awaited::No => followed.is_open,
+            Awaited::Until(time) => followed.is_open || time > now,
+            Awaited::ReadOn(_) | Awaited::Restart => true,
+        };
+        self.away.is_none() && self.asked.is_empty() && !self.containers.values().any(is_awaited)
+    }
+
+    /// When something is to be done at the latest.
+    fn next_time(&self) -> Option<Duration> {
+        let of = |followed: &Followed| match followed.awaited {
+            Awaited::Until(time) | Awaited::ReadOn(time) if !followed.is_open => Some(time),
+            _ => None,
+        };
+        let away = self.away.as_ref().map(|(since, _)| *since + ENGINE_AWAY);
+        let now = self.around.host.monotonic();
+        let times = self.containers.values().filter_map(of).filter(|time| *time > now);
+        times.chain(self.pending.due()).chain(self.until).chain(away).min()
+    }
+
+    /// Waits for one thing, and takes it.
+    async fn step(&mut self) {
+        let now = self.around.host.monotonic();
+        let mut timer = match self.next_time() {
+            Some(time) => self.around.host.sleep(time.saturating_sub(now)).fuse(),
+            None => futures::future::Fuse::terminated(),
+        };
+        let next = {
+            let mut back = match &mut self.away {
+                Some((_, back)) => back.fuse(),
+                None => futures::future::Fuse::terminated(),
+            };
+            futures::select_biased! {
+                event = self.events.next() => Next::Event(event),
+                answer = self.asked.select_next_some() => Next::Answer(answer),
+                (events, containers) = back => Next::Back(events, containers),
+                heard = self.logs.select_next_some() => Next::Heard(heard),
+                () = timer => Next::Time,
+            }
+        };
+        match next {
+            Next::Event(Some(Ok(event))) => self.event(event),
+            Next::Event(Some(Err(_)) | None) => self.lost(),
+            Next::Answer(answer) => self.answered(answer),
+            Next::Back(events, containers) => self.back(events, containers),
+            Next::Heard(heard) => self.heard(heard),
+            Next::Time => self.time(),
+        }
+        for _ in 0..AT_ONCE {
+            if self.pending.is_full() {
+                break;
+            }
+            match self.logs.next().now_or_never() {
+                Some(Some(heard)) => self.heard(heard),
+                _ => break,
+            }
+        }
+    }
+
+    fn heard(&mut self, (id, heard): (String, Heard)) {
+        match heard {
+            Heard::Line(line) => {
+                let is_alone = self.logs.len() <= 1 && self.asked.is_empty();
+                let now = self.around.host.monotonic();
+                if let Some(line) = self.passed(&id, line) {
+                    self.pending.hold(if is_alone { now } else { now + WINDOW }, line);
+                }
+            }
+            Heard::Broken(error) => self.broken(&id, error),
+            Heard::End => self.ended(&id),
+        }
+    }
+
+    /// A log can't be read, or not to its end.
+    fn broken(&mut self, id: &str, error: EngineError) {
+        match error.kind {
+            EngineErrorKind::Unreachable => self.lost(),
+            // Removed; or of a container that only says it is of this project.
+            EngineErrorKind::NotFound | EngineErrorKind::Refused => {}
+            _ if self.containers.len() == 1 => {
+                self.failure = self.containers.get(id).map(|followed| unreadable(&followed.logged, error));
+            }
+            _ => {
+                if let Some(followed) = self.containers.get_mut(id) {
+                    warn(&self.around, &followed.logged, error);
+                    followed.tries = NO_TRY;
+                }
+            }
+        }
+    }
+
+    /// Opens a log, from the last lines on that were passed on.
+    fn open(&mut self, id: &str) {
+        if self.away.is_some() {
+            return;
+        }
+        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
+        (followed.is_open, followed.is_started_again, followed.awaited) = (true, false, Awaited::No);
+        let since = followed.seen.since().or(self.since);
+        let (engine, id) = (self.around.engine.clone(), id.to_owned());
+        self.asked.push(Box::pin(async move {
+            let opened = container::follow(&*engine, &id, since).await;
+            Answer::Opened(id, opened)
+        }));
+    }
+
+    fn ended(&mut self, id: &str) {
+        let Some(followed) = self.containers.get_mut(id) else { return };
+        followed.is_open = false;
+        if followed.is_started_again {
+            return self.open(id);
+        }
+        let (around, id) = (self.around.clone(), id.to_owned());
+        self.asked.push(Box::pin(async move {
+            let found = around.engine.container_inspect(&id).await.map(|found| {
+                let state = found.state.unwrap_or_default();
+                (inspect_state(state.status), state.started_at.unwrap_or_default())
+            });
+            Answer::State(id, found)
+        }));
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        match answer {
+            Answer::Opened(id, Ok(opened)) => self.opened(id, opened),
+            Answer::Opened(id, Err(error)) => {
+                self.close(&id);
+                self.broken(&id, error);
+            }
+            Answer::State(id, Ok((state, started_at))) => self.state(&id, state, &started_at),
+            Answer::State(id, Err(error)) if error.is_not_found() => self.await_return(&id),
+            Answer::State(id, Err(error)) => self.broken(&id, error),
+            Answer::Listed(id, Ok(listed)) => {
+                if let Some(logged) = listed.into_iter().find(|logged| logged.id == id) {
+                    self.know(logged);
+                    self.open(&id);
+                }
+            }
+            // The way back lists them again; or else it is gone by now.
+            Answer::Listed(_, Err(failure)) => {
+                if failure.kind == Kind::Engine {
+                    self.lost();
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, id: String, opened: Opened) {
+        let Some(followed) = self.containers.get_mut(&id) else { return };
+        followed.tries = if followed.started_at == opened.started_at { followed.tries + 1 } else { 0 };
+        followed.started_at = opened.started_at;
+        followed.seen.reopen();
+        let own = id.clone();
+        let lines = opened.lines.map(|line| line.map_or_else(Heard::Broken, Heard::Line)).chain(futures::stream::iter([Heard::End]));
+        self.logs.push(lines.map(move |heard| (own.clone(), heard)).boxed());
+    }
+
+    /// How a container is whose log has ended.
+    fn state(&mut self, id: &str, state: ContainerState, started_at: &str) {
+        let now = self.around.host.monotonic();
+        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
+        match state {
+            ContainerState::Running | ContainerState::Paused if followed.started_at != started_at => self.open(id),
+            ContainerState::Running | ContainerState::Paused if followed.tries < MOST_TRIES => {
+                followed.awaited = Awaited::ReadOn(now + READ_ON);
+            }
+            ContainerState::Running | ContainerState::Paused if followed.tries >= NO_TRY => {}
+            ContainerState::Running | ContainerState::Paused => {
+                let text =
+                    format!("The engine ends the log of \"{}\" though the container runs: it is not followed on", followed.logged.from);
+                self.around.log(Level::Warning, text);
+            }
+            ContainerState::Restarting => followed.awaited = Awaited::Restart,
+            _ => self.await_return(id),
+        }
+    }
+
+    fn await_return(&mut self, id: &str) {
+        let now = self.around.host.monotonic();
+        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
+        followed.awaited = Awaited::Until(now + if followed.is_signalled { RETURN } else { SETTLE });
+    }
+
+    fn close(&mut self, id: &str) {
+        if let Some(followed) = self.containers.get_mut(id) {
+            followed.is_open = false;
+        }
+        self.await_return(id);
+    }
+
+    fn event(&mut self, event: LifeEvent) {
+        let LifeEvent { id, name, service, change } = event;
+        if !self.containers.contains_key(&id) {
+            let is_wanted = match &self.selection {
+                Selection::Project { services, .. } => {
+                    !service.is_empty() && services.as_ref().is_none_or(|names| names.contains(&service))
+                }
+                Selection::Container { name: wanted, .. } => name == *wanted,
+            };
+            // A replacement is started under another name, and then takes the one that it has from then on.
+            if is_wanted && matches!(change, LifeChange::Started | LifeChange::Renamed) {
+                self.look_at(id);
+            }
+            return;
+        }
+        let now = self.around.host.monotonic();
+        let Some(followed) = self.containers.get_mut(&id) else { return };
+        match change {
+            LifeChange::Started => {
+                followed.is_signalled = false;
+                followed.is_started_again = followed.is_open;
+                self.open(&id);
+            }
+            LifeChange::Signalled => {
+                followed.is_signalled = true;
+                if matches!(followed.awaited, Awaited::Until(_)) {
+                    followed.awaited = Awaited::Until(now + RETURN);
+                }
+            }
+            LifeChange::Renamed => {
+                if matches!(self.selection, Selection::Project { .. }) {
+                    followed.logged.from = self.selection.short(&name);
+                }
+            }
+            LifeChange::Removed => {
+                followed.is_gone = true;
+                // Its successor may be on the way.
+                if followed.awaited == Awaited::Restart {
+                    self.await_return(&id);
+                }
+            }
+        }
+    }
+
+    /// A container was started that is not known.
+    fn look_at(&mut self, id: String) {
+        let (around, selection) = (self.around.clone(), self.selection.clone());
+        self.asked.push(Box::pin(async move {
+            let listed = selection.list(&around).await;
+            Answer::Listed(id, listed)
+        }));
+    }
+
+    /// Something that was waited for did not come.
+    fn time(&mut self) {
+        let now = self.around.host.monotonic();
+        if self.away.as_ref().is_some_and(|(since, _)| *since + ENGINE_AWAY <= now) {
+            let waited = format_duration(ENGINE_AWAY);
+            let failure =
+                Failure::new(Kind::Engine, format!("The Docker Engine did not come back within {waited}: its logs can't be followed on"));
+            self.failure = Some(failure.hint("look whether it runs: `docker version`"));
+        }
+        let is_due = |followed: &&Followed| matches!(followed.awaited, Awaited::ReadOn(time) if time <= now);
+        let due: Vec<String> = self.containers.values().filter(is_due).map(|followed| followed.logged.id.clone()).collect();
+        for id in due {
+            self.open(&id);
+        }
+    }
+
+    /// The connection to the engine is lost: everything is opened again when it is back.
+    fn lost(&mut self) {
+        if self.away.is_some() {
+            return;
+        }
+        self.around.log(Level::Warning, "The connection to the Docker Engine was lost: its logs are followed on when it is back");
+        self.logs.clear();
+        self.asked.clear();
+        self.events = futures::stream::pending().boxed().fuse();
+        for followed in self.containers.values_mut() {
+            (followed.is_open, followed.is_started_again, followed.awaited) = (false, false, Awaited::No);
+        }
+        let (around, selection) = (self.around.clone(), self.selection.clone());
+        let back = async move {
+            let mut pause = Duration::from_millis(100);
+            loop {
+                around.host.sleep(pause).await;
+                if let Ok(events) = subscribe(&around, &selection).await
+                    && let Ok(containers) = selection.list(&around).await
+                {
+                    return (events, containers);
+                }
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+        };
+        self.away = Some((self.around.host.monotonic(), Box::pin(back)));
+    }
+
+    fn back(&mut self, events: Events, containers: Vec<Logged>) {
+        self.away = None;
+        self.events = events.fuse();
+        for logged in containers {
+            let id = logged.id.clone();
+            if !self.containers.contains_key(&id) {
+                self.know(logged);
+            }
+            // Also of one that has ended: what it wrote last is still to come.
+            self.open(&id);
+        }
+    }
+}
