@@ -18,6 +18,7 @@ use crate::apply::failures::of_engine;
 use crate::apply::images::{self, Building};
 use crate::apply::observe::{Found, find_image, image_id};
 use crate::host::resolve::resolve;
+use crate::model::image_reference::{fault, how_to_name};
 use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, Described};
 use crate::model::spec::{Build, Secret};
@@ -86,7 +87,7 @@ impl Image {
     }
 
     fn tag(&self, tag: &str) -> Result<(), Failure> {
-        secret::none_in(tag, "the name of an image")?;
+        check_name(tag)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
             engine
@@ -129,6 +130,18 @@ pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure
     Build::read(&Field::root(&json), &context.project.directory, &lookup)
 }
 
+/// Refuses what Docker would not take for an image's name.
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+    secret::none_in(name, "the name of an image")?;
+    if name.trim().is_empty() {
+        return Err(Failure::usage("An image needs a name"));
+    }
+    match fault(name) {
+        Some(reason) => Err(Failure::usage(format!("\"{name}\" is no name of an image: {reason}")).hint(how_to_name(name))),
+        None => Ok(()),
+    }
+}
+
 /// The secrets that a build names, by name.
 fn build_secrets(context: &Context, build: &Build) -> Result<BTreeMap<String, Secret>, Failure> {
     let found = build.secrets.iter().map(|secret| Ok((secret.source.clone(), secret::described(context, &secret.source)?)));
@@ -161,10 +174,7 @@ pub mod functions {
     /// The image of that name and tag.
     #[rhai_fn(name = "image", return_raw)]
     pub fn image(context: NativeCallContext, name: &str) -> Raw<Image> {
-        if name.trim().is_empty() {
-            return Err(Failure::usage("An image needs a name").into());
-        }
-        secret::none_in(name, "the name of an image")?;
+        check_name(name)?;
         Ok(Image { context: Context::of(&context)?, name: name.to_owned() })
     }
 

@@ -62,7 +62,7 @@ pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: M
 }
 
 fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
-    secret::none_in(image, "the name of an image")?;
+    super::image::check_name(image)?;
     let project = project::name(context)?;
     let given = options(context, given, false)?;
     let one_off = OneOff {

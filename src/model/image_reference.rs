@@ -10,8 +10,19 @@ const INDEX: &str = "index.docker.io";
 const OFFICIAL: &str = "library/";
 /// The digits of an image's id.
 const ID_DIGITS: usize = 64;
+const LONGEST_TAG: usize = 128;
+/// Of the name without tag and digest.
+const LONGEST_NAME: usize = 255;
 
-/// A name, taken apart and completed. Whether Docker would accept each character is not looked at.
+/// The next step for who wrote a name with a [`fault`].
+pub fn how_to_name(text: &str) -> &'static str {
+    if text.contains('$') {
+        return "in a script, a value goes into a text between backticks: `nginx:${env(\"TAG\")}`";
+    }
+    "write it as [registry/]name[:tag][@digest]"
+}
+
+/// A name, taken apart and completed. Whether Docker would accept each character is [`fault`]'s to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference {
     /// `docker.io` if none is written.
@@ -85,6 +96,80 @@ pub fn canonical(text: &str) -> String {
     whole_id(text).or_else(|| Some(ImageReference::parse(text)?.listed())).unwrap_or_else(|| text.to_owned())
 }
 
+/// What is wrong with a name that Docker would not take for one, as a clause: "its tag is empty".
+pub fn fault(text: &str) -> Option<String> {
+    if is_id(text) {
+        return None;
+    }
+    if let Some(odd) = text.chars().find(|character| character.is_whitespace() || character.is_control()) {
+        return Some(format!("it contains {}", if odd.is_whitespace() { "a space" } else { "a control character" }));
+    }
+    if text.contains('$') {
+        return Some("it contains \"$\", and nothing puts a value in there".to_owned());
+    }
+    let Some(reference) = ImageReference::parse(text) else { return Some("it is empty".to_owned()) };
+    if let Some(digest) = &reference.digest {
+        let (algorithm, digits) = digest.split_once(':').unwrap_or((digest, ""));
+        let wanted = if algorithm == "sha256" { ID_DIGITS } else { 32 };
+        let is_hex = digits.chars().all(|digit| digit.is_ascii_hexdigit());
+        if digest.is_empty() {
+            return Some("its digest, after \"@\", is empty".to_owned());
+        }
+        if algorithm.is_empty() || !is_hex || digits.len() < wanted || algorithm == "sha256" && digits.len() != wanted {
+            return Some(format!("its digest is \"{digest}\", and one is sha256: and {ID_DIGITS} hexadecimal digits"));
+        }
+    }
+    if let Some(tag) = &reference.tag {
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        if tag.is_empty() {
+            return Some("its tag, after \":\", is empty".to_owned());
+        }
+        if tag.len() > LONGEST_TAG || !tag.starts_with(is_word) || !tag.chars().all(|it| is_word(it) || ".-".contains(it)) {
+            return Some(format!("its tag is \"{tag}\", and one has up to {LONGEST_TAG} letters, digits, \"_\", \".\" and \"-\""));
+        }
+    }
+    if !is_domain(&reference.registry) {
+        return Some(format!("\"{}\" is no name of a registry", reference.registry));
+    }
+    let path = reference.path.strip_prefix(OFFICIAL).unwrap_or(&reference.path);
+    if path.contains(char::is_uppercase) {
+        return Some("it contains capital letters".to_owned());
+    }
+    if let Some(part) = path.split('/').find(|part| !is_path_part(part)) {
+        let rule = "a part of it has small letters and digits, and between them \".\", \"_\", \"__\" or \"-\"";
+        return Some(if part.is_empty() {
+            "a part of its path is empty".to_owned()
+        } else {
+            format!("it contains \"{part}\", and {rule}")
+        });
+    }
+    (reference.repository().len() > LONGEST_NAME).then(|| format!("it is longer than {LONGEST_NAME} characters"))
+}
+
+/// A host with a port or without: a name, an IPv4 address, or an IPv6 address in brackets.
+fn is_domain(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_label = |label: &str| {
+        let plain = label.chars().all(|it| it.is_ascii_alphanumeric() || it == '-');
+        plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_address =
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).is_some_and(|it| it.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_port = port.is_none_or(|port| !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit()));
+    is_port && (is_address || host.split('.').all(is_label))
+}
+
+/// Letters and digits, joined by one dot, one or two underscores, or any number of dashes.
+fn is_path_part(part: &str) -> bool {
+    let is_letter = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let is_joint = |joint: &str| matches!(joint, "" | "." | "_" | "__") || joint.chars().all(|it| it == '-');
+    let whole = part.starts_with(is_letter) && part.ends_with(is_letter) && part.chars().all(|it| is_letter(it) || "._-".contains(it));
+    whole && part.split(is_letter).all(is_joint)
+}
+
 /// Whether two names are of one image.
 pub fn is_same(one: &str, other: &str) -> bool {
     canonical(one) == canonical(other)
@@ -108,6 +193,65 @@ mod tests {
     use similar_asserts::assert_eq;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_docker_would_not_take_is_told_apart_with_what_is_wrong() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let good = [
+            "nginx",
+            "nginx:1.27-alpine",
+            "a/b/c:V_1.0",
+            "localhost:5000/app",
+            "[::1]:5000/app:1",
+            "127.0.0.1/x",
+            "Registry/app",
+            "my--app",
+            "my__app",
+            "a.b/c-d_e",
+            &format!("nginx@{digest}"),
+            &format!("nginx:1@{digest}"),
+            &digest,
+            &digest[7..],
+            "registry.example.org:443/team/app:2026-11-29",
+        ];
+        for name in good {
+            assert_eq!(fault(name), None, "{name}");
+        }
+        let bad = [
+            ("", "it is empty"),
+            ("nginx:", "its tag, after \":\", is empty"),
+            ("nginx@", "its digest, after \"@\", is empty"),
+            ("app:1@", "its digest, after \"@\", is empty"),
+            ("ng inx", "it contains a space"),
+            ("redis:${TAG:-7}", "it contains \"$\", and nothing puts a value in there"),
+            ("nginx\n", "it contains a space"),
+            ("nginx\u{7}", "it contains a control character"),
+            ("Nginx", "it contains capital letters"),
+            ("team/App", "it contains capital letters"),
+            ("/nginx", "a part of its path is empty"),
+            ("a//b", "a part of its path is empty"),
+            ("nginx/", "a part of its path is empty"),
+            (
+                "-nginx",
+                "it contains \"-nginx\", and a part of it has small letters and digits, and between them \".\", \"_\", \"__\" or \"-\"",
+            ),
+            ("a..b/c", "\"a..b\" is no name of a registry"),
+            ("nginx:-1", "its tag is \"-1\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\""),
+            ("nginx:ü", "its tag is \"ü\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\""),
+            ("nginx@sha256:ab", "its digest is \"sha256:ab\", and one is sha256: and 64 hexadecimal digits"),
+            ("a.b:x/c", "\"a.b:x\" is no name of a registry"),
+            ("http://a/b", "\"http:\" is no name of a registry"),
+            (
+                "größe",
+                "it contains \"größe\", and a part of it has small letters and digits, and between them \".\", \"_\", \"__\" or \"-\"",
+            ),
+        ];
+        for (name, expected) in bad {
+            assert_eq!(fault(name).as_deref(), Some(expected), "{name:?}");
+        }
+        assert!(fault(&"a".repeat(256)).unwrap().contains("255"));
+        assert_eq!(fault(&"a".repeat(255)), None);
+    }
 
     #[test]
     fn every_spelling_of_a_name_is_listed_as_one() {

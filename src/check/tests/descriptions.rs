@@ -205,7 +205,7 @@ print("${not} in a $DESCRIPTION");"#;
     assert_eq!(
         found(text),
         [
-            "2:12 interpolation: \"${TAG:-7}\" reaches the container as it stands: nothing puts a value in | write `redis:${env(\"TAG\", \"7\")}`",
+            "2:12 wrong-value: \"redis:${TAG:-7}\" is no name of an image: it contains \"$\", and nothing puts a value in there | in a script, a value goes into a text between backticks: `nginx:${env(\"TAG\")}`",
             "3:11 interpolation: \"${UID}\" reaches the container as it stands: nothing puts a value in | write env(\"UID\")",
             "4:15 interpolation: \"$HOST\" reaches the container as it stands: nothing puts a value in | write env(\"HOST\")",
             "5:14 interpolation: \"${PORT-80}\" reaches the container as it stands: nothing puts a value in | write `serve --port ${env(\"PORT\", \"80\")}`",

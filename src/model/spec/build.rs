@@ -126,7 +126,7 @@ impl Build {
 
 /// The name of an image that is built: not that of the image which all projects' locks are made from.
 pub(super) fn read_built_image(field: &Field<'_>) -> Result<String, Failure> {
-    let name = field.name_text()?;
+    let name = field.image_name()?;
     if is_reserved_image(&name) {
         return Err(field
             .fail(format!("An image can't be built as \"{name}\": spc makes the locks of all projects from the image of that name"))

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::model::failure::{Failure, SpecPath};
+use crate::model::image_reference::{fault, how_to_name};
 use crate::model::names::is_reserved_label;
 use crate::model::{suggest, time};
 
@@ -79,6 +80,15 @@ impl<'a> Field<'a> {
     pub fn name_text(&self) -> Result<String, Failure> {
         let text = self.text()?;
         if text.trim().is_empty() { Err(self.fail(format!("\"{}\" is empty", self.name()))) } else { Ok(text) }
+    }
+
+    /// The name of an image.
+    pub fn image_name(&self) -> Result<String, Failure> {
+        let name = self.name_text()?;
+        match fault(&name) {
+            None => Ok(name),
+            Some(reason) => Err(self.fail(format!("\"{name}\" is no name of an image: {reason}")).hint(how_to_name(&name))),
+        }
     }
 
     /// A string, number or truth value, as text: what an environment variable or label may be.

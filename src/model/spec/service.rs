@@ -251,7 +251,7 @@ impl Service {
         // Such a service has its image elsewhere, or none.
         map.refuse_unsupported(&["extends", "provider"])?;
         let build = map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
-        let image = map.read("image", |field| if build.is_some() { read_built_image(field) } else { field.name_text() })?;
+        let image = map.read("image", |field| if build.is_some() { read_built_image(field) } else { field.image_name() })?;
         let image = match (image, &build) {
             (Some(image), _) => image,
             (None, Some(_)) => crate::model::names::built_image(project, name),
