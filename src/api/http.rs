@@ -86,7 +86,8 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
         match next.and_then(|location| url.redirected(location)) {
             None => {
                 let elapsed = context.host.monotonic().saturating_sub(started);
-                return Ok(context.answered(answer(context.secrets.mask(url.as_str()), &response, elapsed)));
+                let url = context.secrets.mask(&url.without_user());
+                return Ok(context.answered(answer(url, &response, elapsed)));
             }
             Some(next) => {
                 let next = context.policy.address(&next)?;

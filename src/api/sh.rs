@@ -106,7 +106,7 @@ struct Kept {
 impl Kept {
     fn push(&mut self, context: &Context, from: &str, chunk: &[u8]) -> Result<(), Failure> {
         if !self.quiet {
-            report(context, from, self.lines.push(chunk));
+            report(context, from, self.lines.push(chunk, &context.secrets));
         }
         self.length += chunk.len();
         if self.length > MOST_OUTPUT {

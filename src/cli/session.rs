@@ -15,6 +15,7 @@ use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::secret::Secrets;
+use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
 use crate::script::place::{Place, RunOptions};
 use crate::ui::json_lines::JsonLines;
@@ -41,6 +42,7 @@ impl Session {
         let secrets = Arc::new(Secrets::new());
         let terminal = Arc::new(Terminal::standard(secrets.clone()));
         let asked = terminal.clone();
+        report_panics(&terminal);
         Self {
             host: Arc::new(RealHost::asking(move |question| asked.ask(question))),
             terminal,
@@ -196,6 +198,17 @@ impl Session {
         // The work was done, but not all that it printed could be written when a signal came.
         if code == 0 && self.terminal.has_lost_text() { Kind::Interrupted.exit_code() } else { code }
     }
+}
+
+/// What a panic says may hold any value: it is masked like all else, and no terminal is sent what it may do something at.
+fn report_panics(terminal: &Arc<Terminal>) {
+    let terminal = terminal.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload_as_str().unwrap_or("without a word");
+        let place = panic.location().map_or_else(String::new, |place| format!(" (at {place})"));
+        let text = without_credentials(words);
+        terminal.err_if_free(&format!("error: spc itself broke off: {text}{place}\nhelp: this is a fault of spc: please report it"));
+    }));
 }
 
 fn verbosity(common: &Common) -> Verbosity {

@@ -1,9 +1,12 @@
 //! The error a script and a user see: a kind, a sentence, a next step.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
+
+use super::url_credentials::without_credentials;
 
 /// What went wrong, by what a caller may do about it. The name is what a script compares with `error.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +160,14 @@ fn cut(mut text: String, longest: usize) -> String {
     text
 }
 
+/// The text without the credentials of URLs.
+fn hidden(text: String) -> String {
+    match without_credentials(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(text) => text,
+    }
+}
+
 /// The value with its texts cut, to be shown.
 fn cut_value(value: &mut Value) {
     match value {
@@ -168,9 +179,10 @@ fn cut_value(value: &mut Value) {
 }
 
 impl Failure {
-    /// A failure of `kind`. A message that is too long is cut off.
+    /// A failure of `kind`. A message that is too long is cut off, and no URL in it shows its credentials: a script that catches the
+    /// failure may print the message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let message = cut(message.into(), LONGEST_TEXT);
+        let message = cut(hidden(message.into()), LONGEST_TEXT);
         Self { kind, message, hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None, place: None }
     }
 
@@ -187,7 +199,7 @@ impl Failure {
     /// The same failure with a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(cut(hint.into(), LONGEST_TEXT));
+        self.hint = Some(cut(hidden(hint.into()), LONGEST_TEXT));
         self
     }
 

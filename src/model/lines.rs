@@ -1,15 +1,12 @@
 //! Chunks of output → lines.
 
-/// A line longer than this is passed on in pieces, so that output without line ends can't fill the memory.
+use super::secret::Secrets;
+
+/// A line longer than this is passed on in pieces, or cut off, so that output without line ends can't fill the memory.
 pub const LONGEST_LINE: usize = 64 << 10;
 
-/// A piece ends before a character that would be cut.
-const SHORTEST_PIECE: usize = LONGEST_LINE - 3;
-
-/// Whether a line is so long that it is a piece, and the next line goes on with it.
-pub fn is_piece(line: &str) -> bool {
-    line.len() >= SHORTEST_PIECE
-}
+/// So much of a line that goes on is known before a piece of it is passed on: a secret at the piece's end is seen whole.
+const LOOK_AHEAD: usize = LONGEST_LINE / 2;
 
 /// Cuts a stream into lines, wherever its chunks were cut. One per stream: standard output and standard error apart.
 #[derive(Debug, Default)]
@@ -23,20 +20,19 @@ impl Lines {
         Self::default()
     }
 
-    /// Takes a chunk; answers the lines it completes, without their ends (LF or CRLF). Bytes that are no UTF-8 become `�`.
-    pub fn push(&mut self, chunk: &[u8]) -> Vec<String> {
+    /// Takes a chunk; answers the lines it completes, without their ends (LF or CRLF). Bytes that are no UTF-8 become `�`. A very long
+    /// line comes in pieces that cut none of `secrets`: who shows them masks each by itself.
+    pub fn push(&mut self, chunk: &[u8], secrets: &Secrets) -> Vec<String> {
         let mut lines = Vec::new();
-        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
-            self.unfinished.extend_from_slice(piece);
-            let is_whole = piece.ends_with(b"\n");
-            // A whole line is shorter than any piece, so that the two can be told apart.
-            let longest = if is_whole { SHORTEST_PIECE } else { LONGEST_LINE };
-            while self.unfinished.len() > longest {
-                let end = self.unfinished.len() - usize::from(is_whole);
-                lines.push(self.take(character_boundary(&self.unfinished, end.min(LONGEST_LINE))));
+        for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+            for part in line.chunks(LONGEST_LINE) {
+                self.unfinished.extend_from_slice(part);
+                while self.unfinished.len() > LONGEST_LINE + LOOK_AHEAD {
+                    lines.push(self.piece(secrets));
+                }
             }
-            if is_whole {
-                lines.push(self.take(self.unfinished.len()));
+            if line.ends_with(b"\n") {
+                lines.push(self.take());
             }
         }
         lines
@@ -44,15 +40,78 @@ impl Lines {
 
     /// The last line, if the stream ended in the middle of it.
     pub fn finish(&mut self) -> Option<String> {
-        (!self.unfinished.is_empty()).then(|| self.take(self.unfinished.len()))
+        (!self.unfinished.is_empty()).then(|| self.take())
     }
 
-    fn take(&mut self, length: usize) -> String {
-        let line: Vec<u8> = self.unfinished.drain(..length).collect();
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        String::from_utf8_lossy(line).into_owned()
+    /// The beginning of a line that goes on.
+    fn piece(&mut self, secrets: &Secrets) -> String {
+        let end = whole_characters(&self.unfinished);
+        let mut text = String::from_utf8_lossy(&self.unfinished[..end]).into_owned();
+        let cut = match secrets.boundary(&text, LONGEST_LINE) {
+            0 => text.floor_char_boundary(LONGEST_LINE),
+            cut => cut,
+        };
+        let rest = text.split_off(cut).into_bytes();
+        self.unfinished.splice(..end, rest);
+        text
     }
+
+    fn take(&mut self) -> String {
+        text_of(&std::mem::take(&mut self.unfinished))
+    }
+}
+
+/// The same where nobody needs all of a very long line: it is cut off, and `…` says so.
+#[derive(Debug, Default)]
+pub struct ShortLines {
+    unfinished: Vec<u8>,
+    /// The line goes on, and was passed on.
+    is_cut: bool,
+}
+
+impl ShortLines {
+    /// Takes a chunk; answers the lines it completes.
+    pub fn push(&mut self, chunk: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+            if !self.is_cut {
+                let room = LONGEST_LINE + 1 - self.unfinished.len();
+                self.unfinished.extend_from_slice(&line[..line.len().min(room)]);
+            }
+            if self.unfinished.len() > LONGEST_LINE {
+                let end = character_boundary(&self.unfinished, LONGEST_LINE);
+                lines.push(text_of(&self.unfinished[..end]) + CUT);
+                self.unfinished.clear();
+                self.is_cut = true;
+            }
+            if line.ends_with(b"\n") && !std::mem::take(&mut self.is_cut) {
+                lines.push(text_of(&std::mem::take(&mut self.unfinished)));
+            }
+        }
+        lines
+    }
+
+    /// The last line, if the stream ended in the middle of it.
+    pub fn finish(&mut self) -> Option<String> {
+        (!self.unfinished.is_empty()).then(|| text_of(&std::mem::take(&mut self.unfinished)))
+    }
+}
+
+/// What stands where a text was cut off. [`Secrets::mask`] knows it: it hides the part of a secret that stands beside it.
+pub const CUT: &str = "…";
+
+/// A line without its end.
+fn text_of(line: &[u8]) -> String {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    String::from_utf8_lossy(line).into_owned()
+}
+
+/// Where the last character begins if its other bytes have yet to come, else the end.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let end = bytes.len();
+    let first = (end.saturating_sub(3)..end).rev().find(|at| bytes[*at] & 0xc0 == 0xc0);
+    first.filter(|first| bytes[*first].leading_ones() as usize > end - first).unwrap_or(end)
 }
 
 /// The last place at or before `length` that is not inside a character.
@@ -66,33 +125,56 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn none() -> Secrets {
+        Secrets::new()
+    }
+
     #[test]
     fn a_line_cut_over_chunks_arrives_once_and_whole() {
         let mut lines = Lines::new();
-        assert_eq!(lines.push(b"one\r\ntw"), ["one"]);
-        assert_eq!(lines.push(b"o\n\nthr"), ["two", ""]);
+        assert_eq!(lines.push(b"one\r\ntw", &none()), ["one"]);
+        assert_eq!(lines.push(b"o\n\nthr", &none()), ["two", ""]);
         assert_eq!(lines.finish().unwrap(), "thr");
         assert_eq!(lines.finish(), None);
     }
 
     #[test]
     fn endless_output_without_line_ends_comes_in_pieces() {
-        let mut lines = Lines::new();
-        let pieces = lines.push("ö".repeat(100_000).as_bytes());
-        assert_eq!(pieces.len(), 3);
-        assert!(pieces.iter().all(|piece| piece.chars().all(|c| c == 'ö')));
+        for chunk in [1_000, 1_001, 1 << 20] {
+            let mut lines = Lines::new();
+            let text = "ö".repeat(500_000);
+            let mut pieces: Vec<String> = text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk, &none())).collect();
+            pieces.extend(lines.finish());
+            assert!(pieces.len() > 10 && pieces.iter().all(|piece| piece.len() <= LONGEST_LINE + LOOK_AHEAD), "{}", pieces.len());
+            assert_eq!(pieces.concat(), text);
+        }
     }
 
     #[test]
-    fn a_piece_and_a_whole_line_are_told_apart_by_their_length() {
-        for length in LONGEST_LINE - 10..LONGEST_LINE + 10 {
-            for chunk in [1000, 4096, 1 << 20] {
+    fn no_piece_ends_inside_a_secret() {
+        let secrets = Secrets::new();
+        secrets.add("key", "token", "hunter2hunter2");
+        for before in (LONGEST_LINE - 20..LONGEST_LINE + 4).chain([2 * LONGEST_LINE - 7, LONGEST_LINE + LOOK_AHEAD - 5]) {
+            for chunk in [1_000, 1 << 20] {
                 let mut lines = Lines::new();
-                let text = format!("{}\nnext\n", "x".repeat(length));
-                let seen: Vec<String> = text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk)).collect();
-                let whole: Vec<String> = seen.split_inclusive(|line| !is_piece(line)).map(<[String]>::concat).collect();
-                assert_eq!(whole, ["x".repeat(length), "next".to_owned()], "{length} bytes by {chunk}");
+                let line = format!("{}hunter2hunter2{}\nnext\n", "x".repeat(before), "y".repeat(100_000));
+                let pieces: Vec<String> = line.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk, &secrets)).collect();
+                let shown: Vec<String> = pieces.iter().map(|piece| secrets.mask(piece)).collect();
+                let expected = format!("{}[secret key]{}next", "x".repeat(before), "y".repeat(100_000));
+                assert!(shown.concat() == expected, "after {before} by {chunk}");
             }
+        }
+    }
+
+    #[test]
+    fn a_short_line_is_whole_and_a_long_one_ends_with_a_mark() {
+        for chunk in [1, 999, 1 << 20] {
+            let mut lines = ShortLines::default();
+            let exact = "x".repeat(LONGEST_LINE - 1);
+            let text = format!("one\r\n{exact}\n{exact}éé\nthree\nfour");
+            let mut seen: Vec<String> = text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk)).collect();
+            seen.extend(lines.finish());
+            assert!(seen == ["one", &exact, &format!("{exact}…"), "three", "four"], "by {chunk}");
         }
     }
 
@@ -101,11 +183,13 @@ mod tests {
         fn the_cuts_make_no_difference(text in "[aö\n]{0,40}", cut in 0_usize..60) {
             let bytes = text.as_bytes();
             let (first, second) = bytes.split_at(cut.min(bytes.len()));
-            let mut lines = Lines::new();
-            let mut seen = lines.push(first);
-            seen.extend(lines.push(second));
+            let (mut lines, mut short) = (Lines::new(), ShortLines::default());
+            let mut seen = lines.push(first, &none());
+            seen.extend(lines.push(second, &none()));
             seen.extend(lines.finish());
-            prop_assert_eq!(seen, text.lines().map(str::to_owned).collect::<Vec<_>>());
+            prop_assert_eq!(&seen, &text.lines().map(str::to_owned).collect::<Vec<_>>());
+            let shortened: Vec<String> = [short.push(first), short.push(second), short.finish().into_iter().collect()].concat();
+            prop_assert_eq!(shortened, seen);
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`reconcile`]: wanted and observed → [`plan`]
 //! - [`dockerfile`]: a Dockerfile cut into instructions
 //! - [`secret`], [`token`]: secrets, and what stands for them in scripts and descriptions
+//! - [`url_credentials`]: passwords in URLs, hidden
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
 
 pub mod diagnostic;
@@ -31,6 +32,7 @@ pub mod position;
 pub mod preview;
 pub mod reconcile;
 pub mod table;
+pub mod url_credentials;
 pub mod verdict;
 pub mod visible;
 

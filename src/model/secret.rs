@@ -4,6 +4,7 @@
 //! just before the engine call that delivers it. Every output passes through [`Secrets::mask`]; the table in [`mask`] says which
 //! spellings of a value it finds.
 
+mod cut;
 mod encoded;
 mod entities;
 pub mod mask;

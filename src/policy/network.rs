@@ -20,6 +20,15 @@ impl CheckedUrl {
         self.url.as_str()
     }
 
+    /// The address without who asks: what a script is told of it.
+    pub fn without_user(&self) -> String {
+        let mut url = self.url.clone();
+        // They fail only where there can be neither.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.into()
+    }
+
     /// Whether `spc.toml` lists this server with its port: somebody looked what listens there.
     pub fn is_listed_with_port(&self) -> bool {
         self.names_port

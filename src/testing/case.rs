@@ -98,7 +98,7 @@ pub fn set_up(world: World, file: &Path, function: &str) -> Result<(Arc<Lab>, Ar
         (None, Some(Ok(script))) => Ok((lab, script)),
         (Some(mut diagnostic), _) | (None, Some(Err(mut diagnostic))) => {
             diagnostic.details.extend(lab.said());
-            Err(diagnostic)
+            Err(lab.world.masked(&diagnostic))
         }
         (None, None) => Err(place::plain(Failure::usage(format!("{function}() was killed")))),
     }
@@ -132,7 +132,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         if !text.is_empty() {
             diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
         }
-        diagnostic
+        lab.world.masked(&diagnostic)
     });
     Outcome { simulated: conductor.now(), failure }
 }

@@ -113,7 +113,7 @@ impl World {
         let run = new_run(&*host);
         let settings = place.settings(options);
         let journal = Journal::new(host.clone(), place.policy.clone(), run.clone(), seen);
-        let secrets = Arc::new(crate::model::secret::Secrets::new());
+        let secrets = self.new_secrets();
         let events = Arc::new(MaskingSink::new(secrets.clone(), journal));
         let engine: Arc<dyn Engine> = self.engine.watched();
         let connector: Connector = Box::new(move || {

@@ -1,7 +1,7 @@
 //! A machine of its own: an engine, files, time. What a run changes on it stays for the next run.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
@@ -9,6 +9,9 @@ use crate::host::Host;
 use crate::host::git::GitFiles;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::secret::Secrets;
+use crate::ui::masking::masked_diagnostic;
 
 /// What belongs to whoever works with the project, not to the project: no test sees it, below the project's directory.
 const PRIVATE: [&str; 3] = [".env", ".spc", "secrets"];
@@ -59,7 +62,13 @@ pub struct World {
     pub limits: Limits,
     /// What it follows from.
     pub seed: u64,
+    /// What no report of it shows.
+    pub secrets: RunSecrets,
 }
+
+/// The secrets of each run in a world.
+#[derive(Default)]
+pub struct RunSecrets(Mutex<Vec<Arc<Secrets>>>);
 
 impl World {
     /// A machine with the project's files and nothing on its engine. Any image can be pulled.
@@ -79,7 +88,8 @@ impl World {
         let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
         let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
-        Self { host: Arc::new(host(sim)), engine, conductor, limits: Limits::default(), seed }.limited(Limits::default())
+        let secrets = RunSecrets::default();
+        Self { host: Arc::new(host(sim)), engine, conductor, limits: Limits::default(), seed, secrets }.limited(Limits::default())
     }
 
     /// The same with other limits.
@@ -88,6 +98,20 @@ impl World {
         self.conductor.limit(limits.time, limits.calls);
         self.limits = limits;
         self
+    }
+
+    /// Secrets for one more run.
+    pub(super) fn new_secrets(&self) -> Arc<Secrets> {
+        let secrets = Arc::new(Secrets::new());
+        self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner).push(secrets.clone());
+        secrets
+    }
+
+    /// The diagnostic without what any run here knows as a secret. The project's files are real, and so may a secret be that a
+    /// description reads from one of them.
+    pub fn masked(&self, diagnostic: &Diagnostic) -> Box<Diagnostic> {
+        let all = self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Box::new(all.iter().fold(diagnostic.clone(), |masked, secrets| masked_diagnostic(&masked, secrets)))
     }
 
     /// Where spc is started.

@@ -1,77 +1,43 @@
 //! Secrets hidden in events and diagnostics.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink, Standing, StepLabel};
 use crate::model::failure::Detail;
-use crate::model::lines::{LONGEST_LINE, is_piece};
 use crate::model::plan::Plan;
 use crate::model::secret::Secrets;
-
-/// Of a line that goes on in the next event, so much is kept back until that comes: it may end in the middle of a value.
-const KEPT_BACK: usize = LONGEST_LINE / 2;
+use crate::model::url_credentials::without_credentials;
 
 /// Passes every event on with its secrets hidden. Stands before every other sink: what is shown, and what is kept.
+///
+/// Each event is masked by itself: whoever cuts output into events cuts no secret ([`crate::model::lines`]).
 pub struct MaskingSink<S: Sink> {
     secrets: Arc<Secrets>,
     inner: S,
-    /// The ends of lines that are longer than one event, by who writes them.
-    unfinished: Mutex<BTreeMap<String, String>>,
 }
 
 impl<S: Sink> MaskingSink<S> {
     /// Hides `secrets`, those added later too, from `inner`.
     pub fn new(secrets: Arc<Secrets>, inner: S) -> Self {
-        Self { secrets, inner, unfinished: Mutex::default() }
-    }
-
-    /// A piece of output; where its line goes on, its end is passed on with what follows.
-    fn output(&self, from: &str, text: &str) {
-        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        let goes_on = is_piece(text);
-        let mut text = unfinished.remove(from).unwrap_or_default() + text;
-        if goes_on {
-            let cut = self.secrets.boundary(&text, text.len() - KEPT_BACK);
-            let end = text.split_off(cut);
-            unfinished.insert(from.to_owned(), end);
-        }
-        drop(unfinished);
-        self.pass_on(&Event::Output { from: from.to_owned(), text });
-    }
-
-    /// Passes on what was kept back: nothing more belongs to it.
-    fn flush(&self) {
-        let unfinished = std::mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
-        for (from, text) in unfinished {
-            self.pass_on(&Event::Output { from, text });
-        }
-    }
-
-    fn pass_on(&self, event: &Event) {
-        self.inner.event(&masked_event(event, &self.secrets));
+        Self { secrets, inner }
     }
 }
 
 impl<S: Sink> Sink for MaskingSink<S> {
     fn event(&self, event: &Event) {
-        if let Event::Output { from, text } = event {
-            return self.output(from, text);
-        }
-        self.flush();
-        self.pass_on(event);
+        self.inner.event(&masked_event(event, &self.secrets));
     }
 }
 
-impl<S: Sink> Drop for MaskingSink<S> {
-    fn drop(&mut self) {
-        self.flush();
-    }
+/// A text of spc's own as it is shown: without secrets, and without the credentials of URLs, which a script's own texts keep.
+fn shown(text: &str, secrets: &Secrets) -> String {
+    without_credentials(&secrets.mask(text)).into_owned()
 }
 
 fn masked_event(event: &Event, secrets: &Secrets) -> Event {
-    let mask = |text: &String| secrets.mask(text);
+    let mask = |text: &String| shown(text, secrets);
+    let data = |text: &String| secrets.mask(text);
     let masked = |label: &StepLabel| StepLabel {
         step: label.step,
         service: label.service.as_ref().map(mask),
@@ -102,9 +68,9 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
         Event::StepFailed { label, message } => Event::StepFailed { label: masked(label), message: mask(message) },
         Event::StepInterrupted { label } => Event::StepInterrupted { label: masked(label) },
         Event::Unchanged { project, verb } => Event::Unchanged { project: mask(project), verb: mask(verb) },
-        Event::Print { text } => Event::Print { text: mask(text) },
+        Event::Print { text } => Event::Print { text: data(text) },
         Event::Log { level, text } => Event::Log { level: *level, text: mask(text) },
-        Event::Output { from, text } => Event::Output { from: mask(from), text: mask(text) },
+        Event::Output { from, text } => Event::Output { from: mask(from), text: data(text) },
         Event::Waiting { text } => Event::Waiting { text: mask(text) },
         Event::Question { text } => Event::Question { text: mask(text) },
         Event::Answer { text, answer } => Event::Answer { text: mask(text), answer: *answer },
@@ -114,22 +80,22 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
 /// Causes and notes are the only free texts of a plan.
 fn masked_plan(plan: &Plan, secrets: &Secrets) -> Plan {
     let mut plan = plan.clone();
-    plan.steps.iter_mut().for_each(|step| step.cause = secrets.mask(&step.cause));
-    plan.notes.iter_mut().for_each(|note| *note = secrets.mask(note));
+    plan.steps.iter_mut().for_each(|step| step.cause = shown(&step.cause, secrets));
+    plan.notes.iter_mut().for_each(|note| *note = shown(note, secrets));
     plan
 }
 
 /// A diagnostic with its secrets hidden, also one that stands in the source text itself.
 pub fn masked_diagnostic(diagnostic: &Diagnostic, secrets: &Secrets) -> Diagnostic {
     let mut masked = diagnostic.clone();
-    masked.message = secrets.mask(&masked.message);
-    masked.hint = masked.hint.map(|hint| secrets.mask(&hint));
+    masked.message = shown(&masked.message, secrets);
+    masked.hint = masked.hint.map(|hint| shown(&hint, secrets));
     for Detail { title, text } in &mut masked.details {
-        *title = secrets.mask(title);
-        *text = secrets.mask(text);
+        *title = shown(title, secrets);
+        *text = shown(text, secrets);
     }
     for value in masked.fields.values_mut() {
-        mask_value(value, secrets);
+        change_texts(value, &|text| shown(text, secrets));
     }
     let places = masked.place.iter_mut().chain(masked.trace.iter_mut().map(|frame| &mut frame.place));
     places.for_each(|place| mask_place(place, secrets));
@@ -181,13 +147,17 @@ fn masked_literal(literal: &str, secrets: &Secrets) -> Option<String> {
 
 /// The same for a value and all that is in it.
 pub fn mask_value(value: &mut serde_json::Value, secrets: &Secrets) {
+    change_texts(value, &|text| secrets.mask(text));
+}
+
+fn change_texts(value: &mut serde_json::Value, change: &dyn Fn(&str) -> String) {
     match value {
-        serde_json::Value::String(text) => *text = secrets.mask(text),
-        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| mask_value(value, secrets)),
+        serde_json::Value::String(text) => *text = change(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| change_texts(value, change)),
         serde_json::Value::Object(map) => {
             let fields = std::mem::take(map).into_iter().map(|(key, mut value)| {
-                mask_value(&mut value, secrets);
-                (secrets.mask(&key), value)
+                change_texts(&mut value, change);
+                (change(&key), value)
             });
             *map = fields.collect();
         }
@@ -197,7 +167,7 @@ pub fn mask_value(value: &mut serde_json::Value, secrets: &Secrets) {
 
 /// Masks line by line, so that a secret of several lines leaves the line numbers as they are.
 fn mask_place(place: &mut Place, secrets: &Secrets) {
-    let text: String = place.source.text.split_inclusive('\n').map(|line| secrets.mask(line)).collect();
+    let text: String = place.source.text.split_inclusive('\n').map(|line| shown(line, secrets)).collect();
     if text != place.source.text {
         place.source = Arc::new(Source { name: place.source.name.clone(), text });
     }
@@ -217,39 +187,6 @@ mod tests {
         fn event(&self, event: &Event) {
             self.0.lock().unwrap().push(event.clone());
         }
-    }
-
-    #[test]
-    fn a_value_in_a_line_of_several_events_is_hidden_and_nothing_is_lost() {
-        use crate::model::lines::Lines;
-        let secrets = secrets();
-        for before in (LONGEST_LINE - 20..LONGEST_LINE + 4).chain([2 * LONGEST_LINE - 7]) {
-            let kept = Arc::new(Kept::default());
-            let sink = MaskingSink::new(secrets.clone(), kept.clone());
-            let line = format!("{}hunter2hunter2{}\nnext", "x".repeat(before), "y".repeat(300));
-            let mut lines = Lines::new();
-            let pieces: Vec<String> = line.as_bytes().chunks(1000).flat_map(|chunk| lines.push(chunk)).collect();
-            for text in pieces.into_iter().chain(lines.finish()) {
-                sink.event(&Event::Output { from: "web".into(), text });
-            }
-            drop(sink);
-            let events = kept.0.lock().unwrap();
-            let seen: String = events.iter().map(|event| if let Event::Output { text, .. } = event { text.as_str() } else { "" }).collect();
-            assert_eq!(seen, format!("{}[secret key]{}next", "x".repeat(before), "y".repeat(300)), "after {before}");
-            assert_eq!(events.last(), Some(&Event::Output { from: "web".into(), text: "next".into() }));
-        }
-    }
-
-    #[test]
-    fn what_was_kept_back_comes_before_the_next_event_of_another_kind() {
-        let kept = Arc::new(Kept::default());
-        let sink = MaskingSink::new(secrets(), kept.clone());
-        let text = "x".repeat(LONGEST_LINE);
-        sink.event(&Event::Output { from: "web".into(), text: text.clone() });
-        sink.event(&Event::Print { text: "done".into() });
-        let events = kept.0.lock().unwrap();
-        let seen: Vec<usize> = events.iter().map(|event| if let Event::Output { text, .. } = event { text.len() } else { 0 }).collect();
-        assert_eq!(seen, [LONGEST_LINE - KEPT_BACK, KEPT_BACK, 0]);
     }
 
     #[test]
@@ -313,20 +250,37 @@ mod tests {
     }
 
     #[test]
+    fn what_spc_says_shows_no_credentials_of_a_url_and_what_others_wrote_stays() {
+        let kept = Arc::new(Kept::default());
+        let sink = MaskingSink::new(secrets(), kept.clone());
+        let text = || "see https://me:pass@host/".to_owned();
+        let label = StepLabel { step: 1, service: None, action: "pull".to_owned(), object: text() };
+        sink.event(&Event::StepFailed { label, message: text() });
+        sink.event(&Event::Question { text: text() });
+        sink.event(&Event::Log { level: crate::model::event::Level::Info, text: text() });
+        sink.event(&Event::Print { text: text() });
+        sink.event(&Event::Output { from: "git".to_owned(), text: text() });
+        let shown: Vec<bool> = kept.0.lock().unwrap().iter().map(|event| format!("{event:?}").contains("pass")).collect();
+        assert_eq!(shown, [false, false, false, true, true]);
+    }
+
+    #[test]
     fn a_diagnostic_hides_a_secret_in_every_part() {
-        let source = Arc::new(Source { name: "a.rhai".to_owned(), text: "let k =\n  \"hunter2hunter2\";\n".to_owned() });
+        let source =
+            Arc::new(Source { name: "a.rhai".to_owned(), text: "let k =\n  \"hunter2hunter2 https://me:pass@host\";\n".to_owned() });
         let diagnostic = Diagnostic {
             severity: Severity::Error,
             kind: Kind::Failed,
-            message: "hunter2hunter2".to_owned(),
-            hint: Some("hunter2hunter2".to_owned()),
+            message: "hunter2hunter2 https://me:pass@host/".to_owned(),
+            hint: Some("hunter2hunter2 https://pass@host/".to_owned()),
             place: Some(Place { source, line: 2, column: 3, width: 1 }),
             trace: Vec::new(),
-            details: vec![Detail { title: "log".to_owned(), text: "hunter2hunter2".to_owned() }],
-            fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2"]))].into(),
+            details: vec![Detail { title: "log".to_owned(), text: "hunter2hunter2 db://me:pass@host/".to_owned() }],
+            fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2 me:pass@host/"]))].into(),
         };
         let masked = masked_diagnostic(&diagnostic, &secrets());
-        assert!(!format!("{masked:?}").contains("hunter2"));
+        let text = format!("{masked:?}");
+        assert!(!text.contains("hunter2") && !text.contains("pass"), "{text}");
         assert_eq!(masked.place.unwrap().source.text.lines().count(), 2);
     }
 }

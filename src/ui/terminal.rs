@@ -259,11 +259,21 @@ impl Terminal {
 
     /// Writes `text` and a line end to standard error: progress and messages. A failure is of no consequence.
     pub fn err(&self, text: &str) {
-        let mut streams = self.lock();
+        self.write_err(&mut self.lock(), text);
+    }
+
+    fn write_err(&self, streams: &mut Streams, text: &str) {
         let text = self.prepared(text, streams.stderr.colour);
         let columns = self.columns();
         let (end, erasing, drawing) = (streams.foot.line_end(), streams.foot.erase(columns), streams.foot.draw(columns));
         send(&mut streams.stderr, &format!("{end}{erasing}{text}\n{drawing}"));
+    }
+
+    /// The same where the writing thread itself may hold the lock: then nothing is written. For who reports a panic.
+    pub fn err_if_free(&self, text: &str) {
+        if let Ok(mut streams) = self.streams.try_lock() {
+            self.write_err(&mut streams, text);
+        }
     }
 
     /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints should end.
@@ -368,6 +378,17 @@ mod tests {
         captured.terminal.err("and again: correct horse");
         assert_eq!(captured.stdout(), "the password is [secret db_password]\n");
         assert_eq!(captured.stderr(), "and again: [secret db_password]\n");
+    }
+
+    #[test]
+    fn what_a_panic_says_is_masked_and_waits_for_no_lock() {
+        let captured = Captured::plain();
+        captured.secrets.add("db_password", "token", "correct horse");
+        captured.terminal.err_if_free("spc broke off: no \u{1b}[2J\"correct horse\"");
+        let held = captured.terminal.lock();
+        captured.terminal.err_if_free("never");
+        drop(held);
+        assert_eq!(captured.stderr(), "spc broke off: no \u{241b}[2J\"[secret db_password]\"\n");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::merge::in_order;
 use super::messages::{Reader, TimedLine, timed_lines};
 use crate::engine::{Engine, EngineError, EngineErrorKind, LogsRequest, Result};
 use crate::host::memory::LARGEST_VALUE;
+use crate::model::lines::CUT;
 
 /// Lines of one log, or why it broke off.
 pub type Lines = BoxStream<'static, Result<TimedLine>>;
@@ -37,23 +38,23 @@ const READ_AHEAD: usize = 64 << 10;
 pub async fn history(around: &Surroundings, id: &str, range: Range) -> Result<Opened> {
     let state = State::of(&*around.engine, id).await?;
     let lines = match range.tail {
-        Some(count) => futures::stream::iter(tail(&*around.engine, id, state.tty, range, count).await?.into_iter().map(Ok)).boxed(),
+        Some(count) => futures::stream::iter(tail(around, id, state.tty, range, count).await?.into_iter().map(Ok)).boxed(),
         None => {
             let request =
                 LogsRequest { since: range.since, until: range.until, timestamps: true, tty: state.tty, ..LogsRequest::default() };
             let stream = around.engine.container_logs(id, &request).await?;
-            read_ahead(timed_lines(stream, state.tty).boxed()).await
+            read_ahead(timed_lines(stream, state.tty, around.secrets.clone()).boxed()).await
         }
     };
     Ok(Opened { lines: in_order(lines).boxed(), started_at: state.started_at })
 }
 
 /// What the container writes from `since` on, until its process ends.
-pub async fn follow(engine: &dyn Engine, id: &str, since: Option<DateTime<Utc>>) -> Result<Opened> {
-    let state = State::of(engine, id).await?;
+pub async fn follow(around: &Surroundings, id: &str, since: Option<DateTime<Utc>>) -> Result<Opened> {
+    let state = State::of(&*around.engine, id).await?;
     let request = LogsRequest { follow: true, since, timestamps: true, tty: state.tty, ..LogsRequest::default() };
-    let stream = engine.container_logs(id, &request).await?;
-    Ok(Opened { lines: timed_lines(stream, state.tty).boxed(), started_at: state.started_at })
+    let stream = around.engine.container_logs(id, &request).await?;
+    Ok(Opened { lines: timed_lines(stream, state.tty, around.secrets.clone()).boxed(), started_at: state.started_at })
 }
 
 /// What has to be known of a container to read its log.
@@ -87,17 +88,17 @@ async fn read_ahead(mut lines: Lines) -> Lines {
 /// The last `count` lines.
 ///
 /// The engine counts messages, of which a long line has several, and it takes them before it looks at `until`.
-async fn tail(engine: &dyn Engine, id: &str, tty: bool, range: Range, count: u64) -> Result<VecDeque<TimedLine>> {
+async fn tail(around: &Surroundings, id: &str, tty: bool, range: Range, count: u64) -> Result<VecDeque<TimedLine>> {
     let mut request = LogsRequest { since: range.since, until: range.until, timestamps: true, tty, ..LogsRequest::default() };
     if range.until.is_some() {
-        return Ok(LastLines::read(engine, id, &request, count).await?.lines);
+        return Ok(LastLines::read(around, id, &request, count).await?.lines);
     }
     // One more: the first may be the end of a line that began before.
     let mut more = 1;
     loop {
         let asked = count.saturating_add(more);
         request.tail = Some(asked);
-        let read = LastLines::read(engine, id, &request, count).await?;
+        let read = LastLines::read(around, id, &request, count).await?;
         let is_whole = read.messages < asked;
         if is_whole || read.all > count {
             return Ok(read.lines);
@@ -115,9 +116,9 @@ struct LastLines {
 }
 
 impl LastLines {
-    async fn read(engine: &dyn Engine, id: &str, request: &LogsRequest, count: u64) -> Result<Self> {
-        let mut stream = engine.container_logs(id, request).await?;
-        let mut reader = Reader::new(request.tty);
+    async fn read(around: &Surroundings, id: &str, request: &LogsRequest, count: u64) -> Result<Self> {
+        let mut stream = around.engine.container_logs(id, request).await?;
+        let mut reader = Reader::new(request.tty, around.secrets.clone());
         let (mut last, mut bytes) = (Self { lines: VecDeque::new(), all: 0, messages: 0 }, 0);
         loop {
             let chunk = stream.next().await.transpose()?;
@@ -159,10 +160,11 @@ pub async fn last_lines(around: &Surroundings, id: &str, tty: bool, started_at: 
     let started = started_at.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let since = started.map(|time| time.to_utc() - BEFORE_START);
     let range = Range { tail: Some(count), since, until: None };
-    let Ok(lines) = tail(&*around.engine, id, tty, range, count).await else { return String::new() };
+    let Ok(lines) = tail(around, id, tty, range, count).await else { return String::new() };
     let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
     let text = lines.join("\n");
     // Few lines can be long ones.
     let from = (text.len().saturating_sub(TEXT)..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-    text[from..].trim_end().to_owned()
+    let mark = if from > 0 { CUT } else { "" };
+    format!("{mark}{}", text[from..].trim_end())
 }

@@ -340,9 +340,9 @@ impl Following {
         let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
         (followed.is_open, followed.is_started_again, followed.awaited) = (true, false, Awaited::No);
         let since = followed.seen.since().or(self.since);
-        let (engine, id) = (self.around.engine.clone(), id.to_owned());
+        let (around, id) = (self.around.clone(), id.to_owned());
         self.asked.push(Box::pin(async move {
-            let opened = container::follow(&*engine, &id, since).await;
+            let opened = container::follow(&around, &id, since).await;
             Answer::Opened(id, opened)
         }));
     }

@@ -5,12 +5,14 @@
 //! what an earlier start of the container wrote last without a line feed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 
 use crate::engine::{EngineError, LOG_PART, OutputChunk, OutputKind, OutputStream};
 use crate::model::lines::Lines;
+use crate::model::secret::Secrets;
 
 /// A line, and when the engine got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ fn stamp(bytes: &[u8]) -> Option<DateTime<Utc>> {
 }
 
 /// Chunks → lines. One for each stream of a log.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Reader {
     terminal: Option<Terminal>,
     time: DateTime<Utc>,
@@ -41,12 +43,14 @@ pub struct Reader {
     open: [(Lines, Option<DateTime<Utc>>); 2],
     /// How many messages came.
     messages: u64,
+    /// What no piece of a long line cuts.
+    secrets: Arc<Secrets>,
 }
 
 impl Reader {
     /// A reader of the log of a container that has a terminal, or has none.
-    pub fn new(tty: bool) -> Self {
-        Self { terminal: tty.then(Terminal::default), ..Self::default() }
+    pub fn new(tty: bool, secrets: Arc<Secrets>) -> Self {
+        Self { terminal: tty.then(Terminal::default), secrets, ..Self::default() }
     }
 
     /// How many messages came so far.
@@ -95,7 +99,7 @@ impl Reader {
             self.flush(kind, lines);
         }
         let (open, open_time) = &mut self.open[slot(kind)];
-        lines.extend(open.push(text).into_iter().map(|text| TimedLine { time, kind, text }));
+        lines.extend(open.push(text, &self.secrets).into_iter().map(|text| TimedLine { time, kind, text }));
         *open_time = (!text.ends_with(b"\n")).then_some(time);
     }
 
@@ -147,8 +151,8 @@ impl Terminal {
 }
 
 /// The lines of a log that is asked for with times. A stream that fails keeps back the line it fails in.
-pub fn timed_lines(stream: OutputStream, tty: bool) -> impl Stream<Item = Result<TimedLine, EngineError>> + Send {
-    let state = (stream, Reader::new(tty), VecDeque::new(), false);
+pub fn timed_lines(stream: OutputStream, tty: bool, secrets: Arc<Secrets>) -> impl Stream<Item = Result<TimedLine, EngineError>> + Send {
+    let state = (stream, Reader::new(tty, secrets), VecDeque::new(), false);
     futures::stream::unfold(state, |(mut stream, mut reader, mut ready, mut ended)| async move {
         loop {
             if let Some(line) = ready.pop_front() {
@@ -186,7 +190,7 @@ mod tests {
     }
 
     fn read(tty: bool, chunks: &[&[u8]]) -> Vec<(i64, String)> {
-        let mut reader = Reader::new(tty);
+        let mut reader = Reader::new(tty, Arc::default());
         let chunk = |bytes: &[u8]| OutputChunk { kind: OutputKind::Stdout, bytes: bytes.to_vec().into() };
         let mut lines: Vec<TimedLine> = chunks.iter().flat_map(|bytes| reader.push(&chunk(bytes))).collect();
         lines.extend(reader.finish());
@@ -235,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_one_output_are_not_joined_with_the_other() {
-        let mut reader = Reader::new(false);
+        let mut reader = Reader::new(false, Arc::default());
         let mut chunk = |kind, bytes: Vec<u8>| reader.push(&OutputChunk { kind, bytes: bytes.into() });
         let part = "x".repeat(LOG_PART);
         assert_eq!(chunk(OutputKind::Stdout, message(0, &part)), []);

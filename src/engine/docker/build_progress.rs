@@ -6,7 +6,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::engine::{BuildEvent, EngineError, EngineErrorKind, secret_hint};
-use crate::model::lines::Lines;
+use crate::model::lines::{CUT, ShortLines};
 
 /// How much of a step's output is kept for the case that it fails.
 const KEPT_BYTES: usize = 8 * 1024;
@@ -46,9 +46,10 @@ struct Step {
     /// Why it failed.
     error: Option<String>,
     /// Cuts its output into lines: steps run at the same time, and a line may come in parts.
-    lines: Lines,
-    /// The end of its output.
+    lines: ShortLines,
+    /// The end of its output, and whether more came before.
     tail: Vec<u8>,
+    is_cut: bool,
 }
 
 impl Progress {
@@ -163,6 +164,7 @@ impl Step {
         self.tail.extend_from_slice(output);
         let excess = self.tail.len().saturating_sub(KEPT_BYTES);
         self.tail.drain(..excess);
+        self.is_cut |= excess > 0;
     }
 
     fn failure(&self, message: &str) -> String {
@@ -175,8 +177,10 @@ impl Step {
         let lines: Vec<_> = tail.trim_end().lines().collect();
         if !lines.is_empty() {
             words.push_str("; its last output:");
-            for line in &lines[lines.len().saturating_sub(KEPT_LINES)..] {
+            let first = lines.len().saturating_sub(KEPT_LINES);
+            for (at, line) in lines.iter().enumerate().skip(first) {
                 words.push_str("\n  ");
+                words.push_str(if at == 0 && self.is_cut { CUT } else { "" });
                 words.push_str(line.trim_end());
             }
         }

@@ -10,6 +10,7 @@
 //! | hexadecimal, with and without separators | `702f772064`, `70:2F:77`, `0x70, 0x2f` | everywhere |
 //! | base64, also for URLs, inside of longer text, wrapped | `cC93IGQ=`, `dXNlcjpwL3cgZA` | from five bytes on everywhere; shorter ones where they stand at the place that their encoding says |
 //! | a line of wrapped base64 or hexadecimal that comes alone | | all but 3 and 5 symbols at most at the break |
+//! | the beginning or end of a value where a text was cut off | `p/w…` | from three characters on |
 //!
 //! A value of several lines is masked as a whole and line by line. What is not masked: values of fewer than [`SHORTEST`]
 //! characters, and whatever a program makes of one beyond this (reversed, in upper case, encrypted, compressed, in pieces with
@@ -17,8 +18,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::encoded::{Encoded, EncodedId, Pieces};
-use super::spelling::{Ends, add_ends, first_bytes};
+use super::cut::{Tails, marks};
+use super::encoded::{Encoded, EncodedId, Piece, Pieces};
+use super::spelling::{Ends, first_bytes};
 
 /// Values of fewer characters are not looked for: masking "1" would hide everything.
 pub const SHORTEST: usize = 3;
@@ -40,6 +42,7 @@ pub(super) struct Mask {
     /// By the first byte alone, where the second may be any: escapes.
     by_first: Vec<Vec<Beginning>>,
     pieces: Pieces,
+    tails: Tails,
     names: BTreeSet<String>,
 }
 
@@ -84,6 +87,7 @@ impl Mask {
         let index = self.values.len();
         self.index(index, &characters, &encodings);
         self.pieces.add(index, &encodings);
+        self.tails.add(index, &characters, SHORTEST);
         self.values.push(Value { name: name.to_owned(), characters, encodings });
     }
 
@@ -158,7 +162,7 @@ impl Mask {
 
     /// The name of the first that is in `text`.
     pub(super) fn first_in(&self, text: &str) -> Option<&str> {
-        self.find(text).first().map(|hidden| self.values[hidden.value].name.as_str())
+        self.find_whole(text.as_bytes()).first().map(|hidden| self.values[hidden.value].name.as_str())
     }
 
     /// The last place at or before `at` that is inside of nothing hidden, nor of a character.
@@ -169,7 +173,15 @@ impl Mask {
 
     /// What is hidden, in order; each part goes further than those before it.
     fn find(&self, text: &str) -> Vec<Hidden> {
-        let bytes = text.as_bytes();
+        let mut found = self.find_whole(text.as_bytes());
+        if !self.values.is_empty() {
+            self.add_parts(text.as_bytes(), &mut found);
+        }
+        found
+    }
+
+    /// The same without parts of values.
+    fn find_whole(&self, bytes: &[u8]) -> Vec<Hidden> {
         let mut found: Vec<Hidden> = Vec::new();
         if self.values.is_empty() {
             return found;
@@ -187,7 +199,6 @@ impl Mask {
             }
             at += if bytes[at] == b'[' { self.mark_at(bytes, at).unwrap_or(1) } else { 1 };
         }
-        self.add_pieces(text, &mut found);
         found
     }
 
@@ -216,17 +227,28 @@ impl Mask {
         self.names.contains(name).then_some(MARK_BEGIN.len() + name.len() + 1)
     }
 
-    fn add_pieces(&self, text: &str, found: &mut Vec<Hidden>) {
-        let mut pieces = Vec::new();
-        let mut offset = 0;
-        for line in text.as_bytes().split(|byte| *byte == b'\n') {
-            self.pieces.find(line, offset, |id| self.encoded(id), &mut pieces);
-            offset += line.len() + 1;
+    /// Adds the parts of values that stand where lines are broken, or where a text was cut off.
+    fn add_parts(&self, text: &[u8], found: &mut Vec<Hidden>) {
+        let marks = marks(text);
+        let mut parts = Vec::new();
+        let mut from = 0;
+        let end = text.len()..text.len();
+        for mark in marks.into_iter().chain(std::iter::once(end)) {
+            let mut offset = from;
+            for line in text[from..mark.start].split(|byte| *byte == b'\n') {
+                self.pieces.find(line, offset, |id| self.encoded(id), &mut parts);
+                offset += line.len() + 1;
+            }
+            if !mark.is_empty() {
+                parts.extend(self.head_before(text, from, mark.start));
+                parts.extend(self.tail_at(text, mark.end));
+            }
+            from = mark.end;
         }
-        if pieces.is_empty() {
+        if parts.is_empty() {
             return;
         }
-        found.extend(pieces.into_iter().map(|(value, from, to)| Hidden { from, to, value }));
+        found.extend(parts.into_iter().map(|(value, from, to)| Hidden { from, to, value }));
         found.sort_by_key(|hidden| (hidden.from, std::cmp::Reverse(hidden.to)));
         let mut end = 0;
         found.retain(|hidden| {
@@ -235,22 +257,55 @@ impl Mask {
             is_further
         });
     }
+
+    /// The longest beginning of a value that ends at `to`, and begins at or after `from`.
+    fn head_before(&self, text: &[u8], from: usize, to: usize) -> Option<Piece> {
+        let may_begin = |at: &usize| {
+            let pair = usize::from(text[*at]) << 8 | usize::from(text[*at + 1]);
+            self.pairs[pair / 64] & 1 << (pair % 64) != 0
+        };
+        (from..to.saturating_sub(1)).filter(may_begin).find_map(|at| {
+            let by_pair = self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
+            by_pair.iter().chain(&self.by_first[usize::from(text[at])]).find_map(|beginning| match beginning {
+                Beginning::Text(value) => self.values[*value].begins_until(&text[..to], at).then_some((*value, at, to)),
+                Beginning::Encoded(_) => None,
+            })
+        })
+    }
+
+    /// The longest end of a value that begins at `at`.
+    fn tail_at(&self, text: &[u8], at: usize) -> Option<Piece> {
+        self.tails.at(text, at).iter().find_map(|(value, from)| Some((*value, at, self.values[*value].end_from(*from, text, at)?)))
+    }
 }
 
 impl Value {
     /// Where the longest spelling ends that begins at `at`.
     fn end_at(&self, text: &[u8], at: usize) -> Option<usize> {
+        self.end_from(0, text, at)
+    }
+
+    /// The same for the value's characters from `from` on.
+    fn end_from(&self, from: usize, text: &[u8], at: usize) -> Option<usize> {
         let mut ends = Ends::of(at);
-        for c in &self.characters {
-            let mut next = Ends::default();
-            for end in ends.as_slice() {
-                add_ends(text, *end, *c, &mut next);
-            }
-            if next.as_slice().is_empty() {
-                return None;
-            }
-            ends = next;
+        for c in &self.characters[from..] {
+            ends = ends.after(text, *c)?;
         }
         ends.as_slice().iter().copied().max()
+    }
+
+    /// Whether `text` ends in the middle of the value, which begins at `at`.
+    fn begins_until(&self, text: &[u8], at: usize) -> bool {
+        let mut ends = Ends::of(at);
+        for (read, c) in self.characters.iter().enumerate() {
+            if read >= SHORTEST && ends.as_slice().contains(&text.len()) {
+                return true;
+            }
+            match ends.after(text, *c) {
+                Some(next) => ends = next,
+                None => return false,
+            }
+        }
+        false
     }
 }

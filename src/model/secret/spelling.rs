@@ -26,13 +26,22 @@ impl Ends {
         }
     }
 
+    /// Where `c` ends after each of these; nothing if it follows none.
+    pub(super) fn after(&self, text: &[u8], c: char) -> Option<Self> {
+        let mut next = Self::default();
+        for end in self.as_slice() {
+            add_ends(text, *end, c, &mut next);
+        }
+        (next.len > 0).then_some(next)
+    }
+
     pub(super) fn as_slice(&self) -> &[usize] {
         &self.at[..self.len]
     }
 }
 
 /// Where the spellings of `c` end that begin at `at`.
-pub(super) fn add_ends(text: &[u8], at: usize, c: char, ends: &mut Ends) {
+fn add_ends(text: &[u8], at: usize, c: char, ends: &mut Ends) {
     let Some(&first) = text.get(at) else { return };
     let mut buffer = [0; 4];
     let plain = c.encode_utf8(&mut buffer).as_bytes();

@@ -269,6 +269,46 @@ fn a_cut_goes_through_no_value() {
     assert_eq!((secrets.boundary(text, 9), secrets.boundary(text, 17), secrets.boundary("ä", 1)), (4, 17, 0));
 }
 
+#[test]
+fn what_stands_of_a_value_where_a_text_was_cut_off_is_hidden() {
+    let value = "p/ss w\"rd <é>";
+    let secrets = hiding(value);
+    let count = value.chars().count();
+    for kept in 3..=count {
+        let (head, tail): (String, String) = (value.chars().take(kept).collect(), value.chars().skip(count - kept).collect());
+        for mark in ["…", "..."] {
+            for text in [format!("is {head}{mark}"), format!("\"is {head}{mark}\" no"), format!("is {}{mark}", escaped(&head))] {
+                assert_eq!(secrets.mask(&text).matches("[secret key]").count(), 1, "{text}");
+                assert!(!secrets.mask(&text).contains("p/s"), "{text}: {}", secrets.mask(&text));
+            }
+            let text = format!("{mark}{tail} is\nit {mark}{tail}");
+            assert_eq!(secrets.mask(&text), format!("{mark}[secret key] is\nit {mark}[secret key]"), "{text}");
+        }
+    }
+    let encoded = STANDARD.encode(format!("user:{value} and more"));
+    for end in 16..encoded.len() {
+        let masked = secrets.mask(&format!("{}…", &encoded[..end]));
+        assert!(masked.contains("[secret key]"), "{end}: {masked}");
+    }
+    for text in ["p/…", "... rd <", "p/ss....", "wait for it... or …"] {
+        assert_eq!(secrets.mask(text), text);
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
+}
+
+#[test]
+fn many_marks_of_cuts_are_read_in_linear_time() {
+    // At each mark only what stands between it and the one before is looked at.
+    let secrets = hiding(&"ab".repeat(50));
+    for text in ["ab…".repeat(100_000), "abab...".repeat(50_000)] {
+        assert!(!secrets.mask(&text).is_empty());
+    }
+}
+
 proptest! {
     #[test]
     fn random_values_are_hidden_in_each_spelling(

@@ -9,6 +9,7 @@ use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
 use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step, WayBack};
 use crate::model::secret::Secrets;
+use crate::model::url_credentials::without_credentials;
 use crate::value::record::Reader;
 
 thread_local! {
@@ -64,6 +65,11 @@ impl Recorder {
         Self { secrets, state: Mutex::default() }
     }
 
+    /// A text as a plan shows it.
+    fn shown(&self, text: &str) -> String {
+        without_credentials(&self.secrets.mask(text)).into_owned()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,8 +105,8 @@ impl Recorder {
                 number,
                 service: planned.service.clone(),
                 action: planned.action.verb().to_owned(),
-                object: planned.action.object(),
-                cause: self.secrets.mask(&cause),
+                object: self.shown(&planned.action.object()),
+                cause: self.shown(&cause),
                 after: planned.after.iter().map(|before| base + before + 1).collect(),
                 changes: planned.action.changes(),
                 image: None,
@@ -121,7 +127,7 @@ impl Recorder {
 
     fn step(&self, action: &'static str, object: &str, changes: bool) -> usize {
         let at = place();
-        let object = self.secrets.mask(object);
+        let object = self.shown(object);
         let mut state = self.lock();
         if let Some(known) = REPEATING.get().then(|| known_step(&state.preview, at.as_ref(), action, &object)).flatten() {
             return known;
@@ -160,7 +166,7 @@ impl Recorder {
             return;
         }
         let at = place();
-        let (answer_of, assumed) = (self.secrets.mask(&asked.whose), self.secrets.mask(assumed));
+        let (answer_of, assumed) = (self.shown(&asked.whose), self.shown(assumed));
         let mut state = self.lock();
         state.last_asked = Some((asked.at.clone().or_else(|| at.clone()), answer_of.clone()));
         let is_known = |item: &Item| matches!(item, Item::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
@@ -175,7 +181,7 @@ impl Recorder {
     /// There is something to say.
     pub fn note(&self, text: &str) {
         let mut state = self.lock();
-        let text = self.secrets.mask(text);
+        let text = self.shown(text);
         if !state.preview.notes.contains(&text) {
             state.preview.notes.push(text);
         }
@@ -184,7 +190,7 @@ impl Recorder {
     /// The script goes a way back.
     pub fn way_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
         let own = at.filter(|(file, _)| !file.starts_with(STANDARD)).map(|(file, line)| At { file: file.to_owned(), line });
-        let way_back = WayBack { at: own.or_else(place), what: self.secrets.mask(what), because: self.secrets.mask(because) };
+        let way_back = WayBack { at: own.or_else(place), what: self.shown(what), because: self.shown(because) };
         let mut state = self.lock();
         if !state.preview.ways_back.iter().any(|known| known.at == way_back.at && known.what == way_back.what) {
             state.preview.ways_back.push(way_back);
