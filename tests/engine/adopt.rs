@@ -66,6 +66,8 @@ fn a_compose_project_is_refused_and_left_alone_without_adopt() {
     assert_eq!((objects(&project.name), containers(&project.name)), (before.clone(), ids.clone()));
     project.spc(&["run", "scripts/down.rhai"]).ends(0).told(&["left alone, because spc did not make them: spct-refused-db-1"]);
     assert_eq!((objects(&project.name), containers(&project.name)), (before, ids));
+    project.script("app::describe().down(#{ volumes: true });").arg("--adopt").ends(0);
+    assert_eq!(objects(&project.name), Vec::<String>::new());
 }
 
 #[test]

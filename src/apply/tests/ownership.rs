@@ -231,7 +231,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
     assert_eq!(machine.footprint(), Footprint::default());
     // A container of Compose's still uses them.
     let machine = composed();
-    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: true, adopt: true })).unwrap();
+    machine.down(true).unwrap();
     let logged = machine.logged().join("\n");
     assert!(logged.contains("the volume shop_data is kept: Docker Compose made it, and its container shop-db-1 uses it"), "{logged}");
 }
@@ -262,5 +262,18 @@ fn down_leaves_what_spc_did_not_make() {
     let machine = composed();
     machine.down(true).unwrap();
     assert_eq!(names(&machine), ["shop-db-1", "shop-gone-1"]);
-    assert!(machine.logged().iter().any(|line| line == "left alone, because spc did not make them: shop-db-1, shop-gone-1"));
+    assert!(machine.logged().iter().any(|line| line == "left alone, because spc did not make them: shop-db-1, shop-gone-1; `down` with --adopt removes them"));
+}
+
+#[test]
+fn down_with_adopt_removes_what_docker_compose_made_in_this_folder() {
+    let machine = composed();
+    let logged = machine.logged().len();
+    machine.engine.allow_adoption();
+    let options = DownOptions { volumes: true, adopt: true };
+    machine.run(verbs::down(&machine.around(), PROJECT, options)).unwrap();
+    assert_eq!(names(&machine), Vec::<String>::new());
+    let state = machine.state();
+    assert!(state.volume("shop_data").is_none() && state.network("shop_default").is_none());
+    assert_eq!(machine.logged()[logged..], Vec::<String>::new());
 }

@@ -13,7 +13,7 @@ use super::up::{INTERRUPTED, reference};
 pub struct DownOptions {
     /// Also the project's volumes, the anonymous ones too.
     pub volumes: bool,
-    /// Also networks and volumes of Docker Compose's that were not taken over before.
+    /// Also containers, networks and volumes of Docker Compose's that were not taken over before.
     pub adopt: bool,
 }
 
@@ -21,7 +21,8 @@ pub struct DownOptions {
 /// volumes that Docker Compose made and this project took over.
 pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &BTreeSet<String>) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
-    let ours: Vec<&Container> = observed.containers.iter().filter(|container| container.ours).collect();
+    let (ours, foreign): (Vec<&Container>, Vec<&Container>) =
+        observed.containers.iter().partition(|container| container.ours || options.adopt);
     let mut removed = stop_and_remove(&mut plan, &ours, options.volumes);
     // They may hang on the networks and volumes.
     for one_off in &observed.one_offs {
@@ -32,7 +33,6 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
     }
     let is_adopted = |name: &String| options.adopt || adopted.contains(name);
-    let foreign: Vec<&Container> = observed.containers.iter().filter(|container| !container.ours).collect();
     let mut kept: Vec<String> = Vec::new();
     for network in observed.networks.iter().filter(|network| network.ours || network.compose) {
         let user = foreign.iter().find(|container| container.networks.contains(&network.id));
@@ -53,7 +53,7 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
     }
     if !foreign.is_empty() {
         let names: Vec<&str> = foreign.iter().map(|container| container.name.as_str()).collect();
-        plan.notes.push(format!("left alone, because spc did not make them: {}", names.join(", ")));
+        plan.notes.push(format!("left alone, because spc did not make them: {}; `down` with --adopt removes them", names.join(", ")));
     }
     plan.notes.extend(kept);
     plan
