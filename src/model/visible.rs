@@ -64,6 +64,8 @@ fn is_unseen(c: char) -> bool {
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
         // Zero-width, directions, lines and paragraphs, invisible operators, shaping.
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        // Joiners of hieroglyphs, shorthand for empty, and a blank of braille: as wide as a letter, and nothing in it.
+        | '\u{13430}'..='\u{1345f}' | '\u{2800}'
         // Variation selectors, the byte order mark, interlinear annotations.
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
         // Shorthand and musical control, tags, more variation selectors.
@@ -96,16 +98,19 @@ impl At<'_> {
         let before = |is: fn(char) -> bool| self.before.is_some_and(is);
         let next = |is: fn(char) -> bool| self.next.is_some_and(is);
         match self.c {
-            '\u{fe0f}' => before(|c| is_pictograph(c) || matches!(c, '0'..='9' | '#' | '*')),
-            '\u{200d}' => before(is_pictograph) && next(is_pictograph) || before(is_shaped) && next(is_shaped),
+            // After a digit only as a part of a keycap.
+            '\u{fe0f}' => before(is_pictograph) || before(|c| matches!(c, '0'..='9' | '#' | '*')) && next(|c| c == '\u{20e3}'),
+            '\u{200d}' => before(|c| is_pictograph(c) || c == '\u{fe0f}') && next(is_pictograph) || before(is_shaped) && next(is_shaped),
             _ => before(is_shaped) && next(is_shaped),
         }
     }
 }
 
-/// Emoji and what they are made of, the selector that comes after them included.
+/// Emoji and what they are made of. No letters: between those a joiner would be seen by nobody.
 fn is_pictograph(c: char) -> bool {
-    matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{20d0}'..='\u{3163}' | '\u{3165}'..='\u{3299}' | '\u{1f000}'..='\u{1faff}' | '\u{fe0f}')
+    matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{20e3}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'
+        | '\u{2300}'..='\u{23ff}' | '\u{24c2}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}'
+        | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
 /// Letters whose shape depends on their neighbours: Arabic and its relatives, scripts of India and around it.
@@ -166,6 +171,15 @@ mod tests {
             assert_eq!(visible(text), text, "{text:?}");
         }
         assert_eq!(visible("ad\u{200d}min\u{200c}x a\u{fe0f}"), "ad\u{fffd}min\u{fffd}x a\u{fffd}");
+        // Of what nobody would see, one name becomes another.
+        for (text, shown) in [
+            ("カ\u{200d}カ", "カ\u{fffd}カ"),
+            ("1\u{fe0f}2", "1\u{fffd}2"),
+            ("❤\u{fe0f}\u{fe0f}\u{200d}x", "❤\u{fe0f}\u{fffd}\u{fffd}x"),
+            ("か\u{fe0f}", "か\u{fffd}"),
+        ] {
+            assert_eq!(visible(text), shown, "{text:?}");
+        }
     }
 
     #[test]

@@ -157,3 +157,39 @@ fn a_terminal_that_was_stopped_holds_up_no_signal() {
         assert_eq!(run.ends_soon(SOON).code, 130, "{signal:?}");
     }
 }
+
+/// Many errors, many tests, endless ones: more than a pipe takes.
+fn with_much_to_say() -> Spc {
+    let calls: String = (0..400).map(|number| format!("let a{number} = nope{number}();\n")).collect();
+    let tests: String = (0..400).map(|number| format!("fn test_{number}() {{ throw \"bad {number}\"; }}\n")).collect();
+    Spc::new()
+        .file("spc.toml", "")
+        .file("errors.rhai", calls)
+        .file("many_test.rhai", tests)
+        .file("endless_test.rhai", "fn test_endless() { loop { sleep(\"1s\"); } }\n")
+        .file("endless.rhai", "loop { print(\"a line of output\"); log::warn(\"a message\"); }\n")
+}
+
+#[test]
+fn a_signal_ends_every_verb_whose_output_nobody_reads() {
+    for words in [
+        &["check", "errors.rhai"][..],
+        &["check", "--json", "errors.rhai"],
+        &["test", "many_test.rhai"],
+        &["test", "--json", "many_test.rhai"],
+        &["test", "--max-time", "100000h", "endless_test.rhai"],
+        &["plan", "endless.rhai"],
+        &["plan", "--json", "endless.rhai"],
+    ] {
+        // The first one ends them: nothing is to be finished.
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            let pipe = FullPipe::new();
+            let mut run = with_much_to_say().args(words.iter().copied()).writes_to(pipe.end()).tells_to(pipe.end()).start();
+            assert!(run.goes_on_for(Duration::from_millis(400)), "{words:?} waits for its reader, or goes on");
+            run.signal(signal);
+            // Ended in order, or by the signal itself where there is nothing to be ended.
+            let code = run.ends_soon(SOON).code;
+            assert!(matches!(code, 130 | -1 | -2 | -15), "{words:?}, {signal:?}: {code}");
+        }
+    }
+}

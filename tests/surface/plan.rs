@@ -156,3 +156,29 @@ fn the_switch_for_read_only_commands_is_true_or_false() {
     let ended = Spc::new().file("spc.toml", "[allow]\nread_only_execs = [\"psql\"]\n").args(["plan", "-e", "1"]).output();
     assert!(ended.code == 2 && ended.stderr.contains("read_only_execs") && ended.stderr.contains("spc.toml:2:19"), "{ended}");
 }
+
+#[test]
+fn a_plan_is_held_to_permissions_as_its_process_is() {
+    use std::os::unix::fs::PermissionsExt;
+    assert!(rustix::process::geteuid().is_root(), "this test needs root, whom no permission bits bar");
+    let project = || {
+        let run = Spc::new().file("spc.toml", "").folder("closed").file("a.rhai", "fs::write(\"closed/new\", \"x\");");
+        std::fs::set_permissions(run.project().join("closed"), std::fs::Permissions::from_mode(0o555)).unwrap();
+        run
+    };
+    let text = "
+        a.rhai:1
+          1  write file closed/new  asked for in line 1
+        1 to write
+        ";
+    project().args(["plan", "a.rhai"]).stdout(text).run();
+    let run = project().args(["run", "a.rhai"]);
+    let written = run.project().join("closed/new");
+    let (ended, is_written) = run.start().ends_then(|| written.exists());
+    assert!(ended.code == 0 && is_written, "{ended}");
+    for verb in ["plan", "run"] {
+        let ended = project().by_nobody().args([verb, "a.rhai"]).output();
+        assert_eq!(ended.code, 1, "{verb}: {ended}");
+        assert!(ended.stderr.contains("closed/new"), "{verb}: {ended}");
+    }
+}

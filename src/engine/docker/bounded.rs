@@ -17,15 +17,18 @@ use super::wire::Stream;
 const BYTES: usize = 64 << 20;
 /// Objects in an answer. A list has some ten for each container; a value is made of each that takes up to a kilobyte.
 const OBJECTS: usize = 500_000;
+/// Commas in an answer, one for each value: a list has some hundred for each container. A label takes some hundred bytes, however short.
+const VALUES: usize = 1_000_000;
 
 /// What an answer is larger than that is not read to its end.
-pub(super) const WORDS: &str = "it is larger than 64 MiB, or holds more than 500,000 objects";
+pub(super) const WORDS: &str = "it is larger than 64 MiB, or holds more than 500,000 objects or 1,000,000 values";
 
 /// What an answer may still have.
 #[derive(Default)]
 pub(super) struct Budget {
     bytes: AtomicUsize,
     objects: AtomicUsize,
+    values: AtomicUsize,
     /// Whether the answer is one: a stream that is read as it comes may last.
     limits: AtomicBool,
 }
@@ -35,6 +38,7 @@ impl Budget {
     pub(super) fn renew(&self, limits: bool) {
         self.bytes.store(BYTES, Ordering::Relaxed);
         self.objects.store(OBJECTS, Ordering::Relaxed);
+        self.values.store(VALUES, Ordering::Relaxed);
         self.limits.store(limits, Ordering::Relaxed);
     }
 
@@ -43,13 +47,13 @@ impl Budget {
         if !self.limits.load(Ordering::Relaxed) {
             return false;
         }
-        let objects = came.split(|byte| *byte == b'{').skip(1).count();
+        let number = |of: u8| came.split(|byte| *byte == of).skip(1).count();
         let is_spent = |left: &AtomicUsize, taken: usize| {
             let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(taken)));
             before.is_ok_and(|before| before < taken)
         };
-        let bytes = is_spent(&self.bytes, came.len());
-        is_spent(&self.objects, objects) || bytes
+        let spent = [is_spent(&self.bytes, came.len()), is_spent(&self.objects, number(b'{')), is_spent(&self.values, number(b','))];
+        spent.contains(&true)
     }
 }
 

@@ -183,6 +183,17 @@ mod tests {
     }
 
     #[test]
+    fn a_tmpfs_has_a_size_that_the_engine_has_a_number_for() {
+        let size = |size: Value| read(json!({"type": "tmpfs", "target": "/t", "tmpfs": {"size": size}})).map(|mount| mount.source);
+        assert_eq!(size(json!(i64::MAX)).unwrap(), MountSource::Tmpfs { size: Some(u64::try_from(i64::MAX).unwrap()) });
+        assert_eq!(size(json!("1k")).unwrap(), MountSource::Tmpfs { size: Some(1024) });
+        // The engine would take these for no limit, or for a negative one.
+        for wrong in [json!("9223372036854775808"), json!(u64::MAX), json!("8388608t"), json!("-1"), json!(-1), json!("1.5x"), json!("")] {
+            assert!(size(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_wrong_mount_is_named() {
         assert!(read(json!("data:lib")).unwrap_err().contains("\"lib\""));
         assert!(read(json!("data:/x:rx")).unwrap_err().contains("\"rx\""));

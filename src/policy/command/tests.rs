@@ -364,3 +364,14 @@ fn with_a_star_a_script_chooses_program_folder_and_variables() {
     let expected = [("GIT_DIR", "x"), ("HOME", "/work/app/deploy"), ("LC_ALL", "C"), ("PATH", "/evil")];
     assert_eq!(checked.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn a_hint_lists_each_entry_once() {
+    let toml = "commands = [\"git status\", \"make\", \"git status\", \"make\"]";
+    let refusal = Disk::new().run(toml, &Wish { command: "git push", ..GIT_STATUS }).unwrap_err();
+    assert_eq!(refusal.add, ["commands = [\"git status\", \"make\", \"git push\"]"]);
+    // What is refused for another reason than its words is listed already.
+    let toml = format!("{ALLOW_GIT}\ncommand_env = [\"A\", \"A\"]");
+    let refusal = Disk::new().run(&toml, &Wish { environment: &[("B", "1")], ..GIT_STATUS }).unwrap_err();
+    assert_eq!(refusal.add, ["command_env = [\"A\", \"B\"]"]);
+}

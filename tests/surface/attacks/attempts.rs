@@ -90,8 +90,13 @@ fn project(heading: &str) -> Spc {
     }
 }
 
-/// Nothing is there, as in [`Asked::engine`], but for a container, a volume and a network of the project `other`.
+/// Nothing is there, as in [`Asked::engine`], but for a container, a volume and a network of the project `other`, and a base image whose
+/// builds ask an engine.
 fn engine(request: &str) -> Option<Answer> {
+    if request.starts_with("GET /images/triggers") {
+        let config = r#"{"OnBuild":["ADD http://127.0.0.1:4000/containers/json /x"]}"#;
+        return Some(Answer::of_api("1.41", &format!(r#"{{"Id":"sha256:aa","Config":{config}}}"#)));
+    }
     super::projects::other(request)
 }
 

@@ -131,7 +131,7 @@ fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
 #[test]
 fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
     // Nothing but white space, and values that take far more than they have letters.
-    for chunk in [vec![b' '; 1 << 16], b"{},".repeat(1 << 14), b"{\"\":\"\"},".repeat(1 << 12)] {
+    for chunk in [vec![b' '; 1 << 16], b"{},".repeat(1 << 14), b"{\"\":\"\"},".repeat(1 << 12), b"1,".repeat(1 << 14)] {
         for (script, path) in [
             ("container(\"c\").inspect();", "GET /containers/c/json"),
             ("stack(\"project\", #{ services: #{ a: #{ image: \"a\" } } }).up();", "GET /containers/json"),
@@ -151,6 +151,53 @@ fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
             );
         }
     }
+}
+
+#[test]
+fn an_image_with_millions_of_labels_is_refused() {
+    let engine = |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        request if request.starts_with("GET /images/a") => {
+            Answer::of_api("1.41", r#"{"Id":"sha256:a","Config":{"Labels":{"#).endless(labels())
+        }
+        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    let run = bounded(VALUE).file("spc.toml", "").engine(engine);
+    ends(run, "image(\"a\").inspect();", "it is larger than 64 MiB, or holds more than 500,000 objects or 1,000,000 values");
+}
+
+/// Many short labels, each of its own name.
+fn labels() -> Vec<u8> {
+    (0..1_000_000).flat_map(|number| format!("\"{number:x}\":\"\",").into_bytes()).collect()
+}
+
+#[test]
+fn a_compressed_answer_is_not_unpacked() {
+    // Nothing is asked for compressed, and what says that it is comes as it was sent: no bomb goes off.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in server.incoming() {
+            let mut connection = connection.unwrap();
+            let mut asked = vec![0; 4096];
+            let count = std::io::Read::read(&mut connection, &mut asked).unwrap_or_default();
+            let asked = String::from_utf8_lossy(&asked[..count]).to_lowercase();
+            let body = if asked.contains("accept-encoding") { "asked for" } else { "as it is" };
+            let _ = Answer::of_stranger(200, body).with_header("Content-Encoding", "gzip").write(connection);
+        }
+    });
+    bounded(VALUE).runbook(&format!("print(http::get(\"http://{address}/\").body);")).stdout("as it is\n").run();
+}
+
+#[test]
+fn a_line_of_a_build_without_end_is_not_read_to_its_end() {
+    let engine = |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        request if request.starts_with("POST /build") => Answer::of_api("1.41", "{\"stream\":\"").endless(vec![b'x'; 1 << 16]),
+        _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    let run = bounded(VALUE).file("spc.toml", "").file("Dockerfile", "FROM scratch\n").engine(engine);
+    ends(run, "image(\"a\").build(#{ context: \".\" });", "a line of more than 16 MiB");
 }
 
 /// A project whose files are larger than they seem.

@@ -11,6 +11,7 @@ mod language;
 mod memory;
 mod projects;
 mod reference;
+mod trials;
 
 use std::sync::{Arc, Mutex};
 
