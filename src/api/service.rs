@@ -235,7 +235,8 @@ pub mod functions {
         Ok(healthcheck::once(&service.stack.context, &service.stack.name, &container.id, Map::new())?)
     }
 
-    /// Have so many containers; kept until the described number changes.
+    /// Have so many containers. Later runs of `up` keep the number until `down`, and say so; where the description has a number, `scale` or
+    /// `replicas`, the next `up` goes by that.
     #[rhai_fn(name = "scale", return_raw, pure)]
     pub fn scale(service: &mut Service, count: i64) -> Raw<Record> {
         Ok(service.scale(count)?)

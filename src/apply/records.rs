@@ -40,7 +40,7 @@ pub struct State {
     pub adopted: BTreeSet<String>,
     /// Volumes that the description marks as shared: those of Docker Compose and external ones carry no label that says it.
     pub shared: BTreeSet<String>,
-    /// Numbers of containers set with `scale`.
+    /// Numbers of containers set with `scale`, of services whose description has none, until `down`.
     pub scales: BTreeMap<String, Scale>,
 }
 

@@ -96,6 +96,15 @@ async fn bring_up(
     let one_off = if let Purpose::OneOff(service) = purpose { Some(service) } else { None };
     let records = Records::new(&*around.host, &around.policy, &project.name);
     let mut scales = records.state().scales;
+    // What is written for a service counts, whatever it was scaled to before.
+    let remembered = scales.len();
+    scales.retain(|name, _| !is_scale_described(project, name));
+    let forgets_scales = scales.len() < remembered;
+    let mut scale_notes = kept_scales(project, &services, &scales, scaled.map(|(service, _)| service));
+    let keeps_scale = scaled.is_none_or(|(service, _)| !is_scale_described(project, service));
+    if let Some((service, scale)) = scaled.filter(|(_, scale)| !keeps_scale && scale.wanted != scale.described) {
+        scale_notes.push(format!("{service} is scaled until the next `up`: its description says {}", scale.described));
+    }
     scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
     let project = &with_scales(project, &scales)?;
     let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
@@ -105,7 +114,11 @@ async fn bring_up(
     let keep = || {
         let kept = records.update(|state| {
             state.adopted.extend(names.iter().filter(|_| options.adopt).cloned());
-            state.scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
+            state.scales.retain(|name, _| !is_scale_described(project, name));
+            if options.remove_orphans {
+                state.scales.retain(|name, _| project.services.contains_key(name));
+            }
+            state.scales.extend(scaled.filter(|_| keeps_scale).map(|(service, scale)| (service.to_owned(), scale)));
             state.shared.retain(|name| !names.contains(name));
             state.shared.extend(shared.iter().cloned());
         });
@@ -138,6 +151,9 @@ async fn bring_up(
             None => reconcile::up(&wanted, observed)?,
         };
         build_changes::note(&changed_builds, &mut plan);
+        if one_off.is_none() {
+            plan.notes.extend(scale_notes.clone());
+        }
         Ok(plan)
     };
     let work = Work {
@@ -150,7 +166,7 @@ async fn bring_up(
         names: &names,
         services: &services,
         makes_space: false,
-        keep: (one_off.is_none() && (options.adopt || scaled.is_some() || !shared.is_empty())).then_some(&keep),
+        keep: (one_off.is_none() && (options.adopt || scaled.is_some() || forgets_scales || !shared.is_empty())).then_some(&keep),
         renew_anonymous_volumes: options.renew_anonymous_volumes,
     };
     let mut outcome = match one_off {
@@ -187,7 +203,12 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
     let fingerprints = BTreeMap::new();
     let work = Work { verb: "down", makes_space: true, ..Work::without_description(around, project, &names, &fingerprints) };
     let records = Records::new(&*around.host, &around.policy, project);
-    work.run(&|observed| Ok(reconcile::down(project, observed, options, &records.state().adopted))).await
+    let outcome = work.run(&|observed| Ok(reconcile::down(project, observed, options, &records.state().adopted))).await?;
+    // What is brought up next is what is described then.
+    if let Err(error) = records.update(|state| state.scales.clear()) {
+        around.log(Level::Warning, format!("Numbers that were set with `scale` are still remembered: {error}"));
+    }
+    Ok(outcome)
 }
 
 /// Which lifecycle verb.
@@ -291,6 +312,27 @@ pub async fn scale(around: &Surroundings, project: &Project, service: &str, coun
     let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
     let services = project.select(options.services.as_deref())?;
     bring_up(around, project, &options, services, Purpose::Scale(service, scaled)).await
+}
+
+fn is_scale_described(project: &Project, service: &str) -> bool {
+    project.services.get(service).is_some_and(|service| service.scale_is_described)
+}
+
+/// Says of which of `services` a number that was set with `scale` is used. `scaled`: the one that is set now.
+fn kept_scales(project: &Project, services: &BTreeSet<String>, scales: &BTreeMap<String, Scale>, scaled: Option<&str>) -> Vec<String> {
+    let is_used = |name: &str, scale: &Scale| {
+        let described = project.services.get(name).filter(|_| services.contains(name) && scaled != Some(name));
+        described.is_some_and(|service| service.scale == scale.described) && scale.wanted != scale.described
+    };
+    let used = scales.iter().filter(|(name, scale)| is_used(name, scale));
+    let note = |(name, scale): (&String, &Scale)| {
+        let containers = if scale.wanted == 1 { "container" } else { "containers" };
+        format!(
+            "{name} has {} {containers}, as scale({}) said; write \"scale\" in its description to have another number, or run `down`",
+            scale.wanted, scale.wanted
+        )
+    };
+    used.map(note).collect()
 }
 
 /// The project with the numbers of containers that were set with `scale`, where the described number is still the same.

@@ -5,28 +5,85 @@ use bollard::models;
 use super::*;
 use crate::engine::Engine;
 
-fn scaled(scale: u64) -> Value {
-    json!({"services": {"web": {"image": "web:1", "scale": scale}}})
-}
-
 fn names(machine: &Machine) -> Vec<String> {
     machine.footprint().containers.into_keys().collect()
 }
 
+/// A service whose number of containers is not described, but for these keys.
+fn web(keys: Value) -> Value {
+    let mut web = json!({"image": "web:1"});
+    web.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    json!({"services": {"web": web}})
+}
+
+fn scale(machine: &Machine, description: &Value, count: u32) {
+    machine.run(verbs::scale(&machine.around(), &project(description), "web", count)).unwrap();
+}
+
+const KEPT: &str = "web has 3 containers, as scale(3) said; write \"scale\" in its description to have another number, or run `down`";
+
 #[test]
-fn a_scale_holds_until_the_described_number_changes() {
+fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
     let machine = machine();
-    machine.up(&scaled(1)).unwrap();
-    machine.run(verbs::scale(&machine.around(), &project(&scaled(1)), "web", 3)).unwrap();
+    let description = web(json!({}));
+    machine.up(&description).unwrap();
+    scale(&machine, &description, 3);
     assert_eq!(names(&machine), ["shop-web-1", "shop-web-2", "shop-web-3"]);
+    assert!(!machine.logged().iter().any(|text| text.contains("as scale(3) said")), "who scales knows");
     let calls = machine.calls();
-    machine.up(&scaled(1)).unwrap();
+    machine.up(&description).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a later up keeps it");
-    machine.up(&scaled(2)).unwrap();
-    assert_eq!(names(&machine), ["shop-web-1", "shop-web-2"], "the highest number goes");
-    machine.up(&scaled(1)).unwrap();
-    machine.run(verbs::scale(&machine.around(), &project(&scaled(1)), "web", 0)).unwrap();
+    assert!(machine.logged().contains(&KEPT.to_owned()), "{:?}", machine.logged());
+    // Back to what counts without it: nothing is kept any more.
+    scale(&machine, &description, 1);
+    let before = machine.logged().len();
+    machine.up(&description).unwrap();
+    assert_eq!((names(&machine), machine.logged().len()), (vec!["shop-web-1".to_owned()], before));
+    scale(&machine, &description, 0);
+    machine.up(&description).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
+    assert!(machine.logged().iter().any(|text| text.starts_with("web has 0 containers, as scale(0) said")), "{:?}", machine.logged());
+}
+
+#[test]
+fn down_forgets_the_number_that_was_scaled_to() {
+    let machine = machine();
+    let description = web(json!({}));
+    scale(&machine, &description, 3);
+    machine.down(false).unwrap();
+    machine.up(&description).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1"]);
+    // Also where there was nothing to take down.
+    scale(&machine, &description, 0);
+    machine.down(false).unwrap();
+    machine.up(&description).unwrap();
+    assert_eq!(names(&machine), ["shop-web-1"]);
+}
+
+#[test]
+fn a_number_in_the_description_counts_whatever_was_scaled_to() {
+    for replicas in [json!({"scale": 2}), json!({"deploy": {"replicas": 2}})] {
+        let machine = machine();
+        let (open, fixed) = (web(json!({})), web(replicas));
+        machine.up(&fixed).unwrap();
+        // Scaled from a description with a number: until the next up.
+        scale(&machine, &fixed, 3);
+        assert_eq!(names(&machine).len(), 3);
+        assert!(
+            machine.logged().contains(&"web is scaled until the next `up`: its description says 2".to_owned()),
+            "{:?}",
+            machine.logged()
+        );
+        machine.up(&fixed).unwrap();
+        assert_eq!(names(&machine), ["shop-web-1", "shop-web-2"], "the highest number goes");
+        // Scaled from one without: a number that is written later counts, and the other one is forgotten.
+        scale(&machine, &open, 3);
+        machine.up(&fixed).unwrap();
+        assert_eq!(names(&machine).len(), 2);
+        machine.up(&open).unwrap();
+        assert_eq!(names(&machine).len(), 1);
+        assert!(!machine.logged().contains(&KEPT.to_owned()), "{:?}", machine.logged());
+    }
 }
 
 #[test]

@@ -63,6 +63,9 @@ pub struct Service {
     pub init: Option<bool>,
     #[serde(skip)]
     pub scale: u32,
+    /// Whether the description says how many: `scale`, or `replicas` of `deploy`.
+    #[serde(skip)]
+    pub scale_is_described: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace_period: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -293,6 +296,7 @@ impl Service {
             hostname: map.read("hostname", Field::name_text)?,
             init: map.read("init", Field::bool)?,
             scale: scale.or(deploy.replicas).unwrap_or(1),
+            scale_is_described: scale.or(deploy.replicas).is_some(),
             stop_grace_period: map.read("stop_grace_period", Field::duration)?,
             stop_signal: map.read("stop_signal", Field::name_text)?,
             labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
