@@ -17,7 +17,7 @@ use super::{task, unread};
 use crate::apply::Told;
 use crate::apply::images::{self, Building};
 use crate::apply::preflight::{in_build, may};
-use crate::apply::verbs::{self, Lifecycle, UpOptions};
+use crate::apply::verbs::{self, Chosen, Lifecycle, UpOptions};
 use crate::compose::ComposeFile;
 use crate::engine::Intent;
 use crate::model::Failure;
@@ -104,9 +104,10 @@ impl Stack {
     }
 
     pub(super) fn lifecycle(&self, services: Option<Vec<String>>, verb: Lifecycle, timeout: Option<Duration>) -> Result<Record, Failure> {
+        let how = if services.is_some() { Chosen::ByName } else { Chosen::All };
         let services = self.chosen(services)?;
         let outcome = finish(&self.context, async {
-            verbs::lifecycle(&surroundings(&self.context, &self.name).await?, &self.name, &services, verb, timeout).await
+            verbs::lifecycle_of(&surroundings(&self.context, &self.name).await?, &self.name, &services, how, verb, timeout).await
         })?;
         Ok(self.outcome(&outcome))
     }
@@ -354,7 +355,7 @@ pub mod functions {
         Ok(stack.up(None, Map::new())?)
     }
 
-    /// Bring the named services up, with what they need: `()` is all, `[]` none.
+    /// Bring the named services up, with what they need: `()` is all, `[]` none. A job that is named is run, also where it was done before.
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_named(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         if let Some(options) = services.read_lock::<Map>() {
@@ -400,7 +401,7 @@ pub mod functions {
         Ok(stack.lifecycle(None, Lifecycle::Start, None)?)
     }
 
-    /// Start the stopped containers of the named services as they are.
+    /// Start the stopped containers of the named services as they are; a job that is named is run again.
     #[rhai_fn(name = "start", return_raw, pure)]
     pub fn start(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         Ok(stack.lifecycle(names(&services)?, Lifecycle::Start, None)?)

@@ -94,6 +94,10 @@ async fn bring_up(
 ) -> Result<Outcome, Failure> {
     let scaled = if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
     let one_off = if let Purpose::OneOff(service) = purpose { Some(service) } else { None };
+    let asked: BTreeSet<String> = match purpose {
+        Purpose::Up => options.services.iter().flatten().cloned().collect(),
+        Purpose::Scale(..) | Purpose::OneOff(_) => BTreeSet::new(),
+    };
     let records = Records::new(&*around.host, &around.policy, &project.name);
     let mut scales = records.state().scales;
     // What is written for a service counts, whatever it was scaled to before.
@@ -138,6 +142,7 @@ async fn bring_up(
             services: services.clone(),
             secrets: &around.secrets,
             fingerprints: fingerprints.clone(),
+            asked: asked.clone(),
             stopped: state.stopped,
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
@@ -220,11 +225,32 @@ pub enum Lifecycle {
     Remove { volumes: bool },
 }
 
-/// Starts, stops, restarts or removes containers as they are.
+/// Starts, stops, restarts or removes containers as they are. A job that is done is not started again.
 pub async fn lifecycle(
     around: &Surroundings,
     project: &str,
     services: &BTreeSet<String>,
+    verb: Lifecycle,
+    timeout: Option<Duration>,
+) -> Result<Outcome, Failure> {
+    lifecycle_of(around, project, services, Chosen::All, verb, timeout).await
+}
+
+/// How services were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// With all the others.
+    All,
+    /// By name: a job among them is run, also where it was done before.
+    ByName,
+}
+
+/// The same of services that were chosen so.
+pub async fn lifecycle_of(
+    around: &Surroundings,
+    project: &str,
+    services: &BTreeSet<String>,
+    chosen: Chosen,
     verb: Lifecycle,
     timeout: Option<Duration>,
 ) -> Result<Outcome, Failure> {
@@ -244,10 +270,16 @@ pub async fn lifecycle(
         ..Work::without_description(around, project, &names, &fingerprints)
     };
     work.run(&|observed| {
+        let mut stopped = records.state().stopped;
+        if chosen == Chosen::ByName {
+            // None of them counts as done.
+            let named = observed.containers.iter().filter(|container| services.contains(&container.service));
+            stopped.extend(named.map(|container| container.id.clone()));
+        }
         Ok(match verb {
-            Lifecycle::Start => reconcile::start(project, observed, services, &records.state().stopped),
+            Lifecycle::Start => reconcile::start(project, observed, services, &stopped),
             Lifecycle::Stop => reconcile::stop(project, observed, services),
-            Lifecycle::Restart => reconcile::restart(project, observed, services, &records.state().stopped),
+            Lifecycle::Restart => reconcile::restart(project, observed, services, &stopped),
             Lifecycle::Remove { volumes } => reconcile::remove_containers(project, observed, services, volumes),
         })
     })

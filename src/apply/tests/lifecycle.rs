@@ -43,6 +43,29 @@ fn stop_ends_dependents_first_and_start_begins_with_what_they_need() {
 }
 
 #[test]
+fn a_job_that_is_done_is_run_again_by_whoever_names_it() {
+    let machine = running();
+    let named = |verb| {
+        let job = BTreeSet::from(["migrate".to_owned()]);
+        machine.run(verbs::lifecycle_of(&machine.around(), PROJECT, &job, verbs::Chosen::ByName, verb, None)).unwrap();
+    };
+    let starts = || machine.state().containers.iter().find(|container| container.name == "shop-migrate-1").unwrap().starts;
+    let before = starts();
+    named(Lifecycle::Start);
+    named(Lifecycle::Restart);
+    assert_eq!(starts(), before + 2);
+    let up = |services: Option<&[&str]>| {
+        let services = services.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        machine.up_with(&shop(), &UpOptions { services, ..UpOptions::default() }).unwrap();
+    };
+    up(Some(&["migrate"]));
+    assert_eq!(starts(), before + 3);
+    up(Some(&["web"]));
+    up(None);
+    assert_eq!(starts(), before + 3, "what only others need is done");
+}
+
+#[test]
 fn a_second_stop_or_start_changes_nothing() {
     let machine = running();
     assert_eq!(told(&machine, Lifecycle::Start, &all()).unwrap().changes, 0);

@@ -194,6 +194,7 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
         services,
         secrets: &around.secrets,
         fingerprints,
+        asked: BTreeSet::new(),
         stopped: state.stopped,
         remove_orphans: true,
         adopt: false,

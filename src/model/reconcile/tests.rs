@@ -161,6 +161,7 @@ fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Pla
             services: project.select(asked.names.as_deref())?,
             secrets: &Secrets::new(),
             fingerprints: with_secrets.map(|service| (service.name.clone(), asked.fingerprint.to_owned())).collect::<BTreeMap<_, _>>(),
+            asked: asked.names.into_iter().flatten().collect(),
             stopped: asked.stopped,
             remove_orphans: asked.remove_orphans,
             adopt: asked.adopt,
@@ -349,6 +350,36 @@ fn a_job_that_exited_with_0_is_done_until_its_description_changes() {
     let failed = observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
     failed.exit_code = Some(3);
     assert!(plan(&described, &observed).starts_with("  1  start container spc-migrate-1  (exited with code 3)\n  2  wait until completed"));
+}
+
+#[test]
+fn a_job_that_is_done_is_run_again_where_it_is_asked_for_by_name() {
+    let reporter = |depends: Value| {
+        project(json!({"services": {
+            "report": {"image": "x"},
+            "web": {"image": "x", "restart": "always", "depends_on": depends},
+        }}))
+    };
+    for (depends, wait) in [(json!({}), "ready"), (json!({"report": {"condition": "service_completed_successfully"}}), "completed")] {
+        let described = reporter(depends);
+        let mut observed = applied(&described);
+        observed.images.insert("x:latest".into(), "id of x".into());
+        let report = observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
+        (report.state, report.health, report.exit_code) = (ContainerState::Exited, Health::None, Some(0));
+        let named = |name: &str| Asked { names: Some(vec![name.to_owned()]), ..Asked::default() };
+        let again =
+            format!("  1  start container spc-report-1  (asked for by name)\n  2  wait until {wait} container spc-report-1  after 1\n");
+        assert_eq!(plan_with(&described, &observed, named("report")).unwrap().to_string(), again);
+        // One that another service only needs is done.
+        for asked in [named("web"), Asked::default()] {
+            assert_eq!(plan_with(&described, &observed, asked).unwrap().to_string(), "spc: nothing to do\n");
+        }
+        // One that runs is the run that is asked for.
+        let report = observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
+        (report.state, report.exit_code) = (ContainerState::Running, None);
+        let running = plan_with(&described, &observed, named("report")).unwrap().to_string();
+        assert!(!running.contains("start container"), "{running}");
+    }
 }
 
 #[test]

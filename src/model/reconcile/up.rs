@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
     pub secrets: &'a Secrets,
     /// Service → `<key id>:<fingerprint>` of the secrets that would be delivered.
     pub fingerprints: BTreeMap<String, String>,
+    /// Services that were asked for by name: a job among them is run, also where it was done before.
+    pub asked: BTreeSet<String>,
     /// Ids of containers that spc stopped: an exit code 0 does not mean that their work is done.
     pub stopped: BTreeSet<String>,
     pub remove_orphans: bool,
@@ -541,7 +543,11 @@ impl<'a> Planner<'a> {
             ContainerState::Created => {
                 self.start(service, &reference, "never started", before);
             }
-            ContainerState::Exited if self.is_completed(service, container) => {}
+            ContainerState::Exited if self.is_completed(service, container) => {
+                if self.wanted.asked.contains(&service.name) {
+                    self.begin(service, &reference, "asked for by name", before);
+                }
+            }
             ContainerState::Exited | ContainerState::Dead => {
                 let cause = container.exit_code.map_or_else(|| "does not run".to_owned(), |code| format!("exited with code {code}"));
                 // Its secrets are in it already.

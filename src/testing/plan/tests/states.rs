@@ -214,3 +214,19 @@ fn a_container_that_has_ended_stays_so_and_a_wait_for_it_fails_as_in_a_run() {
     let failure = try_plan(&world, "wait.rhai").unwrap_err();
     assert_eq!(failure.message, "\"db\" exited with code 1");
 }
+
+#[test]
+fn a_job_that_is_asked_for_by_name_is_planned_run_and_waited_for() {
+    let job = r#"report: #{ image: "report:1" }"#;
+    let code = stack(job) + "shop.up([\"report\"]);\nshop.service(\"report\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
+    let world = world(&[("report.rhai", &code)]);
+    world.engine.set_process("report", Process::new().exits_after(Duration::from_secs(100), 0));
+    planned_and_run(&world, "report.rhai");
+    let begun = world.conductor.now();
+    let said = text(&planned_and_run(&world, "report.rhai"));
+    assert!(
+        said.contains("start container shop-report-1") && said.contains("asked for by name") && said.contains("write file done"),
+        "{said}"
+    );
+    assert!(world.conductor.now() - begun >= Duration::from_secs(100), "the end of this run is waited for, not that of the last");
+}
