@@ -27,7 +27,7 @@ use spc::script::Runbook;
 use spc::script::place::{self, RunOptions, Wanted};
 use spc::testing::plan::{Planned, Planning, plan};
 use spc::testing::sweep::{Options, Stage, sweep};
-use spc::testing::world::{Limits, RunSecrets, Subject};
+use spc::testing::world::{Limits, Subject};
 use spc::testing::{End, World};
 
 /// Services of the generated stacks.
@@ -254,8 +254,7 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
     };
     let engine = SimEngine::builder(conductor.clone()).open_registry().build();
     let limits = Limits { operations: 0, calls: u64::MAX, ..Limits::default() };
-    let world =
-        World { conductor: conductor.clone(), engine: engine.clone(), host: host("red"), limits, seed: 7, secrets: RunSecrets::default() };
+    let world = World { limits, ..World::of(conductor.clone(), engine.clone(), host("red"), 7) };
     let ran = world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]);
     assert!(matches!(ran.end, End::Done), "{:?}", ran.end);
     drop(ran);

@@ -16,6 +16,7 @@ use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
+use crate::model::plan::Until;
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 use crate::policy::Policy;
@@ -50,6 +51,14 @@ pub trait Watch: Send + Sync {
     fn awaits_condition(&self);
     /// From now on the task on this thread repeats itself, or no longer; whether it did before.
     fn repeats(&self, repeats: bool) -> bool;
+}
+
+/// Is told what a script waits for, where somebody wants to know: in tests.
+pub trait Awaiting: Send + Sync {
+    /// It begins to wait until the containers of a service are so far; the answer is for [`Awaiting::ends`].
+    fn begins(&self, service: &str, containers: &[String], until: Until) -> String;
+    /// It waits no more.
+    fn ends(&self, what: &str);
 }
 
 /// The project a run belongs to, as `cli` found it.
@@ -125,6 +134,8 @@ pub struct Context {
     extension: Option<Arc<dyn Any + Send + Sync>>,
     /// Who follows the script, where it is planned.
     pub watch: Option<Arc<dyn Watch>>,
+    /// Who is told what the script waits for.
+    pub awaiting: Option<Arc<dyn Awaiting>>,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
     /// The variables that something asked for in this run, with the default that counted where one is not set.
@@ -163,6 +174,7 @@ impl Context {
             max_operations: 0,
             extension: None,
             watch: None,
+            awaiting: None,
             help: OnceLock::new(),
             read: Mutex::default(),
             choices: Mutex::default(),
@@ -233,6 +245,13 @@ impl Context {
     #[must_use]
     pub fn with_watch(mut self, watch: Arc<dyn Watch>) -> Self {
         self.watch = Some(watch);
+        self
+    }
+
+    /// The same context; `awaiting` is told what the script waits for.
+    #[must_use]
+    pub fn with_awaiting(mut self, awaiting: Arc<dyn Awaiting>) -> Self {
+        self.awaiting = Some(awaiting);
         self
     }
 

@@ -99,10 +99,16 @@ impl Service {
                 }
             }
         }
-        finish(&self.stack.context, async {
+        let awaiting = self.stack.context.awaiting.as_ref();
+        let told = awaiting.map(|awaiting| awaiting.begins(&self.name, &ids, until));
+        let waited = finish(&self.stack.context, async {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
             verbs::wait(&around, &self.stack.name, &self.name, described, &ids, until, patience.timeout).await
-        })
+        });
+        if let (Some(awaiting), Some(told)) = (awaiting, told) {
+            awaiting.ends(&told);
+        }
+        waited
     }
 
     fn lifecycle(&self, verb: Lifecycle) -> Result<Record, Failure> {

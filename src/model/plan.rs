@@ -188,6 +188,11 @@ pub enum Action {
     },
 }
 
+/// What a step is called that waits until a container is ready.
+pub const WAIT_UNTIL_READY: &str = "wait until ready";
+/// What a step is called that waits for a job's end.
+pub const WAIT_UNTIL_COMPLETED: &str = "wait until completed";
+
 impl Action {
     /// The verb people read: `create`.
     pub fn verb(&self) -> &'static str {
@@ -198,8 +203,8 @@ impl Action {
             Self::DeliverConfigs { .. } => "deliver configs to",
             Self::DeliverSecrets { .. } => "deliver secrets to",
             Self::StartContainer { .. } => "start",
-            Self::Wait { until: Until::Ready, .. } => "wait until ready",
-            Self::Wait { until: Until::Completed, .. } => "wait until completed",
+            Self::Wait { until: Until::Ready, .. } => WAIT_UNTIL_READY,
+            Self::Wait { until: Until::Completed, .. } => WAIT_UNTIL_COMPLETED,
             Self::Attach { .. } => "attach",
             Self::StopContainer { .. } => "stop",
             Self::RestartContainer { .. } => "restart",

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::functions;
-use super::lab::{Lab, folder_of, stopped};
+use super::lab::{Lab, folder_of};
 use super::process::End;
 use super::world::{Limits, Subject};
 use crate::api::Context;
@@ -93,7 +93,7 @@ pub fn set_up(world: World, file: &Path, function: &str) -> Result<(Arc<Lab>, Ar
         })
     });
     let ended = ended.unwrap_or_else(|failure| Some(Err(place::plain(failure))));
-    let trouble = lab.trouble().or_else(|| conductor.stop().map(|stop| stopped(stop, None)));
+    let trouble = lab.trouble().or_else(|| conductor.stop().map(|stop| lab.stopped(stop, None)));
     match (trouble, ended) {
         (None, Some(Ok(script))) => Ok((lab, script)),
         (Some(mut diagnostic), _) | (None, Some(Err(mut diagnostic))) => {
@@ -120,7 +120,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
     let failure = lab.trouble().or_else(|| lab.ending(&end)).or(match end {
         End::Failed(diagnostic) => Some(diagnostic),
         // Only a limit kills a test.
-        End::Killed => conductor.stop().map(|stop| stopped(stop, None)),
+        End::Killed => conductor.stop().map(|stop| lab.stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
     let failure = failure.or_else(|| violated(&lab)).map(|mut diagnostic| {

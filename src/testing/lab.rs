@@ -165,25 +165,36 @@ impl Lab {
         runs[runs.len().saturating_sub(SHOWN_RUNS)..].to_vec()
     }
 
+    /// The failure of the test if it was told to end, at the place where `at` broke off.
+    pub fn stopped(&self, stop: Stop, at: Option<&Diagnostic>) -> Box<Diagnostic> {
+        stopped(stop, &self.world.waits.now(), at)
+    }
+
     /// Why the test has to end if this is how something in it ended: a limit was reached.
     pub fn ending(&self, end: &End) -> Option<Box<Diagnostic>> {
         let failed = if let End::Failed(diagnostic) = end { Some(diagnostic) } else { None };
         if let Some(stop) = self.world.conductor.stop() {
-            return Some(stopped(stop, failed.map(|diagnostic| &**diagnostic)));
+            return Some(self.stopped(stop, failed.map(|diagnostic| &**diagnostic)));
         }
         failed.filter(|diagnostic| diagnostic.fields.contains_key(OPERATIONS)).cloned()
     }
 }
 
-/// The failure of a test that was told to end, at the place where `at` broke off.
-pub fn stopped(stop: Stop, at: Option<&Diagnostic>) -> Box<Diagnostic> {
+/// `waits`: what it waited for.
+fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnostic> {
+    let waited = if waits.is_empty() { String::new() } else { format!(": it waited for {}", waits.join(", and for ")) };
     let failure = match stop {
-        Stop::Stalled => Failure::new(Kind::Timeout, "The test waits for something that can't come"),
+        Stop::Stalled => Failure::new(Kind::Timeout, format!("The test waits for something that can't come{waited}")),
         Stop::TooLong(limit) => {
-            Failure::new(Kind::Timeout, format!("The test went on for more than {} of virtual time", format_duration(limit)))
-                .hint("if it may wait that long, --max-time gives it more")
+            let message = format!("The test went on for more than {} of virtual time{waited}", format_duration(limit));
+            Failure::new(Kind::Timeout, message).hint(if waits.is_empty() {
+                "if it may wait that long, --max-time gives it more"
+            } else {
+                "say with sim::process when that comes, as in #{ exits_after: \"1s\" } or #{ ready_after: \"1s\" }; if the test may wait that long, \
+                 --max-time gives it more"
+            })
         }
-        Stop::TooManyCalls(limit) => Failure::new(Kind::Timeout, format!("The test made more than {limit} calls of the engine"))
+        Stop::TooManyCalls(limit) => Failure::new(Kind::Timeout, format!("The test made more than {limit} calls of the engine{waited}"))
             .hint("if they are meant, --max-calls allows more"),
     };
     let placed = crate::script::errors::without_place(failure);

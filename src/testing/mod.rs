@@ -1,6 +1,7 @@
 //! Runbooks on a simulated engine and host, in virtual time.
 //!
 //! - [`world`]: a machine of its own for a test, over the project's files
+//! - [`waits`]: what its runs wait for
 //! - [`process`]: one run of a runbook in it, as its own process would be
 //! - [`discover`]: which files hold tests; [`suite`]: all their tests, side by side; [`case`]: one
 //! - [`lab`]: what a test works with; [`functions`]: what it can call beside what runbooks can
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod process;
 pub mod suite;
 pub mod sweep;
+pub mod waits;
 pub mod world;
 
 #[cfg(test)]

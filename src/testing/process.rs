@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::World;
+use super::waits::Listening;
 use crate::api::context::{Command, Connector, Context};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
@@ -112,7 +113,8 @@ impl World {
         let host: Arc<dyn Host> = self.host.clone();
         let run = new_run(&*host);
         let settings = place.settings(options);
-        let journal = Journal::new(host.clone(), place.policy.clone(), run.clone(), seen);
+        let listening = Arc::new(Listening { waits: self.waits.clone(), next: seen });
+        let journal = Journal::new(host.clone(), place.policy.clone(), run.clone(), listening);
         let secrets = self.new_secrets();
         let events = Arc::new(MaskingSink::new(secrets.clone(), journal));
         let engine: Arc<dyn Engine> = self.engine.watched();
@@ -125,6 +127,7 @@ impl World {
             .with_secrets(secrets)
             .with_command(command)
             .with_max_operations(self.limits.operations)
+            .with_awaiting(self.waits.clone())
             .with_run(run);
         context.cancel = self.conductor.stalled().child_token();
         context

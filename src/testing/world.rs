@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::waits::Waits;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::host::Host;
 use crate::host::git::GitFiles;
@@ -64,6 +65,8 @@ pub struct World {
     pub seed: u64,
     /// What no report of it shows.
     pub secrets: RunSecrets,
+    /// What its runs wait for.
+    pub waits: Arc<Waits>,
 }
 
 /// The secrets of each run in a world.
@@ -88,8 +91,13 @@ impl World {
         let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
         let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
-        let secrets = RunSecrets::default();
-        Self { host: Arc::new(host(sim)), engine, conductor, limits: Limits::default(), seed, secrets }.limited(Limits::default())
+        Self::of(conductor, engine, host(sim), seed).limited(Limits::default())
+    }
+
+    /// A machine of these parts, without limits.
+    pub fn of(conductor: Arc<SimConductor>, engine: SimEngine, host: impl Into<Arc<SimHost>>, seed: u64) -> Self {
+        let waits = Arc::new(Waits::new(conductor.clone(), engine.clone()));
+        Self { host: host.into(), engine, conductor, limits: Limits::default(), seed, secrets: RunSecrets::default(), waits }
     }
 
     /// The same with other limits.

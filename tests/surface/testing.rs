@@ -338,3 +338,52 @@ fn test_alone() { assert(!fs::exists("made.txt")); }
     let ended = project(tests).file(".env", "A=1\nnonsense here\n").output();
     assert_eq!(ended.code, 0, "{ended}");
 }
+
+const JOBS: &str = r#"
+let shop = stack("shop", #{ services: #{
+    migrate: #{ image: "app:1" },
+    web: #{ image: "app:1", depends_on: #{ migrate: #{ condition: "service_completed_successfully" } } },
+    report: #{ image: "app:1" },
+} });
+shop.up();
+shop.service("report").wait("completed");
+print(run("tool:1", ["version"]).code);
+"#;
+
+#[test]
+fn jobs_of_which_a_test_says_nothing_end_well_where_something_waits_for_them() {
+    let tests = r#"
+fn test_jobs() {
+    let run = runbook("jobs");
+    assert_eq(run.error, ());
+    assert_eq(run.printed, ["0"]);
+    let states = sim::containers().map(|it| `${it.name} ${it.state}`);
+    states.sort();
+    assert_eq(states, ["shop-migrate-1 exited", "shop-report-1 exited", "shop-web-1 running"]);
+}
+fn test_a_job_that_fails() {
+    sim::process("migrate", #{ exits_after: "2s", exit_code: 3 });
+    assert_eq(runbook("jobs").error.message, "\"migrate\" exited with code 3");
+}
+"#;
+    let ended = project(tests).file("scripts/jobs.rhai", JOBS).output();
+    assert!(ended.code == 0 && ended.stdout.contains("2 tests passed"), "{ended}");
+}
+
+#[test]
+fn the_failure_of_a_test_that_never_ends_names_what_it_waited_for() {
+    let tests = |service: &str| {
+        format!("fn test_jobs() {{\n    sim::process(\"{service}\", #{{ ready_after: \"1s\" }});\n    runbook(\"jobs\");\n}}\n")
+    };
+    for (service, waited, place) in [
+        ("migrate", "the container shop-migrate-1 to complete", "scripts/jobs.rhai:7:6"),
+        ("report", "the service \"report\" to complete", "scripts/jobs.rhai:8:24"),
+    ] {
+        let ended = project(&tests(service)).file("scripts/jobs.rhai", JOBS).output();
+        let message = format!("error: The test went on for more than 24h of virtual time: it waited for {waited}\n");
+        assert!(ended.code == 1 && ended.to_string().contains(&message), "{ended}");
+        assert!(ended.to_string().contains(place), "{ended}");
+        let help = "help: say with sim::process when that comes, as in #{ exits_after: \"1s\" } or #{ ready_after: \"1s\" }";
+        assert!(ended.to_string().contains(help), "{ended}");
+    }
+}

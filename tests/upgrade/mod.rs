@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models;
@@ -18,7 +17,6 @@ use spc::host::sim::conductor::SimConductor;
 use spc::host::sim::{SimHost, epoch};
 use spc::model::event::Event;
 use spc::policy::CheckedPath;
-use spc::testing::world::{Limits, RunSecrets};
 use spc::testing::{Ran, World};
 
 /// Where the recorded stacks were brought up: bind mounts have absolute paths in what is compared.
@@ -89,7 +87,7 @@ impl Machine {
                 host = host.with_file(path, content);
             }
         }
-        let world = World { conductor, engine, host: Arc::new(host), limits: Limits::default(), seed: 1, secrets: RunSecrets::default() };
+        let world = World::of(conductor, engine, host, 1);
         Self { world, recording, scripts: root.join("scripts") }
     }
 

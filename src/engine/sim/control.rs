@@ -103,6 +103,11 @@ impl SimEngine {
         })
     }
 
+    /// Somebody waits for the end of a container: if no behaviour was set for it, its process ends with code 0 in a moment.
+    pub fn end_as_job(&self, container: &str) {
+        self.shared.with(|state| state.end_as_job(container));
+    }
+
     /// Whether a container's process runs.
     pub fn runs(&self, container: &str) -> bool {
         self.shared.with(|state| state.objects.find_container(container).is_ok_and(|found| state.runs(&found.id, found.starts)))

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::containers::lifecycle::Exit;
 use super::state::{Shared, State};
+use super::timetable::Purpose;
 use super::tree::Tree;
 use crate::engine::{ExecRequest, OutputKind};
 use crate::model::image_reference::canonical;
@@ -19,6 +21,9 @@ const COMMAND_TAKES: Duration = Duration::from_millis(33);
 
 /// How long a process takes to end after the signal that asks it to.
 const STOP_TAKES: Duration = Duration::from_millis(30);
+
+/// Compose's label of a container that is there for one command.
+const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
 
 /// Compose's label with the name of a container's service.
 const SERVICE_LABEL: &str = "com.docker.compose.service";
@@ -382,6 +387,43 @@ impl Script {
     }
 }
 
+/// How long a job takes of which no test says how it behaves.
+const JOB_TAKES: Duration = Duration::from_secs(1);
+
+impl State {
+    /// The behaviour that a test gave a container; none if it gave none.
+    fn given_process(&self, id: &str) -> Option<Arc<Process>> {
+        let container = self.container(id).ok()?;
+        self.processes.find(&container.name, &container.image, &container.labels, &container.command().join(" "))
+    }
+
+    /// How a container behaves that is started now. Without a test's word one that is there for one command ends with code 0, as that does;
+    /// any other runs until it is stopped.
+    pub(super) fn process_of(&self, id: &str) -> Arc<Process> {
+        let is_one_off = || {
+            let label = self.container(id).ok().and_then(|container| container.labels.get(ONE_OFF_LABEL));
+            label.is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        };
+        let without = || if is_one_off() { Arc::new(Process::new().exits_after(JOB_TAKES, 0)) } else { Arc::default() };
+        self.given_process(id).unwrap_or_else(without)
+    }
+
+    /// Somebody waits for the end of a container: without a test's word it comes in a moment, with code 0.
+    pub(super) fn end_as_job(&mut self, wanted: &str) {
+        let Ok(container) = self.objects.find_container(wanted) else { return };
+        let (id, starts) = (container.id.clone(), container.starts);
+        if self.given_process(&id).is_some() {
+            return;
+        }
+        self.after(JOB_TAKES, Purpose::Once, move |state| {
+            if state.runs(&id, starts) {
+                state.exited(&id, Exit::code(0));
+            }
+            None
+        });
+    }
+}
+
 /// Which containers behave how.
 #[derive(Default)]
 pub(super) struct Processes(Vec<(String, Arc<Process>)>);
@@ -392,15 +434,15 @@ impl Processes {
         self.0.push((pattern.to_owned(), Arc::new(process)));
     }
 
-    /// The behaviour of a container with this name, image, labels and command.
-    pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str) -> Arc<Process> {
+    /// The behaviour that a test gave containers with this name, image, labels and command; none if it gave none.
+    pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str) -> Option<Arc<Process>> {
         let service = labels.get(SERVICE_LABEL).map_or("", String::as_str);
         let found = self
             .0
             .iter()
             .rev()
             .find(|(pattern, _)| [name, image, &canonical(image), service, command].iter().any(|text| matches(pattern, text)));
-        found.map(|(_, process)| process.clone()).unwrap_or_default()
+        found.map(|(_, process)| process.clone())
     }
 }
 
@@ -437,11 +479,14 @@ mod tests {
         processes.add("postgres:*", Process::new().stop_code(1));
         processes.add("db", Process::new().stop_code(2));
         let labels = BTreeMap::from([(SERVICE_LABEL.to_owned(), "db".to_owned())]);
-        assert_eq!(processes.find("spc-db-1", "postgres:15", &labels, "").stop_code, 2);
-        assert_eq!(processes.find("x", "postgres:15", &BTreeMap::new(), "").stop_code, 1);
-        assert_eq!(processes.find("x", "redis:7", &labels, "").stop_code, 2);
-        assert_eq!(processes.find("x", "redis:7", &BTreeMap::new(), "").stop_code, 0);
+        let code = |processes: &Processes, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str| {
+            processes.find(name, image, labels, command).map(|process| process.stop_code)
+        };
+        assert_eq!(code(&processes, "spc-db-1", "postgres:15", &labels, ""), Some(2));
+        assert_eq!(code(&processes, "x", "postgres:15", &BTreeMap::new(), ""), Some(1));
+        assert_eq!(code(&processes, "x", "redis:7", &labels, ""), Some(2));
+        assert_eq!(code(&processes, "x", "redis:7", &BTreeMap::new(), ""), None);
         processes.add("sleep *", Process::new().stop_code(3));
-        assert_eq!(processes.find("x", "redis:7", &labels, "sleep 1000").stop_code, 3);
+        assert_eq!(code(&processes, "x", "redis:7", &labels, "sleep 1000"), Some(3));
     }
 }

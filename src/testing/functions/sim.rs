@@ -276,7 +276,8 @@ mod module {
     /// `#{ after, text, stderr }`), `writes` (paths of volumes), and `exec`: what commands answer. That is a text, a map
     /// `#{ code, stdout, stderr, takes, cannot_run, runs_on }`, a function of the command's words, a list of answers one
     /// after the other, or a map of answers by patterns. What is left out, or answered with `()`, succeeds silently; the
-    /// health check passes when it is ready.
+    /// health check passes when it is ready. A container of which nothing is said runs until it is stopped; where something waits for
+    /// its end (a job), and where it is there for one command (`run`), it ends after a second with code 0.
     ///
     /// ```rhai
     /// sim::process("db", #{ ready_after: "20s", exec: #{ "psql *": "1 row", "pg_dump *": #{ code: 1, stderr: "no" } } });

@@ -29,6 +29,7 @@ use crate::model::Kind;
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
+use crate::model::plan::{WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 use crate::model::preview::{At, Ending, Preview};
 use crate::model::secret::Secrets;
 use crate::script::place::{Place, RunOptions};
@@ -41,11 +42,6 @@ const SEED: u64 = 1;
 
 /// A runbook that waits for so long waits for what a plan can't know.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
-/// The action of a step that waits for a job's end.
-const COMPLETION: &str = "wait until completed";
-/// The action of a step that waits until a container is ready.
-const READINESS: &str = "wait until ready";
 
 /// What is planned, and against what.
 pub struct Planning {
@@ -187,8 +183,8 @@ impl Sink for Following {
             Event::StepStarted { label, .. } => {
                 if let (Some(engine), Some(container)) = (self.engine.get(), label.object.strip_prefix("container ")) {
                     match label.action.as_str() {
-                        COMPLETION => drop(engine.complete(container)),
-                        READINESS => drop(engine.get_ready(container)),
+                        WAIT_UNTIL_COMPLETED => drop(engine.complete(container)),
+                        WAIT_UNTIL_READY => drop(engine.get_ready(container)),
                         _ => {}
                     }
                 }

@@ -24,7 +24,6 @@ use crate::policy::CheckedPath;
 use crate::script::Runbook;
 use crate::script::place::{self, RunOptions, Wanted};
 use crate::testing::World;
-use crate::testing::world::{Limits, RunSecrets};
 use crate::ui;
 
 const ROOT: &str = "/project";
@@ -39,7 +38,7 @@ fn world_with(files: &[(&str, &str)], colour: &str) -> World {
     let conductor = SimConductor::new(7);
     let host = host(&conductor, files, colour);
     let engine = SimEngine::builder(conductor.clone()).open_registry().build();
-    World { conductor, engine, host: Arc::new(host), limits: Limits::default(), seed: 7, secrets: RunSecrets::default() }
+    World::of(conductor, engine, host, 7)
 }
 
 fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> SimHost {
@@ -63,14 +62,7 @@ fn on_host(world: &World, host: SimHost) -> World {
             host.write(&path, &content, None).unwrap();
         }
     }
-    World {
-        conductor: world.conductor.clone(),
-        engine: world.engine.clone(),
-        host: Arc::new(host),
-        limits: world.limits,
-        seed: world.seed,
-        secrets: RunSecrets::default(),
-    }
+    World::of(world.conductor.clone(), world.engine.clone(), host, world.seed)
 }
 
 fn stack(services: &str) -> String {

@@ -55,8 +55,7 @@ impl State {
 
     /// Networks, ports, mounts, process: in this order, and all or nothing.
     pub(in crate::engine::sim) fn run(&mut self, id: &str) -> Result<()> {
-        let container = self.container(id)?;
-        let process = self.processes.find(&container.name, &container.image, &container.labels, &container.command().join(" "));
+        let process = self.process_of(id);
         self.container_mut(id)?.process = process;
         let connected = self.join_networks(id).and_then(|()| self.publish_ports(id)).map(|()| self.announce_networks(id));
         if let Err(error) = connected.and_then(|()| self.mount_volumes(id)).and_then(|()| self.exec_process(id)) {

@@ -1,0 +1,97 @@
+//! What the runs of a test wait for: so that the failure of one that is told to end can say it, and so that jobs end that somebody waits for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::api::context::Awaiting;
+use crate::engine::sim::SimEngine;
+use crate::host::sim::conductor::SimConductor;
+use crate::model::event::{Event, Sink, StepLabel};
+use crate::model::plan::{Until, WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
+
+/// What is waited for now, oldest first; once the simulation is told to end, what was waited for then.
+pub struct Waits {
+    conductor: Arc<SimConductor>,
+    engine: SimEngine,
+    now: Mutex<Vec<String>>,
+}
+
+impl Waits {
+    /// Nothing is waited for yet.
+    pub fn new(conductor: Arc<SimConductor>, engine: SimEngine) -> Self {
+        Self { conductor, engine, now: Mutex::default() }
+    }
+
+    /// What is waited for: `the container shop-job-1 to complete`.
+    pub fn now(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    fn begin(&self, what: String) {
+        self.lock().push(what);
+    }
+
+    fn end(&self, what: &str) {
+        // It was not done: everybody is told to end.
+        if self.conductor.stop().is_some() {
+            return;
+        }
+        let mut now = self.lock();
+        if let Some(at) = now.iter().position(|known| known == what) {
+            now.remove(at);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step as something that is waited for.
+fn said(label: &StepLabel) -> String {
+    match label.action.as_str() {
+        WAIT_UNTIL_COMPLETED => format!("the {} to complete", label.object),
+        WAIT_UNTIL_READY => format!("the {} to be ready", label.object),
+        action => format!("the step \"{action} {}\"", label.object),
+    }
+}
+
+/// Hears what the steps of a run wait for, and hands every event on.
+pub struct Listening {
+    pub waits: Arc<Waits>,
+    pub next: Arc<dyn Sink>,
+}
+
+impl Sink for Listening {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::StepStarted { label, .. } => {
+                if let (WAIT_UNTIL_COMPLETED, Some(container)) = (label.action.as_str(), label.object.strip_prefix("container ")) {
+                    self.waits.engine.end_as_job(container);
+                }
+                self.waits.begin(said(label));
+            }
+            Event::StepDone { label, .. } | Event::StepFailed { label, .. } | Event::StepInterrupted { label } => {
+                self.waits.end(&said(label));
+            }
+            _ => {}
+        }
+        self.next.event(event);
+    }
+}
+
+impl Awaiting for Waits {
+    fn begins(&self, service: &str, containers: &[String], until: Until) -> String {
+        if until == Until::Completed {
+            for container in containers {
+                self.engine.end_as_job(container);
+            }
+        }
+        let what = format!("the service \"{service}\" to {}", if until == Until::Completed { "complete" } else { "be ready" });
+        self.begin(what.clone());
+        what
+    }
+
+    fn ends(&self, what: &str) {
+        self.end(what);
+    }
+}
