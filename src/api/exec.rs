@@ -221,7 +221,8 @@ pub mod functions {
     }
 
     /// The same with options: `user working_dir environment privileged stdin stdout timeout check assume read_only`. A secret goes into
-    /// `stdin` or, exposed, into `environment`; the words of a command take none.
+    /// `stdin` or, exposed, into `environment`; the words of a command take none. A command that is given up, at its timeout or by Ctrl-C,
+    /// is ended in the container with all that it started: the variable `SPC_EXEC` in its environment is for that.
     ///
     /// `spc plan` runs no command, and takes it to end with code 0 and to print nothing, or what `assume` says: what it prints (a text, a
     /// number, or a list as JSON), or `#{ code, stdout, stderr }`. A command that changes nothing can be declared `read_only: true`: a plan

@@ -7,10 +7,12 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
+use super::exec_end::{GivenUp, Started, end};
 use super::failures::of_engine;
-use crate::engine::{ExecInput, ExecRequest, OutputKind};
+use crate::engine::{EngineErrorKind, ExecInput, ExecRequest, OutputKind, exec_processes};
 use crate::host::memory::{Collected, Full, LARGEST_VALUE};
 use crate::host::{FileSink, HostError};
+use crate::model::event::Level;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
@@ -42,33 +44,82 @@ pub struct Ended {
     pub elapsed: Duration,
 }
 
+/// How far a command came.
+enum Stage {
+    /// It was not started, or has ended.
+    Over,
+    /// The engine was asked to start it, and has not answered.
+    Starting,
+    Started(String),
+}
+
 /// Runs a command to its end. A file given for the output appears only if the command ended with 0.
-pub async fn exec(around: &Surroundings, exec: Exec<'_>) -> Result<Ended, Failure> {
+///
+/// A command that is given up (its time is over, the run is interrupted, its output can't be taken) is ended in its container.
+pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure> {
     let begun = around.host.monotonic();
-    let (name, timeout) = (exec.name, exec.timeout);
+    let timeout = exec.timeout;
     let timer = async {
         match timeout {
             Some(timeout) => around.host.sleep(timeout).await,
             None => futures::future::pending().await,
         }
     };
-    let mut ended = futures::select_biased! {
-        result = Box::pin(run(around, exec)).fuse() => result?,
-        () = around.cancel.cancelled().fuse() => return Err(Failure::interrupted()),
-        () = Box::pin(timer).fuse() => {
-            let waited = format_duration(timeout.unwrap_or_default());
-            return Err(Failure::new(Kind::Timeout, format!("The command in \"{name}\" did not end within {waited}"))
-                .hint("the engine can't stop a command from outside: it goes on in the container"));
+    let mut chance = [0; 8];
+    around.host.random(&mut chance);
+    let mark = exec_processes::mark(chance);
+    exec.request.environment.push(mark.clone());
+    let (container, name, user) = (exec.container.to_owned(), exec.name.to_owned(), exec.request.user.clone());
+    let (mut stage, mut is_late) = (Stage::Over, false);
+    let result = {
+        let mut run = Box::pin(run(around, exec, &mut stage)).fuse();
+        futures::select_biased! {
+            result = run => result,
+            () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+            () = Box::pin(timer).fuse() => {
+                is_late = true;
+                let waited = format_duration(timeout.unwrap_or_default());
+                Err(Failure::new(Kind::Timeout, format!("The command in \"{name}\" did not end within {waited}")))
+            }
         }
     };
-    ended.elapsed = around.host.monotonic().saturating_sub(begun);
-    Ok(ended)
+    let failure = match result {
+        Ok(ended) => return Ok(Ended { elapsed: around.host.monotonic().saturating_sub(begun), ..ended }),
+        Err(failure) => failure,
+    };
+    let id = match stage {
+        Stage::Over => return Err(failure),
+        Stage::Starting => None,
+        Stage::Started(id) => Some(id),
+    };
+    let given_up = end(around, &Started { container, name: name.clone(), mark, user, id }).await;
+    Err(match (given_up, is_late) {
+        (GivenUp::Ended, true) => failure.hint("it was ended; give it more time with `timeout`, or leave that out"),
+        (GivenUp::Ended, false) => failure,
+        (GivenUp::GoesOn(why), true) => failure.hint(format!("it goes on in the container ({why}): restart the container to end it")),
+        (GivenUp::GoesOn(why), false) => {
+            let text = format!("The command in \"{name}\" was given up and goes on in the container ({why})");
+            around.log(Level::Warning, format!("{text}; restart the container to end it"));
+            failure
+        }
+    })
 }
 
-async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure> {
+async fn run(around: &Surroundings, mut exec: Exec<'_>, stage: &mut Stage) -> Result<Ended, Failure> {
     let failed = |error| of_engine(error, &format!("run a command in \"{}\"", exec.name));
     exec.request.stdin = !matches!(exec.input, Input::None);
-    let session = around.engine.exec_start(exec.container, &exec.request).await.map_err(failed)?;
+    *stage = Stage::Starting;
+    let session = match around.engine.exec_start(exec.container, &exec.request).await {
+        Ok(session) => session,
+        Err(error) => {
+            // Without an answer it may have been started; a plan's engine answers at its end.
+            if !matches!(error.kind, EngineErrorKind::Unreachable | EngineErrorKind::Timeout | EngineErrorKind::Failed) {
+                *stage = Stage::Over;
+            }
+            return Err(failed(error));
+        }
+    };
+    *stage = Stage::Started(session.id.clone());
     let mut ended = Ended::default();
     let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
     let mut output = session.output;
@@ -104,6 +155,9 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure
     drop(read);
     (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let state = around.engine.exec_inspect(&session.id).await.map_err(failed)?;
+    if !state.running {
+        *stage = Stage::Over;
+    }
     ended.code = state.exit_code.unwrap_or(-1);
     if let Some(file) = exec.output.take()
         && ended.code == 0

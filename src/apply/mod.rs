@@ -9,6 +9,7 @@ pub mod context;
 pub mod create;
 pub mod dockerignore;
 pub mod exec;
+mod exec_end;
 pub mod execute;
 pub mod failures;
 pub mod hub;

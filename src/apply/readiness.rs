@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
+use super::exec_end::{Started, end};
 use super::failures::of_engine;
 use super::hub::{Hub, Signal};
 use super::logs::last_lines;
@@ -12,7 +13,7 @@ use super::observe::{Inspected, inspect};
 use super::pace::Pace;
 use super::patience::until_next_word;
 use super::{Surroundings, Told};
-use crate::engine::{EngineErrorKind, ExecRequest};
+use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, Standing};
 use crate::model::observed::{ContainerState, Health};
 use crate::model::plan::Until;
@@ -305,7 +306,7 @@ impl Wait<'_> {
                         resting = around.host.sleep(pause(waited, result.elapsed, self.hub.waited_for())).fuse();
                         self.last_probe = Some(result);
                     }
-                    // A timed-out exec can't be stopped on the engine: no more own probes.
+                    // It takes longer than the check allows: no more own probes.
                     Ok(None) => self.say("the probe timed out; waiting for the engine's health check".into()),
                 },
                 () = resting => probing = Box::pin(probe(around, seen, None)).fuse(),
@@ -498,9 +499,15 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
                 .hint("describe one with `healthcheck:`, or give a `test`"));
         }
     };
-    let request = ExecRequest { command, user: (!seen.user.is_empty()).then(|| seen.user.clone()), ..ExecRequest::default() };
+    let mut chance = [0; 8];
+    around.host.random(&mut chance);
+    let mark = exec_processes::mark(chance);
+    let user = (!seen.user.is_empty()).then(|| seen.user.clone());
+    let request = ExecRequest { command, environment: vec![mark.clone()], user: user.clone(), ..ExecRequest::default() };
+    let mut id = None;
     let begun = around.host.monotonic();
     let run = async {
+        let id = &mut id;
         let mut output = Vec::new();
         let mut session = match around.engine.exec_start(&seen.id, &request).await {
             Ok(session) => session,
@@ -508,6 +515,7 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
             // The container is going: its exit will be heard.
             Err(error) => return Ok((None, error.message)),
         };
+        *id = Some(session.id.clone());
         while let Some(chunk) = session.output.next().await {
             let Ok(chunk) = chunk else { break };
             output.extend_from_slice(&chunk.bytes);
@@ -522,10 +530,16 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
         };
         Ok((code, String::from_utf8_lossy(&output).into_owned()))
     };
-    let (code, output) = futures::select_biased! {
-        result = Box::pin(run).fuse() => result.map_err(|error| of_engine(error, "run a health check"))?,
-        () = around.host.sleep(seen.timeout).fuse() => return Ok(None),
+    let result = futures::select_biased! {
+        result = Box::pin(run).fuse() => Some(result),
+        () = around.host.sleep(seen.timeout).fuse() => None,
     };
+    let Some(result) = result else {
+        // What can't be ended is a health check that hangs, which is told by who waits for it.
+        end(around, &Started { container: seen.id.clone(), name: seen.name.clone(), mark, user, id }).await;
+        return Ok(None);
+    };
+    let (code, output) = result.map_err(|error| of_engine(error, "run a health check"))?;
     let elapsed = around.host.monotonic().saturating_sub(begun);
     Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))
 }

@@ -15,7 +15,7 @@ use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 
 use super::sim::{SimEngine, Snapshot};
-use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result};
+use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result, exec_processes};
 use crate::host::memory::LARGEST_VALUE;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::{Conductor, Host};
@@ -70,8 +70,7 @@ impl Live {
     fn ask_briefly<T>(&self, name: &str, question: impl Future<Output = Result<T>>) -> Result<T> {
         let (limit, late) = (self.host.sleep(READ_ONLY_LIMIT), || {
             let seconds = READ_ONLY_LIMIT.as_secs();
-            let words =
-                format!("the read-only command in \"{name}\" did not end within {seconds}s: a plan waits no longer, and it goes on there");
+            let words = format!("the read-only command in \"{name}\" did not end within {seconds}s: a plan waits no longer");
             EngineError::new(EngineErrorKind::Failed, words)
         });
         self.ask(async {
@@ -113,6 +112,8 @@ struct State {
     removed: BTreeSet<String>,
     /// How commands ended that the live engine ran, by the exec's id.
     execs: BTreeMap<String, ExecState>,
+    /// What marks the processes of such commands.
+    live_marks: BTreeSet<String>,
 }
 
 impl PlannedEngine {
@@ -211,6 +212,8 @@ impl PlannedEngine {
     /// Runs a command on the live engine to its end.
     fn run_live(&self, id: &str, name: &str, request: &ExecRequest) -> Result<ExecSession> {
         let engine = &self.live.engine;
+        let mark = request.environment.iter().find(|entry| exec_processes::is_mark(entry));
+        self.lock().live_marks.extend(mark.cloned());
         let (exec, chunks, state) = self.live.ask_briefly(name, async {
             let mut session = engine.exec_start(id, request).await?;
             let (mut chunks, mut bytes) = (Vec::new(), 0);

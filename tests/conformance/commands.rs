@@ -35,5 +35,8 @@ pub const WHO: &[&str] = &["sh", "-c", "echo $GREETING; pwd; id -u"];
 /// Ends with exit code 0, and is a health check that passes.
 pub const HEALTHY: &[&str] = &["true"];
 
+/// Ignores TERM; writes `ready` and a line's end, then runs until it is killed, as does what it starts.
+pub const STUBBORN: &[&str] = &["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"];
+
 /// There is no such command.
 pub const MISSING: &[&str] = &["no-such-command"];

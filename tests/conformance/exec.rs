@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use futures::stream::StreamExt;
+use spc::engine::exec_processes::{EndSignal, end_command, mark};
 use spc::engine::{EngineErrorKind as Kind, ExecRequest};
 
 use super::case::{Case, Outcome, kind, owned};
-use super::commands::{ANNOUNCE, COPY, FAIL, MISSING, PROMPT, SAY, SERVE, SUCCEED, WHO};
+use super::commands::{ANNOUNCE, COPY, FAIL, MISSING, PROMPT, SAY, SERVE, STUBBORN, SUCCEED, WHO};
 
 fn request(command: &[&str]) -> ExecRequest {
     ExecRequest { command: owned(command), ..Default::default() }
@@ -83,4 +84,65 @@ pub async fn dropping_a_session_does_not_end_the_process(case: &Case<'_>) {
     assert_eq!((state.running, state.exit_code), (true, None));
     let processes = case.engine.container_top(&name).await.unwrap().processes.unwrap();
     assert!(processes.iter().flatten().any(|cell| cell.contains("echo ready")), "{processes:?}");
+}
+
+/// Starts a command with a mark and waits until it runs; its id.
+async fn marked(case: &Case<'_>, container: &str, command: &[&str], mark: &str, user: Option<&str>) -> String {
+    let request = ExecRequest { environment: vec![mark.to_owned()], user: user.map(str::to_owned), ..request(command) };
+    let mut session = case.engine.exec_start(container, &request).await.unwrap();
+    assert_eq!(session.output.next().await.unwrap().unwrap().bytes.as_ref(), b"ready\n");
+    session.id.clone()
+}
+
+/// Sends a signal to what has the mark; how many processes that were.
+async fn send(case: &Case<'_>, container: &str, mark: &str, signal: EndSignal, user: Option<&str>) -> u32 {
+    let request = ExecRequest { command: end_command(mark, signal), user: user.map(str::to_owned), ..ExecRequest::default() };
+    let mut session = case.engine.exec_start(container, &request).await.unwrap();
+    let said = session.output.next().await.unwrap().unwrap().bytes;
+    String::from_utf8_lossy(&said).trim().parse().unwrap()
+}
+
+/// Waits until an exec has ended; its exit code.
+async fn ended(case: &Case<'_>, container: &str, exec: &str) -> i64 {
+    for _ in 0..500 {
+        // A command takes its time, on both engines: nothing here may sleep.
+        case.exec(container, SUCCEED).await;
+        let state = case.engine.exec_inspect(exec).await.unwrap();
+        if !state.running {
+            return state.exit_code.unwrap();
+        }
+    }
+    panic!("it goes on");
+}
+
+pub async fn a_process_is_found_by_its_mark_and_ended(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let (own, other) = (mark([1; 8]), mark([2; 8]));
+    let exec = marked(case, &name, ANNOUNCE, &own, None).await;
+    let beside = marked(case, &name, ANNOUNCE, &other, None).await;
+    assert!(send(case, &name, &own, EndSignal::Term, None).await > 0);
+    assert!(matches!(ended(case, &name, &exec).await, 143 | 137));
+    assert!(case.engine.exec_inspect(&beside).await.unwrap().running, "what has another mark goes on");
+    assert!(case.is_running(&name).await);
+    assert_eq!(send(case, &name, &own, EndSignal::Kill, None).await, 0, "nothing of it is left");
+}
+
+pub async fn a_process_of_another_user_is_not_found(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let own = mark([3; 8]);
+    let exec = marked(case, &name, ANNOUNCE, &own, Some("1000")).await;
+    assert_eq!(send(case, &name, &own, EndSignal::Kill, None).await, 0, "its environment can't be read");
+    assert!(case.engine.exec_inspect(&exec).await.unwrap().running);
+    assert!(send(case, &name, &own, EndSignal::Kill, Some("1000")).await > 0);
+    assert_eq!(ended(case, &name, &exec).await, 137);
+}
+
+pub async fn a_process_that_ignores_term_is_killed(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let own = mark([4; 8]);
+    let exec = marked(case, &name, STUBBORN, &own, None).await;
+    assert!(send(case, &name, &own, EndSignal::Term, None).await > 0);
+    assert!(case.engine.exec_inspect(&exec).await.unwrap().running);
+    assert!(send(case, &name, &own, EndSignal::Kill, None).await > 0);
+    assert_eq!(ended(case, &name, &exec).await, 137);
 }

@@ -78,6 +78,9 @@ macro_rules! for_each_case {
                 a_container_that_does_not_run_is_a_conflict,
                 an_unknown_exec_is_not_found,
                 dropping_a_session_does_not_end_the_process,
+                a_process_is_found_by_its_mark_and_ended,
+                a_process_of_another_user_is_not_found,
+                a_process_that_ignores_term_is_killed,
             ],
             images: [
                 an_import_has_the_changes_asked_for,

@@ -11,6 +11,7 @@ mod compose;
 mod descriptions;
 mod docker;
 mod drift;
+mod exec_end;
 mod failures;
 mod forged;
 mod full_disk;

@@ -33,6 +33,8 @@ fn exec(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
         ExecAnswer::stdout(format!("{greeting}\n{folder}\n{}\n", request.user.as_deref().unwrap_or("0")))
     } else if is(request, ANNOUNCE) {
         ExecAnswer::default().saying(Duration::from_millis(1), "ready\n").running_on()
+    } else if is(request, STUBBORN) {
+        ExecAnswer::default().saying(Duration::from_millis(1), "ready\n").running_on().ignoring_term()
     } else if is(request, MISSING) {
         ExecAnswer::cannot_run("exec: \"no-such-command\": executable file not found in $PATH")
     } else {

@@ -24,7 +24,8 @@ fn checked(interval: u64, timeout: u64, retries: u64) -> Value {
 /// When each probe began, spc's and the engine's.
 fn probes(machine: &Machine) -> Vec<Duration> {
     let trace = machine.engine.event_trace();
-    let begun = trace.iter().filter(|line| line.contains("exec_create"));
+    // Another command ends one that is given up.
+    let begun = trace.iter().filter(|line| line.contains("exec_create") && !line.contains("SPC_EXEC="));
     begun.map(|line| Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())).collect()
 }
 

@@ -11,7 +11,7 @@ use super::{PlannedEngine, SILENT_SUCCESS, is_lock};
 use crate::engine::sim::bases;
 use crate::engine::{
     ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
-    LogsRequest, OutputChunk, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    LogsRequest, OutputChunk, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent, exec_processes,
 };
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::names::LOCK_IMAGE;
@@ -219,6 +219,11 @@ impl Engine for PlannedEngine {
         let Some((id, name)) = self.sim.who_is(container) else { return self.sim.exec_start(container, request).await };
         if self.found.containers.contains_key(&id) {
             self.meet(&id)?;
+        }
+        if let Some((mark, _)) = exec_processes::parse(&request.command) {
+            // It ends a command of this plan: where that runs, and nothing to tell of.
+            let is_live = self.lock().live_marks.contains(mark);
+            return if is_live { self.run_live(&id, &name, request) } else { self.sim.exec_start(container, request).await };
         }
         let line = request.command.join(" ");
         if self.is_run_live(&id, &name, request) {

@@ -154,7 +154,12 @@ impl SimEngine {
 
     /// What never may be, and was, in order; each told once.
     pub fn violations(&self) -> Vec<Violation> {
-        self.shared.with(|state| state.watch.found.clone())
+        self.shared.with(|state| {
+            for (command, container) in state.given_up_execs() {
+                state.violated(format!("the command \"{command}\" was given up, and goes on in the container \"{container}\""));
+            }
+            state.watch.found.clone()
+        })
     }
 
     /// One thing that is to go wrong.

@@ -8,15 +8,22 @@ use bytes::{Bytes, BytesMut};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use super::MODERN_API;
-use super::containers::Phase;
 use super::containers::lifecycle::KILLED;
+use super::containers::{Container, Phase};
 use super::errors::{not_running, refusal, unreachable};
+use super::health::health_command;
 use super::process::{ExecAnswer, Script};
 use super::state::{Shared, State};
 use super::timetable::Purpose;
+use crate::engine::exec_processes::{self, EndSignal};
 use crate::engine::{ExecInput, ExecRequest, ExecState, OutputChunk, OutputKind, Result};
 
 type Output = UnboundedSender<Result<OutputChunk>>;
+
+/// What a command takes to end after a signal.
+const END_TAKES: Duration = Duration::from_millis(5);
+/// Exit code of a command that TERM ended.
+const TERMINATED: i64 = 143;
 
 /// A command in a container.
 pub(super) struct Exec {
@@ -25,6 +32,12 @@ pub(super) struct Exec {
     pub command: Vec<String>,
     pub running: bool,
     pub exit_code: Option<i64>,
+    environment: Vec<String>,
+    user: Option<String>,
+    /// Only a kill ends it.
+    is_deaf: bool,
+    /// Whoever began it was killed: nobody is left to end it.
+    is_excused: bool,
     tty: bool,
     /// Whether its end is settled: what comes on standard input no longer matters.
     answered: bool,
@@ -64,6 +77,10 @@ impl State {
             command: request.command.clone(),
             running: false,
             exit_code: None,
+            environment: request.environment.clone(),
+            user: request.user.clone().filter(|user| !user.is_empty()),
+            is_deaf: false,
+            is_excused: false,
             tty: request.tty,
             answered: false,
             output: None,
@@ -110,12 +127,58 @@ impl State {
     pub(super) fn run_exec(&mut self, id: &str, request: ExecRequest, stdin: Option<Bytes>) -> Option<Script> {
         let exec = self.execs.get(id).filter(|exec| !exec.answered)?;
         let (container, id) = (exec.container.clone(), id.to_owned());
+        if let Some((mark, signal)) = exec_processes::parse(&request.command) {
+            let answer = self.signal_execs(&container, mark, signal, request.user.as_deref());
+            self.answer_exec(&id, answer);
+            return None;
+        }
         self.script(&container, request, stdin, move |state, answer| state.answer_exec(&id, answer))
+    }
+
+    /// What a shell in the container does that sends a signal to the processes with this mark, as far as its user may.
+    fn signal_execs(&mut self, container: &str, mark: &str, signal: EndSignal, user: Option<&str>) -> ExecAnswer {
+        if self.container(container).is_ok_and(|container| !container.process.has_shell) {
+            return ExecAnswer::cannot_run("exec: \"/bin/sh\": stat /bin/sh: no such file or directory");
+        }
+        let is_marked = |exec: &Exec| exec.running && exec.container == container && exec.environment.iter().any(|entry| entry == mark);
+        let is_own = |exec: &Exec| exec.user.as_deref() == user.filter(|user| !user.is_empty());
+        let found = self.execs.iter().filter(|(_, exec)| is_marked(exec) && is_own(exec));
+        let found: Vec<(String, bool)> = found.map(|(id, exec)| (id.clone(), exec.is_deaf)).collect();
+        let code = if signal == EndSignal::Kill { KILLED } else { TERMINATED };
+        for (id, _) in found.iter().filter(|(_, is_deaf)| signal == EndSignal::Kill || !is_deaf) {
+            let id = id.clone();
+            self.after(END_TAKES, Purpose::Once, move |state| {
+                state.end_exec(&id, code);
+                None
+            });
+        }
+        ExecAnswer::stdout(format!("{}\n", found.len()))
+    }
+
+    /// The commands that spc began, that go on, and that nobody reads any more: each with its container's name.
+    pub(super) fn given_up_execs(&self) -> Vec<(String, String)> {
+        let is_given_up = |exec: &&Exec| {
+            let is_marked = exec.environment.iter().any(|entry| exec_processes::is_mark(entry));
+            exec.running && is_marked && !exec.is_excused && exec.output.as_ref().is_some_and(Output::is_closed)
+        };
+        let given_up = self.execs.values().filter(is_given_up).filter_map(|exec| Some((exec, self.container(&exec.container).ok()?)));
+        let is_endable = |(exec, container): &(&Exec, &Container)| {
+            // A health check ends by itself.
+            let is_check = health_command(&container.config).as_ref() == Some(&exec.command);
+            container.process.has_shell && !is_check
+        };
+        given_up.filter(is_endable).map(|(exec, container)| (exec.command.join(" "), container.name.clone())).collect()
+    }
+
+    /// Who began the commands was killed.
+    pub(super) fn excuse_execs(&mut self) {
+        self.execs.values_mut().for_each(|exec| exec.is_excused = true);
     }
 
     fn answer_exec(&mut self, id: &str, mut answer: ExecAnswer) {
         if let Some(exec) = self.execs.get_mut(id) {
             exec.answered = true;
+            exec.is_deaf = answer.is_deaf;
         }
         // Newer engines tell "not found" from "not executable".
         if answer.unrunnable && self.api >= MODERN_API && String::from_utf8_lossy(&answer.stdout).contains("not found") {

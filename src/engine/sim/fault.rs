@@ -229,6 +229,7 @@ impl State {
     /// From here on the run is dead to the engine; the engine goes on.
     pub(super) fn crash(&mut self, process: Process) {
         self.crashed.cancel();
+        self.excuse_execs();
         self.conductor.kill(process);
     }
 

@@ -10,6 +10,7 @@
 //! - What writes to a named volume is stopped, with its own signal and grace, before it is removed.
 //! - No secret's value is in a call, but for what delivers it; nor in an event.
 //! - Of a service that is replaced without a gap, never fewer are ready than were promised.
+//! - A command in a container that a run gave up was ended.
 //! - A lock can be taken over: it has the name and labels by which the next run finds it, and never runs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +90,7 @@ impl State {
         is_ours(&self.own_labels(container))
     }
 
-    fn violated(&mut self, what: String) {
+    pub(super) fn violated(&mut self, what: String) {
         let now = self.now;
         self.watch.report(now, what);
     }

@@ -45,6 +45,8 @@ pub struct Process {
     /// What it writes by itself, line feeds included.
     pub(super) logs: Vec<(Duration, OutputKind, String)>,
     pub(super) writes: Vec<String>,
+    /// Whether its image has a shell.
+    pub(super) has_shell: bool,
     exec: Option<ExecScript>,
     /// By a pattern for the command line; the newest that fits counts.
     answers: Vec<(String, ExecAnswer)>,
@@ -63,6 +65,7 @@ impl Default for Process {
             cannot_start: None,
             logs: Vec::new(),
             writes: Vec::new(),
+            has_shell: true,
             exec: None,
             answers: Vec::new(),
         }
@@ -159,6 +162,13 @@ impl Process {
         self
     }
 
+    /// Its image has no shell: a command in it that is given up can't be ended.
+    #[must_use]
+    pub fn without_shell(mut self) -> Self {
+        self.has_shell = false;
+        self
+    }
+
     /// Answers commands run in the container; `None` leaves the answer to [`Process::answers`], and then to [`Process`]'s own
     /// rule: the health test passes while it is ready, everything else succeeds silently.
     #[must_use]
@@ -212,6 +222,8 @@ pub struct ExecAnswer {
     pub(super) early: Vec<(Duration, OutputKind, Bytes)>,
     /// It does not end by itself.
     pub(super) runs_on: bool,
+    /// It goes on when it is asked to end: only a kill ends it.
+    pub(super) is_deaf: bool,
     /// The runtime could not run it; `stdout` holds its words.
     pub(super) unrunnable: bool,
 }
@@ -226,6 +238,7 @@ impl Default for ExecAnswer {
             takes: COMMAND_TAKES,
             early: Vec::new(),
             runs_on: false,
+            is_deaf: false,
             unrunnable: false,
         }
     }
@@ -259,6 +272,13 @@ impl ExecAnswer {
     #[must_use]
     pub fn running_on(mut self) -> Self {
         self.runs_on = true;
+        self
+    }
+
+    /// The same, and it goes on when it is asked to end.
+    #[must_use]
+    pub fn ignoring_term(mut self) -> Self {
+        self.is_deaf = true;
         self
     }
 

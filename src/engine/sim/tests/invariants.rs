@@ -137,6 +137,22 @@ fn a_secret_is_only_where_it_is_delivered() {
 }
 
 #[test]
+fn a_command_that_a_run_gave_up_is_ended() {
+    let endless = |_: &ExecRequest, _: &mut ProcessView| Some(ExecAnswer::default().running_on());
+    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(endless)));
+    bed.up("web", labelled(body("app:1"), &[OURS]));
+    let begun = |mark: &str| {
+        let request = ExecRequest { environment: vec![mark.to_owned()], ..command(&["yes"]) };
+        bed.run(bed.engine.exec_start("web", &request)).unwrap()
+    };
+    let read = begun("SPC_EXEC=1");
+    drop(begun("OTHER=1"));
+    assert_eq!(found(&bed), Vec::<String>::new(), "one is read, the other is not spc's");
+    drop(read);
+    assert_eq!(found(&bed), ["the command \"yes\" was given up, and goes on in the container \"web\""]);
+}
+
+#[test]
 fn once_enough_were_ready_never_fewer_may_be() {
     let bed = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1))));
     let _spc = bed.engine.watched();

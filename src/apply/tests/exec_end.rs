@@ -1,0 +1,134 @@
+//! Commands in containers that spc gives up.
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::apply::exec::{Exec, Input, exec};
+use crate::engine::sim::{ExecAnswer, Fault, FaultEffect, FaultPoint};
+use crate::engine::{Engine, ExecRequest};
+
+/// A service whose commands answer so; up.
+fn answering(process: Process) -> Machine {
+    let machine = machine_with(1, |builder| builder.process("web", process));
+    machine.up(&json!({"services": {"web": {"image": "web:1", "user": "1000"}}})).unwrap();
+    machine
+}
+
+/// A command that goes on for ever.
+fn endless() -> ExecAnswer {
+    ExecAnswer::default().saying(millis(10), "begun\n").running_on()
+}
+
+fn command(timeout: Option<Duration>) -> Exec<'static> {
+    let request = ExecRequest { command: vec!["yes".to_owned()], ..ExecRequest::default() };
+    Exec { container: "shop-web-1", name: "web", request, input: Input::None, output: None, timeout }
+}
+
+impl Machine {
+    /// What runs in the container, as `docker top` shows it.
+    fn commands(&self) -> Vec<String> {
+        let top = self.run(self.engine.container_top("shop-web-1")).unwrap();
+        top.processes.unwrap().into_iter().filter_map(|row| row.last().cloned()).collect()
+    }
+}
+
+#[test]
+fn a_command_whose_time_is_over_is_ended_in_its_container() {
+    for (answer, most) in [(endless(), secs(1)), (endless().ignoring_term(), secs(3))] {
+        let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
+        let begun = machine.conductor.now();
+        let failure = machine.run(exec(&machine.around(), command(Some(secs(5))))).unwrap_err();
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "The command in \"web\" did not end within 5s"));
+        assert_eq!(failure.hint.unwrap(), "it was ended; give it more time with `timeout`, or leave that out");
+        assert_eq!(machine.commands(), ["serve"]);
+        assert!(machine.conductor.now() < begun + secs(5) + most, "{:?}", machine.conductor.now());
+    }
+}
+
+#[test]
+fn a_command_that_is_interrupted_is_ended_in_its_container() {
+    for answer in [endless(), endless().ignoring_term()] {
+        let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
+        let around = machine.around();
+        let interrupt = async {
+            machine.conductor.sleep(secs(2)).await;
+            around.cancel.cancel();
+        };
+        let (result, ()) = machine.run(futures::future::join(exec(&around, command(None)), interrupt));
+        assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+        assert_eq!(machine.commands(), ["serve"]);
+    }
+}
+
+#[test]
+fn a_command_that_writes_too_much_is_ended_in_its_container() {
+    let flood = ExecAnswer::default().saying(millis(10), "x".repeat(40 << 20)).saying(millis(20), "x".repeat(40 << 20)).running_on();
+    let machine = answering(Process::new().on_exec(move |_, _| Some(flood.clone())));
+    let failure = machine.run(exec(&machine.around(), command(None))).unwrap_err();
+    assert_eq!(failure.message, "The command in \"web\" writes more than 64 MiB");
+    assert_eq!(machine.commands(), ["serve"]);
+}
+
+#[test]
+fn a_command_whose_answer_is_lost_is_ended_in_its_container() {
+    for (method, effect) in [("exec_start", FaultEffect::ReplyLost), ("exec_start", FaultEffect::StreamCut)] {
+        let machine = answering(Process::new().on_exec(|_, _| Some(endless())));
+        machine.engine.fault(Fault { on: FaultPoint::method(method, 1), effect: effect.clone() });
+        let failure = machine.run(exec(&machine.around(), command(None))).unwrap_err();
+        assert_eq!(failure.kind, Kind::Engine, "{effect:?}");
+        assert_eq!(machine.commands(), ["serve"], "{effect:?}");
+    }
+}
+
+#[test]
+fn a_command_that_can_t_be_ended_is_told_with_the_reason() {
+    let machine = answering(Process::new().without_shell().on_exec(|_, _| Some(endless())));
+    let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
+    assert_eq!(
+        failure.hint.unwrap(),
+        "it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"
+    );
+    assert_eq!(machine.commands(), ["serve", "yes"]);
+    let around = machine.around();
+    let interrupt = async {
+        machine.conductor.sleep(secs(2)).await;
+        around.cancel.cancel();
+    };
+    let (result, ()) = machine.run(futures::future::join(exec(&around, command(None)), interrupt));
+    assert_eq!((result.unwrap_err().kind, machine.logged().len()), (Kind::Interrupted, 1));
+    assert!(
+        machine.logged()[0].starts_with("The command in \"web\" was given up and goes on in the container (the container has no /bin/sh")
+    );
+}
+
+#[test]
+fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does() {
+    let machine = answering(Process::new().on_exec(|_, _| Some(endless())));
+    machine.engine.fault(Fault { on: FaultPoint::method("exec_start", 2), effect: FaultEffect::Hang });
+    let begun = machine.conductor.now();
+    let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
+    assert!(failure.hint.unwrap().contains("(it did not end in time)"));
+    assert!(machine.conductor.now() < begun + secs(12));
+    assert_eq!(machine.logged(), ["Ending the command in \"web\", which was given up"]);
+    // The engine answers again.
+    machine.run(machine.engine.container_kill("shop-web-1", "KILL")).unwrap();
+    machine.pass(secs(1));
+}
+
+#[test]
+fn a_command_that_ends_by_itself_leaves_what_it_started() {
+    let machine = answering(Process::new());
+    let calls = machine.calls();
+    machine.run(exec(&machine.around(), command(Some(secs(5))))).unwrap();
+    let methods: Vec<_> = machine.calls_from(calls).iter().map(|call| call.method).collect();
+    assert_eq!(methods, ["exec_start", "exec_inspect"], "nothing more is asked");
+}
+
+#[test]
+fn a_health_check_whose_time_is_over_is_ended_too() {
+    let hangs = |_: &ExecRequest, view: &mut crate::engine::sim::ProcessView| (view.running_for < secs(3)).then(endless);
+    let machine = machine_with(1, |builder| builder.process("web", Process::new().on_exec(hangs)));
+    machine.up(&json!({"services": {"web": {"image": "web:1", "healthcheck": check("check")}}})).unwrap();
+    let checks: Vec<_> = machine.commands().into_iter().filter(|command| command.contains("check")).collect();
+    assert_eq!(checks, Vec::<String>::new());
+}

@@ -1,0 +1,70 @@
+//! Commands in containers that spc gives up, on a real engine.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::docker::docker;
+use super::images::busybox;
+use super::project::Project;
+use super::until::until;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A service that does nothing; up.
+fn idle(name: &str) -> Project {
+    let project = Project::new(name);
+    project
+        .stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "100000"], stop_grace_period: "0s" }} }}"#, busybox()));
+    project.up().ends(0);
+    project
+}
+
+/// What runs in the container beside its own process.
+fn commands(project: &Project) -> Vec<String> {
+    let all = docker(&["top", &project.container("web"), "-o", "pid,args"]);
+    let commands = all.lines().skip(1).filter_map(|line| Some(line.trim().split_once(' ')?.1.trim().to_owned()));
+    commands.filter(|command| command != "sleep 100000").collect()
+}
+
+#[test]
+fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
+    let project = idle("exec-time");
+    let stubborn = "trap '' TERM; sleep 4242 & while :; do sleep 1; done";
+    let ended = project.script(&format!(r#"app::describe().service("web").exec("{stubborn}", #{{ timeout: "1s" }});"#)).ends(1);
+    ended.told(&["The command in \"web\" did not end within 1s", "it was ended; give it more time with `timeout`"]);
+    assert_eq!(commands(&project), Vec::<String>::new());
+    // As another user, without a shell of its own.
+    let text = r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s", user: "1000" });"#;
+    project.script(text).ends(1).told(&["it was ended"]);
+    assert_eq!(commands(&project), Vec::<String>::new());
+}
+
+#[test]
+fn a_command_that_writes_too_much_is_ended() {
+    let project = idle("exec-flood");
+    let ended = project.script(r#"app::describe().service("web").exec(["busybox", "yes"]);"#).ends(2);
+    ended.told(&["writes more than 64 MiB"]);
+    assert_eq!(commands(&project), Vec::<String>::new());
+}
+
+#[test]
+fn a_command_is_ended_with_a_run_that_a_signal_ends() {
+    let project = idle("exec-signal");
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let run = project.script(r#"app::describe().service("web").exec("sleep 4242; true");"#).start();
+        until("the command runs", LIMIT, || commands(&project).iter().any(|command| command == "sleep 4242").then_some(()));
+        run.signal(signal);
+        assert!(run.ends(130).took < LIMIT, "{signal:?}");
+        assert_eq!(commands(&project), Vec::<String>::new(), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_command_that_can_t_be_ended_is_told() {
+    let project = idle("exec-no-shell");
+    docker(&["exec", &project.container("web"), "rm", "/bin/sh"]);
+    let ended = project.script(r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s" });"#).ends(1);
+    ended.told(&["it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"]);
+    assert_eq!(commands(&project), ["sleep 4242"]);
+}
