@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
-
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 use tokio_util::sync::CancellationToken;
@@ -15,12 +13,14 @@ use super::stack::Stack;
 use super::task;
 use crate::apply::lock;
 use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
-use crate::model::Failure;
 use crate::model::event::{Event, Level};
+use crate::model::time::format_duration;
+use crate::model::{Failure, Kind};
 use crate::value::error::failure_of;
+use crate::value::options::duration_of;
 
-/// What undoing may take, all of it.
-const UNDO_DEADLINE: Duration = Duration::from_secs(300);
+/// What one entry of the list may take, if it is not given another time.
+const UNDO_LIMIT: Duration = Duration::from_secs(120);
 
 /// The undo list of a guarded function; `g` in `|g| …`.
 #[derive(Clone)]
@@ -30,9 +30,16 @@ pub struct Guard {
 
 #[derive(Default)]
 struct Entries {
-    undo: Vec<(String, FnPtr)>,
-    always: Vec<(String, FnPtr)>,
+    undo: Vec<Entry>,
+    always: Vec<Entry>,
     committed: bool,
+}
+
+/// One thing that is done at the end.
+struct Entry {
+    what: String,
+    function: FnPtr,
+    limit: Duration,
 }
 
 fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -> Result<Dynamic, Box<EvalAltResult>> {
@@ -80,28 +87,28 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
     }
 }
 
-/// Undoes what was done, the last first, then does what is done always; under a token and a deadline of its own, so that an
-/// interrupt does not stop it.
+/// Undoes what was done, the last first, then does what is done always; each under a token and a limit of its own, so that an interrupt
+/// does not stop it, and one that hangs does not keep the others from being done.
 fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard: &Guard, failed: bool) -> Vec<(String, Failure)> {
     let entries = std::mem::take(&mut *guard.entries.lock().unwrap_or_else(PoisonError::into_inner));
     let undo = if failed && !entries.committed { entries.undo } else { Vec::new() };
-    if undo.is_empty() && entries.always.is_empty() {
-        return Vec::new();
-    }
-    let token = CancellationToken::new();
-    let _entered = task::enter(token.clone());
-    let _deadline = context.conductor.spawn({
-        let pause = context.host.sleep(UNDO_DEADLINE);
-        async move {
-            pause.fuse().await;
-            token.cancel();
-        }
-    });
     let mut troubles = Vec::new();
-    for (what, function) in undo.into_iter().rev().chain(entries.always.into_iter().rev()) {
+    for Entry { what, function, limit } in undo.into_iter().rev().chain(entries.always.into_iter().rev()) {
         context.events.event(&Event::Log { level: Level::Info, text: format!("{label}: {what}") });
+        let token = CancellationToken::new();
+        let _entered = task::enter(token.clone());
+        let _deadline = context.conductor.spawn({
+            let (pause, token) = (context.host.sleep(limit), token.clone());
+            async move {
+                pause.await;
+                token.cancel();
+            }
+        });
         if let Err(error) = function.call_within_context::<Dynamic>(call, ()) {
-            troubles.push((what, failure_of(&error)));
+            let failure = failure_of(&error);
+            let is_late = token.is_cancelled() && failure.kind == Kind::Interrupted;
+            let late = || Failure::new(Kind::Timeout, format!("it did not end within {}", format_duration(limit)));
+            troubles.push((what, if is_late { late() } else { failure }));
         }
     }
     troubles
@@ -140,16 +147,24 @@ pub mod functions {
         run(&context, &stack, label, &function)
     }
 
-    /// Undo with `function` if the guarded function fails before `commit`.
+    /// Undo with `function` if the guarded function fails before `commit`. It may take two minutes.
     #[rhai_fn(name = "undo", pure)]
     pub fn undo(guard: &mut Guard, what: &str, function: FnPtr) {
-        guard.with(|entries| entries.undo.push((what.to_owned(), function)));
+        guard.with(|entries| entries.undo.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT }));
     }
 
-    /// Do `function` at the end, however it ends.
+    /// The same for what may take longer, or has to be shorter: `g.undo("restore the dump", || …, "10m")`.
+    #[rhai_fn(name = "undo", return_raw, pure)]
+    pub fn undo_within(guard: &mut Guard, what: &str, function: FnPtr, timeout: Dynamic) -> Raw<()> {
+        let limit = duration_of(&timeout)?;
+        guard.with(|entries| entries.undo.push(Entry { what: what.to_owned(), function, limit }));
+        Ok(())
+    }
+
+    /// Do `function` at the end, however it ends. It may take two minutes.
     #[rhai_fn(name = "always", pure)]
     pub fn always(guard: &mut Guard, what: &str, function: FnPtr) {
-        guard.with(|entries| entries.always.push((what.to_owned(), function)));
+        guard.with(|entries| entries.always.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT }));
     }
 
     /// From here on nothing is undone.
@@ -170,4 +185,35 @@ pub mod functions {
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Guard>("undo list");
     engine.register_global_module(shared_module!(functions));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::trial::Trial;
+    use crate::engine::sim::SimEngine;
+    use crate::host::sim::conductor::SimConductor;
+
+    #[test]
+    fn an_entry_that_hangs_keeps_no_other_from_being_done() {
+        let sim = SimConductor::new(1);
+        let engine = SimEngine::builder(sim.clone()).build();
+        let trial = Trial::on_engine(&sim, std::sync::Arc::new(engine), |host| host, "");
+        let script = r#"
+            let done = [];
+            let shop = stack("shop", #{ services: #{} });
+            let failed = attempt(|| guarded(shop, "change", |g| {
+                g.undo("first", || log::info("first is undone"));
+                g.undo("second", || sleep("1h"));
+                g.undo("third", || sleep("1h"), "5s");
+                fail("failed", "no");
+            }));
+            failed.error.message
+        "#;
+        assert_eq!(trial.text(script), "no");
+        assert_eq!(sim.now().as_secs(), Duration::from_secs(125).as_secs(), "five seconds, and two minutes");
+        let told = format!("{:?}", trial.events());
+        assert!(told.contains("change: third") && told.contains("first is undone"), "{told}");
+    }
 }
