@@ -1,25 +1,28 @@
 //! Walks a plan: each step as soon as those it waits for are done. Decides nothing of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::Surroundings;
-use super::hub::Hub;
+use super::hub::{Death, Hub};
 use super::lock::Lock;
 use super::pace::Pace;
-use super::patience::spoken_of;
+use super::patience::{spoken_of, within};
 use super::perform::Learnt;
+use super::readiness::{self, Waiting};
 use super::turns::Turns;
 use super::waits::Waits;
 use crate::model::event::{Detail, Event, Level, Standing};
 use crate::model::image_reference::canonical;
-use crate::model::plan::{Action, GroupId, Plan, Rollback, Step, StepId, Undo};
-use crate::model::spec::Project;
-use crate::model::time::elapsed;
+use crate::model::plan::{Action, GroupId, Plan, Rollback, Step, StepId, Undo, Until};
+use crate::model::spec::{Project, Service};
+use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
 
 /// A plan and what it is walked with.
@@ -55,8 +58,12 @@ pub struct Findings {
     pub changes: usize,
 }
 
-/// Beyond what its checks allow, what a rollback may take.
-const ROLLBACK_EXTRA: Duration = Duration::from_secs(120);
+/// What one step of the way back may take; a stop its grace period as well.
+const UNDO_STEP: Duration = Duration::from_secs(30);
+/// How long a container that is brought back is waited for, at least and at most; in between, twice as long as such a one took the last time.
+/// It may not get ready before what called this run has undone its own part, so this is short where the run is interrupted.
+const UNDO_READY: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(120);
+const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
@@ -118,6 +125,8 @@ struct Walk<'a> {
     begun_groups: BTreeSet<GroupId>,
     failures: Vec<(StepId, Failure)>,
     interrupted: bool,
+    /// How often containers ended that were ready, by their ids.
+    deaths: BTreeMap<String, u32>,
     /// What each service was last said to wait for.
     waits: Waits,
     /// Ends long steps outside begun groups at the first failure.
@@ -143,6 +152,7 @@ impl<'a> Walk<'a> {
             begun_groups: BTreeSet::new(),
             failures: Vec::new(),
             interrupted: execution.around.cancel.is_cancelled(),
+            deaths: BTreeMap::new(),
             waits: Waits::new(execution.plan),
             stop: execution.around.cancel.child_token(),
         }
@@ -153,6 +163,7 @@ impl<'a> Walk<'a> {
         let hub = self.hub;
         let learnt = std::mem::take(&mut self.learnt);
         let mut running = FuturesUnordered::new();
+        let (mut deaths, mut ending) = (hub.deaths(), FuturesUnordered::new());
         let mut turns = Turns::new(execution.plan, &execution.paces);
         loop {
             let ready = self.ready_steps(&learnt);
@@ -170,6 +181,12 @@ impl<'a> Walk<'a> {
             for event in self.waits.news(execution.plan, &self.states) {
                 execution.around.events.event(&event);
             }
+            if running.is_empty() && ending.is_empty() {
+                match deaths.try_recv() {
+                    Ok(death) => ending.push(self.look_at(death, &learnt)),
+                    Err(_) => break,
+                }
+            }
             let interrupt =
                 async { if self.interrupted { futures::future::pending().await } else { execution.around.cancel.cancelled().await } };
             let again = async {
@@ -179,18 +196,20 @@ impl<'a> Walk<'a> {
                 }
             };
             futures::select_biased! {
-                done = running.next() => match done {
-                    Some((id, result)) => {
-                        turns.is_over(id);
-                        match result {
-                            Ok(()) => self.enter(id, State::Done),
-                            Err(failure) => {
-                                self.failed(id, failure);
-                                self.due.extend(turns.give_back());
-                            }
+                (id, result) = running.select_next_some() => {
+                    turns.is_over(id);
+                    match result {
+                        Ok(()) => self.enter(id, State::Done),
+                        Err(failure) => {
+                            self.failed(id, failure);
+                            self.due.extend(turns.give_back());
                         }
                     }
-                    None => break,
+                }
+                death = deaths.select_next_some() => ending.push(self.look_at(death, &learnt)),
+                (id, result) = ending.select_next_some() => if let Err(failure) = result {
+                    self.broke(id, failure, &learnt);
+                    self.due.extend(turns.give_back());
                 },
                 () = Box::pin(again).fuse() => {}
                 () = Box::pin(interrupt).fuse() => {
@@ -199,7 +218,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        drop(running);
+        drop((running, ending));
         self.learnt = learnt;
         self.roll_back().await;
         self.outcome()
@@ -214,6 +233,53 @@ impl<'a> Walk<'a> {
         }
         self.enter(id, State::Failed);
         if self.execution.plan.tolerates(id) {
+            self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
+            return;
+        }
+        self.failures.push((id, failure));
+        self.stop.cancel();
+    }
+
+    /// A container that was ready has ended: what comes of it, and the step that waited for it.
+    fn look_at(&mut self, death: Death, learnt: &Learnt) -> BoxFuture<'a, (StepId, Result<(), Failure>)> {
+        let (execution, hub) = (self.execution, self.hub);
+        let times = self.deaths.entry(death.container.clone()).and_modify(|times| *times += 1).or_insert(1);
+        let times = *times;
+        let waited = execution.plan.steps.iter().rposition(|step| match &step.action {
+            Action::Wait { container, .. } => learnt.id(container) == death.container,
+            _ => false,
+        });
+        let step = waited.unwrap_or_default();
+        let stop = self.stop.clone();
+        async move {
+            let service = execution.plan.steps.get(step).and_then(|step| step.service.as_deref());
+            let described = service.and_then(|name| execution.project.and_then(|project| project.services.get(name)));
+            let waiting = Waiting {
+                container: &death.container,
+                service: service.unwrap_or(&death.container),
+                until: Until::Ready,
+                probe: described.map_or_else(Default::default, |service| service.probe),
+                may_complete: described.map(Service::looks_like_a_job),
+                deadline: execution.deadline,
+                pace: None,
+            };
+            let result = futures::select_biased! {
+                result = Box::pin(readiness::ended(execution.around, hub, &waiting, death.exit_code, times)).fuse() => result,
+                // Something else has failed, or the run is interrupted: that is what there is to tell.
+                () = stop.cancelled().fuse() => Ok(()),
+            };
+            (step, result)
+        }
+        .boxed()
+    }
+
+    /// What was ready is no longer: as good as if the step had failed that waited for it, but that is done.
+    fn broke(&mut self, id: StepId, failure: Failure, learnt: &Learnt) {
+        if self.execution.plan.tolerates(id) {
+            if let Action::Wait { container, .. } = &self.execution.plan.steps[id].action {
+                let container = learnt.id(container);
+                learnt.with(|known| known.ready.remove(&container));
+            }
             self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
             return;
         }
@@ -296,15 +362,10 @@ impl<'a> Walk<'a> {
                 ("removing the new container", "the new container is removed, the one before is as it was")
             };
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
-            let grace: Duration = services.iter().map(|service| self.execution.grace(Some(service))).sum();
-            let deadline = self.execution.around.host.sleep(grace + ROLLBACK_EXTRA);
-            let undo = self.undo(due);
-            let result = futures::select_biased! {
-                result = Box::pin(undo).fuse() => result,
-                () = deadline.fuse() => Err(Failure::new(Kind::Timeout, format!("\"{name}\" did not come back in time"))),
-            };
+            let result = self.undo(due).await;
             let line = match &result {
-                Ok(()) => format!("{name}: {done}"),
+                Ok(None) => format!("{name}: {done}"),
+                Ok(Some(waited)) => format!("{name}: the container before runs again, and is not ready after {}", format_duration(*waited)),
                 Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
             };
             self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
@@ -320,19 +381,55 @@ impl<'a> Walk<'a> {
         ends.clone().any(|state| state == State::Done) && ends.all(|state| matches!(state, State::Done | State::Skipped))
     }
 
-    /// Where something can't be undone, the rest of that service is left as it is; other services go back all the same.
-    async fn undo(&self, due: Vec<&Undo>) -> Result<(), Failure> {
+    /// Where something can't be undone, the rest of that service is left as it is; other services go back all the same. Each step has a
+    /// limit of its own. Answers how long a container was waited for that is not ready, if one is not.
+    async fn undo(&self, due: Vec<&Undo>) -> Result<Option<Duration>, Failure> {
+        let around = self.execution.around;
         let mut failed: BTreeMap<Option<&str>, Failure> = BTreeMap::new();
-        for Undo { service, action, .. } in due {
+        let mut not_ready = None;
+        for undo in due {
+            let Undo { service, action, .. } = undo;
             let service = service.as_deref();
             if failed.contains_key(&service) {
                 continue;
             }
-            if let Err(failure) = self.execution.perform(self.hub, &self.learnt, service, action, &|_| {}).await {
-                failed.insert(service, failure);
+            let limit = self.undo_limit(undo);
+            let waits = matches!(action, Action::Wait { .. });
+            let what = format!("{}: {} {}", service.unwrap_or(&self.execution.plan.project), action.verb(), action.object());
+            if waits {
+                around.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
+            }
+            let say = |waited| {
+                if waited < limit {
+                    around.log(Level::Info, format!("{what}: not done after {}", elapsed(waited)));
+                }
+            };
+            let work = self.execution.perform(self.hub, &self.learnt, service, action, &|_| {});
+            match within(&*around.host, limit, &say, work).await {
+                Some(Ok(())) => {}
+                None if waits => not_ready = Some(limit),
+                Some(Err(failure)) => drop(failed.insert(service, failure)),
+                None => {
+                    let message = format!("Could not {} {} within {}", action.verb(), action.object(), format_duration(limit));
+                    failed.insert(service, Failure::new(Kind::Timeout, message));
+                }
             }
         }
-        failed.into_values().next().map_or(Ok(()), Err)
+        failed.into_values().next().map_or(Ok(not_ready), Err)
+    }
+
+    /// How long one step of the way back may take.
+    fn undo_limit(&self, undo: &Undo) -> Duration {
+        let service = undo.service.as_deref();
+        match undo.action {
+            Action::Wait { .. } => {
+                let range = if self.interrupted { UNDO_READY_INTERRUPTED } else { UNDO_READY };
+                let last = service.and_then(|service| self.execution.paces.get(service)).and_then(Pace::last);
+                (last.unwrap_or_default() * 2).clamp(*range.start(), *range.end())
+            }
+            Action::StopContainer { .. } => self.execution.grace(service) + UNDO_STEP,
+            _ => UNDO_STEP,
+        }
     }
 
     /// Leaves out what would be done to a container that this run was to make and did not: the name may be somebody else's.

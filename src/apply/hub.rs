@@ -1,6 +1,6 @@
 //! The engine's events, handed to whoever waits for a container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +34,17 @@ pub enum Signal {
 pub struct Hub {
     waiters: Mutex<BTreeMap<String, Vec<UnboundedSender<Signal>>>>,
     waited_for: Arc<AtomicUsize>,
+    /// Ids of containers that were ready and have to go on running.
+    relied_on: Mutex<BTreeSet<String>>,
+    deaths: (UnboundedSender<Death>, Mutex<Option<UnboundedReceiver<Death>>>),
     filters: Filters,
+}
+
+/// A container that was relied on ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    pub container: String,
+    pub exit_code: i64,
 }
 
 /// Counts as one that waits, until it is dropped.
@@ -55,7 +65,25 @@ impl Hub {
         filters.insert("type".into(), vec!["container".into()]);
         // An exec makes three events; own probes would flood the stream.
         filters.insert("event".into(), ["start", "die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec());
-        Self { waiters: Mutex::default(), waited_for: Arc::default(), filters }
+        let (sender, receiver) = unbounded();
+        let deaths = (sender, Mutex::new(Some(receiver)));
+        Self { waiters: Mutex::default(), waited_for: Arc::default(), relied_on: Mutex::default(), deaths, filters }
+    }
+
+    /// The container got ready: from now on its end is reported.
+    pub fn rely_on(&self, container: &str) {
+        self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned());
+    }
+
+    /// The container is about to be stopped, restarted or removed: its end is wanted.
+    pub fn let_end(&self, container: &str) {
+        self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+    }
+
+    /// The ends of containers that were relied on; given out once.
+    pub fn deaths(&self) -> UnboundedReceiver<Death> {
+        let deaths = self.deaths.1.lock().unwrap_or_else(PoisonError::into_inner).take();
+        deaths.unwrap_or_else(|| unbounded().1)
     }
 
     /// How many containers are waited for at the moment.
@@ -106,6 +134,12 @@ impl Hub {
     }
 
     fn tell(&self, container: &str, signal: &Signal) {
+        if let Signal::Died { exit_code } = signal
+            && self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).contains(container)
+        {
+            // Nobody walks a plan any more: nobody has to know.
+            let _ = self.deaths.0.unbounded_send(Death { container: container.to_owned(), exit_code: *exit_code });
+        }
         if let Some(waiters) = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).get_mut(container) {
             waiters.retain(|waiter| waiter.unbounded_send(signal.clone()).is_ok());
         }

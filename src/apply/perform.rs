@@ -57,7 +57,7 @@ impl Learnt {
     }
 
     /// The id, or the name where the container was there before under it.
-    fn id(&self, container: &ContainerRef) -> String {
+    pub(super) fn id(&self, container: &ContainerRef) -> String {
         container
             .id
             .clone()
@@ -83,6 +83,7 @@ impl Execution<'_> {
         {
             lock.verify().await?;
         }
+        let_end(hub, learnt, action);
         match action {
             Action::PullImage { image } => {
                 let id = images::pull(around, image, None, progress).await?;
@@ -416,6 +417,9 @@ impl Execution<'_> {
             pace: service.filter(|_| learnt.with(|known| known.begun.contains_key(&container.name))).and_then(|name| self.paces.get(name)),
         };
         let ready = readiness::wait(self.around, hub, &waiting, progress).await?;
+        if !ready.completed {
+            hub.rely_on(&id);
+        }
         let now = self.around.host.monotonic();
         learnt.with(|known| {
             let elapsed = known.begun.get(&container.name).map_or(ready.elapsed, |begun| now.saturating_sub(*begun));
@@ -478,6 +482,14 @@ impl Execution<'_> {
             .and_then(|name| self.project.and_then(|project| project.services.get(name)))
             .and_then(|service| service.stop_grace_period)
             .unwrap_or(DEFAULT_GRACE)
+    }
+}
+
+/// A container that is stopped, restarted or removed is no longer relied on.
+fn let_end(hub: &Hub, learnt: &Learnt, action: &Action) {
+    if let Action::StopContainer { container } | Action::RestartContainer { container } | Action::RemoveContainer { container, .. } = action
+    {
+        hub.let_end(&learnt.id(container));
     }
 }
 

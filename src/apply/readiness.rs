@@ -104,6 +104,37 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
     }
 }
 
+/// A container that was ready has ended while the run that waited for it goes on. Where it has a check and the engine starts it again, it is
+/// waited for once more, but not again and again.
+///
+/// # Errors
+/// Of kind `unhealthy`, unless it got ready again, or was a job whose work is done.
+pub async fn ended(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, exit_code: i64, times: u32) -> Result<(), Failure> {
+    let seen = match inspect(&*around.engine, waiting.container).await {
+        Ok(seen) => seen,
+        Err(failure) if failure.kind == Kind::NotFound => {
+            let message = format!("\"{}\" was ready, and was removed by somebody else", waiting.service);
+            return Err(Failure::new(Kind::Unhealthy, message).field("service", waiting.service.to_owned()));
+        }
+        Err(failure) => return Err(failure),
+    };
+    let is_checked = !matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
+    if is_checked && seen.restarts && times < EXITS_TOLERATED {
+        return wait(around, hub, waiting, &|_| {}).await.map(drop);
+    }
+    let (_listening, signals) = hub.listen(waiting.container);
+    let begun = around.host.monotonic();
+    let (reason, progress) = (String::new(), &|_| {});
+    let wait =
+        Wait { around, waiting, progress, begun, signals, hub, reason, exits: 0, out_of_memory: false, last_probe: None, away_since: None };
+    if exit_code == 0 && !seen.restarts && wait.may_complete(&seen) {
+        return Ok(());
+    }
+    let again = if seen.restarts { ", and the engine starts it again" } else { "" };
+    let message = format!("\"{}\" was ready, then exited with code {exit_code}{}{again}", waiting.service, meaning(exit_code));
+    Err(wait.failure(&seen, message).await.field("code", exit_code).field("service", waiting.service.to_owned()))
+}
+
 struct Wait<'a> {
     around: &'a Surroundings,
     waiting: &'a Waiting<'a>,

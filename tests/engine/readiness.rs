@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::docker::{containers, docker, exec};
 use super::images::busybox;
-use super::project::Project;
+use super::project::{Project, free_port};
 
 fn health(project: &Project) -> String {
     docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")]).trim().to_owned()
@@ -106,4 +106,21 @@ fn what_depends_on_a_check_starts_at_once_when_it_passes() {
     assert!(order.is_sorted(), "{order:?}");
     assert!(started("beside") < order[1], "an independent branch waits for nobody");
     assert_eq!(containers(&project.name).len(), 4);
+}
+
+#[test]
+fn a_container_without_a_check_that_dies_while_others_get_ready_fails_the_run() {
+    let project = Project::new("relied-on");
+    let image = busybox();
+    project.stack(&format!(
+        r#"services: #{{
+            db: #{{
+                image: "{image}", command: ["sh", "-c", "sleep 8; touch /tmp/well; sleep 1000"], stop_grace_period: "0s",
+                healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }},
+            }},
+            web: #{{ image: "{image}", command: ["sh", "-c", "sleep 1.5; exit 3"], ports: ["{}:80"], restart: "always" }},
+        }}"#,
+        free_port()
+    ));
+    project.up().ends(1).told(&["\"web\" was ready, then exited with code 3, and the engine starts it again"]);
 }

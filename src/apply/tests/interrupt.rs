@@ -123,3 +123,62 @@ fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
         assert_eq!(machine.footprint(), Footprint::default());
     }
 }
+
+/// The database is replaced by one that does not get ready, and the one before does not get ready again either.
+fn no_way_back() -> Machine {
+    let machine = machine();
+    machine.up(&shop()).unwrap();
+    machine.pass(secs(30));
+    for name in ["shop-db-1", "shop-db-1.new"] {
+        machine.engine.set_process(name, Process::new().ready_after(secs(9000)));
+    }
+    machine
+}
+
+#[test]
+fn a_way_back_that_was_interrupted_waits_a_short_time_for_what_can_not_get_ready() {
+    let machine = no_way_back();
+    let begun = machine.conductor.now();
+    let (result, _) = interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    let took = machine.conductor.now().saturating_sub(begun + secs(5));
+    assert!(took < secs(15), "{took:?}");
+    assert_eq!(
+        machine.logged(),
+        [
+            "db: going back to the container before",
+            "db: wait until ready container shop-db-1, at most 10s",
+            "db: the container before runs again, and is not ready after 10s",
+        ]
+    );
+    assert_eq!(machine.state().container("shop-db-1").unwrap().state, "running");
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
+fn a_way_back_after_a_failure_waits_longer_and_ends_too() {
+    let machine = no_way_back();
+    let failure = machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap_err();
+    let line = "db: the container before runs again, and is not ready after 1m";
+    assert!(failure.details.iter().any(|detail| detail.title == "after the failure" && detail.text == line), "{failure:?}");
+}
+
+#[test]
+fn each_step_of_a_way_back_has_a_limit_of_its_own() {
+    use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
+    let machine = no_way_back();
+    let begun = machine.conductor.now();
+    // The old one is stopped for the new one; then the new one for the old one.
+    machine.engine.fault(Fault { on: FaultPoint::method("container_stop", 2), effect: FaultEffect::Hang });
+    let (result, _) = interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
+    result.unwrap_err();
+    let took = machine.conductor.now().saturating_sub(begun + secs(5));
+    assert!(took < secs(45), "{took:?}");
+    let logged = machine.logged();
+    assert!(logged.contains(&"db: stop container shop-db-1.new: not done after 10.0 s".to_owned()), "{logged:?}");
+    let failed = "db: the container before could not be brought back: Could not stop container shop-db-1.new within 40s";
+    assert!(logged.contains(&failed.to_owned()), "{logged:?}");
+    machine.engine.set_process("shop-db-1", Process::new());
+    machine.up(&shop()).unwrap();
+    one_writer_each(&machine.state());
+}

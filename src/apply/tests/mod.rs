@@ -18,6 +18,7 @@ mod one_offs;
 mod ownership;
 mod property;
 mod readiness;
+mod relied_on;
 mod replacement;
 mod secrets;
 mod trace;
