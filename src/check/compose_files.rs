@@ -1,4 +1,4 @@
-//! The compose file of a project: read as a run reads it.
+//! The compose file of a project and its variables: read as a run reads them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::api::Context;
 use crate::api::compose::{self, Checked};
 use crate::model::Failure;
-use crate::model::diagnostic::Place;
+use crate::model::diagnostic::{Place, Source};
+use crate::script::place::Remark;
 
 use super::findings::Findings;
 use super::rule::Rule;
@@ -19,10 +20,7 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
     let checked = compose::default_file(context).and_then(|name| compose::check(context, name));
     let Some(Checked { source, notes, failure }) = checked else { return 0 };
     for (line, text) in notes {
-        let width = source.text.lines().nth(line - 1).map_or(1, |line| line.trim_end().chars().count().max(1));
-        let column = source.text.lines().nth(line - 1).map_or(1, |line| line.chars().take_while(|c| c.is_whitespace()).count() + 1);
-        let place = Place { source: source.clone(), line, column, width: (width + 1).saturating_sub(column).max(1) };
-        findings.add_at(Rule::UnclearValue, place, Failure::usage(sentence(&text)));
+        findings.add_at(Rule::UnclearValue, whole_line(&source, line), Failure::usage(sentence(&text)));
     }
     if let Some(failure) = failure {
         match failure.place.as_deref() {
@@ -34,6 +32,21 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
         }
     }
     1
+}
+
+/// Finds what was remarked on files of variables.
+pub fn remark(remarks: &[Remark], findings: &mut Findings) {
+    for Remark { source, line, text } in remarks {
+        findings.add_at(Rule::UnclearValue, whole_line(source, *line), Failure::usage(sentence(text)));
+    }
+}
+
+/// A line from its first letter to its last.
+fn whole_line(source: &Arc<Source>, line: usize) -> Place {
+    let text = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
+    let width = (text.trim_end().chars().count() + 1).saturating_sub(column).max(1);
+    Place { source: source.clone(), line, column, width }
 }
 
 fn sentence(text: &str) -> String {

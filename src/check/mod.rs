@@ -4,7 +4,7 @@
 //! - [`files`]: which files are meant; [`sources`], [`parsed`]: read, with what they import
 //! - [`reading`]: what names mean and what is called, one walk for all rules
 //! - [`calls`], [`captures`]: functions, closures
-//! - [`compose_files`]: the project's compose file
+//! - [`compose_files`]: the project's compose file and variables
 //! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`], [`references`], [`options`]: what is wrong in them
 //! - [`strings`], [`probes`]: what is no error and not meant either
 
@@ -35,6 +35,7 @@ use crate::api::Context;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::engine;
 use crate::script::names::Names;
+use crate::script::place::Remark;
 use crate::script::{Library, on_script_thread};
 
 use findings::Findings;
@@ -58,12 +59,18 @@ pub struct Report {
 /// Checks the files at `paths`, absolute or relative to the folder `here`; a folder is all scripts below it. Without any, all
 /// scripts of the project that `here` is in.
 ///
-/// `tests` registers what tests can call besides.
-pub fn check(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Register>) -> Result<Report, Box<Diagnostic>> {
-    on_script_thread(context, || Ok(read(context, here, paths, tests)))
+/// `remarks` are those on the project's files of variables; `tests` registers what tests can call besides.
+pub fn check(
+    context: &Arc<Context>,
+    here: &Path,
+    paths: &[PathBuf],
+    remarks: &[Remark],
+    tests: Option<Register>,
+) -> Result<Report, Box<Diagnostic>> {
+    on_script_thread(context, || Ok(read(context, here, paths, remarks, tests)))
 }
 
-fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Register>) -> Report {
+fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], remarks: &[Remark], tests: Option<Register>) -> Report {
     let engine = engine::for_reading(context, None);
     let names = Names::all(&engine);
     let spc = Names::host(&engine);
@@ -90,6 +97,9 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], tests: Option<Re
     let is_whole = paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
     let folders: Vec<&Path> = if is_whole { folders.iter().map(PathBuf::as_path).collect() } else { Vec::new() };
     let compose_files = compose_files::check(context, &folders, &mut findings);
+    if is_whole {
+        compose_files::remark(remarks, &mut findings);
+    }
     Report { findings: findings.sorted(), files: sources.asked.len() + compose_files }
 }
 

@@ -94,7 +94,7 @@ impl Rule {
             Self::CapturedHandle => "a closure that uses the variable whose method it is given to",
             Self::Interpolation => "\"${X}\" in a plain string of a description: nothing puts a value in",
             Self::WeakProbe => "a health check that passes before the service answers",
-            Self::UnclearValue => "a value in a compose file that is another one than it looks",
+            Self::UnclearValue => "a value in a compose file or .env that is another one than it looks",
         }
     }
 

@@ -41,11 +41,11 @@ pub fn main(common: &Common, check: &Check) -> u8 {
 fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, Box<Diagnostic>> {
     let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let mut place = place::find(&*session.host, &common.wanted(), &current)?;
-    // Of the variables of `.env`, which nothing reads here.
-    place.warnings.clear();
+    // Findings, here.
+    let remarks = std::mem::take(&mut place.warnings);
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let report = check::check(&context, &current, &check.paths, Some(functions::register));
+    let report = check::check(&context, &current, &check.paths, &remarks, Some(functions::register));
     runtime.shutdown_background();
     report
 }

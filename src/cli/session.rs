@@ -131,7 +131,7 @@ impl Session {
         let place = self.keep_from_engines(common, place);
         let sink = self.sink(handle);
         for warning in &place.warnings {
-            sink.event(&Event::Log { level: Level::Warning, text: warning.clone() });
+            sink.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
         }
         let run = new_run(&*self.host);
         let journal = Journal::new(self.host.clone(), place.policy.clone(), run.clone(), sink);

@@ -1,6 +1,7 @@
 //! Where a run takes place: the project's folder, its `spc.toml`, its variables.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,22 @@ pub struct Wanted {
     pub env_file: Vec<PathBuf>,
 }
 
+/// What a line of a file of variables is told, though it is no error.
+#[derive(Debug, Clone)]
+pub struct Remark {
+    /// Without the values, as any may be a password.
+    pub source: Arc<Source>,
+    /// From 1.
+    pub line: usize,
+    pub text: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.source.name, self.line, self.text)
+    }
+}
+
 /// What is known before a runbook is read.
 pub struct Place {
     /// Where `spc.toml` is, if there is one: the root that imports may not leave.
@@ -42,7 +59,7 @@ pub struct Place {
     pub files: BTreeMap<String, FileVariable>,
     pub project: Option<String>,
     /// What was found on the way and is no error.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
 }
 
 /// How a runbook's stack verbs go when it says nothing else.
@@ -182,7 +199,7 @@ fn variables(
     wanted: &Wanted,
     current: &Path,
     policy: &Policy,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Remark>,
 ) -> Result<BTreeMap<String, FileVariable>, Box<Diagnostic>> {
     let process = host.environment();
     let files: Vec<(PathBuf, CheckedPath, bool)> = if wanted.env_file.is_empty() {
@@ -209,8 +226,10 @@ fn variables(
         let lookup = |name: &str| process.get(name).or_else(|| variables.get(name).map(|variable| &variable.value)).cloned();
         let parsed = dotenv::parse(&file.bytes, &lookup)
             .map_err(|error| file.veiled().wrong(error.line, error.column, error.message, Some(error.hint)))?;
-        for (line, text) in parsed.remarks() {
-            warnings.push(format!("{}:{line}: {text}", file.name));
+        let remarks = parsed.remarks();
+        if !remarks.is_empty() {
+            let source = file.veiled().source();
+            warnings.extend(remarks.into_iter().map(|(line, text)| Remark { source: source.clone(), line, text }));
         }
         let placed = |(name, variable): (String, dotenv::Variable)| {
             (name, FileVariable { value: variable.value, place: format!("{}:{}", file.name, variable.line) })
@@ -252,9 +271,12 @@ impl Text {
         Self { name: self.name.clone(), bytes: text.into() }
     }
 
+    fn source(&self) -> Arc<Source> {
+        Arc::new(Source { name: self.name.clone(), text: String::from_utf8_lossy(&self.bytes).into_owned() })
+    }
+
     fn wrong(&self, line: usize, column: usize, message: String, hint: Option<String>) -> Box<Diagnostic> {
-        let text = String::from_utf8_lossy(&self.bytes).into_owned();
-        let source = Arc::new(Source { name: self.name.clone(), text });
+        let source = self.source();
         let mut diagnostic = plain(Failure::usage(message));
         diagnostic.hint = hint;
         diagnostic.place = Some(SourcePlace { source, line, column, width: 1 });

@@ -108,7 +108,7 @@ impl World {
     /// What a run here works with.
     pub(super) fn context(&self, place: &place::Place, options: RunOptions, command: Command, seen: Arc<dyn Sink>) -> Context {
         for warning in &place.warnings {
-            seen.event(&Event::Log { level: Level::Warning, text: warning.clone() });
+            seen.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
         }
         let host: Arc<dyn Host> = self.host.clone();
         let run = new_run(&*host);

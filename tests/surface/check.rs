@@ -274,3 +274,31 @@ fn a_host_port_that_two_services_publish_is_found_with_both_places() {
         )
         .run();
 }
+
+#[test]
+fn what_a_run_remarks_on_the_files_of_variables_is_found_without_the_values() {
+    Spc::new()
+        .file("spc.toml", "")
+        .file(".env", "TOKEN=hidden-value\nF=# choose one\nA=${NOWHERE}\n")
+        .file("scripts/up.rhai", "print(1);\n")
+        .args(["check"])
+        .code(2)
+        .stderr(
+            r##"
+            warning[unclear-value]: The value of "F" begins with "#", which begins no comment there: write F= for an empty value
+             --> .env:2:1
+              |
+            2 | F=• •••••• •••
+              | ^^^^^^^^^^^^^^
+
+            warning[unclear-value]: The variable "NOWHERE" is not set, so it is empty
+             --> .env:3:1
+              |
+            3 | A=••••••••••
+              | ^^^^^^^^^^^^
+
+            1 file, 2 warnings
+            "##,
+        )
+        .run();
+}

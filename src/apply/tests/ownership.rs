@@ -319,7 +319,12 @@ fn down_leaves_what_spc_did_not_make() {
     let machine = composed();
     machine.down(true).unwrap();
     assert_eq!(names(&machine), ["shop-db-1", "shop-gone-1"]);
-    assert!(machine.logged().iter().any(|line| line == "left alone, because spc did not make them: shop-db-1, shop-gone-1; `down` with --adopt removes them"));
+    assert!(
+        machine
+            .logged()
+            .iter()
+            .any(|line| line == "left alone, because spc did not make them: shop-db-1, shop-gone-1; `down` with --adopt removes them")
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn project(files: &[(&str, &str)]) -> Fixture {
 
 fn report(run: &Fixture, paths: &[&str]) -> Report {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    check(&run.context, "/work".as_ref(), &paths, Some(register)).unwrap()
+    check(&run.context, "/work".as_ref(), &paths, &[], Some(register)).unwrap()
 }
 
 /// What tests can call besides, here.

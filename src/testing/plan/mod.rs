@@ -81,7 +81,7 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
     let following = Arc::new(Following { recorder: recorder.clone(), engine: engine.clone() });
     let events = Arc::new(MaskingSink::new(secrets.clone(), Following { recorder: recorder.clone(), engine: engine.clone() }));
     for warning in &place.warnings {
-        recorder.note(warning);
+        recorder.note(&warning.to_string());
     }
     let live = Asking { conductor: live, host: live_host, runs_read_only: place.policy.read_only_execs() };
     let connector = seeding(connector, live, sim.clone(), recorder.clone(), engine);

@@ -20,7 +20,7 @@ fn words(command: &Command) -> Vec<String> {
 fn a_session_names_port_user_and_machine_and_quotes_the_socket_for_the_shell_there() {
     let all = words(&login(None).dial());
     let at = all.iter().position(|word| word == "-p").unwrap();
-    assert_eq!(all[at..], ["-p", "2222", "-l", "me", "--", "host", "docker", "system", "dial-stdio"]);
+    assert_eq!(all[at..], ["-p", "2222", "-l", "me", "--", "host", "echo", "spc-session-begun", "&&", "docker", "system", "dial-stdio"]);
     assert!(all.contains(&"BatchMode=yes".to_owned()));
     let all = words(&login(Some("/a b/d.sock")).dial());
     assert_eq!(all[all.len() - 5..], ["docker", "--host", "'unix:///a b/d.sock'", "system", "dial-stdio"]);
