@@ -203,7 +203,10 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
         bases: &|_| BTreeSet::new(),
         renew_anonymous_volumes: false,
     };
-    reconcile::up(&wanted, &observed).unwrap().to_string()
+    let mut plan = reconcile::up(&wanted, &observed).unwrap();
+    // A job that is done is remarked on each time.
+    plan.notes.clear();
+    plan.to_string()
 }
 
 /// Fingerprints made on one machine are those made on the other.

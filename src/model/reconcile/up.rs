@@ -546,6 +546,13 @@ impl<'a> Planner<'a> {
             ContainerState::Exited if self.is_completed(service, container) => {
                 if self.wanted.asked.contains(&service.name) {
                     self.begin(service, &reference, "asked for by name", before);
+                } else if !self.is_job(service) {
+                    // It may as well be a worker that somebody stopped.
+                    self.plan.notes.push(format!(
+                        "{} exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"{}\"])` starts it, and \
+                         `restart: \"unless-stopped\"` is for what runs on",
+                        container.name, service.name
+                    ));
                 }
             }
             ContainerState::Exited | ContainerState::Dead => {
