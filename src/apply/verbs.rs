@@ -171,6 +171,7 @@ async fn bring_up(
         names: &names,
         services: &services,
         makes_space: false,
+        sees_others: false,
         keep: (one_off.is_none() && (options.adopt || scaled.is_some() || forgets_scales || !shared.is_empty())).then_some(&keep),
         renew_anonymous_volumes: options.renew_anonymous_volumes,
     };
@@ -206,7 +207,8 @@ fn check_still_up(outcome: &Outcome, project: &Project) -> Result<(), Failure> {
 pub async fn down(around: &Surroundings, project: &str, options: DownOptions) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let work = Work { verb: "down", makes_space: true, ..Work::without_description(around, project, &names, &fingerprints) };
+    let work =
+        Work { verb: "down", makes_space: true, sees_others: true, ..Work::without_description(around, project, &names, &fingerprints) };
     let records = Records::new(&*around.host, &around.policy, project);
     let outcome = work.run(&|observed| Ok(reconcile::down(project, observed, options, &records.state().adopted))).await?;
     // What is brought up next is what is described then.

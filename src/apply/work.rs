@@ -30,6 +30,8 @@ pub(super) struct Work<'a> {
     pub(super) services: &'a BTreeSet<String>,
     /// It only stops and removes: goes on without the lock where the engine has no space for one.
     pub(super) makes_space: bool,
+    /// Containers of others count too: they may hang on the project's networks.
+    pub(super) sees_others: bool,
     /// Replaced containers get new anonymous volumes.
     pub(super) renew_anonymous_volumes: bool,
     /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
@@ -69,6 +71,7 @@ impl<'a> Work<'a> {
             names,
             services: names,
             makes_space: false,
+            sees_others: false,
             renew_anonymous_volumes: false,
             keep: None,
         }
@@ -163,7 +166,7 @@ impl Work<'_> {
 
     async fn observe(&self) -> Result<Observed, Failure> {
         let records = Records::new(&*self.around.host, &self.around.policy, self.name);
-        let scope = if self.project.is_some() { Scope::Engine } else { Scope::Project };
+        let scope = if self.project.is_some() || self.sees_others { Scope::Engine } else { Scope::Project };
         let mut observed = observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
         look_at_owners(&*self.around.host, &mut observed);
         Ok(observed)

@@ -17,8 +17,17 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
     if !folders.iter().any(|folder| *folder == context.project.directory) {
         return 0;
     }
-    let checked = compose::default_file(context).and_then(|name| compose::check(context, name));
-    let Some(Checked { source, notes, failure }) = checked else { return 0 };
+    compose::default_file(context).map_or(0, |name| usize::from(check_file(context, name, findings)))
+}
+
+/// Whether a file is described in YAML, and no script.
+pub fn is_one(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// Checks a compose file; whether it could be read.
+pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -> bool {
+    let Some(Checked { source, notes, failure }) = compose::check(context, path) else { return false };
     for (line, text) in notes {
         findings.add_at(Rule::UnclearValue, whole_line(&source, line), Failure::usage(sentence(&text)));
     }
@@ -31,7 +40,7 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
             None => findings.add_without_place(Rule::WrongValue, failure),
         }
     }
-    1
+    true
 }
 
 /// Finds what was remarked on files of variables.

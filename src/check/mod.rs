@@ -32,6 +32,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::api::Context;
+use crate::host::resolve::shown;
+use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::engine;
 use crate::script::names::Names;
@@ -77,14 +79,27 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], remarks: &[Remar
     let mut findings = Findings::default();
     let mut sources = Sources::default();
     let mut folders = Vec::new();
+    let mut compose_files = 0;
     for group in files::find(&*context.host, here, paths, &mut findings) {
         folders.push(group.root.clone());
         let library = Library::new(context.host.clone(), group.root);
         let mut reader = Reader { library: &library, engine: &engine, names: &spc, findings: &mut findings, sources };
-        for path in &group.files {
+        let (described, scripts): (Vec<_>, Vec<_>) = group.files.iter().partition(|path| compose_files::is_one(path));
+        for path in scripts {
             reader.ask(path);
         }
         sources = reader.sources;
+        for path in described {
+            let is_read = compose_files::check_file(context, &path.to_string_lossy(), &mut findings);
+            compose_files += usize::from(is_read);
+            if !is_read {
+                let failure = Failure::usage(format!("Could not read \"{}\"", shown(&*context.host, path)));
+                findings.add_without_place(
+                    Rule::Unreadable,
+                    failure.hint("a compose file outside of the project is checked from its own folder"),
+                );
+            }
+        }
     }
     sources.find_circles(&mut findings);
     let of_tests = sources.of_tests();
@@ -96,7 +111,7 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], remarks: &[Remar
     // Who names files means those.
     let is_whole = paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
     let folders: Vec<&Path> = if is_whole { folders.iter().map(PathBuf::as_path).collect() } else { Vec::new() };
-    let compose_files = compose_files::check(context, &folders, &mut findings);
+    compose_files += compose_files::check(context, &folders, &mut findings);
     if is_whole {
         compose_files::remark(remarks, &mut findings);
     }

@@ -20,7 +20,7 @@ use crate::ui::diagnostics;
 #[derive(Args)]
 #[command(after_long_help = after_help())]
 pub struct Check {
-    /// Scripts, with what they import, or folders with scripts; without any, all of the project that `.gitignore` does not
+    /// Scripts, with what they import, compose files, or folders with scripts; without any, all of the project that `.gitignore` does not
     /// leave out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,

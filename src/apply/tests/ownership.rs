@@ -328,6 +328,32 @@ fn down_leaves_what_spc_did_not_make() {
 }
 
 #[test]
+fn down_keeps_a_network_that_containers_of_others_hang_on_and_names_them() {
+    for (name, labels_there) in [
+        ("mine", vec![]),
+        ("shop-db-run-1", vec![(compose_label::PROJECT, PROJECT), (compose_label::SERVICE, "db"), (compose_label::ONEOFF, "True")]),
+        ("shop-db-9", vec![(compose_label::PROJECT, PROJECT), (compose_label::SERVICE, "db"), (compose_label::CONTAINER_NUMBER, "9")]),
+    ] {
+        let machine = machine();
+        machine.up(&json!({"services": {"web": {"image": "redis:1"}}})).unwrap();
+        machine.run(async {
+            let mut body = compose_container("db", "redis:1", None);
+            body.labels = (!labels_there.is_empty()).then(|| labels(&labels_there));
+            body.host_config.get_or_insert_default().network_mode = Some("shop_default".into());
+            machine.engine.container_create(name, None, body).await.unwrap();
+            machine.engine.container_start(name).await.unwrap();
+        });
+        machine.down(false).unwrap();
+        assert_eq!(names(&machine), [name]);
+        let kept = format!("the network shop_default is kept: the container {name} uses it; `down` removes it once that is gone");
+        assert!(machine.logged().contains(&kept), "{:?}", machine.logged());
+        machine.run(machine.engine.container_remove(name, true, false)).unwrap();
+        machine.down(false).unwrap();
+        assert_eq!(machine.footprint().networks.len(), 0, "{name}");
+    }
+}
+
+#[test]
 fn down_with_adopt_removes_what_docker_compose_made_in_this_folder() {
     let machine = composed();
     let logged = machine.logged().len();

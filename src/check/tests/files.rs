@@ -93,3 +93,16 @@ fn the_projects_compose_file_is_checked_with_its_scripts() {
     assert_eq!(all.files, 1);
     assert_eq!(report(&project(&[("compose.yaml", "services: {a: {image: x}}")]), &[]).files, 1);
 }
+
+#[test]
+fn a_compose_file_that_is_named_is_read_as_one() {
+    let run = project(&[
+        ("spc.toml", ""),
+        ("deploy/prod.yml", "services:\n  a:\n    image: x\n    porst: 1\n"),
+        ("compose.yaml", "services: {a: 1}"),
+    ]);
+    let all = report(&run, &["deploy/prod.yml"]);
+    let found: Vec<String> = all.findings.iter().map(line).collect();
+    assert_eq!(found, ["deploy/prod.yml:4:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?"]);
+    assert_eq!(all.files, 1);
+}

@@ -35,12 +35,25 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
     let is_adopted = |name: &String| options.adopt || adopted.contains(name);
     let mut kept: Vec<String> = Vec::new();
     for network in observed.networks.iter().filter(|network| network.ours || network.compose) {
-        let user = foreign.iter().find(|container| container.networks.contains(&network.id));
-        if network.ours || is_adopted(&network.name) && user.is_none() {
-            let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
-            plan.add(step(None, action, "", removed.clone()));
-        } else {
-            kept.push(kept_of_compose("network", &network.name, user.map(|container| container.name.as_str())));
+        // The engine removes no network that a running container hangs on.
+        let user = foreign.iter().find(|it| it.networks.contains(&network.id) && (it.is_up() || !network.ours)).map(|it| it.name.as_str());
+        let other = || {
+            let others = observed.others.iter().filter(|it| !observed.one_offs.iter().any(|one_off| one_off.id == it.id));
+            others.into_iter().find(|it| it.addresses.iter().any(|(id, _)| *id == network.id)).map(|it| it.name.as_str())
+        };
+        let user = user.or_else(other);
+        match user {
+            None if network.ours || is_adopted(&network.name) => {
+                let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
+                plan.add(step(None, action, "", removed.clone()));
+            }
+            Some(user) if network.ours => {
+                kept.push(format!(
+                    "the network {} is kept: the container {user} uses it; `down` removes it once that is gone",
+                    network.name
+                ));
+            }
+            user => kept.push(kept_of_compose("network", &network.name, user)),
         }
     }
     for volume in observed.volumes.iter().filter(|volume| options.volumes && (volume.ours || volume.compose)) {
