@@ -103,6 +103,9 @@ pub async fn acquire_if_there_is_space(around: &Surroundings, project: &str, pat
     }
 }
 
+/// How the text ends that says that a lock is taken over.
+pub const TAKEN_OVER: &str = ": taken over";
+
 async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, NotTaken> {
     // Of the project, not of a container that nobody asked for.
     may(&*around.engine, Intent::ChangeProject(project)).await?;
@@ -128,7 +131,7 @@ async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -
                 waiting.nameless_since = None;
                 match waiting.look(around, &id, holder.as_ref(), now, begun) {
                     Some(left) if !is_over => {
-                        around.events.event(&Event::Waiting { text: format!("the lock was left by {left}: taken over") });
+                        around.events.event(&Event::Waiting { text: format!("the lock was left by {left}{TAKEN_OVER}") });
                         remove(&*around.engine, &id).await?;
                         // One that the engine only says is removed is looked at again a little later.
                         if !std::mem::replace(&mut waiting.has_taken_over, true) {

@@ -63,6 +63,9 @@ fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
     let first = owner(&project);
     let mut second = project.up().start();
     second.until_told("changes this project");
+    let plan = project.spc(&["plan", "scripts/up.rhai"]).ends(0);
+    let said = format!("{}{}", plan.stdout, plan.stderr);
+    assert!(said.contains("changes this project") && !said.contains("taken over"), "{said}");
     let_db_get_ready(&project);
     first.ends(0);
     second.ends(0).not_told(&["created", "started"]);

@@ -177,6 +177,9 @@ fn an_ignored_file_is_said_to_be_ignored() {
     let spc = Spc::new().file("spc.toml", "").file(".gitignore", "*.pem\n").file("certificate.pem", "secret").file("a_test.rhai", test);
     let ended = spc.args(["test"]).output();
     assert!(ended.stdout.contains("git ignores it, and a test sees only what a clone of the project has"), "{ended}");
+    let test = "fn test_reads() { fs::read(\".env\"); }\n";
+    let ended = Spc::new().file("spc.toml", "").file(".env", "A=1\n").file("a_test.rhai", test).args(["test"]).output();
+    assert!(ended.stdout.contains("no test sees it, as it is somebody's own: sim::file makes one for a test"), "{ended}");
 }
 
 #[test]

@@ -190,9 +190,9 @@ impl Files {
         }
     }
 
-    /// Whether the host beneath has it, and it is left out as git ignores it.
-    pub(super) fn is_ignored(&self, path: &Path) -> bool {
-        self.beneath.as_ref().is_some_and(|beneath| beneath.is_ignored(path))
+    /// Why the host beneath has it and this one does not.
+    pub(super) fn left_out(&self, path: &Path) -> Option<&'static str> {
+        self.beneath.as_ref()?.left_out(path)
     }
 
     /// Reads a file of the host beneath, the first time; from then on it stays so.

@@ -132,9 +132,9 @@ impl SimHost {
         let is_root = last == Last::Keep && path.relative() == Path::new("");
         let checked = if is_root { Err(Errno::Invalid) } else { files.without_symlinks(path.as_path(), last) };
         let done = checked.and_then(|()| work(files, now));
-        done.map_err(|errno| match errno {
-            Errno::NotFound if files.is_ignored(path.as_path()) => ignored(action, path.as_path()),
-            errno => failure(errno, action, path.as_path()),
+        done.map_err(|errno| {
+            let left_out = files.left_out(path.as_path()).filter(|_| errno == Errno::NotFound);
+            left_out.map_or_else(|| failure(errno, action, path.as_path()), |reason| not_shown(action, path.as_path(), reason))
         })
     }
 }
@@ -357,8 +357,7 @@ fn failure(errno: Errno, action: &str, path: &Path) -> HostError {
     HostError::new(errno.kind(), format!("Could not {action} \"{}\": {}", path.display(), errno.words()))
 }
 
-fn ignored(action: &str, path: &Path) -> HostError {
-    let reason = "git ignores it, and a test sees only what a clone of the project has";
+fn not_shown(action: &str, path: &Path, reason: &str) -> HostError {
     HostError::new(HostErrorKind::NotFound, format!("Could not {action} \"{}\": {reason}", path.display()))
 }
 

@@ -59,10 +59,14 @@ impl Overlay {
         Self { git: Some(git), ..self }
     }
 
-    /// Whether something is at `path` that does not show through, as git ignores it.
-    pub(super) fn is_ignored(&self, path: &Path) -> bool {
-        let Some((git, place)) = self.git.as_ref().zip(self.at(path)) else { return false };
-        self.host.info(&place).is_ok_and(|info| git.hides(&*self.host, path, info.kind))
+    /// Why something that is at `path` does not show through.
+    pub(super) fn left_out(&self, path: &Path) -> Option<&'static str> {
+        let info = self.host.info(&self.at(path)?).ok()?;
+        if self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
+            return Some("no test sees it, as it is somebody's own: sim::file makes one for a test");
+        }
+        let is_ignored = self.git.as_ref().is_some_and(|git| git.hides(&*self.host, path, info.kind));
+        is_ignored.then_some("git ignores it, and a test sees only what a clone of the project has: sim::file makes one for a test")
     }
 
     pub(super) fn look(&self, path: &Path) -> Option<Under> {

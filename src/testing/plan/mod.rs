@@ -17,6 +17,7 @@ use futures::FutureExt;
 use self::host::PlannedHost;
 use self::recorder::Recorder;
 use crate::api::context::{Command, Connector, Context, Watch};
+use crate::apply::lock::TAKEN_OVER;
 use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::EngineError;
@@ -189,6 +190,8 @@ impl Sink for Following {
                     }
                 }
             }
+            // By then a plan has waited in virtual time alone: the run whose lock it is goes on, and is named already.
+            Event::Waiting { text } if text.ends_with(TAKEN_OVER) => {}
             Event::Log { level: Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
             _ => {}
         }
