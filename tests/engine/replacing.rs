@@ -107,13 +107,19 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
     project.up().ends(0).told(&["scale is 2"]);
     assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2"]);
 
-    // Set by hand, it holds until the described number changes.
-    project.script("app::describe().service(\"web\").scale(3);").ends(0);
+    // Set by hand, it holds until the next `up` where a number is described, and until `down` where none is.
+    let scale = |number: u32| project.script(&format!("app::describe().service(\"web\").scale({number});"));
+    scale(3).ends(0);
     assert_eq!(names().len(), 3);
+    project.up().ends(0).told(&["scale is 2"]);
+    assert_eq!(names().len(), 2);
+    web(&project, "", "");
+    scale(3).ends(0);
     project.up().ends(0).told(&["unchanged"]);
-    web(&project, "scale: 1", "");
+    assert_eq!(names().len(), 3);
+    project.script("app::describe().down();").ends(0);
     project.up().ends(0);
-    assert_eq!(containers(&project.name), first);
+    assert_eq!(names(), ["spct-scale-web-1"]);
 }
 
 #[test]
