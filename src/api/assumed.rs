@@ -119,7 +119,7 @@ impl Patience {
         Ok(read)
     }
 
-    /// The failure of a plan that is told to take what is waited for not to come.
+    /// The failure in a plan where the script says `assume: false`: the wait does not succeed.
     pub(super) fn refused(&self, context: &Context, what: &str) -> Option<Failure> {
         let watch = context.watch.as_ref().filter(|_| self.assume == Some(false))?;
         watch.assumes(what, "it does not come in time, as `assume` says");
@@ -127,7 +127,7 @@ impl Patience {
     }
 }
 
-/// An assumed end of a command, if this is a plan: it is told as what the answer is taken to be.
+/// The end of a command that a plan assumes, if this is a plan; the plan shows the assumed answer.
 pub(super) fn told_end(context: &Context, assumed: Option<Ended>) -> Option<Ended> {
     let (watch, ended) = (context.watch.as_ref()?, assumed?);
     let printed = String::from_utf8_lossy(&ended.stdout);

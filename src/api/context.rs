@@ -53,7 +53,7 @@ pub trait Watch: Send + Sync {
     fn repeats(&self, repeats: bool) -> bool;
 }
 
-/// Is told what a script waits for, where somebody wants to know: in tests.
+/// Receives what a script waits for. Tests use it to name the wait in a failure.
 pub trait Awaiting: Send + Sync {
     /// It begins to wait until the containers of a service are so far; the answer is for [`Awaiting::ends`].
     fn begins(&self, service: &str, containers: &[String], until: Until) -> String;
@@ -134,7 +134,7 @@ pub struct Context {
     extension: Option<Arc<dyn Any + Send + Sync>>,
     /// Who follows the script, where it is planned.
     pub watch: Option<Arc<dyn Watch>>,
-    /// Who is told what the script waits for.
+    /// Receives what the script waits for.
     pub awaiting: Option<Arc<dyn Awaiting>>,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
@@ -248,7 +248,7 @@ impl Context {
         self
     }
 
-    /// The same context; `awaiting` is told what the script waits for.
+    /// The same context; `awaiting` receives what the script waits for.
     #[must_use]
     pub fn with_awaiting(mut self, awaiting: Arc<dyn Awaiting>) -> Self {
         self.awaiting = Some(awaiting);

@@ -43,7 +43,7 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 /// How long a process may take to be there once the engine has answered, and how often it is looked for.
 const STARTS: Duration = Duration::from_millis(100);
 const LOOKS: usize = 5;
-/// From when on the user is told what is waited for.
+/// After this time the user sees what spc waits for.
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
 /// Ends the processes of a command; at most 10 s, whatever the engine does.

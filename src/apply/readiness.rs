@@ -566,7 +566,7 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
         () = around.host.sleep(seen.timeout).fuse() => None,
     };
     let Some(result) = result else {
-        // What can't be ended is a health check that hangs, which is told by who waits for it.
+        // What can't be ended is a health check that hangs, and whoever waits for it says so.
         end(around, &Started { container: seen.id.clone(), name: seen.name.clone(), mark, user, id }).await;
         return Ok(None);
     };

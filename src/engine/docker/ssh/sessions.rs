@@ -23,8 +23,8 @@ use super::line::Line;
 use super::read;
 use super::words;
 
-/// What the shell over there says before Docker's client begins: so it is known that there is a session, and what a login script
-/// printed is told from an answer.
+/// What the shell over there says before Docker's client begins: it shows that the session is open, and where
+/// the output of a login script ends.
 pub(super) const BEGUN: &str = "spc-session-begun";
 
 /// How long a session may be silent until it is taken for one that begins without these words: a key may be allowed one command alone.
