@@ -20,7 +20,7 @@ impl CheckedUrl {
         self.url.as_str()
     }
 
-    /// The address without who asks: what a script is told of it.
+    /// The address without user and password, as a script sees it.
     pub fn without_user(&self) -> String {
         let mut url = self.url.clone();
         // They fail only where there can be neither.

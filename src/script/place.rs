@@ -32,7 +32,7 @@ pub struct Wanted {
     pub env_file: Vec<PathBuf>,
 }
 
-/// What a line of a file of variables is told, though it is no error.
+/// A remark on a line of a `.env` file; not an error.
 #[derive(Debug, Clone)]
 pub struct Remark {
     /// Without the values, as any may be a password.

@@ -1,4 +1,4 @@
-//! What the runs of a test wait for: so that the failure of one that is told to end can say it, and so that jobs end that somebody waits for.
+//! What the runs of a test wait for. A failure names the wait that never ended, and a job that somebody waits for ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use crate::host::sim::conductor::SimConductor;
 use crate::model::event::{Event, Sink, StepLabel};
 use crate::model::plan::{Until, WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 
-/// What is waited for now, oldest first; once the simulation is told to end, what was waited for then.
+/// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
 pub struct Waits {
     conductor: Arc<SimConductor>,
     engine: SimEngine,
@@ -31,7 +31,7 @@ impl Waits {
     }
 
     fn end(&self, what: &str) {
-        // It was not done: everybody is told to end.
+        // It was not done: the simulation is ending.
         if self.conductor.stop().is_some() {
             return;
         }

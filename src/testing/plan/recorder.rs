@@ -17,7 +17,7 @@ thread_local! {
     static PLACE: RefCell<Option<(Arc<str>, usize)>> = const { RefCell::new(None) };
     /// Whether it walks a plan: what is done then stands in that.
     static WALKING: Cell<bool> = const { Cell::new(false) };
-    /// Whether it repeats what it did: a step is told once then.
+    /// Whether it repeats itself: the plan then shows each step once.
     static REPEATING: Cell<bool> = const { Cell::new(false) };
     /// What it asked last, which somebody outside would answer.
     static ASKED: RefCell<Asked> = const { RefCell::new(Asked { at: None, step: None, whose: String::new(), assumed: String::new() }) };

@@ -47,7 +47,7 @@ pub(super) struct Sessions {
     rooms: Mutex<Vec<Room>>,
     /// Told when a session has ended.
     ended: Notify,
-    /// Held by the connection whose turn it is to look for room: they come one after the other.
+    /// Held by the one connection that looks for room; the others queue behind it.
     turn: tokio::sync::Mutex<()>,
     /// Whether sessions may be silent: the key leads to Docker's client alone.
     silent: AtomicBool,
