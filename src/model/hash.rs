@@ -242,6 +242,7 @@ mod tests {
                 json!({"healthcheck": {"test": ["CMD-SHELL", "x"], "interval": "1m0s"}}),
             ),
             (json!({"command": "serve --a"}), json!({"command": ["serve", "--a"]})),
+            (json!({"image": "x"}), json!({"image": "docker.io/library/x:latest"})),
         ] {
             assert_eq!(of(one.clone()), of(other.clone()), "{one} and {other}");
         }

@@ -16,6 +16,7 @@ use super::secret::SECRETS_FOLDER;
 use super::values;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, is_false};
 use crate::model::Failure;
+use crate::model::image_reference;
 use crate::model::names::{LOCK_SUFFIX, NEW_SUFFIX, is_like_id};
 use crate::model::ownership::reserved_name;
 
@@ -318,6 +319,7 @@ impl Service {
     #[must_use]
     pub fn canonical(&self, project: &str) -> Self {
         let mut service = self.clone();
+        service.image = image_reference::canonical(&service.image);
         for mount in &mut service.volumes {
             if mount.target.len() > 1 {
                 mount.target = mount.target.trim_end_matches('/').to_owned();
