@@ -16,7 +16,12 @@ pub fn register(engine: &mut Engine) {
 
 /// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
-    let wrong = |error: yaml::Unreadable| Failure::usage(format!("{what} is not YAML: {error}"));
+    let wrong = |error: yaml::Unreadable| match error {
+        yaml::Unreadable::TooLong(_) => {
+            Failure::usage(format!("{what} can't be read: {error}")).hint("write it in quotes: a text keeps every digit")
+        }
+        _ => Failure::usage(format!("{what} is not YAML: {error}")),
+    };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut value: Yaml = yaml::read(text).map_err(wrong)?;
     yaml::merge(&mut value).map_err(|error| wrong(error.into()))?;
@@ -156,6 +161,10 @@ mod tests {
         assert!(failure.message.starts_with("The text is not YAML: ") && failure.message.contains("line 2"), "{failure}");
         assert_eq!(trial.fails(r#"yaml::parse("a: !reset 1")"#).message, "The text has the tag !reset, which says nothing here");
         assert_eq!(trial.fails(r#"yaml::parse("a: .nan")"#).message, "The text holds .nan, which is no number of scripts");
+        for digits in ["18446744073709551616", "-9223372036854775809", "0x1FFFFFFFFFFFFFFFF"] {
+            let said = trial.fails(&format!(r#"yaml::parse("a: {digits}")"#)).message;
+            assert_eq!(said, "The text can't be read: a whole number of more than 64 bits is no number of scripts at line 1 column 4");
+        }
     }
 
     #[test]

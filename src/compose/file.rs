@@ -107,6 +107,9 @@ impl ComposeFile {
         let text = &self.source.text;
         let mut document: Yaml = yaml::read(text).map_err(|error| match error {
             yaml::Unreadable::TooLarge(reason) => Failure::usage(format!("The file is too large: {reason}")).in_file(self.place(None)),
+            yaml::Unreadable::TooLong(error) => Failure::usage("A whole number of more than 64 bits stands here")
+                .hint("write it in quotes: a text keeps every digit")
+                .in_file(self.place(locate::mark_of(&error))),
             yaml::Unreadable::Syntax(error) => self.not_yaml(&error),
         })?;
         if let Some(path) = wrong_merge(&document, &[]) {

@@ -13,18 +13,20 @@ pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
         return None;
     }
     let quote = format!("write \"{written}\" in quotes");
+    let same_for_both =
+        |made: String| format!("{written} stays as it is here, and Compose makes {made} of it: {quote}, and it is the same for both");
     match value {
         Yaml::Number(number) => {
             let text = rendered(number);
-            (text != written)
-                .then(|| format!("{written} is a number to YAML, and {text} is what reaches the container: {quote} to keep it"))
+            if text != written {
+                return Some(format!("{written} is a number to YAML, and {text} is what reaches the container: {quote} to keep it"));
+            }
+            let made = fraction_by_compose(number)?;
+            (made != written).then(|| same_for_both(made))
         }
         Yaml::Bool(value) => (value.to_string() != written)
             .then(|| format!("{written} is a truth value to YAML, and {value} is what reaches the container: {quote} to keep it")),
-        Yaml::String(text) if text == written => {
-            let made = by_compose(written)?;
-            Some(format!("{written} stays as it is here, and Compose makes {made} of it: {quote}, and it is the same for both"))
-        }
+        Yaml::String(text) if text == written => whole_by_compose(written).map(same_for_both),
         _ => None,
     }
 }
@@ -37,20 +39,32 @@ fn rendered(number: &serde_yaml::Number) -> String {
     }
 }
 
-/// What Compose's YAML takes for a whole number, and what it makes of it: a leading 0 is octal, and `_` only parts digits.
-fn by_compose(written: &str) -> Option<i64> {
-    let (sign, digits) = written.strip_prefix('-').map_or((1, written), |digits| (-1, digits));
+/// What Compose makes of a number with a fraction or an exponent: the shortest digits, with an exponent of at least two digits where the
+/// number is below 0.0001 or at least a million.
+fn fraction_by_compose(number: &serde_yaml::Number) -> Option<String> {
+    let value = number.as_f64().filter(|value| number.is_f64() && value.is_finite())?;
+    let shortest = format!("{value:e}");
+    let (digits, exponent) = shortest.split_once('e')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let (sign, size) = (if exponent < 0 { '-' } else { '+' }, exponent.abs());
+    Some(if (-4..6).contains(&exponent) { value.to_string() } else { format!("{digits}e{sign}{size:02}") })
+}
+
+/// What Compose's YAML takes for a whole number, and what it makes of it: a leading 0 is octal where the digits allow it, and `_` only parts
+/// digits.
+fn whole_by_compose(written: &str) -> Option<String> {
+    let (sign, digits) = written.strip_prefix('-').map_or(("", written), |digits| ("-", digits));
     let digits = digits.strip_prefix('+').unwrap_or(digits);
     if !digits.starts_with(|first: char| first.is_ascii_digit()) || !digits.chars().all(|digit| digit.is_ascii_digit() || digit == '_') {
         return None;
     }
-    let is_octal = digits.len() > 1 && digits.starts_with('0');
-    if !is_octal && !digits.contains('_') {
+    let has_zero = digits.len() > 1 && digits.starts_with('0');
+    if !has_zero && !digits.contains('_') {
         return None;
     }
     let plain: String = digits.chars().filter(|digit| *digit != '_').collect();
-    let value = i64::from_str_radix(&plain, if is_octal { 8 } else { 10 }).ok()?;
-    Some(sign * value)
+    let octal = has_zero.then(|| i64::from_str_radix(&plain, 8).ok()).flatten();
+    Some(format!("{sign}{}", octal.map_or_else(|| plain.parse::<i64>(), Ok).ok()?))
 }
 
 #[cfg(test)]
@@ -66,11 +80,15 @@ mod tests {
             ("0x10", "16 is what reaches the container"),
             ("True", "true is what reaches the container"),
             ("010", "Compose makes 8 of it"),
+            ("-010", "Compose makes -8 of it"),
+            ("089", "Compose makes 89 of it"),
             ("1_000", "Compose makes 1000 of it"),
+            ("1.5e-7", "Compose makes 1.5e-07 of it"),
+            ("1234567.5", "Compose makes 1.2345675e+06 of it"),
         ] {
             assert!(said(written).is_some_and(|text| text.contains(words)), "{written}: {:?}", said(written));
         }
-        for written in ["1", "1.5", "-3", "true", "text", "\"1.10\"", "'010'", "1.2.3", "2026_x", "089", "a_b"] {
+        for written in ["1", "1.5", "-3", "true", "text", "\"1.10\"", "'010'", "1.2.3", "2026_x", "a_b", "0.5", "0.0001"] {
             assert_eq!(said(written), None, "{written}");
         }
     }

@@ -30,8 +30,23 @@ pub enum Unreadable {
     /// It would take too much memory or time: nothing more is to be looked for in it.
     #[error("{0}")]
     TooLarge(String),
+    /// A whole number that neither the library's values nor a script's hold.
+    #[error("a whole number of more than 64 bits is no number of scripts{}", place(.0))]
+    TooLong(serde_yaml::Error),
     #[error("{0}")]
-    Syntax(#[from] serde_yaml::Error),
+    Syntax(serde_yaml::Error),
+}
+
+impl From<serde_yaml::Error> for Unreadable {
+    fn from(error: serde_yaml::Error) -> Self {
+        let said = error.to_string();
+        // The library says it with the number, which may be a secret, and with the name of a type of Rust's.
+        if said.contains("` as u128") || said.contains("` as i128") { Self::TooLong(error) } else { Self::Syntax(error) }
+    }
+}
+
+fn place(error: &serde_yaml::Error) -> String {
+    error.location().map_or_else(String::new, |at| format!(" at line {} column {}", at.line(), at.column()))
 }
 
 /// The value in a text.
