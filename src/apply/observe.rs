@@ -20,6 +20,7 @@ use crate::model::observed::{
 };
 use crate::model::spec;
 use crate::model::spec::secret::SECRETS_FOLDER;
+use crate::model::storage::{Storages, StoredVolume};
 
 /// Whose containers are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub async fn observe(
             .map(|it| volume(it, project))
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
+        storages: storages(&volumes),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
         locked: containers.iter().any(|it| is_lock(it, project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
@@ -102,7 +104,14 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> 
     let bystander = |it: &models::ContainerSummary| {
         let is_up = container_state(it.state).is_up();
         let project = labels_of(it).get(label::PROJECT).map(|&project| project.to_owned());
-        Some(Bystander { id: it.id.clone()?, name: name_of(it)?, project, is_up, writes: written_volumes(it) })
+        Some(Bystander {
+            id: it.id.clone()?,
+            name: name_of(it)?,
+            project,
+            is_up,
+            writes: written_volumes(it),
+            folders: written_folders(it),
+        })
     };
     Ok(all.iter().filter_map(bystander).collect())
 }
@@ -110,6 +119,12 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> 
 fn written_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
     let mounts = summary.mounts.iter().flatten().filter(|mount| mount.rw == Some(true));
     mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
+}
+
+fn written_folders(summary: &models::ContainerSummary) -> BTreeSet<String> {
+    let is_bind = |mount: &&models::MountPoint| mount.rw == Some(true) && mount.name.as_deref().is_none_or(str::is_empty);
+    let mounts = summary.mounts.iter().flatten().filter(is_bind);
+    mounts.filter_map(|mount| mount.source.clone()).filter(|source| source.starts_with('/')).collect()
 }
 
 /// An engine whose disk was full when a container was stopped lists it as running (20.10); inspecting it tells what it is.
@@ -206,6 +221,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
         ports: ports(summary),
         writes: written_volumes(summary),
+        folders: written_folders(summary),
         has_anonymous_volumes: summary.mounts.iter().flatten().any(|mount| {
             let is_of_secrets = mount.destination.as_deref() == Some(SECRETS_FOLDER);
             mount.name.as_deref().is_some_and(is_anonymous) && !is_of_secrets
@@ -337,6 +353,17 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
             ..spec::Volume::default()
         },
     }
+}
+
+/// Where all volumes are kept, those of others included.
+fn storages(volumes: &[models::Volume]) -> Storages {
+    let stored = |it: &models::Volume| StoredVolume {
+        settings: volume(it, "").settings,
+        mountpoint: it.mountpoint.clone(),
+        shared: it.labels.get(label::SHARED).is_some_and(|value| !value.is_empty()),
+        labelled: it.labels.contains_key(label::PROJECT),
+    };
+    Storages { volumes: volumes.iter().map(|it| (it.name.clone(), stored(it))).collect(), ..Storages::default() }
 }
 
 fn holds_secrets(volume: &models::Volume) -> bool {

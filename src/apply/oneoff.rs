@@ -89,7 +89,7 @@ async fn remove(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> crate:
 
 /// Never two containers on one writable volume, unless it is marked as shared.
 async fn refuse_second_writer(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
-    if project.own_volumes(service).is_empty() {
+    if project.own_volumes(service).is_empty() && service.writable_binds().next().is_none() {
         return Ok(());
     }
     let observed = look(around, &project.name).await?;

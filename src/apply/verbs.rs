@@ -15,7 +15,7 @@ use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
 use super::secrets;
 use super::work::Work;
-use super::writers::shared_volumes;
+use super::writers::{look_at_folders, shared_volumes};
 use crate::engine::Intent;
 use crate::model::event::{Detail, Level, Standing};
 use crate::model::observed::{Container, ContainerState, Observed};
@@ -293,6 +293,7 @@ pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Fail
     let records = Records::new(&*around.host, &around.policy, project);
     let mut observed = observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await?;
     look_at_owners(&*around.host, &mut observed);
+    look_at_folders(around, None, &mut observed);
     Ok(observed)
 }
 

@@ -10,6 +10,7 @@ use super::observe::{Scope, bystanders, look_at_owners, observe};
 use super::preflight::Preflight;
 use super::records::Records;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
+use super::writers::look_at_folders;
 use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::model::observed::{Health, Observed};
@@ -169,6 +170,7 @@ impl Work<'_> {
         let scope = if self.project.is_some() || self.sees_others { Scope::Engine } else { Scope::Project };
         let mut observed = observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
         look_at_owners(&*self.around.host, &mut observed);
+        look_at_folders(self.around, self.project, &mut observed);
         Ok(observed)
     }
 

@@ -1,15 +1,19 @@
 //! Who else writes to a volume, before something is started that would: see `model::reconcile::Writers`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Surroundings;
 use super::name_holder::Holder;
 use super::observe::{bystanders, find_container};
 use super::records::Records;
+use crate::host::Host;
 use crate::model::observed::{Bystander, Observed};
 use crate::model::plan::{Action, ContainerRef, Plan, Step};
 use crate::model::reconcile::{SecondWriter, Writers};
-use crate::model::spec::Project;
+use crate::model::spec::mount::clean;
+use crate::model::spec::{Project, Service};
+use crate::model::storage::Storages;
 use crate::model::{Failure, Kind};
 
 /// A plan, and what it is held against.
@@ -27,7 +31,11 @@ impl Writing<'_> {
     /// Fails if `plan` would start a second writer on a volume that is not marked as shared.
     pub async fn check(&self, plan: &Plan) -> Result<(), Failure> {
         let shared = Records::new(&*self.around.host, &self.around.policy, self.name).state().shared;
-        let writers = Writers { plan, project: self.project, observed: self.observed, all: self.all, shared: &shared };
+        let mut storages = self.observed.storages.clone();
+        let mounted = self.all.iter().flat_map(|there| there.folders.iter().cloned());
+        follow_links(self.around, &mut storages, mounted);
+        let Self { project, observed, all, .. } = *self;
+        let writers = Writers { plan, project, observed, storages: &storages, all, shared: &shared };
         match writers.second() {
             Some(second) => Err(self.refusal(&second).await),
             None => Ok(()),
@@ -35,9 +43,14 @@ impl Writing<'_> {
     }
 
     async fn refusal(&self, second: &SecondWriter) -> Failure {
-        let SecondWriter { volume, service, starting, holder } = second;
+        let SecondWriter { written, held, service, starting, holder } = second;
         let who = service.as_ref().map_or_else(|| format!("The container \"{starting}\""), |service| format!("The service \"{service}\""));
-        let message = format!("{who} would write to the volume \"{volume}\" beside the container \"{}\", which writes to it", holder.name);
+        let message = if written.name == held.name {
+            format!("{who} would write to {} beside the container \"{}\", which writes to it", written.name, holder.name)
+        } else {
+            let (written, held) = (written.shown(), held.shown());
+            format!("{who} would write to {written} beside the container \"{}\", which writes to the same storage as {held}", holder.name)
+        };
         let orphan = |id: &String| {
             let found = self.observed.containers.iter().find(|there| there.id == *id && there.ours)?;
             Some((found.service.clone(), !self.project?.services.contains_key(&found.service)))
@@ -52,8 +65,8 @@ impl Writing<'_> {
             }
         };
         let message = whose.map_or_else(|| message.clone(), |whose| format!("{message}: {whose}"));
-        let failure =
-            Failure::new(Kind::Conflict, message).hint(hint).field("volume", volume.clone()).field("container", holder.name.clone());
+        let volume = [written, held].into_iter().find_map(|it| it.name.volume()).unwrap_or_default();
+        let failure = Failure::new(Kind::Conflict, message).hint(hint).field("volume", volume).field("container", holder.name.clone());
         match service {
             Some(service) => failure.field("service", service.clone()),
             None => failure,
@@ -61,11 +74,41 @@ impl Writing<'_> {
     }
 }
 
+/// Finds out where folders are, where the engine's machine is this one: a symlink is another name.
+fn follow_links(around: &Surroundings, storages: &mut Storages, folders: impl Iterator<Item = String>) {
+    if !around.engine.is_local() {
+        return;
+    }
+    for folder in folders {
+        if let Some(real) = real_folder(&*around.host, &folder) {
+            storages.links.insert(folder, real);
+        }
+    }
+}
+
+/// Where a folder is, as far as it exists; nothing where that is its path.
+fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
+    let path = clean(Path::new(folder));
+    let (real, rest) =
+        path.ancestors().find_map(|ancestor| Some((host.canonicalize(ancestor).ok()?, path.strip_prefix(ancestor).ok()?)))?;
+    let real = if rest == Path::new("") { real } else { real.join(rest) };
+    (real != Path::new(folder)).then(|| real.to_string_lossy().into_owned())
+}
+
+/// Finds out where the folders are that the containers of a project have mounted or will have, and those that volumes stand for.
+pub fn look_at_folders(around: &Surroundings, project: Option<&Project>, observed: &mut Observed) {
+    let described = project.into_iter().flat_map(|project| project.services.values()).flat_map(Service::writable_binds);
+    let described = described.map(|path| path.to_string_lossy().into_owned());
+    let mounted = observed.containers.iter().flat_map(|container| container.folders.iter().cloned());
+    let folders: Vec<String> = described.chain(mounted).chain(observed.storages.bound_folders(project)).collect();
+    follow_links(around, &mut observed.storages, folders.into_iter());
+}
+
 /// Fails if a container that is there would be a second writer once it is started.
 pub async fn check_start(around: &Surroundings, project: &str, container: &str) -> Result<(), Failure> {
     let all = bystanders(&*around.engine).await?;
     let Some(there) = all.iter().find(|there| there.id == container || there.name == container) else { return Ok(()) };
-    if there.writes.is_empty() || there.is_up {
+    if there.writes.is_empty() && there.folders.is_empty() || there.is_up {
         return Ok(());
     }
     let observed = super::verbs::look(around, project).await?;

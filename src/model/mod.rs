@@ -39,6 +39,7 @@ pub mod visible;
 pub mod secret;
 pub mod size;
 pub mod spec;
+pub mod storage;
 pub mod suggest;
 pub mod symptoms;
 pub mod time;

@@ -10,6 +10,7 @@ use super::exclusive::Resource;
 use super::image_reference::{canonical, id_digits};
 use super::names::NEW_SUFFIX;
 use super::spec::{self, Condition};
+use super::storage::Storages;
 
 /// A project on the engine.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Observed {
     pub locked: bool,
     pub networks: Vec<Network>,
     pub volumes: Vec<Volume>,
+    /// Where all volumes of the engine are kept.
+    pub storages: Storages,
     /// Every other container of the engine, the project's one-offs included.
     pub others: Vec<OtherContainer>,
     /// The subnets of every network of the engine.
@@ -62,6 +65,8 @@ pub struct Container {
     pub ports: Vec<PublishedPort>,
     /// Names of the volumes that it may write to.
     pub writes: BTreeSet<String>,
+    /// Folders and files of the machine that it may write to.
+    pub folders: BTreeSet<String>,
     /// Whether volumes without a name are mounted in it, but for that of its secrets.
     pub has_anonymous_volumes: bool,
     /// Seconds since the epoch.
@@ -130,6 +135,8 @@ pub struct Bystander {
     pub is_up: bool,
     /// Names of the volumes that it may write to.
     pub writes: BTreeSet<String>,
+    /// Folders and files of the machine that it may write to.
+    pub folders: BTreeSet<String>,
 }
 
 /// A published port as the engine has it.

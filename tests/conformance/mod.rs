@@ -119,6 +119,7 @@ macro_rules! for_each_case {
                 a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_the_folder_at_the_start,
                 a_volumes_options_are_known_ones_and_name_a_device,
                 a_mount_makes_a_volume_with_the_options_it_names,
+                the_lists_tell_what_a_volume_stands_for_and_what_is_mounted,
             ],
             events: [
                 the_engine_tells_its_version_and_its_time,

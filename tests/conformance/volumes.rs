@@ -80,3 +80,21 @@ pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
     case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
     assert_eq!(case.engine.volume_inspect(&case.name("data")).await.unwrap().options["o"], "size=1m");
 }
+
+pub async fn the_lists_tell_what_a_volume_stands_for_and_what_is_mounted(case: &Case<'_>) {
+    let options = [("type", "none"), ("o", "bind"), ("device", "/tmp")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let bound = models::VolumeCreateRequest { driver_opts: Some(options.into()), ..request(case) };
+    case.engine.volume_create(bound).await.unwrap();
+    let listed = case.engine.volume_list(&case.filter()).await.unwrap().remove(0);
+    assert_eq!((listed.options["device"].as_str(), listed.options["o"].as_str()), ("/tmp", "bind"));
+    assert!(listed.mountpoint.ends_with(&format!("/{}/_data", listed.name)), "{listed:?}");
+
+    let binds = vec![format!("{}:/data", listed.name), "/tmp/.:/folder:rw".to_owned()];
+    let host = models::HostConfig { binds: Some(binds), ..Default::default() };
+    case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    let container = case.engine.container_list(true, &case.filter()).await.unwrap().remove(0);
+    let mut mounts = container.mounts.unwrap();
+    mounts.sort_by_key(|mount| mount.destination.clone());
+    assert_eq!((mounts[0].name.as_ref(), mounts[0].rw), (Some(&listed.name), Some(true)));
+    assert_eq!((mounts[1].name.as_deref(), mounts[1].source.as_deref(), mounts[1].rw), (None, Some("/tmp"), Some(true)));
+}

@@ -15,6 +15,7 @@ mod logs;
 mod names;
 mod objects;
 mod one_offs;
+mod one_storage;
 mod ownership;
 mod property;
 mod readiness;

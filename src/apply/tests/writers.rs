@@ -213,6 +213,25 @@ fn one_database_runs_after_adopting_what_a_killed_compose_left() {
     }
 }
 
+#[test]
+fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
+    let machine = machine();
+    machine.engine.allow_adoption();
+    machine
+        .run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("shop_data".into()), ..Default::default() }))
+        .unwrap();
+    let drawn = |name, number, writes, there| Drawn { name, number, by_spc: false, one_off: false, writes, there };
+    for left in [drawn(0, 2, false, 1), drawn(1, 1, true, 2)] {
+        put(&machine, &left, &mut false);
+    }
+    let mut description = on_volume("db", "shop_data");
+    description["volumes"]["data"]["external"] = true.into();
+    machine.up_with(&description, &adopt()).unwrap();
+    let happened = happened(&machine, 0);
+    let position = |line: &str| happened.iter().position(|it| it == line).unwrap_or_else(|| panic!("{line}: {happened:?}"));
+    assert!(position("stop shop-db-1.new") < position("destroy shop-db-1.new"), "{happened:?}");
+}
+
 /// Something that is on the engine before a run, at a place that a writer may have.
 #[derive(Debug, Clone)]
 struct Drawn {

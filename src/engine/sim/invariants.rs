@@ -5,8 +5,7 @@
 //! did it, after every event of a container.
 //!
 //! - What spc did not label is not changed; a label that a container has of its image is nobody's.
-//! - No two running containers write to one volume, unless it is marked as shared; nor a container and its replacement to
-//!   one folder of the machine. Whoever made them: a plan that starts one beside another's is wrong as well.
+//! - No two running containers write to one volume, unless it is marked as shared, by whichever names: see `second_writer.rs`.
 //! - What writes to a named volume is stopped, with its own signal and grace, before it is removed.
 //! - No secret's value is in a call, but for what delivers it; nor in an event.
 //! - Of a service that is replaced without a gap, never fewer are ready than were promised.
@@ -20,7 +19,6 @@ use std::time::Duration;
 use bollard::models::EventMessage;
 
 use super::containers::{Container, Phase};
-use super::mounts::Source;
 use super::state::State;
 use crate::engine::tap::Asked;
 use crate::model::names::{compose_label, label, lock_container};
@@ -74,13 +72,13 @@ impl Watch {
     }
 }
 
-fn is_ours(labels: &BTreeMap<String, String>) -> bool {
+pub(super) fn is_ours(labels: &BTreeMap<String, String>) -> bool {
     labels.contains_key(label::PROJECT)
 }
 
 impl State {
     /// The labels that a container was created with.
-    fn own_labels(&self, container: &Container) -> Labels {
+    pub(super) fn own_labels(&self, container: &Container) -> Labels {
         let image = self.objects.images.get(&container.image_id);
         let of_image = image.map(|image| image.config.labels.iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect());
         set_at_create(&container.name, &container.labels, of_image.as_ref())
@@ -163,47 +161,8 @@ impl State {
         }
     }
 
-    fn running(&self) -> impl Iterator<Item = &Container> {
+    pub(super) fn running(&self) -> impl Iterator<Item = &Container> {
         self.objects.containers.values().filter(|container| container.phase == Phase::Running)
-    }
-
-    /// Two running containers that write to one place.
-    fn second_writer(&self) -> Option<String> {
-        let mut writers: BTreeMap<(String, String), &str> = BTreeMap::new();
-        for container in self.running() {
-            let places: BTreeSet<(String, String)> = container
-                .mounts
-                .iter()
-                .filter(|mount| mount.writable)
-                .filter_map(|mount| self.place_written(container, &mount.source))
-                .collect();
-            for place in places {
-                if let Some(other) = writers.insert(place.clone(), &container.name) {
-                    return Some(format!("the running containers \"{other}\" and \"{}\" write to \"{}\"", container.name, place.0));
-                }
-            }
-        }
-        None
-    }
-
-    /// A place that only one running container may write to, and among whom.
-    fn place_written(&self, container: &Container, source: &Source) -> Option<(String, String)> {
-        match source {
-            Source::Volume { name, .. } => {
-                let shared = self.objects.volumes.get(name).is_some_and(|volume| volume.labels.contains_key(label::SHARED));
-                (!shared).then(|| (name.clone(), String::new()))
-            }
-            // Services may share a folder; a container and its replacement are the same one twice.
-            Source::Bind(path) => {
-                let labels = self.own_labels(container);
-                let own = |key: &str| labels.get(key).filter(|_| is_ours(&labels));
-                let number = own(compose_label::CONTAINER_NUMBER)?;
-                let one_off = own(compose_label::ONEOFF).is_some_and(|value| value == "True");
-                let which = [own(label::PROJECT)?, own(compose_label::SERVICE)?, number].map(String::as_str).join(" ");
-                (!one_off).then(|| (path.clone(), which))
-            }
-            Source::Tmpfs { .. } => None,
-        }
     }
 
     /// A service of which fewer are ready than have to be.

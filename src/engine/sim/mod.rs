@@ -27,6 +27,7 @@ mod networks;
 mod ports;
 mod process;
 mod registry;
+mod second_writer;
 mod seed;
 mod snapshot;
 mod state;

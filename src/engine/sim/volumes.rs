@@ -45,6 +45,18 @@ impl Volume {
         Some(option("device")).filter(|device| binds && !device.is_empty())
     }
 
+    /// What the volume stands for: a folder of the machine or a share of another; nothing where the engine keeps it.
+    pub(super) fn elsewhere(&self) -> Option<String> {
+        let option = |key: &str| self.options.get(key).map_or("", String::as_str);
+        match option("type") {
+            "nfs" | "nfs4" => {
+                let address = option("o").split(',').find_map(|flag| flag.strip_prefix("addr=")).unwrap_or_default();
+                Some(format!("share {address}{}", normal(option("device").trim_start_matches(':'))))
+            }
+            _ => self.bound_folder().map(normal),
+        }
+    }
+
     fn shown(&self) -> VolumeModel {
         VolumeModel {
             name: self.name.clone(),

@@ -1,6 +1,7 @@
 //! Wanted and observed → plan. Pure: the same two always give the same plan.
 
 mod hand_over;
+mod holders;
 mod joint;
 mod left_behind;
 mod lifecycle;

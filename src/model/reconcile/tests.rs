@@ -14,6 +14,7 @@ use crate::model::observed::{
 use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
 use crate::model::spec::{Port, Project, ReadOptions};
+use crate::model::storage::Storages;
 use crate::model::{Failure, hash, names};
 
 fn project(description: Value) -> Project {
@@ -80,6 +81,7 @@ fn applied(project: &Project) -> Observed {
                 depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
                 ports: service.ports.iter().filter_map(published).collect(),
                 writes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
+                folders: service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect(),
                 created: 0,
                 status: String::new(),
             })
@@ -113,6 +115,7 @@ fn applied(project: &Project) -> Observed {
                 settings: volume.clone(),
             })
             .collect(),
+        storages: Storages::default(),
         locked: false,
         others: Vec::new(),
         subnets: project.networks.iter().flat_map(|(key, network)| subnets(&network_id(key), network)).collect(),

@@ -11,6 +11,7 @@ use super::super::secret::Secrets;
 use super::super::spec::{Bases, Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
 use super::hand_over;
+use super::holders::holders;
 use super::left_behind;
 use super::replace::Old;
 use super::settings;
@@ -105,13 +106,6 @@ pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> 
         visit(name, &first, &mut seen, &mut order);
     }
     order
-}
-
-/// The containers of other services that write to a volume that only `service` is to write to.
-fn holders<'a>(project: &Project, service: &Service, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
-    let own: BTreeSet<String> = project.own_volumes(service).into_iter().map(str::to_owned).collect();
-    let name = service.name.clone();
-    observed.containers.iter().filter(move |other| other.service != name && other.writes.iter().any(|volume| own.contains(volume)))
 }
 
 /// The services that one waits for to complete.
@@ -225,9 +219,6 @@ impl<'a> Planner<'a> {
     /// The steps after which nothing else of the project writes to the volumes that only `service` is to write to. `ready`: once these are
     /// done, its containers can be made.
     fn removals(&mut self, service: &Service, ready: &[StepId]) -> Vec<StepId> {
-        if self.wanted.project.own_volumes(service).is_empty() {
-            return Vec::new();
-        }
         let mut removals = Vec::new();
         for holder in holders(self.wanted.project, service, self.observed) {
             if let Some(removal) = self.removal(holder) {
@@ -236,7 +227,9 @@ impl<'a> Planner<'a> {
                 removals.push(self.stop_and_remove(None, holder, "no longer described", ready));
             }
         }
-        removals.extend(self.surplus(service, ready));
+        if !self.wanted.project.own_volumes(service).is_empty() {
+            removals.extend(self.surplus(service, ready));
+        }
         removals
     }
 
@@ -434,7 +427,10 @@ impl<'a> Planner<'a> {
             self.add(Some(service), Action::RenameContainer { container: reference(new), to }, INTERRUPTED, &own);
         } else {
             let remove = Action::RemoveContainer { container: reference(new), volumes: Anonymous::Own };
-            let removed = self.add(Some(service), remove, INTERRUPTED, &[]);
+            // It may be in the middle of writing to a volume.
+            let stop = Action::StopContainer { container: reference(new) };
+            let stopped: Vec<StepId> = new.is_up().then(|| self.add(Some(service), stop, INTERRUPTED, &[])).into_iter().collect();
+            let removed = self.add(Some(service), remove, INTERRUPTED, &stopped);
             self.create(service, new.number, &[before, &[removed]].concat());
         }
         Ok(())

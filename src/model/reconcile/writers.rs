@@ -9,11 +9,15 @@ use super::super::names::is_anonymous_volume;
 use super::super::observed::{Bystander, Container, Observed};
 use super::super::plan::{Action, ContainerRef, Plan, Step, StepId};
 use super::super::spec::Project;
+use super::super::storage::{Storages, Writes, Written, clash};
 
 /// A start that would make a second writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondWriter {
-    pub volume: String,
+    /// What it would write to.
+    pub written: Written,
+    /// The same or a part of it, as the holder has it mounted.
+    pub held: Written,
     /// Whose container would be started.
     pub service: Option<String>,
     /// The container that would be started.
@@ -22,11 +26,11 @@ pub struct SecondWriter {
     pub holder: ContainerRef,
 }
 
-/// A container that the plan starts, and the volumes that it alone may write to.
+/// A container that the plan starts, and what it writes to.
 struct Start<'p> {
     step: StepId,
     container: &'p ContainerRef,
-    writes: BTreeSet<String>,
+    writes: Vec<Written>,
 }
 
 /// A plan and what is on the engine.
@@ -35,6 +39,8 @@ pub struct Writers<'a> {
     /// What containers are made of; none for verbs that create nothing.
     pub project: Option<&'a Project>,
     pub observed: &'a Observed,
+    /// Where volumes and folders are kept.
+    pub storages: &'a Storages,
     /// Every container on the engine.
     pub all: &'a [Bystander],
     /// Volumes that an earlier description marked as shared.
@@ -46,17 +52,19 @@ impl Writers<'_> {
     pub fn second(&self) -> Option<SecondWriter> {
         let starts = self.starts();
         let before: Vec<BTreeSet<StepId>> = starts.iter().map(|start| self.before(start.step)).collect();
-        let second = |start: &Start<'_>, volume: &String, holder: ContainerRef| SecondWriter {
-            volume: volume.clone(),
+        let second = |start: &Start<'_>, (written, held): (&Written, &Written), holder: ContainerRef| SecondWriter {
+            written: written.clone(),
+            held: held.clone(),
             service: self.plan.steps[start.step].service.clone(),
             starting: start.container.name.clone(),
             holder,
         };
-        for (start, before) in starts.iter().zip(&before) {
+        for (start, before) in starts.iter().zip(&before).filter(|(start, _)| !start.writes.is_empty()) {
             for other in self.all.iter().filter(|other| self.is_up(other) && start.container.id.as_ref() != Some(&other.id)) {
                 let is_stopped = before.iter().any(|&step| self.stops(step, |container| container.id.as_ref() == Some(&other.id)));
-                if let (false, Some(volume)) = (is_stopped, start.writes.intersection(&other.writes).next()) {
-                    return Some(second(start, volume, ContainerRef { name: other.name.clone(), id: Some(other.id.clone()) }));
+                let held = self.writes().of_running(other.writes.iter(), other.folders.iter());
+                if let (false, Some(both)) = (is_stopped, clash(&start.writes, &held)) {
+                    return Some(second(start, both, ContainerRef { name: other.name.clone(), id: Some(other.id.clone()) }));
                 }
             }
         }
@@ -64,8 +72,8 @@ impl Writers<'_> {
             for earlier in starts.iter().take_while(|earlier| earlier.step != later.step) {
                 let is_other = !is_same(earlier.container, later.container) && !self.exclude_each_other(earlier.step, later.step);
                 let is_stopped = before.iter().any(|&step| step > earlier.step && self.stops(step, |it| is_same(it, earlier.container)));
-                if let (true, false, Some(volume)) = (is_other, is_stopped, later.writes.intersection(&earlier.writes).next()) {
-                    return Some(second(later, volume, earlier.container.clone()));
+                if let (true, false, Some(both)) = (is_other, is_stopped, clash(&later.writes, &earlier.writes)) {
+                    return Some(second(later, both, earlier.container.clone()));
                 }
             }
         }
@@ -93,29 +101,26 @@ impl Writers<'_> {
         observed.map_or(there.is_up, Container::is_up)
     }
 
-    /// The volumes that a container writes to once it is started, without those that several may write to.
-    fn written(&self, step: StepId, container: &ContainerRef) -> BTreeSet<String> {
+    fn writes(&self) -> Writes<'_> {
+        Writes { project: self.project, storages: self.storages, shared: self.shared }
+    }
+
+    /// What a container writes to once it is started.
+    fn written(&self, step: StepId, container: &ContainerRef) -> Vec<Written> {
         let there = |id: Option<&String>| self.all.iter().find(|there| id == Some(&there.id));
         if let Some(there) = there(container.id.as_ref()) {
-            return there.writes.iter().filter(|volume| !self.is_shared(volume)).cloned().collect();
+            return self.writes().of_started(there.writes.iter(), there.folders.iter());
         }
         let service = self.plan.steps[step].service.as_ref();
-        let described = self.project.and_then(|project| Some((project, project.services.get(service?)?)));
-        let own = described.map(|(project, service)| project.own_volumes(service)).unwrap_or_default();
+        let described = self.project.and_then(|project| project.services.get(service?));
+        let own = described.map(|service| self.writes().of_service(service)).unwrap_or_default();
         let inherited = self.plan.steps.iter().find_map(|made| match &made.action {
             // Under its service's names from the start on: the replaced one is stopped before, and its anonymous volumes are taken over.
             Action::CreateContainer { name, alias: true, replaces: Some(old), .. } if *name == container.name => there(old.id.as_ref()),
             _ => None,
         });
         let inherited = inherited.into_iter().flat_map(|old| &old.writes).filter(|volume| is_anonymous_volume(volume));
-        own.into_iter().map(str::to_owned).chain(inherited.cloned()).collect()
-    }
-
-    fn is_shared(&self, volume: &str) -> bool {
-        match self.project.filter(|project| project.volumes.values().any(|described| described.name == volume)) {
-            Some(project) => project.is_shared(volume),
-            None => self.shared.contains(volume) || self.observed.volumes.iter().any(|there| there.name == volume && there.shared),
-        }
+        own.into_iter().chain(self.writes().of_started(inherited, std::iter::empty())).collect()
     }
 
     /// All steps that are done before `step` begins.

@@ -139,17 +139,22 @@ pub(super) fn host_path(field: &Field<'_>, text: &str, directory: &Path) -> Resu
             .fail(format!("\"~\" in \"{text}\" is not expanded"))
             .hint("write the path in full, or relative to the project with \"./\""));
     }
-    let mut path = PathBuf::new();
-    for component in directory.join(text).components() {
+    Ok(clean(&directory.join(text)))
+}
+
+/// The path without `.`, `..` and slashes that say nothing; symlinks in it are not looked at.
+pub fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for component in path.components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir => {
-                path.pop();
+                cleaned.pop();
             }
-            other => path.push(other),
+            other => cleaned.push(other),
         }
     }
-    Ok(path)
+    cleaned
 }
 
 #[cfg(test)]

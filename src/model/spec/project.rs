@@ -10,6 +10,7 @@ use super::reader::Field;
 use super::tokens::{self, Described};
 use super::{Condition, Config, EnvFile, MountSource, Network, Restart, Secret, Service, UpdateOrder, Volume, config};
 use crate::model::failure::SpecPath;
+use crate::model::storage::{NOT_SHARED, Storages, Writes, Written, clash};
 use crate::model::{Failure, Kind, graph, names, suggest};
 
 /// What reading a description needs from outside.
@@ -268,14 +269,22 @@ impl Project {
         described.peek().is_some() && described.all(|described| described.shared)
     }
 
-    /// Never two containers on one writable volume, unless it is marked as shared. Several entries may name one volume.
+    /// Never two containers on one writable volume, unless it is marked as shared. Several entries may name one volume, and several
+    /// volumes and bind mounts one folder.
     fn check_writers(&self) -> Result<(), Failure> {
-        for (key, volume) in &self.volumes {
-            let writers: Vec<&Service> =
-                self.services.values().filter(|service| self.own_volumes(service).contains(volume.name.as_str())).collect();
-            let containers: u32 = writers.iter().map(|service| service.scale).sum();
+        let storages = Storages::default();
+        let writes = Writes { project: Some(self), storages: &storages, shared: NOT_SHARED };
+        let written: Vec<(&Service, Vec<Written>)> = self.services.values().map(|service| (service, writes.of_service(service))).collect();
+        let is_written = |volume: &Volume| self.services.values().any(|service| self.own_volumes(service).contains(volume.name.as_str()));
+        for (key, volume) in self.volumes.iter().filter(|(_, volume)| is_written(volume)) {
+            let own = writes.of_started(std::iter::once(&volume.name), std::iter::empty());
+            let clashes = |(service, written): &'_ (&Service, Vec<Written>)| {
+                clash(&own, written).map(|(_, other)| (service.scale, who(service, volume, other)))
+            };
+            let writers: Vec<(u32, String)> = written.iter().filter_map(clashes).collect();
+            let containers: u32 = writers.iter().map(|(scale, _)| scale).sum();
             if containers > 1 {
-                let names: Vec<&str> = writers.iter().map(|service| service.name.as_str()).collect();
+                let names: Vec<&str> = writers.iter().map(|(_, who)| who.as_str()).collect();
                 return Err(Failure::usage(format!(
                     "{containers} containers would write to the volume \"{key}\" at once: {}",
                     names.join(", ")
@@ -313,6 +322,14 @@ impl Project {
                 .at(path(&["services", name, "deploy", "update_config", "order"]))),
             None => Ok(()),
         }
+    }
+}
+
+/// Who writes to a volume, and by which other name of what is kept there.
+fn who(service: &Service, volume: &Volume, written: &Written) -> String {
+    match written.name.volume() {
+        Some(name) if name == volume.name => service.name.clone(),
+        _ => format!("{} (by {})", service.name, written.shown()),
     }
 }
 

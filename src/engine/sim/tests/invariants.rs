@@ -105,6 +105,46 @@ fn two_writers_are_found_unless_their_volume_is_shared_or_one_only_reads() {
 }
 
 #[test]
+fn two_writers_of_one_storage_are_found_by_whichever_names() {
+    let bound = |name: &str, options: &[(&str, &str)]| models::VolumeCreateRequest {
+        driver_opts: Some(options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
+        ..volume(name, &[OURS])
+    };
+    let folder = |device| [("type", "none"), ("o", "bind"), ("device", device)];
+    for (one, other, place) in [
+        ("data:/x", "same:/x", Some("/srv/data")),
+        ("data:/x", "part:/x", Some("/srv/data")),
+        ("part:/x", "data:/x", Some("/srv/data")),
+        ("data:/x", "/srv/data:/x", Some("/srv/data")),
+        ("/srv/data/part/of/it:/x", "data:/x", Some("/srv/data")),
+        ("/srv/data/.:/x", "part:/x", Some("/srv/data")),
+        ("plain:/x", "/var/lib/docker/volumes/plain/_data/sub:/x", Some("plain")),
+        ("share:/x", "export:/x", Some("share nas/export")),
+        ("data:/x", "/srv/data:/x:ro", None),
+        ("data:/x", "/srv/data2:/x", None),
+        ("data:/x", "/:/x", None),
+        ("data:/x", "plain:/x", None),
+        ("share:/x", "/export:/x", None),
+        ("plain:/x", "/var/lib/docker/volumes:/x", None),
+    ] {
+        let bed = plain();
+        let _spc = bed.engine.watched();
+        bed.run(async {
+            for (name, device) in [("data", "/srv/data"), ("same", "/srv/data/"), ("part", "/srv/data/part")] {
+                bed.engine.volume_create(bound(name, &folder(device))).await.unwrap();
+            }
+            bed.engine.volume_create(bound("share", &[("type", "nfs"), ("o", "addr=nas,rw"), ("device", ":/export")])).await.unwrap();
+            bed.engine.volume_create(bound("export", &[("type", "nfs4"), ("o", "rw,addr=nas"), ("device", ":/export/")])).await.unwrap();
+            bed.engine.volume_create(volume("plain", &[OURS])).await.unwrap();
+        });
+        bed.up("one", on(one, &[OURS]));
+        bed.up("two", on(other, &[OURS]));
+        let expected = place.map(|place| format!("the running containers \"one\" and \"two\" write to \"{place}\""));
+        assert_eq!(found(&bed), Vec::from_iter(expected), "{one} and {other}");
+    }
+}
+
+#[test]
 fn a_secret_is_only_where_it_is_delivered() {
     let bed = plain();
     let spc = bed.engine.watched();

@@ -1,0 +1,379 @@
+//! Where what is written to a volume or a folder is kept: one storage can have several names.
+//!
+//! A volume of the engine's own driver can stand for a folder of the machine, a share of another machine or a device, and so can a second volume,
+//! or a bind mount. A folder within another one is part of it. What a symlink leads to is known where somebody has looked: see
+//! [`Storages::links`]. Not known is what a volume of another driver is, and what the machine itself mounts at two places.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use super::spec::mount::clean;
+use super::spec::{Project, Service, Volume};
+
+/// A place that holds what is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Storage {
+    origin: Origin,
+    /// Absolute within its origin; empty for all of it.
+    path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// The engine keeps it for the volume of that name.
+    Volume(String),
+    /// The machine of the engine.
+    Machine,
+    /// Another machine, by the protocol and its name.
+    Share(&'static str, String),
+}
+
+impl Storage {
+    fn own(volume: &str) -> Self {
+        Self { origin: Origin::Volume(volume.to_owned()), path: String::new() }
+    }
+
+    fn folder(path: &str) -> Self {
+        Self { origin: Origin::Machine, path: clean(Path::new(path)).to_string_lossy().into_owned() }
+    }
+
+    /// What the options of the driver `local` stand for; nothing where the engine keeps the volume itself.
+    fn of_options(options: &BTreeMap<String, String>) -> Option<Self> {
+        let option = |key: &str| options.get(key).map_or("", String::as_str);
+        let (device, kind) = (option("device"), option("type"));
+        let share = |protocol, server: &str, path: &str| {
+            let path = clean(&Path::new("/").join(path.trim_start_matches('/'))).to_string_lossy().into_owned();
+            Some(Self { origin: Origin::Share(protocol, server.to_lowercase()), path })
+        };
+        match kind {
+            "tmpfs" | "ramfs" => None,
+            "nfs" | "nfs4" => {
+                let (server, path) = device.split_once(':')?;
+                share("nfs", flag(option("o"), "addr").unwrap_or(server), path)
+            }
+            "cifs" | "smb3" => {
+                let (server, path) = device.trim_start_matches('/').split_once('/')?;
+                // Neither the server nor the share tells "A" from "a".
+                share("cifs", server, &path.to_lowercase())
+            }
+            // A folder, or a device such as /dev/sdb1.
+            _ => device.starts_with('/').then(|| Self::folder(device)),
+        }
+    }
+
+    /// Whether what is written to one can be in the other.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.origin == other.origin && (self.is_within(other) || other.is_within(self))
+    }
+
+    fn is_within(&self, outer: &Self) -> bool {
+        self.path.strip_prefix(&outer.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || outer.path.ends_with('/'))
+    }
+}
+
+/// The value of `key` among mount options.
+fn flag<'a>(options: &'a str, key: &str) -> Option<&'a str> {
+    options.split(',').find_map(|flag| flag.trim().strip_prefix(key)?.strip_prefix('='))
+}
+
+/// Whether mount options let nobody write.
+fn is_read_only(options: &BTreeMap<String, String>) -> bool {
+    options.get("o").is_some_and(|flags| flags.split(',').any(|flag| flag.trim() == "ro"))
+}
+
+/// A volume of the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVolume {
+    /// As the engine has it.
+    pub settings: Volume,
+    /// The folder of the machine at which the engine has it.
+    pub mountpoint: String,
+    /// Labelled as one that several containers may write to.
+    pub shared: bool,
+    /// Whether spc made it, and so would have labelled it as shared.
+    pub labelled: bool,
+}
+
+/// What is known of the engine's volumes and of the machine's folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Storages {
+    /// By name, every volume of the engine.
+    pub volumes: BTreeMap<String, StoredVolume>,
+    /// Folder → where it is, of those whose path has symlinks in it.
+    pub links: BTreeMap<String, String>,
+}
+
+impl Storages {
+    /// The storage of a volume, by the engine's name of it; nothing where nobody can write to it.
+    fn of_volume(&self, name: &str, project: Option<&Project>) -> Option<Storage> {
+        let described = || project?.volumes.values().find(|volume| volume.name == name);
+        let Some(volume) = self.volumes.get(name).map(|there| &there.settings).or_else(described) else { return Some(Storage::own(name)) };
+        if volume.own_driver().is_some() {
+            return Some(Storage::own(name));
+        }
+        let storage = match Storage::of_options(&volume.driver_opts) {
+            Some(Storage { origin: Origin::Machine, path }) => Storage::folder(self.links.get(&path).unwrap_or(&path)),
+            Some(share) => share,
+            None => return Some(Storage::own(name)),
+        };
+        (!is_read_only(&volume.driver_opts)).then_some(storage)
+    }
+
+    /// The storage of a folder that is mounted. Who mounts the whole machine looks after it: that is nobody's second writer.
+    fn of_folder(&self, path: &str, project: Option<&Project>) -> Option<Storage> {
+        let folder = Storage::folder(self.links.get(path).map_or(path, String::as_str));
+        if folder.path == "/" {
+            return None;
+        }
+        let at = |there: &&String| folder.is_within(&Storage::folder(&self.volumes[*there].mountpoint));
+        match self.volumes.keys().filter(|name| !self.volumes[*name].mountpoint.is_empty()).find(at) {
+            Some(volume) => self.of_volume(volume, project),
+            None => Some(folder),
+        }
+    }
+
+    /// The folders that volumes stand for: of the engine's volumes, and of those that `project` describes.
+    pub fn bound_folders(&self, project: Option<&Project>) -> Vec<String> {
+        let described = project.into_iter().flat_map(|project| project.volumes.values());
+        let all = self.volumes.values().map(|there| &there.settings).chain(described).filter(|volume| volume.own_driver().is_none());
+        let folder = |volume: &Volume| Storage::of_options(&volume.driver_opts).filter(|storage| storage.origin == Origin::Machine);
+        all.filter_map(folder).map(|storage| storage.path).collect()
+    }
+}
+
+/// What a container writes to, by one of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub storage: Storage,
+    pub name: WrittenName,
+    /// Whether nobody else may write to it.
+    pub exclusive: bool,
+}
+
+impl Written {
+    /// `the volume "data" at "/srv/data"`, as it stands within a sentence.
+    pub fn shown(&self) -> String {
+        let at = self.storage.to_string();
+        match &self.name {
+            WrittenName::Volume(_) if !at.is_empty() => format!("{} at \"{at}\"", self.name),
+            name => name.to_string(),
+        }
+    }
+}
+
+/// How what is written to is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrittenName {
+    /// The engine's name of a volume.
+    Volume(String),
+    /// A folder or file of the machine.
+    Folder(String),
+}
+
+impl WrittenName {
+    /// The engine's name of the volume, if it is one.
+    pub fn volume(&self) -> Option<&str> {
+        match self {
+            Self::Volume(name) => Some(name),
+            Self::Folder(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for WrittenName {
+    /// `the volume "data"`, as it stands within a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Volume(name) => write!(f, "the volume \"{name}\""),
+            Self::Folder(path) => write!(f, "the folder \"{path}\""),
+        }
+    }
+}
+
+impl fmt::Display for Storage {
+    /// The folder or share; empty for what the engine keeps.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Volume(_) => Ok(()),
+            Origin::Machine => f.write_str(&self.path),
+            Origin::Share(_, server) => write!(f, "{server}:{}", self.path),
+        }
+    }
+}
+
+/// The first two of which only one may be written to at a time. Two bind mounts are none: services may share a folder.
+pub fn clash<'a>(one: &'a [Written], other: &'a [Written]) -> Option<(&'a Written, &'a Written)> {
+    one.iter().find_map(|one| {
+        let meets = |other: &&Written| (one.exclusive || other.exclusive) && one.storage.overlaps(&other.storage);
+        other.iter().find(meets).map(|other| (one, other))
+    })
+}
+
+/// No volume is known to be shared but by its description and its label.
+pub const NOT_SHARED: &BTreeSet<String> = &BTreeSet::new();
+
+/// What containers write to, as far as a description and an engine tell.
+pub struct Writes<'a> {
+    pub project: Option<&'a Project>,
+    pub storages: &'a Storages,
+    /// Volumes that are not described now and may be written to by several.
+    pub shared: &'a BTreeSet<String>,
+}
+
+impl Writes<'_> {
+    /// Whether the volume is shared, by the description if it is described there.
+    fn is_volume_shared(&self, volume: &str) -> bool {
+        match self.project.filter(|project| project.volumes.values().any(|described| described.name == volume)) {
+            Some(project) => project.is_shared(volume),
+            None => self.shared.contains(volume) || self.storages.volumes.get(volume).is_some_and(|there| there.shared),
+        }
+    }
+
+    /// By a new container of a service.
+    pub fn of_service(&self, service: &Service) -> Vec<Written> {
+        let Some(project) = self.project else { return Vec::new() };
+        let volumes = service.writable_volumes().filter_map(|key| project.volumes.get(key)).map(|volume| volume.name.as_str());
+        let folders: Vec<String> = service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect();
+        self.of_mounts(volumes, folders.iter().map(String::as_str), &|_| true)
+    }
+
+    /// By a container that is to be started: every volume that is not shared is its own.
+    pub fn of_started<'m>(&self, volumes: impl Iterator<Item = &'m String>, folders: impl Iterator<Item = &'m String>) -> Vec<Written> {
+        self.of_mounts(volumes.map(String::as_str), folders.map(String::as_str), &|_| true)
+    }
+
+    /// By a container that is there. Nobody can have said of a volume that spc did not make whether it is shared, so that it is its own
+    /// only by the side of what must not be shared itself.
+    pub fn of_running<'m>(&self, volumes: impl Iterator<Item = &'m String>, folders: impl Iterator<Item = &'m String>) -> Vec<Written> {
+        let is_labelled = |name: &str| {
+            let is_described = self.project.is_some_and(|project| project.volumes.values().any(|described| described.name == name));
+            is_described || self.storages.volumes.get(name).is_some_and(|there| there.labelled)
+        };
+        self.of_mounts(volumes.map(String::as_str), folders.map(String::as_str), &is_labelled)
+    }
+
+    fn of_mounts<'m>(
+        &self,
+        volumes: impl Iterator<Item = &'m str>,
+        folders: impl Iterator<Item = &'m str>,
+        may_be_exclusive: &dyn Fn(&str) -> bool,
+    ) -> Vec<Written> {
+        let volume = |name: &str| {
+            let storage = self.storages.of_volume(name, self.project)?;
+            let exclusive = may_be_exclusive(name) && !self.is_volume_shared(name);
+            Some(Written { storage, name: WrittenName::Volume(name.to_owned()), exclusive })
+        };
+        let folder = |path: &str| {
+            let storage = self.storages.of_folder(path, self.project)?;
+            Some(Written { storage, name: WrittenName::Folder(path.to_owned()), exclusive: false })
+        };
+        volumes.filter_map(volume).chain(folders.filter_map(folder)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn storages(volumes: &[(&str, &[(&str, &str)])]) -> Storages {
+        let stored = |name: &str, pairs: &[(&str, &str)]| StoredVolume {
+            settings: Volume { name: name.to_owned(), driver_opts: options(pairs), ..Volume::default() },
+            mountpoint: format!("/var/lib/docker/volumes/{name}/_data"),
+            shared: name.starts_with("shared"),
+            labelled: !name.starts_with("foreign"),
+        };
+        Storages {
+            volumes: volumes.iter().map(|(name, pairs)| ((*name).to_owned(), stored(name, pairs))).collect(),
+            links: BTreeMap::from([("/link".to_owned(), "/srv/data".to_owned())]),
+        }
+    }
+
+    fn bound(device: &str) -> [(&str, &str); 3] {
+        [("type", "none"), ("o", "bind"), ("device", device)]
+    }
+
+    /// Whether two may not write at once: volumes by their names, folders by their paths.
+    fn clashes(storages: &Storages, started: &str, running: &str) -> bool {
+        let writes = Writes { project: None, storages, shared: NOT_SHARED };
+        let split = |name: &str| {
+            let name = BTreeSet::from([name.to_owned()]);
+            if name.first().unwrap().starts_with('/') { (BTreeSet::new(), name) } else { (name, BTreeSet::new()) }
+        };
+        let (started, running) = (split(started), split(running));
+        let started = writes.of_started(started.0.iter(), started.1.iter());
+        clash(&started, &writes.of_running(running.0.iter(), running.1.iter())).is_some()
+    }
+
+    #[test]
+    fn one_storage_is_known_by_each_of_its_names() {
+        let storages = storages(&[
+            ("data", &bound("/srv/data")),
+            ("same", &[("o", "rbind,noatime"), ("device", "/srv/./data/")]),
+            ("part", &bound("/srv/data/part")),
+            ("link", &bound("/link")),
+            ("beside", &bound("/srv/database")),
+            ("shared", &bound("/srv/data")),
+            ("shared2", &bound("/srv/data")),
+            ("read", &[("type", "none"), ("o", "bind,ro"), ("device", "/srv/data")]),
+            ("foreign", &bound("/srv/data")),
+            ("nfs", &[("type", "nfs"), ("o", "addr=NAS,rw"), ("device", ":/export")]),
+            ("nfs4", &[("type", "nfs4"), ("o", "addr=nas,nfsvers=4"), ("device", ":/export/sub")]),
+            ("other-nas", &[("type", "nfs"), ("o", "addr=nas2"), ("device", ":/export")]),
+            ("cifs", &[("type", "cifs"), ("o", "username=a"), ("device", "//Nas/Share")]),
+            ("cifs2", &[("type", "cifs"), ("o", "username=b"), ("device", "//nas/share/x")]),
+            ("disk", &[("type", "ext4"), ("device", "/dev/sdb1")]),
+            ("disk2", &[("type", "ext4"), ("device", "/dev/sdb1")]),
+            ("memory", &[("type", "tmpfs"), ("device", "tmpfs")]),
+            ("memory2", &[("type", "tmpfs"), ("device", "tmpfs")]),
+            ("plain", &[]),
+            ("plain2", &[]),
+        ]);
+        for (one, other) in [
+            ("data", "data"),
+            ("data", "same"),
+            ("data", "part"),
+            ("same", "link"),
+            ("data", "shared"),
+            ("data", "foreign"),
+            ("data", "/srv/data"),
+            ("data", "/srv"),
+            ("data", "/srv/data/part/deep"),
+            ("data", "/link"),
+            ("part", "/link"),
+            ("part", "/var/lib/docker/volumes/data/_data"),
+            ("plain", "/var/lib/docker/volumes/plain/_data/sub"),
+            ("nfs", "nfs4"),
+            ("cifs", "cifs2"),
+            ("disk", "disk2"),
+        ] {
+            assert!(clashes(&storages, one, other), "{one} and {other}");
+            assert!(one == "data" && other == "foreign" || clashes(&storages, other, one), "{other} and {one}");
+        }
+        for (one, other) in [
+            ("data", "beside"),
+            ("data", "read"),
+            ("data", "/srv/data2"),
+            ("data", "/"),
+            ("data", "plain"),
+            ("part", "/srv/data/other"),
+            ("shared", "shared2"),
+            ("shared", "/srv/data"),
+            ("shared", "foreign"),
+            ("/srv/data", "/srv/data"),
+            ("/srv/data", "foreign"),
+            ("nfs", "other-nas"),
+            ("nfs", "/export"),
+            ("nfs", "cifs"),
+            ("memory", "memory2"),
+            ("plain", "plain2"),
+            ("plain", "/var/lib/docker/volumes"),
+        ] {
+            assert!(!clashes(&storages, one, other), "{one} and {other}");
+        }
+    }
+}
