@@ -7,9 +7,10 @@ use rhai::plugin::*;
 use rhai::{EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
-use super::paths;
 use super::stack::Stack;
+use super::{describe, paths};
 use crate::compose::ComposeFile;
+use crate::compose::faults::{self, Faults};
 use crate::compose::file::{FILE_NAMES, OVERRIDE_NAMES, source};
 use crate::compose::veil::veiled;
 use crate::host::HostErrorKind;
@@ -23,6 +24,10 @@ use crate::value::Options;
 
 /// The active profiles, where none are given.
 const PROFILES: &str = "COMPOSE_PROFILES";
+
+/// The compose files of the project, and what stands between them.
+const FILE: &str = "COMPOSE_FILE";
+const SEPARATOR: &str = "COMPOSE_PATH_SEPARATOR";
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -46,13 +51,7 @@ pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<Stri
 fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
     let (profiles, project) = options_of(options)?;
     let (file, folder) = read(context, path)?;
-    of_file(context, file, &folder, profiles, project)
-}
-
-/// The same with no options, and without its notes.
-fn described_quietly(context: &Arc<Context>, path: &str) -> Result<Stack, Failure> {
-    let (file, folder) = read_quietly(context, path)?;
-    of_file(context, file, &folder, None, None)
+    of_file(context, file, &folder, profiles, project).map_err(Faults::into_failure)
 }
 
 fn of_file(
@@ -61,23 +60,36 @@ fn of_file(
     folder: &Path,
     profiles: Option<Vec<String>>,
     project: Option<String>,
-) -> Result<Stack, Failure> {
+) -> Result<Stack, Faults> {
     let name = match context.project.name.clone().or(project) {
         Some(name) => name,
-        None => match file.project_name()? {
+        None => match file.project_name().map_err(Faults::one)? {
             Some(name) => name,
-            None => of_folder(folder)?,
+            None => of_folder(folder).map_err(Faults::one)?,
         },
     };
     let of_variable = profiles.is_none();
     let profiles = profiles.unwrap_or_else(|| listed(context, PROFILES));
-    let stack = Stack::read(context, name, &file.description(profiles), folder).map_err(|mut failure| {
-        if of_variable && failure.path.take_if(|path| path.keys == ["profiles"]).is_some() {
-            failure.message = format!("{}, which {PROFILES} names", failure.message);
-        }
-        file.placed(failure)
+    let project = faults::read(&file, &file.description(profiles), &|description, scope| {
+        describe::project(context, &name, description, folder, scope).map_err(|failure| match of_variable {
+            true => of_profiles_variable(failure),
+            false => failure,
+        })
     })?;
-    Ok(Stack { file: Some(Arc::new(file)), ..stack })
+    Ok(Stack { file: Some(Arc::new(file)), ..Stack::of(context, name, project) })
+}
+
+/// The failure, with the variable that an unknown profile is from.
+pub(super) fn of_profiles_variable(mut failure: Failure) -> Failure {
+    if failure.path.as_ref().is_some_and(|path| path.keys == ["profiles"]) {
+        failure.message = format!("{}, which {PROFILES} names", failure.message);
+    }
+    failure
+}
+
+/// The active profiles by the variable.
+pub(super) fn profiles_of_variable(context: &Context) -> Vec<String> {
+    listed(context, PROFILES)
 }
 
 /// What is wrong in a compose file, and what is worth a note, for `spc check`.
@@ -85,7 +97,7 @@ pub struct Checked {
     pub source: Arc<Source>,
     /// Lines, from 1, and what is said of them.
     pub notes: Vec<(usize, String)>,
-    pub failure: Option<Failure>,
+    pub faults: Option<Faults>,
 }
 
 /// Reads a compose file of the project as [`functions::compose_of`] does; nothing where it can't be opened.
@@ -93,29 +105,43 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
     let checked = paths::to_read(context, path).ok()?;
     let content = context.host.read(&checked).ok()?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
-    let notes = match ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned)) {
-        Ok(file) => file.notes.into_iter().map(|note| (note.line, note.text)).collect(),
-        Err(failure) => return Some(Checked { source, notes: Vec::new(), failure: Some(failure) }),
+    let file = match ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned)) {
+        Ok(file) => file,
+        Err(failure) => return Some(Checked { source, notes: Vec::new(), faults: Some(Faults::one(failure)) }),
     };
-    let failure = described_quietly(context, path).err();
-    Some(Checked { source, notes, failure })
+    let notes = file.notes.iter().map(|note| (note.line, note.text.clone())).collect();
+    let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
+    let faults = of_file(context, file, folder, None, None).err();
+    Some(Checked { source, notes, faults })
 }
 
-/// The names of the compose files that are in the project's folder, that of Compose's choice first.
-pub fn default_file(context: &Context) -> Option<&'static str> {
-    FILE_NAMES.into_iter().find(|name| paths::exists(context, name).unwrap_or(false))
+/// The compose files that the project names, or the one that is found by its name; those that are named need not be there.
+pub fn default_files(context: &Context) -> Vec<String> {
+    let named = named_files(context);
+    if !named.is_empty() {
+        return named;
+    }
+    FILE_NAMES.into_iter().find(|name| paths::exists(context, name).unwrap_or(false)).map(str::to_owned).into_iter().collect()
+}
+
+/// What is wrong with the names of files in `COMPOSE_FILE`.
+pub fn wrong_names(context: &Context) -> Option<Failure> {
+    let named = named_files(context);
+    (named.len() > 1).then(|| {
+        Failure::usage(format!("{FILE} names several files, \"{}\", which is not supported yet", named.join("\", \"")))
+            .hint(format!("name one: compose(\"{}\")", named[0]))
+    })
+}
+
+/// The files of `COMPOSE_FILE`: between them stands `COMPOSE_PATH_SEPARATOR`, else a colon.
+fn named_files(context: &Context) -> Vec<String> {
+    let separator = context.variable(SEPARATOR).filter(|separator| !separator.is_empty()).unwrap_or(":");
+    let given = context.variable(FILE).unwrap_or_default();
+    given.split(separator).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Reads a compose file; the folder it is in. What is worth a note is reported.
 fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
-    let (file, folder) = read_quietly(context, path)?;
-    for note in &file.notes {
-        warn(context, format!("{}:{}: {}", file.name(), note.line, note.text));
-    }
-    Ok((file, folder))
-}
-
-fn read_quietly(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
     let checked = paths::to_read(context, path)?;
     let content = context.host.read_source(&checked).map_err(|error| match error.kind {
         HostErrorKind::NotFound => missing(context, path),
@@ -124,6 +150,9 @@ fn read_quietly(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf),
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
     context.keep_text(Arc::new(Source { name: source.name.clone(), text: veiled(&source.text) }));
     let file = ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned))?;
+    for note in &file.notes {
+        warn(context, format!("{}:{}: {}", file.name(), note.line, note.text));
+    }
     let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
     Ok((file, folder.to_path_buf()))
 }
@@ -139,12 +168,11 @@ fn missing(context: &Context, path: &str) -> Failure {
 
 /// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that Compose knows.
 fn found(context: &Context) -> Result<String, Failure> {
-    if let Some(given) = context.variable("COMPOSE_FILE").filter(|given| !given.is_empty()) {
-        if given.contains(':') {
-            return Err(Failure::usage(format!("COMPOSE_FILE names several files, \"{given}\", which is not supported yet"))
-                .hint("name one: compose(\"compose.yaml\")"));
-        }
-        return Ok(given.to_owned());
+    if let Some(failure) = wrong_names(context) {
+        return Err(failure);
+    }
+    if let Some(named) = named_files(context).pop() {
+        return Ok(named);
     }
     let there = |names: [&'static str; 4]| -> Result<Vec<&str>, Failure> {
         names.into_iter().filter_map(|name| paths::exists(context, name).map(|yes| yes.then_some(name)).transpose()).collect()
@@ -196,6 +224,7 @@ mod functions {
 
     /// The stack that the project's compose file describes: that of `COMPOSE_FILE`, else the first of `compose.yaml`,
     /// `compose.yml`, `docker-compose.yml` and `docker-compose.yaml` in the project directory. Nothing is done with it.
+    /// `COMPOSE_PATH_SEPARATOR`, else a colon, stands between several files of `COMPOSE_FILE`, which are refused.
     ///
     /// Throws `not_found` if there is none, and all that `compose(path)` throws.
     ///
@@ -317,6 +346,24 @@ services:
         assert_eq!(active(&plain, option("production".into())), "proxy web");
         assert_eq!(active(&set, Map::new()), "proxy web");
         assert_eq!(active(&set, option(rhai::Array::new().into())), "web");
+    }
+
+    #[test]
+    fn a_map_that_does_not_say_which_profiles_are_active_has_those_of_the_variable() {
+        let with = |map: &str, variable: &'static str| {
+            let map: Map = rhai::Engine::new().eval(map).unwrap();
+            let trial = trial(Vec::leak(vec![(PROFILES, variable)]));
+            let stack = Stack::describe(&trial.context, Some("shop"), &map)?;
+            Ok::<_, Failure>(stack.described().unwrap().select(None).unwrap().into_iter().collect::<Vec<_>>().join(" "))
+        };
+        let services = "services: #{ web: #{ image: `x` }, proxy: #{ image: `x`, profiles: [`production`] } }";
+        assert_eq!(with(&format!("#{{ {services} }}"), "production").unwrap(), "proxy web");
+        assert_eq!(with(&format!("#{{ {services} }}"), "").unwrap(), "web");
+        assert_eq!(with(&format!("#{{ {services}, profiles: [] }}"), "production").unwrap(), "web");
+        let failure = with(&format!("#{{ {services} }}"), "prod").unwrap_err();
+        assert_eq!(failure.message, "No service has the profile \"prod\", which COMPOSE_PROFILES names");
+        // A stack without profiles is not meant.
+        assert_eq!(with("#{ services: #{ web: #{ image: `x` } } }", "prod").unwrap(), "web");
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use rhai::Map;
 use serde_json::Value;
 
+use super::compose::{of_profiles_variable, profiles_of_variable};
 use super::context::Context;
-use super::project;
+use super::project as at_hand;
 use super::secret::{self, Source};
 use super::stack::Stack;
 use crate::compose::dotenv;
+use crate::compose::faults::Scope;
 use crate::host::HostErrorKind;
 use crate::host::resolve::{resolve, shown};
 use crate::model::event::{Event, Level};
@@ -24,25 +26,25 @@ use crate::value::json::description_to_json;
 impl Stack {
     /// Reads the description in a script; nothing is done with it.
     pub(super) fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
-        let json = description_to_json(description)?;
+        let mut json = description_to_json(description)?;
         secret::none_in(name.unwrap_or_default(), "the name of a stack")?;
         let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
         let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
             (Some(name), _) => name.clone(),
             (None, Some(name)) => name,
-            (None, None) => project::name(context)?,
+            (None, None) => at_hand::name(context)?,
         };
-        Self::read(context, name, &json, &context.project.directory)
+        let of_variable = has_unchosen_profiles(&json);
+        if of_variable {
+            json["profiles"] = profiles_of_variable(context).into();
+        }
+        let project = project(context, &name, &json, &context.project.directory, Scope::Whole)
+            .map_err(|failure| if of_variable { of_profiles_variable(failure) } else { failure })?;
+        Ok(Self::of(context, name, project))
     }
 
-    /// Reads a description, wherever it is from; its relative paths are below `directory`.
-    pub(super) fn read(context: &Arc<Context>, name: String, description: &Value, directory: &Path) -> Result<Self, Failure> {
-        let lookup = |variable: &str| context.variable(variable).map(str::to_owned);
-        let options = ReadOptions { directory, lookup: &lookup };
-        let mut project = Project::read(&name, description, &options)?;
-        check_policy(context, &project)?;
-        project.add_env_files(&|file, earlier| read_env_file(context, file, earlier))?;
-        project.add_configs(&|name, config| read_config(context, name, config))?;
+    /// The stack of a project that was read.
+    pub(super) fn of(context: &Arc<Context>, name: String, project: Project) -> Self {
         for (name, secret) in &project.secrets {
             let source = match &secret.source {
                 SecretSource::File(path) => Source::File(path.clone()),
@@ -56,8 +58,28 @@ impl Stack {
         let networks = project.networks.values().filter(|network| network.external).map(|network| network.name.clone());
         let volumes = project.volumes.values().filter(|volume| volume.external).map(|volume| volume.name.clone());
         context.add_externals(networks.chain(volumes));
-        Ok(Self { context: context.clone(), name, project: Some(Arc::new(project)), file: None })
+        Self { context: context.clone(), name, project: Some(Arc::new(project)), file: None }
     }
+}
+
+/// Whether services have profiles, and the description does not say which are active.
+fn has_unchosen_profiles(description: &Value) -> bool {
+    let mut services = description["services"].as_object().into_iter().flat_map(|services| services.values());
+    description.get("profiles").is_none() && services.any(|service| service.get("profiles").is_some_and(|profiles| !profiles.is_null()))
+}
+
+/// Reads a description, wherever it is from; its relative paths are below `directory`.
+pub(super) fn project(context: &Context, name: &str, description: &Value, directory: &Path, scope: Scope) -> Result<Project, Failure> {
+    let lookup = |variable: &str| context.variable(variable).map(str::to_owned);
+    let options = ReadOptions { directory, lookup: &lookup };
+    let mut project = match scope {
+        Scope::Whole => Project::read(name, description, &options)?,
+        Scope::Parts => Project::read_parts(name, description, &options)?,
+    };
+    check_policy(context, &project)?;
+    project.add_env_files(&|file, earlier| read_env_file(context, file, earlier))?;
+    project.add_configs(&|name, config| read_config(context, name, config))?;
+    Ok(project)
 }
 
 /// What a description asks for and `spc.toml` has to allow: checked before anything is done with it.

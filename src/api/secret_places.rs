@@ -8,8 +8,10 @@ use rhai::Map;
 use serde_json::{Value, json};
 use similar_asserts::assert_eq;
 
+use super::describe::project;
 use super::stack::Stack;
 use super::trial::Trial;
+use crate::compose::faults::Scope;
 use crate::engine::sim::{ImageSpec, Process, SimEngine};
 use crate::engine::tap::Tap;
 use crate::host::sim::conductor::SimConductor;
@@ -56,7 +58,8 @@ impl Bench {
     }
 
     fn describe(&self, description: &Value) -> Result<Stack, Failure> {
-        Stack::read(&self.trial.context, "shop".to_owned(), description, Path::new("/project"))
+        let context = &self.trial.context;
+        Ok(Stack::of(context, "shop".to_owned(), project(context, "shop", description, Path::new("/project"), Scope::Whole)?))
     }
 
     #[track_caller]

@@ -317,6 +317,8 @@ pub mod functions {
 
     /// Describe a stack with a map of Compose's shape. Nothing is done with it.
     ///
+    /// Active are the `profiles` of the map, a list; without that key those of the variable `COMPOSE_PROFILES`.
+    ///
     /// ```
     /// let shop = stack("shop", #{ services: #{ cache: #{ image: "redis:7-alpine" } } });
     /// ```

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::Context;
 use crate::api::compose::{self, Checked};
+use crate::compose::faults::{Faults, MOST};
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
 use crate::script::place::Remark;
@@ -17,7 +18,19 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
     if !folders.iter().any(|folder| *folder == context.project.directory) {
         return 0;
     }
-    compose::default_file(context).map_or(0, |name| usize::from(check_file(context, name, findings)))
+    if let Some(failure) = compose::wrong_names(context) {
+        findings.add_without_place(Rule::WrongValue, failure);
+    }
+    let mut read = 0;
+    for name in compose::default_files(context) {
+        if check_file(context, &name, findings) {
+            read += 1;
+        } else {
+            let failure = Failure::usage(format!("Could not read the compose file \"{name}\", which COMPOSE_FILE names"));
+            findings.add_without_place(Rule::Unreadable, failure.hint("a path is relative to the project directory"));
+        }
+    }
+    read
 }
 
 /// Whether a file is described in YAML, and no script.
@@ -27,11 +40,12 @@ pub fn is_one(path: &Path) -> bool {
 
 /// Checks a compose file; whether it could be read.
 pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -> bool {
-    let Some(Checked { source, notes, failure }) = compose::check(context, path) else { return false };
+    let Some(Checked { source, notes, faults }) = compose::check(context, path) else { return false };
     for (line, text) in notes {
         findings.add_at(Rule::UnclearValue, whole_line(&source, line), Failure::usage(sentence(&text)));
     }
-    if let Some(failure) = failure {
+    let Some(Faults { list, is_cut }) = faults else { return true };
+    for failure in list {
         match failure.place.as_deref() {
             Some(at) => {
                 let place = Place { source: source.clone(), line: at.line, column: at.column, width: at.width };
@@ -39,6 +53,10 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
             }
             None => findings.add_without_place(Rule::WrongValue, failure),
         }
+    }
+    if is_cut {
+        let failure = Failure::usage(format!("\"{}\" has more faults than the {MOST} that are shown", source.name));
+        findings.add_without_place(Rule::WrongValue, failure.hint("correct these, then check again"));
     }
     true
 }

@@ -12,7 +12,7 @@ use serde_yaml::Value as Yaml;
 
 use super::interpolate::{InterpolationError, interpolate};
 use super::locate::{self, Mark};
-use super::{Lookup, scalars, text, yaml};
+use super::{Lookup, faults, scalars, text, yaml};
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
 use crate::model::failure::{FilePlace, SpecPath};
@@ -33,6 +33,8 @@ pub struct ComposeFile {
     description: Value,
     /// What is no fault, but worth saying.
     pub notes: Vec<Note>,
+    /// What is wrong in its variables and at its top; what is to be read is the rest.
+    pub(super) faults: Vec<Failure>,
     /// Bytes of the texts whose variables were replaced so far.
     replaced: usize,
 }
@@ -55,13 +57,13 @@ pub fn source(name: &str, content: &[u8]) -> Source {
 }
 
 impl ComposeFile {
-    /// Reads a compose file; `source` is its [`source`].
+    /// Reads a compose file; `source` is its [`source`]. [`faults::read`] reads its description.
     pub fn read(source: Arc<Source>, content: &[u8], lookup: Lookup<'_>) -> Result<Self, Failure> {
         text::decode(content).map_err(|wrong| {
             let place = FilePlace { file: source.name.clone(), line: wrong.line, column: wrong.column, width: 1 };
             Failure::usage(wrong.message).hint(wrong.hint).in_file(place)
         })?;
-        let mut file = Self { source, description: Value::Null, notes: Vec::new(), replaced: 0 };
+        let mut file = Self { source, description: Value::Null, notes: Vec::new(), faults: Vec::new(), replaced: 0 };
         let mut document = file.document()?;
         file.interpolate(&mut document, &mut Vec::new(), lookup)?;
         file.description =
@@ -143,7 +145,16 @@ impl ComposeFile {
         self.note_scalar(value, path);
         match value {
             Yaml::String(text) => {
-                let interpolated = interpolate(text, lookup).map_err(|error| self.wrong_variable(path, text, error))?;
+                let interpolated = match interpolate(text, lookup) {
+                    Ok(interpolated) => interpolated,
+                    Err(error) => {
+                        // Each costs a look through the whole file.
+                        if self.faults.len() < faults::MOST {
+                            self.faults.push(self.wrong_variable(path, text, error));
+                        }
+                        return Ok(());
+                    }
+                };
                 for name in interpolated.unset {
                     self.note_unset(path, &name);
                 }
@@ -212,7 +223,8 @@ impl ComposeFile {
         let mark = self.mark_within(path, expression, before).or_else(|| locate::find(&self.source.text, path, false));
         let mut place = self.place(mark);
         place.width = expression.lines().next().unwrap_or_default().chars().count().max(1);
-        let failure = Failure::usage(error.message).hint(error.hint).in_file(place);
+        let at = SpecPath { keys: path.to_vec(), on_key: false };
+        let failure = Failure::usage(error.message).hint(error.hint).in_file(place).at(at);
         match error.variable {
             Some(variable) => failure.field("variable", variable),
             None => failure,
@@ -240,7 +252,7 @@ impl ComposeFile {
         };
         if root.contains_key("profiles") {
             let hint = "profiles stand in a service; which are active is said by COMPOSE_PROFILES, or `profiles` in the options of compose";
-            return Err(self.fault(&["profiles".to_owned()], true, "Unknown key \"profiles\"").hint(hint));
+            self.faults.push(self.fault(&["profiles".to_owned()], true, "Unknown key \"profiles\"").hint(hint));
         }
         if root.contains_key("version") {
             let line = locate::find(&self.source.text, &["version".to_owned()], true).map_or(1, |mark| mark.line);

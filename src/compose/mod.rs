@@ -1,6 +1,6 @@
 //! What Compose reads, read the same way: compose files, interpolation and `.env` files. Pure.
 //!
-//! - [`file`]: a compose file as a description, and where in it a fault stands
+//! - [`file`]: a compose file as a description, and where in it a fault stands; [`faults`]: all of them
 //! - [`interpolate`], [`dotenv`]: variables in texts, files of variables
 //! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`veil`]: that text as it may be shown
 //!
@@ -8,6 +8,7 @@
 //! documentation says so and why.
 
 pub mod dotenv;
+pub mod faults;
 pub mod file;
 pub mod interpolate;
 pub mod locate;

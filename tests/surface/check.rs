@@ -302,3 +302,28 @@ fn what_a_run_remarks_on_the_files_of_variables_is_found_without_the_values() {
         )
         .run();
 }
+
+#[test]
+fn the_compose_file_that_is_checked_is_the_one_that_the_variables_name() {
+    let wrong = "services:\n  a: {imge: x, image: x}\n  b: {image: x, ports: [x]}\n";
+    let found = |env: &str| {
+        let files = Spc::new().file("spc.toml", "").file(".env", env).file("stack.yml", wrong);
+        let ended = files.file("a:b.yml", "services: {}").file("compose.yaml", "services: {").args(["check"]).output();
+        let lines = ended.stderr.lines().filter(|line| line.starts_with("error") || line.starts_with(" --> "));
+        (ended.code, lines.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let both = [
+        "error[wrong-value]: Unknown key \"imge\" in \"services.a\"",
+        " --> stack.yml:2:7",
+        "error[wrong-value]: \"x\" is not a port",
+        " --> stack.yml:3:25",
+    ]
+    .map(str::to_owned);
+    assert_eq!(found("COMPOSE_FILE=stack.yml\n"), (2, both.to_vec()));
+    assert_eq!(found("COMPOSE_FILE='a:b.yml'\nCOMPOSE_PATH_SEPARATOR=';'\n"), (0, Vec::new()));
+    let first = [
+        "error[wrong-value]: COMPOSE_FILE names several files, \"stack.yml\", \"b.yml\", which is not supported yet".to_owned(),
+        "error[unreadable]: Could not read the compose file \"b.yml\", which COMPOSE_FILE names".to_owned(),
+    ];
+    assert_eq!(found("COMPOSE_FILE='stack.yml:b.yml'\n"), (2, [&first[..], &both[..]].concat()));
+}

@@ -91,7 +91,7 @@ fn what_compose_would_merge_is_not_left_out_silently() {
         .code(2)
         .stderr(
             r#"
-            error: COMPOSE_FILE names several files, "compose.yaml:more.yaml", which is not supported yet
+            error: COMPOSE_FILE names several files, "compose.yaml", "more.yaml", which is not supported yet
              --> scripts/a.rhai:1:1
               |
             1 | compose();
@@ -303,6 +303,26 @@ fn a_wrong_option_is_shown_in_the_script() {
             "#,
         )
         .run();
+}
+
+#[test]
+fn all_that_is_wrong_in_a_file_is_said_at_once() {
+    refused(
+        "services:\n  web: {imge: x}\n  db: {image: x, ports: [x], depends_on: [wbe, web]}\n",
+        r#"
+        error: The service "web" has neither "image" nor "build"
+         --> docker-compose.yml:2:3
+          |
+        2 |   web: {imge: x}
+          |   ^^^
+          |
+          = called from: scripts/a.rhai:1:11, in the call of "compose"
+        also wrong in this file:
+            2:9: Unknown key "imge" in "services.web" (did you mean "image"?)
+            3:26: "x" is not a port (write "HOST:CONTAINER", "IP:HOST:CONTAINER" or "CONTAINER"; a range is "8000-8003")
+            3:43: There is no service "wbe" (did you mean "web"?)
+        "#,
+    );
 }
 
 #[test]

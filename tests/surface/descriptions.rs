@@ -159,10 +159,10 @@ fn a_name_in_a_description_that_nothing_has_comes_with_the_nearest() {
         .stderr(
             r#"
             error: There is no volume "data"
-             --> scripts/a.rhai:1:49
+             --> scripts/a.rhai:1:59
               |
             1 | stack("spc", #{ services: #{ db: #{ image: "x", volumes: ["data:/data"] } } });
-              |                                                 ^^^^^^^
+              |                                                           ^^^^^^^^^^^^
               |
               = help: name "data" among the volumes of the stack; a folder begins with "./"
             "#,

@@ -16,7 +16,11 @@ fn variables(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> Result<ComposeFile, Failure> {
-    ComposeFile::read(Arc::new(source("compose.yaml", text.as_bytes())), text.as_bytes(), &variables)
+    let file = ComposeFile::read(Arc::new(source("compose.yaml", text.as_bytes())), text.as_bytes(), &variables)?;
+    match file.faults.first() {
+        Some(fault) => Err(fault.clone()),
+        None => Ok(file),
+    }
 }
 
 fn description(text: &str) -> Value {
@@ -181,7 +185,7 @@ fn a_wrong_value_is_shown_at_its_place() {
     refused("services: [a]\n", "1:11 [a: \"services\" has to be a map, but it is a list");
     refused(
         &format!("{SHOP}    volumes: [data:/data]\n"),
-        "4:5 volumes: There is no volume \"data\" (name \"data\" among the volumes of the stack; a folder begins with \"./\")",
+        "4:15 data:/data: There is no volume \"data\" (name \"data\" among the volumes of the stack; a folder begins with \"./\")",
     );
 }
 

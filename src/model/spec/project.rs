@@ -80,7 +80,12 @@ impl Project {
         for service in self.services.values_mut() {
             let mut environment = BTreeMap::new();
             for file in &service.env_file {
-                match read(file, &environment)? {
+                let at = path(&["services", &service.name, "env_file"]);
+                let content = read(file, &environment).map_err(|failure| match failure.path {
+                    Some(_) => failure,
+                    None => failure.at(at),
+                })?;
+                match content {
                     Some(content) => environment.extend(content),
                     None if file.required => {
                         return Err(Failure::usage(format!(
@@ -183,18 +188,18 @@ impl Project {
                     return Err(dangling("network", network, self.networks.keys()).at(path(&["services", name, "networks"])));
                 }
             }
-            for mount in &service.volumes {
+            for (index, mount) in service.volumes.iter().enumerate() {
                 if let MountSource::Volume { name: volume, .. } = &mount.source
                     && !self.volumes.contains_key(volume)
                 {
                     return Err(dangling("volume", volume, self.volumes.keys())
                         .hint(format!("name \"{volume}\" among the volumes of the stack; a folder begins with \"./\""))
-                        .at(path(&["services", name, "volumes"])));
+                        .at(item(name, "volumes", index)));
                 }
             }
-            for secret in &service.secrets {
+            for (index, secret) in service.secrets.iter().enumerate() {
                 if !self.secrets.contains_key(&secret.source) {
-                    return Err(dangling("secret", &secret.source, self.secrets.keys()).at(path(&["services", name, "secrets"])));
+                    return Err(dangling("secret", &secret.source, self.secrets.keys()).at(item(name, "secrets", index)));
                 }
             }
             for (index, secret) in service.build.iter().flat_map(|build| &build.secrets).enumerate() {
@@ -205,7 +210,7 @@ impl Project {
             }
             for (index, mount) in service.configs.iter().enumerate() {
                 if !self.configs.contains_key(&mount.source) {
-                    return Err(dangling("config", &mount.source, self.configs.keys()).at(path(&["services", name, "configs"])));
+                    return Err(dangling("config", &mount.source, self.configs.keys()).at(item(name, "configs", index)));
                 }
                 config::check_place(service, mount)
                     .map_err(|failure| failure.at(path(&["services", name, "configs", &index.to_string()])))?;
@@ -331,6 +336,11 @@ fn who(service: &Service, volume: &Volume, written: &Written) -> String {
         Some(name) if name == volume.name => service.name.clone(),
         _ => format!("{} (by {})", service.name, written.shown()),
     }
+}
+
+/// An item of a list of a service.
+fn item(service: &str, list: &str, index: usize) -> SpecPath {
+    SpecPath { on_key: false, ..path(&["services", service, list, &index.to_string()]) }
 }
 
 fn path(keys: &[&str]) -> SpecPath {

@@ -1,0 +1,224 @@
+//! All that is wrong in a compose file, not only what is found first.
+//!
+//! A reader stops at the first fault. So what it stopped at is taken out of the description, and the rest is read again, until nothing is
+//! wrong any more. What is only wrong because something was taken out is not a fault of the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::ComposeFile;
+use crate::model::failure::SpecPath;
+use crate::model::{Failure, Kind};
+
+/// Faults of one file that are looked for: each costs a reading of the whole.
+pub const MOST: usize = 50;
+
+/// How much of a description is held against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    Whole,
+    /// Each part by itself: of what is missing the others can't be said to lack it.
+    Parts,
+}
+
+/// What is wrong in a file: at least one fault, by line and column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Faults {
+    pub list: Vec<Failure>,
+    /// There are more than [`MOST`].
+    pub is_cut: bool,
+}
+
+impl Faults {
+    /// A single one.
+    pub fn one(failure: Failure) -> Self {
+        Self { list: vec![failure], is_cut: false }
+    }
+
+    /// The first of them, with the others below it. What `spc.toml` refuses comes after what has to be corrected in the file.
+    pub fn into_failure(self) -> Failure {
+        let Self { mut list, is_cut } = self;
+        let at = list.iter().position(|failure| failure.kind != Kind::Policy).unwrap_or(0);
+        let first = list.remove(at);
+        let mut lines: Vec<String> = list.iter().map(line).collect();
+        if is_cut {
+            lines.push(format!("… and more: the first {MOST} are shown"));
+        }
+        first.detail("also wrong in this file", lines.join("\n"))
+    }
+}
+
+/// `4:5: Unknown key "imge" in "services.a" (did you mean "image"?)`.
+fn line(failure: &Failure) -> String {
+    let place = failure.place.as_ref().map(|place| format!("{}:{}: ", place.line, place.column)).unwrap_or_default();
+    let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{place}{}{hint}", failure.message)
+}
+
+/// Reads a description of the file with `read`. Where that fails, all that is wrong in it, and in the file's variables.
+pub fn read<T>(file: &ComposeFile, description: &Value, read: &dyn Fn(&Value, Scope) -> Result<T, Failure>) -> Result<T, Faults> {
+    let found = match file.faults.is_empty().then(|| read(description, Scope::Whole)) {
+        Some(Ok(read)) => return Ok(read),
+        Some(Err(failure)) => Some(failure),
+        None => None,
+    };
+    let mut search = Search { description: description.clone(), scope: Scope::Whole, out: BTreeMap::new(), taken: Vec::new() };
+    let mut list: Vec<Failure> = Vec::new();
+    for failure in &file.faults {
+        let keys = failure.path.as_ref().map(|path| path.keys.clone()).unwrap_or_default();
+        search.take_out(&keys, &keys, false);
+        list.push(failure.clone());
+    }
+    let mut next = found.or_else(|| read(&search.description, search.scope).err());
+    while let Some(failure) = next.take_if(|_| list.len() < MOST) {
+        let Some(at) = failure.path.as_ref().map(|path| search.narrowed(&path.keys)) else {
+            list.push(failure);
+            break;
+        };
+        let real = search.real(&at);
+        let follows = search.follows(&real);
+        let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
+        let goes_on = search.take_out(&at, &real, on_key);
+        if !follows {
+            list.push(renumbered(failure, &at, real));
+        }
+        if goes_on {
+            next = read(&search.description, search.scope).err();
+        }
+    }
+    let is_cut = next.is_some();
+    // The active profiles stand in no file.
+    let of_file = |failure: &Failure| failure.path.as_ref().is_none_or(|path| path.keys != ["profiles"]);
+    let placed = |failure: Failure| if of_file(&failure) { file.placed(failure) } else { failure };
+    let mut list: Vec<Failure> = list.into_iter().map(placed).collect();
+    for failure in list.iter_mut().filter(|failure| failure.place.is_some()) {
+        failure.path = None;
+    }
+    list.sort_by_key(|failure| failure.place.as_ref().map(|place| (place.line, place.column)));
+    list.dedup();
+    Err(Faults { list, is_cut })
+}
+
+/// A description from which the faults are taken out one by one.
+struct Search {
+    description: Value,
+    scope: Scope,
+    /// The numbers, as in the file, of the items taken out of each list.
+    out: BTreeMap<Vec<String>, BTreeSet<usize>>,
+    /// All that was taken out, by its path in the file.
+    taken: Vec<Vec<String>>,
+}
+
+impl Search {
+    /// The path, in the file, of what stands at `path` now: items before it may be gone.
+    fn real(&self, path: &[String]) -> Vec<String> {
+        let mut real: Vec<String> = Vec::new();
+        for key in path {
+            let number =
+                self.out.get(&real).zip(key.parse::<usize>().ok()).and_then(|(out, at)| (0..).filter(|n| !out.contains(n)).nth(at));
+            real.push(number.map_or_else(|| key.clone(), |number: usize| number.to_string()));
+        }
+        real
+    }
+
+    /// The path of a list or map of names, led on to the first of them that nothing has.
+    fn narrowed(&self, path: &[String]) -> Vec<String> {
+        let section = match path {
+            [services, _, key] if services == "services" && key == "networks" => "networks",
+            [services, _, key] if services == "services" && key == "depends_on" => "services",
+            _ => return path.to_vec(),
+        };
+        let is_known = |name: &str| name == "default" || self.description[section].get(name).is_some();
+        let names: Vec<(String, String)> = match path.iter().try_fold(&self.description, |value, key| value.get(key)) {
+            Some(Value::Array(items)) => {
+                items.iter().enumerate().filter_map(|(at, item)| Some((item.as_str()?.to_owned(), at.to_string()))).collect()
+            }
+            Some(Value::Object(map)) => map.keys().map(|name| (name.clone(), name.clone())).collect(),
+            _ => Vec::new(),
+        };
+        let first = names.into_iter().filter(|(name, _)| !is_known(name)).min();
+        path.iter().cloned().chain(first.map(|(_, key)| key)).collect()
+    }
+
+    /// Whether what is wrong at `path` may only be so because something inside it was taken out.
+    fn follows(&self, path: &[String]) -> bool {
+        let is_service = path.len() == 2 && path[0] == "services";
+        !is_service && path.len() > 1 && self.taken.iter().any(|taken| taken.len() > path.len() && taken.starts_with(path))
+    }
+
+    /// Takes out what stands at `path`, which is at `real` in the file; whether that changed anything. `on_key`: the key itself is wrong.
+    fn take_out(&mut self, path: &[String], real: &[String], on_key: bool) -> bool {
+        let Some((last, around)) = path.split_last() else { return false };
+        self.taken.push(real.to_vec());
+        // What others can't be compared without.
+        let compared = ["read_only", "x-spc-shared", "profiles", "build", "ipam", "external", "name"];
+        let stub = match path {
+            [section, _] if !on_key => match section.as_str() {
+                "services" => Some(json!({ "image": "x" })),
+                "volumes" => Some(json!({})),
+                "secrets" => Some(json!({ "environment": "X" })),
+                "configs" => Some(json!({ "content": "" })),
+                _ => None,
+            },
+            _ => None,
+        };
+        let is_service = matches!(path, [section, _] if section == "services");
+        if path.len() < 3 && stub.is_none() && !is_service || path.iter().any(|key| compared.contains(&key.as_str())) {
+            self.scope = Scope::Parts;
+        }
+        let before = self.description.clone();
+        if let [section, name] = path {
+            let entry = &mut self.description[section.as_str()];
+            match (section.as_str(), entry.get(name)) {
+                ("services", Some(Value::Object(service))) if !service.contains_key("image") && !service.contains_key("build") => {
+                    entry[name.as_str()]["image"] = "x".into();
+                }
+                (_, Some(_)) => match stub {
+                    Some(stub) => entry[name.as_str()] = stub,
+                    None => drop(entry.as_object_mut().and_then(|entries| entries.remove(name))),
+                },
+                (_, None) => {}
+            }
+            return self.description != before;
+        }
+        let parent = around.iter().try_fold(&mut self.description, |value, key| match value {
+            Value::Array(items) => key.parse::<usize>().ok().and_then(|at| items.get_mut(at)),
+            value => value.get_mut(key),
+        });
+        match parent {
+            Some(Value::Object(map)) => drop(map.remove(last)),
+            Some(Value::Array(items)) => {
+                if let Some(at) = last.parse::<usize>().ok().filter(|at| *at < items.len()) {
+                    items.remove(at);
+                    let number = real.last().and_then(|number| number.parse().ok());
+                    self.out.entry(real[..real.len() - 1].to_vec()).or_default().extend::<Option<usize>>(number);
+                }
+            }
+            _ => {}
+        }
+        // A service without either would be another fault.
+        if let [services, name, "image" | "build"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..]
+            && let Some(service) = self.description[services].get_mut(name).and_then(Value::as_object_mut)
+            && !service.contains_key("image")
+            && !service.contains_key("build")
+        {
+            service.insert("image".into(), "x".into());
+        }
+        self.description != before
+    }
+}
+
+/// The failure with the numbers that items have in the file.
+fn renumbered(mut failure: Failure, read: &[String], real: Vec<String>) -> Failure {
+    if read != real {
+        failure.message = failure.message.replace(&read.join("."), &real.join("."));
+    }
+    let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
+    failure.path = Some(Box::new(SpecPath { keys: real, on_key }));
+    failure
+}
+
+#[cfg(test)]
+mod tests;

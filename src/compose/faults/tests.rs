@@ -1,0 +1,96 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::compose::file::source;
+use crate::model::spec::{Project, ReadOptions};
+
+/// `line:column message` of all that is wrong in a file.
+fn wrong(text: &str) -> Vec<String> {
+    let file = ComposeFile::read(Arc::new(source("compose.yaml", text.as_bytes())), text.as_bytes(), &|_| None).expect("a map");
+    let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|_| None };
+    let found = read(&file, &file.description(Vec::new()), &|description, scope| match scope {
+        Scope::Whole => Project::read("shop", description, &options),
+        Scope::Parts => Project::read_parts("shop", description, &options),
+    });
+    let lines = |faults: Faults| faults.list.iter().map(line).chain(faults.is_cut.then(|| "…".to_owned())).collect();
+    found.map_or_else(lines, |_| Vec::new())
+}
+
+#[test]
+fn all_faults_of_a_file_are_found_at_their_places() {
+    let text = "\
+services:
+  web:
+    imge: nginx
+    ports: [\"80:80\", \"x:1\", \"81:81\", \"y:2\"]
+    volumes:
+      - data:/data
+      - nothing:/one
+      - other:/two
+    depends_on: [db, dbb, dc]
+    environment:
+      - PW=${PW:?set it}
+  db:
+    image: postgres
+    restart: sometimes
+    healthcheck: {test: [CMD, x], intervall: 1s}
+    depends_on: {cache: {condition: service_helthy}}
+  cache:
+    ports: [\"82:82\"]
+volumes:
+  data: {drivr: local}
+secrets:
+  key: {}
+";
+    let expected = [
+        "2:3: The service \"web\" has neither \"image\" nor \"build\"",
+        "3:5: Unknown key \"imge\" in \"services.web\" (did you mean \"image\"?)",
+        "4:22: \"x:1\" is not a port (write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\")",
+        "4:38: \"y:2\" is not a port (write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\")",
+        "7:9: There is no volume \"nothing\" (name \"nothing\" among the volumes of the stack; a folder begins with \"./\")",
+        "8:9: There is no volume \"other\" (name \"other\" among the volumes of the stack; a folder begins with \"./\")",
+        "9:22: There is no service \"dbb\" (did you mean \"db\"?)",
+        "9:27: There is no service \"dc\" (did you mean \"db\"?)",
+        "11:12: Required variable \"PW\" is not set: set it (set it in the environment or in .env: PW=…)",
+        "14:14: \"restart\" can't be \"sometimes\" (there is: no, always, unless-stopped, on-failure, on-failure:TIMES)",
+        "15:35: Unknown key \"intervall\" in \"services.db.healthcheck\" (did you mean \"interval\"?)",
+        "16:37: \"services.db.depends_on.cache.condition\" can't be \"service_helthy\" (did you mean \"service_healthy\"?)",
+        "17:3: The service \"cache\" has neither \"image\" nor \"build\"",
+        "20:10: Unknown key \"drivr\" in \"volumes.data\" (did you mean \"driver\"?)",
+        "22:8: The secret \"key\" needs exactly one of \"file\" and \"environment\"",
+    ];
+    assert_eq!(wrong(text), expected);
+}
+
+#[test]
+fn what_is_only_wrong_because_of_another_fault_is_not_said() {
+    // Without the wrong network, key of a volume, target or build, other parts would not fit either.
+    for (text, expected) in [
+        ("services: {a: {image: x, networks: [\"n!\"]}}\nnetworks: {\"n!\": {}}", "\"n!\" can't be a name"),
+        ("services: {a: {image: x, volumes: [v:/v]}}\nvolumes: 1", "\"volumes\" has to be a map"),
+        ("services: {a: {image: x, volumes: [v:/v], scale: 2}}\nvolumes: {v: {x-spc-shared: maybe}}", "x-spc-shared"),
+        ("services: {a: {image: x, volumes: [{type: volume, source: v, target: 1}]}}\nvolumes: {v: {}}", "target"),
+        ("services: {a: {build: {context: 1}}}", "context"),
+        ("services: {a: {image: x, profiles: {}, container_name: c}, b: {image: x, container_name: d}}", "profiles"),
+    ] {
+        let found = wrong(text);
+        assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn the_search_for_faults_has_a_bound_and_says_so() {
+    let many: String = (0..MOST + 5).map(|number| format!("  s{number}: {{image: x, odd: 1}}\n")).collect();
+    let found = wrong(&format!("services:\n{many}"));
+    assert_eq!((found.len(), found.last().map(String::as_str)), (MOST + 1, Some("…")));
+    let exactly: String = (0..MOST).map(|number| format!("  s{number}: {{image: x, odd: 1}}\n")).collect();
+    assert_eq!(wrong(&format!("services:\n{exactly}")).len(), MOST);
+}
+
+#[test]
+fn a_file_without_faults_has_none() {
+    assert_eq!(wrong("services: {a: {image: x, networks: [n], depends_on: [b]}, b: {image: y}}\nnetworks: {n: }"), [""; 0]);
+}
