@@ -54,3 +54,32 @@ fn every_target_and_runbook_that_the_readme_names_is_there() {
         assert!(path.is_file() || path.with_extension("").with_extension("rhai").is_file(), "{script}");
     }
 }
+
+#[test]
+fn every_test_of_the_page_on_testing_passes_and_each_function_of_sim_stands_there() {
+    let page = include_str!("../docs/testing.md");
+    let mut blocks = blocks(page, "rhai").into_iter();
+    let runbook = blocks.next().expect("the runbook comes first");
+    for test in blocks {
+        assert!(test.contains("fn test_"), "a block that nothing checks:\n{test}");
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"git describe\"]\n");
+        write("shop.rhai", &runbook);
+        write("shop_test.rhai", &test);
+        let output = Command::new(env!("CARGO_BIN_EXE_spc")).arg("test").current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{test}{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    let (_, module) = include_str!("../src/testing/functions/sim.rs").split_once("#[export_module]").unwrap();
+    let functions: Vec<&str> = module.split("    pub fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
+    assert!(functions.len() > 30);
+    for function in functions {
+        // Registered under the name of another one.
+        let name = match function {
+            "kill_at_side" => "kill_at",
+            "one_fault" => "fault",
+            name => name,
+        };
+        assert!(page.contains(&format!("sim::{name}(")), "sim::{name}");
+    }
+}

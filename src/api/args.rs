@@ -319,6 +319,11 @@ mod tests {
             (vec!["--build=yes"], "\"--build\" takes no value | write --build or --no-build"),
             (vec!["--tag", "a", "--tag", "b"], "\"--tag\" is given twice |"),
             (vec!["-t"], "There is no option \"-t\" | did you mean \"--tag\"?"),
+            (
+                vec!["-v"],
+                "There is no option \"-v\" | spc's own \"-v\" stands before the runbook's name: spc run -v … RUNBOOK; after it write --verbose",
+            ),
+            (vec!["-C", "x"], "There is no option \"-C\" | spc's own \"-C\" stands before the runbook's name: spc run -C … RUNBOOK"),
         ] {
             let failure = Fixture::with_words(&words).fails(OPTIONS);
             assert_eq!(format!("{} | {}", failure.message, failure.hint.unwrap_or_default()).trim_end(), expected, "{words:?}");

@@ -100,6 +100,49 @@ fn text(value: &Dynamic) -> Result<String, Failure> {
     Err(Failure::usage(format!("An assumed answer is a text, a number, a list or a map, not {}", words::a(value))))
 }
 
+/// What a file or log of a container is taken to hold, as a text: a list or map as JSON.
+pub(super) fn content(options: &mut Options) -> Result<Option<String>, Failure> {
+    options.take(KEY).map(|value| text(&value).map_err(placed)).transpose()
+}
+
+/// What a log is taken to hold: a list of lines, or a text.
+pub(super) fn lines(options: &mut Options) -> Result<Option<Vec<String>>, Failure> {
+    let lines = |value: Dynamic| match value.read_lock::<Array>() {
+        Some(list) => list.iter().map(text).collect::<Result<Vec<_>, _>>(),
+        None => Ok(text(&value)?.lines().map(str::to_owned).collect()),
+    };
+    options.take(KEY).map(|value| lines(value).map_err(placed)).transpose()
+}
+
+/// What a plan assumes of a file or log, `what`, of a container, if nobody can know that yet; the plan shows it.
+pub(super) fn told_content<'a, T>(context: &Context, container: &str, what: &str, assumed: Option<&'a T>) -> Option<&'a T>
+where
+    T: Shown + ?Sized,
+{
+    let (watch, assumed) = (context.watch.as_ref()?, assumed?);
+    let name = watch.unknown(container)?;
+    watch.assumes(&format!("{what} the container {name}"), &format!("it holds {}, as `assume` says", assumed.shown()));
+    Some(assumed)
+}
+
+/// What a plan can show of an assumed content.
+pub(super) trait Shown {
+    /// The content in quotes, cut.
+    fn shown(&self) -> String;
+}
+
+impl Shown for String {
+    fn shown(&self) -> String {
+        if self.is_empty() { "nothing".to_owned() } else { shortened(self) }
+    }
+}
+
+impl Shown for Vec<String> {
+    fn shown(&self) -> String {
+        self.join("\n").shown()
+    }
+}
+
 /// How long something is waited for, and whether a plan takes it to come.
 #[derive(Default)]
 pub(super) struct Patience {

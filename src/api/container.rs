@@ -105,7 +105,7 @@ impl Container {
         let request = logs::request(&self.context, options)?;
         self.check_project()?;
         let selection = Selection::Container { project: project::name(&self.context)?, name: self.name.clone() };
-        logs::of(&self.context, selection, 0, &request)
+        logs::of(&self.context, selection, 0, &request, &[self.name.clone()])
     }
 }
 
@@ -192,7 +192,7 @@ pub mod functions {
         Ok(container.logs(Map::new())?)
     }
 
-    /// Its log, with `follow tail since "until" timestamps`; see `help stack.logs`.
+    /// Its log, with `follow tail since "until" timestamps assume`; see `help stack.logs`.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(container: &mut Container, options: Map) -> Raw<Dynamic> {
         Ok(container.logs(options)?)
@@ -203,6 +203,13 @@ pub mod functions {
     pub fn read(container: &mut Container, path: &str) -> Raw<String> {
         container.check_project()?;
         Ok(files::read(&container.context, &container.name, path)?)
+    }
+
+    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where it makes or changes the container.
+    #[rhai_fn(name = "read", return_raw, pure)]
+    pub fn read_with(container: &mut Container, path: &str, options: Map) -> Raw<String> {
+        container.check_project()?;
+        Ok(files::read_with(&container.context, &container.name, path, options)?)
     }
 
     /// Write a file into it; its folder has to be there.

@@ -18,15 +18,19 @@ use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
 use crate::model::plan::Until;
 use crate::model::secret::Secrets;
+use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 use crate::policy::Policy;
-use crate::value::Record;
 use crate::value::record::Reader;
+use crate::value::{Record, swallowed};
 
 use super::secret::Declared as DeclaredSecrets;
 use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::failures::of_connecting;
 use crate::apply::lock::Lock;
+
+/// What a `catch` does, as a plan says it.
+pub const CATCHES: &str = "catch goes on with an error";
 
 /// Connects to the engine; called at most once, when a script first needs it.
 pub type Connector = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
@@ -43,6 +47,8 @@ pub trait Watch: Send + Sync {
     fn awaits_readiness(&self, container: &str);
     /// The answer that the task on this thread got just now is this; false if it is the real one.
     fn answers(&self, assumed: &str) -> bool;
+    /// The name of a container whose files and log nobody can know yet.
+    fn unknown(&self, container: &str) -> Option<String>;
     /// The script goes on with something that nobody can know: what, and what is assumed of it.
     fn assumes(&self, what: &str, assumed: &str);
     /// The script goes a way back: in which line of a source, what it does, because of which error.
@@ -55,6 +61,8 @@ pub trait Watch: Send + Sync {
 
 /// Receives what a script waits for. Tests use it to name the wait in a failure.
 pub trait Awaiting: Send + Sync {
+    /// A script describes a stack.
+    fn describes(&self, project: &Project);
     /// It begins to wait until the containers of a service are so far; the answer is for [`Awaiting::ends`].
     fn begins(&self, service: &str, containers: &[String], until: Until) -> String;
     /// It waits no more.
@@ -253,6 +261,13 @@ impl Context {
     pub fn with_awaiting(mut self, awaiting: Arc<dyn Awaiting>) -> Self {
         self.awaiting = Some(awaiting);
         self
+    }
+
+    /// Tells the plan of an error that the last `catch` on this thread swallowed: nothing is evaluated any more.
+    pub fn tell_swallowed(&self) {
+        if let (Some(watch), Some(it)) = (&self.watch, swallowed::at_end()) {
+            watch.goes_back(Some((&it.source, it.line)), CATCHES, &it.message);
+        }
     }
 
     /// An answer from outside, as a script gets it.

@@ -55,6 +55,9 @@ impl Stack {
             let _ = secret::find(context, name);
         }
         context.set_described_project(&name);
+        if let Some(awaiting) = &context.awaiting {
+            awaiting.describes(&project);
+        }
         let networks = project.networks.values().filter(|network| network.external).map(|network| network.name.clone());
         let volumes = project.volumes.values().filter(|volume| volume.external).map(|volume| volume.name.clone());
         context.add_externals(networks.chain(volumes));

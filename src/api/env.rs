@@ -93,6 +93,8 @@ fn boolean(text: &str) -> Option<bool> {
 mod functions {
     /// The value of an environment variable, or of the `.env` file where the process has none.
     ///
+    /// Variables are read once, when the run begins: what changes `.env` later, the run itself too, counts from the next run on.
+    ///
     /// Throws `usage` if the variable is not set or empty.
     ///
     /// ```rhai

@@ -174,18 +174,19 @@ fn file(value: &Dynamic, key: &str) -> Result<File, Failure> {
 }
 
 fn failed(shown: &str, name: &str, ended: &Ended) -> Failure {
-    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
-    let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
-    let told = if stderr.trim().is_empty() { &stdout } else { &stderr };
-    let lines: Vec<&str> = told.lines().collect();
-    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
-    Failure::new(Kind::Exec, format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code))
-        .hint("to go on all the same, give it check: false")
-        .field("code", ended.code)
-        .field("service", name)
-        .field("stdout", stdout.as_str())
-        .field("stderr", stderr.as_str())
-        .detail("its last lines", last)
+    let failure = Failure::new(Kind::Exec, format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code));
+    let failure = failure.hint("to go on all the same, give it check: false").field("code", ended.code).field("service", name);
+    with_output(failure, &String::from_utf8_lossy(&ended.stdout), &String::from_utf8_lossy(&ended.stderr))
+}
+
+/// The failure with what a command printed: all of it as fields, the last lines of each stream to be shown.
+pub(super) fn with_output(failure: Failure, stdout: &str, stderr: &str) -> Failure {
+    let last = |text: &str| {
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    };
+    let failure = failure.field("stdout", stdout).field("stderr", stderr);
+    failure.detail("last lines of its standard output", last(stdout)).detail("last lines of its standard error", last(stderr))
 }
 
 /// How a command ended, as scripts have it.
@@ -226,7 +227,8 @@ pub mod functions {
     ///
     /// `spc plan` runs no command, and takes it to end with code 0 and to print nothing, or what `assume` says: what it prints (a text, a
     /// number, or a list as JSON), or `#{ code, stdout, stderr }`. A command that changes nothing can be declared `read_only: true`: a plan
-    /// runs it, in a container that it has not changed, if `read_only_execs = true` stands under `[allow]` in `spc.toml`.
+    /// runs it, in a container that it has not changed, if `read_only_execs = true` stands under `[allow]` in `spc.toml`. Such a command takes no
+    /// `stdin`: what is read from there changes something as a rule (`psql < file`), and in a plan it may be a file that is not there yet.
     ///
     /// ```
     /// let waiting = service("redis").exec("redis-cli llen celery", #{ read_only: true, assume: 0 }).int();

@@ -2,13 +2,27 @@
 
 use bytes::Bytes;
 use futures::StreamExt;
+use rhai::Map;
 
 use super::context::Context;
-use super::{project, secret, task};
+use super::{assumed, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::observe::find_container;
 use crate::host::memory::{self, Collected, Full, LARGEST_VALUE};
 use crate::model::{Failure, Kind};
+use crate::value::Options;
+
+/// The text of the file at `path` in a container, with the option `assume`.
+pub(super) fn read_with(context: &Context, container: &str, path: &str, given: Map) -> Result<String, Failure> {
+    secret::none_in(path, "a path in a container")?;
+    let mut options = Options::new(given, "options of read");
+    let assumed = assumed::content(&mut options)?;
+    options.finish()?;
+    match assumed::told_content(context, container, &format!("{path} in"), assumed.as_ref()) {
+        Some(text) => Ok(text.clone()),
+        None => read(context, container, path),
+    }
+}
 
 /// The text of the file at `path` in a container.
 pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<String, Failure> {

@@ -7,8 +7,9 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_m
 
 use super::context::Context;
 use super::{Raw, assumed, placed, secret, task};
-use crate::host::{HttpRequest, HttpResponse};
+use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse};
 use crate::model::Failure;
+use crate::policy::CheckedUrl;
 use crate::value::json::to_json;
 use crate::value::{Options, Record};
 
@@ -74,7 +75,7 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
     for _ in 0..=MOST_REDIRECTS {
         url.as_str().clone_into(&mut request.url);
         request.timeout = Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
-        let mut response = context.host.http(&request).await?;
+        let mut response = context.host.http(&request).await.map_err(|error| unanswered(context, &url, error))?;
         if let Some(assumed) = assumed::told_response(context, content.assumed.clone()) {
             response = assumed;
         }
@@ -97,6 +98,16 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
         }
     }
     Err(Failure::usage(format!("\"{}\" leads in a circle: more than {MOST_REDIRECTS} redirects", url.as_str())))
+}
+
+/// The failure of a request that nobody answered. In a test that is so until the test says otherwise.
+fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure {
+    let is_unreachable = error.kind == HostErrorKind::Unreachable;
+    let failure = Failure::from(error);
+    match &context.awaiting {
+        Some(_) if is_unreachable => failure.hint(format!("in a test, `sim::http(\"{}\", …)` says what is answered", url.as_str())),
+        _ => failure,
+    }
 }
 
 /// Whether an engine gave the answer, as one says of itself: it listens where spc could not know of it.

@@ -33,11 +33,13 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
     let group = task::current(&context).child_token();
     let first_error: Mutex<Option<Box<EvalAltResult>>> = Mutex::new(None);
     let jobs = functions.into_iter().map(|function| -> Job<'_, Dynamic> {
-        let (token, group, first_error) = (group.child_token(), &group, &first_error);
+        let (token, context, group, first_error) = (group.child_token(), &context, &group, &first_error);
         Box::new(move || {
             let _entered = task::enter(token);
             // A refusal ends the task even where the script caught it just before its end.
-            let result = match (call(call_context, &function), refused()) {
+            let called = call(call_context, &function);
+            context.tell_swallowed();
+            let result = match (called, refused()) {
                 (Ok(_), Some(failure)) => Err(failure.into()),
                 (result, _) => result,
             };

@@ -40,6 +40,7 @@ impl Stack {
                 ("number".into(), i64::from(container.number).into()),
                 ("state".into(), container.state.word().into()),
                 ("ready".into(), is_ready(container).into()),
+                ("completed".into(), is_completed(container).into()),
                 ("health".into(), container.health.word().into()),
                 ("status".into(), container.status.clone().into()),
                 ("exit_code".into(), container.exit_code.map_or(Dynamic::UNIT, Dynamic::from)),
@@ -78,11 +79,12 @@ impl Stack {
     }
 }
 
-/// Whether it runs and its check passes, or it is a job that is done.
+/// Whether it runs and its check passes.
 fn is_ready(container: &Container) -> bool {
-    match (container.state, container.health) {
-        (ContainerState::Running, Health::Healthy | Health::None) => true,
-        (ContainerState::Exited, _) => container.exit_code == Some(0),
-        _ => false,
-    }
+    container.state == ContainerState::Running && matches!(container.health, Health::Healthy | Health::None)
+}
+
+/// Whether it has done its work: it exited with code 0.
+fn is_completed(container: &Container) -> bool {
+    container.state == ContainerState::Exited && container.exit_code == Some(0)
 }

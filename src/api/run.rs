@@ -86,12 +86,10 @@ fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<
     }
     // Read here, so that a plan says on what it depends.
     let _ = answer.get("code")?;
-    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
-    Err(Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))
+    let failure = Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))
         .hint("to go on all the same, give it check: false")
-        .field("code", ended.code)
-        .field("stderr", stderr.as_str())
-        .detail("what it wrote", if stderr.trim().is_empty() { String::from_utf8_lossy(&ended.stdout).into_owned() } else { stderr }))
+        .field("code", ended.code);
+    Err(exec::with_output(failure, &String::from_utf8_lossy(&ended.stdout), &String::from_utf8_lossy(&ended.stderr)))
 }
 
 type Raw<T> = Result<T, Box<EvalAltResult>>;

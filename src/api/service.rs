@@ -61,7 +61,7 @@ impl Service {
         containers.into_iter().find(|container| container.state == ContainerState::Running).ok_or_else(|| {
             let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is {status}"));
             Failure::new(Kind::NotFound, format!("The service \"{}\" does not run: {how}", self.name))
-                .hint(format!("bring it up first: `.up([\"{}\"])`", self.name))
+                .hint(format!("bring it up first: `.up([\"{}\"])`, or `spc run` with the runbook that does", self.name))
                 .field("service", self.name.clone())
         })
     }
@@ -144,6 +144,10 @@ impl Service {
         let wrong = || Failure::usage(format!("\"{text}\" is not a port")).hint("write 8000, or \"53/udp\"");
         let number: u16 = number.parse().map_err(|_| wrong())?;
         let containers = self.containers()?;
+        if !containers.iter().any(|container| container.state == ContainerState::Running) {
+            // Its ports are published while it runs.
+            return self.running().map(|_| i64::from(number));
+        }
         let found =
             containers.iter().flat_map(|container| &container.ports).find(|port| port.target == number && port.protocol == protocol);
         found.map(|port| i64::from(port.published)).ok_or_else(|| {
@@ -287,7 +291,7 @@ pub mod functions {
         Ok(service.logs(Map::new())?)
     }
 
-    /// Its log, with `follow tail since "until" timestamps`; see `help stack.logs`.
+    /// Its log, with `follow tail since "until" timestamps assume`; see `help stack.logs`.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(service: &mut Service, options: Map) -> Raw<Dynamic> {
         Ok(service.logs(options)?)
@@ -304,6 +308,13 @@ pub mod functions {
     pub fn read(service: &mut Service, path: &str) -> Raw<String> {
         let container = service.running()?;
         Ok(files::read(&service.stack.context, &container.id, path)?)
+    }
+
+    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where it makes or changes the container.
+    #[rhai_fn(name = "read", return_raw, pure)]
+    pub fn read_with(service: &mut Service, path: &str, options: Map) -> Raw<String> {
+        let container = service.running()?;
+        Ok(files::read_with(&service.stack.context, &container.id, path, options)?)
     }
 
     /// Write a file into each of its running containers; its folder has to be there.

@@ -9,12 +9,13 @@ use futures::{FutureExt, StreamExt, select_biased};
 use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 
 use super::context::Context;
+use super::exec::with_output;
 use super::fs::File;
 use super::{Raw, assumed, paths, secret, task};
 use crate::apply::exec::Ended;
 use crate::host::memory::{Collected, Full};
 use crate::host::resolve::{look, resolve};
-use crate::host::{CommandEvent, CommandRequest, HostError};
+use crate::host::{CommandEvent, CommandRequest, HostError, HostErrorKind};
 use crate::model::event::Event;
 use crate::model::lines::Lines;
 use crate::model::time::format_duration;
@@ -30,8 +31,6 @@ pub fn register(engine: &mut Engine) {
 
 /// More output than this is not kept for the script.
 const MOST_OUTPUT: usize = 16 << 20;
-/// Lines of standard error shown with a failure.
-const SHOWN_LINES: usize = 20;
 
 /// What a command is given beside its arguments.
 pub(super) struct Request {
@@ -146,7 +145,7 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
         working_dir: command.folder().to_owned(),
         stdin: request.stdin,
     };
-    let mut events = context.host.spawn(&wanted).map_err(|error| not_started(&wanted, error))?;
+    let mut events = context.host.spawn(&wanted).map_err(|error| not_started(context, &wanted, error))?;
     let mut deadline = match request.timeout {
         Some(time) => context.host.sleep(time).fuse(),
         None => futures::future::pending().boxed().fuse(),
@@ -197,8 +196,12 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
     Ok(answer)
 }
 
-fn not_started(request: &CommandRequest, error: HostError) -> Failure {
+fn not_started(context: &Context, request: &CommandRequest, error: HostError) -> Failure {
+    let is_missing = error.kind == HostErrorKind::NotFound;
     let failure = Failure::from(error);
+    if is_missing && context.awaiting.is_some() {
+        return failure.hint(format!("in a test, `sim::command(\"{} *\", …)` says what it answers", request.name()));
+    }
     match request.program {
         None if !request.name().contains('/') => {
             failure.hint(format!("programs are looked for in {SEARCH_PATH}; one from elsewhere is called, and listed, by its path"))
@@ -211,14 +214,10 @@ fn not_started(request: &CommandRequest, error: HostError) -> Failure {
 fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
                   name another with command_folder, under [allow] in spc.toml; ";
-    let lines: Vec<&str> = answer.stderr.lines().collect();
-    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
-    Failure::new(Kind::Exec, format!("The host command \"{shown}\" ended with code {}", answer.code))
+    let failure = Failure::new(Kind::Exec, format!("The host command \"{shown}\" ended with code {}", answer.code))
         .hint(format!("{}to go on all the same, give it check: false", if is_elsewhere { folder } else { "" }))
-        .field("code", answer.code)
-        .field("stdout", answer.stdout.as_str())
-        .field("stderr", answer.stderr.as_str())
-        .detail("last lines of its standard error", last)
+        .field("code", answer.code);
+    with_output(failure, &answer.stdout, &answer.stderr)
 }
 
 /// The program without its folder: the name its lines are marked with.

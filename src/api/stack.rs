@@ -451,7 +451,8 @@ pub mod functions {
         Ok(stack.pull(names(&services)?)?)
     }
 
-    /// The stack's containers: a list of records.
+    /// The stack's containers: a list of records `id name service number state ready completed health status exit_code image_id ports
+    /// ready_ms url`. `ready` is one that runs and whose check passes, `completed` one that exited with code 0.
     #[rhai_fn(return_raw, pure)]
     pub fn ps(stack: &mut Stack) -> Raw<Array> {
         let containers = stack.observe()?;

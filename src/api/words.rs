@@ -5,6 +5,7 @@ use rhai::{Array, Dynamic, Map};
 use super::args::{Declarations, Declared, Takes};
 use super::text::quoted;
 use crate::model::Failure;
+use crate::model::help::own_letter;
 use crate::model::suggest::{did_you_mean, nearest};
 use crate::model::time::parse_duration;
 use crate::value::text::plain;
@@ -85,8 +86,8 @@ impl<'a> Reader<'a> {
             .collect();
         // A single letter is meant as the start of a name.
         let begins = options.iter().find(|option| word.len() == 2 && option[1..].starts_with(word));
-        match begins.map(|option| format!("did you mean \"{option}\"?")).or_else(|| did_you_mean(word, options.iter().map(String::as_str)))
-        {
+        let meant = begins.map(|option| format!("did you mean \"{option}\"?")).or_else(|| own_letter(word));
+        match meant.or_else(|| did_you_mean(word, options.iter().map(String::as_str))) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }

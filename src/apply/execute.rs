@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Surroundings;
 use super::hub::{Death, Hub};
+use super::interrupted_jobs;
 use super::lock::Lock;
 use super::pace::Pace;
 use super::patience::{spoken_of, within};
@@ -221,6 +222,9 @@ impl<'a> Walk<'a> {
         drop((running, ending));
         self.learnt = learnt;
         self.roll_back().await;
+        if self.interrupted {
+            self.end_jobs().await;
+        }
         self.outcome()
     }
 
@@ -372,6 +376,19 @@ impl<'a> Walk<'a> {
             if let Some((_, failure)) = self.failures.first_mut() {
                 *failure = failure.clone().detail("after the failure", line);
             }
+        }
+    }
+
+    /// Ends the jobs that this run started and does not wait for any more.
+    async fn end_jobs(&mut self) {
+        let ends = interrupted_jobs::ends(self.execution.plan, &|step| self.states[step] == State::Done);
+        let due = self.of_this_run(ends.iter().collect()).await;
+        let names: BTreeSet<&str> = due.iter().filter_map(|undo| undo.service.as_deref()).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        match self.undo(due).await {
+            Ok(_) if names.is_empty() => {}
+            Ok(_) => self.execution.around.log(Level::Warning, format!("{names}: ended before it was done; the next run runs it again")),
+            Err(failure) => self.execution.around.log(Level::Error, format!("{names}: could not be ended: {failure}")),
         }
     }
 

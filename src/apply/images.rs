@@ -12,7 +12,7 @@ use super::patience::within;
 pub use super::pull::pull;
 use super::records::Records;
 use super::{Surroundings, Told};
-use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent};
+use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, OUTPUT_FOLLOWS};
 use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
@@ -246,7 +246,10 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         }
         _ => {
             let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
-            let failure = Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}")).detail("the step's output", rest);
+            // The output follows in a block of its own.
+            let first = first.strip_suffix(OUTPUT_FOLLOWS).unwrap_or(first);
+            let failure =
+                Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}")).detail("the step's last output", rest);
             let failure = failure.field("image", (*image).to_owned()).field("service", name);
             match (error.hint, error.kind) {
                 (Some(hint), _) => failure.hint(hint),

@@ -14,6 +14,7 @@ pub mod execute;
 pub mod failures;
 pub mod hub;
 pub mod images;
+mod interrupted_jobs;
 pub mod lock;
 pub mod logs;
 mod name_holder;

@@ -1,6 +1,7 @@
 //! What a stack can be told to do: observe, plan, and walk the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -18,6 +19,7 @@ use super::work::Work;
 use super::writers::{look_at_folders, shared_volumes};
 use crate::engine::Intent;
 use crate::model::event::{Detail, Level, Standing};
+use crate::model::names::is_anonymous_volume;
 use crate::model::observed::{Container, ContainerState, Observed};
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
@@ -210,7 +212,23 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
     let work =
         Work { verb: "down", makes_space: true, sees_others: true, ..Work::without_description(around, project, &names, &fingerprints) };
     let records = Records::new(&*around.host, &around.policy, project);
-    let outcome = work.run(&|observed| Ok(reconcile::down(project, observed, options, &records.state().adopted))).await?;
+    let anonymous = Mutex::new(BTreeSet::new());
+    let plan = |observed: &Observed| {
+        let own = observed.containers.iter().filter(|container| container.ours || options.adopt);
+        let volumes = own.flat_map(|container| &container.writes).filter(|volume| is_anonymous_volume(volume));
+        *anonymous.lock().unwrap_or_else(PoisonError::into_inner) = volumes.cloned().collect();
+        Ok(reconcile::down(project, observed, options, &records.state().adopted))
+    };
+    let outcome = work.run(&plan).await?;
+    let kept = anonymous.lock().unwrap_or_else(PoisonError::into_inner).len();
+    if kept > 0 && !options.volumes {
+        let (volumes, them) =
+            if kept == 1 { ("1 anonymous volume stays".to_owned(), "it") } else { (format!("{kept} anonymous volumes stay"), "them") };
+        around.log(
+            Level::Info,
+            format!("{volumes} on the engine, as with docker compose: `down` with `volumes: true` removes {them} with the containers, `docker volume prune` later"),
+        );
+    }
     // What is brought up next is what is described then.
     if let Err(error) = records.update(|state| state.scales.clear()) {
         around.log(Level::Warning, format!("Numbers that were set with `scale` are still remembered: {error}"));

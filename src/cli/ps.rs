@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::api::project;
 use crate::apply::verbs;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::event::{Event, Level};
 use crate::model::observed::Container;
 use crate::model::table::Table;
 use crate::script::place::{self, RunOptions, plain};
@@ -33,6 +34,10 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
             session.terminal.data(&json(container).to_string());
         }
         return Ok(());
+    }
+    if observed.containers.is_empty() {
+        let text = format!("there are no containers of the project \"{name}\"; --project NAME shows those of another");
+        context.events.event(&Event::Log { level: Level::Info, text });
     }
     let columns = ["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec();
     let rows = observed.containers.iter().map(row).collect();

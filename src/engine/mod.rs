@@ -233,6 +233,9 @@ pub struct BuildRequest {
     pub context: BoxStream<'static, std::io::Result<Bytes>>,
 }
 
+/// What comes between a build's error and the step's last output, which is in the lines after it.
+pub const OUTPUT_FOLLOWS: &str = "; its last output:";
+
 /// What to do where a step wants a secret that the build was not given.
 fn secret_hint(id: &str) -> String {
     format!("give it to the build with `secrets: [\"{id}\"]`, or leave `required` of the step's mount out")

@@ -159,6 +159,12 @@ impl PlannedEngine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The name of a container whose files and log nobody can know yet: the plan made or changed it.
+    pub fn unknown(&self, container: &str) -> Option<String> {
+        let (_, name) = self.sim.who_is(container)?;
+        self.as_found(container).is_none().then_some(name)
+    }
+
     /// The id of a container that is as it was found.
     fn as_found(&self, container: &str) -> Option<String> {
         let (id, _) = self.sim.who_is(container)?;

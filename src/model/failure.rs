@@ -210,12 +210,15 @@ impl Failure {
         self
     }
 
-    /// The same failure with a block of text; an empty one is left out.
+    /// The same failure with a block of text; an empty one is left out, and one whose title there is already goes on with that.
     #[must_use]
     pub fn detail(mut self, title: impl Into<String>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        if !text.trim().is_empty() {
-            self.details.push(Detail { title: cut(title.into(), LONGEST_TEXT), text: cut(text, LONGEST_DETAIL) });
+        let (title, text) = (title.into(), text.into());
+        // One of the same title goes on: a title says what all of it is.
+        if let Some(there) = self.details.iter_mut().find(|detail| detail.title == title).filter(|_| !text.trim().is_empty()) {
+            there.text = cut(format!("{}\n{text}", there.text.trim_end()), LONGEST_DETAIL);
+        } else if !text.trim().is_empty() {
+            self.details.push(Detail { title: cut(title, LONGEST_TEXT), text: cut(text, LONGEST_DETAIL) });
         }
         self
     }
@@ -259,6 +262,13 @@ impl std::error::Error for Failure {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_of_one_title_are_one_block() {
+        let failure = Failure::usage("x").detail("after", "one\n").detail("other", "two").detail("after", "three").detail("after", " ");
+        let details: Vec<(&str, &str)> = failure.details.iter().map(|detail| (detail.title.as_str(), detail.text.as_str())).collect();
+        assert_eq!(details, [("after", "one\nthree"), ("other", "two")]);
+    }
 
     #[test]
     fn a_kinds_word_leads_back_to_it() {

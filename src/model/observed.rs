@@ -247,7 +247,24 @@ impl ContainerState {
     }
 }
 
+/// The exit code in the engine's words of a container that restarts: `Restarting (1) 3 seconds ago`.
+fn restart_code(status: &str) -> Option<i64> {
+    status.strip_prefix("Restarting (")?.split_once(')')?.0.parse().ok()
+}
+
 impl Container {
+    /// Why one that is there is not ready.
+    pub fn unready(&self) -> String {
+        match (self.state, self.health) {
+            (ContainerState::Restarting, _) => match restart_code(&self.status) {
+                Some(code) => format!("restarts again and again, the last time it ended with code {code}"),
+                None => "restarts again and again".to_owned(),
+            },
+            (_, Health::Unhealthy) => "is unhealthy".to_owned(),
+            _ => "is not ready yet".to_owned(),
+        }
+    }
+
     /// Whether it is a replacement that did not take over yet.
     pub fn is_new(&self) -> bool {
         self.name.ends_with(NEW_SUFFIX)

@@ -1,35 +1,15 @@
 //! Which errors a script catches, seen by what it evaluates next: Rhai tells nobody that a `catch` was entered.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use rhai::{ASTNode, Position, Stmt};
+use rhai::{ASTNode, Expr, Position, Stmt};
 
 use crate::value::error::{forget_thrown, take_thrown};
+use crate::value::swallowed::{self, Body};
 
 /// Where a statement begins: source, line, column.
 type Beginning = (String, usize, usize);
-
-thread_local! {
-    /// The body of a `try` that was entered and whose `catch` is empty: what is evaluated after an error is what comes after it.
-    static SWALLOWS: Cell<Option<Body>> = const { Cell::new(None) };
-}
-
-/// A block: from where to where, and how many calls deep.
-#[derive(Clone, Copy)]
-struct Body {
-    begin: Position,
-    end: Position,
-    level: usize,
-}
-
-impl Body {
-    /// Whether what is evaluated there comes after it.
-    fn is_left(&self, position: Position, level: usize) -> bool {
-        level < self.level || level == self.level && !(self.begin..=self.end).contains(&position)
-    }
-}
 
 /// The first statements of the `catch`es of every `try` that was entered.
 #[derive(Default)]
@@ -42,22 +22,18 @@ impl Catches {
     /// `level`: how many calls deep.
     pub fn caught(&self, node: ASTNode<'_>, source: &str, level: usize) -> Option<(usize, String)> {
         let is_first = beginning(source, node.position()).is_some_and(|place| self.lock().contains(&place));
-        let left = SWALLOWS.get().filter(|body| body.is_left(node.position(), level));
-        let swallowed = left.and_then(|body| Some((body.begin.line()?, take_thrown()?)));
-        if left.is_some() {
-            SWALLOWS.set(None);
-        }
+        let swallowed = swallowed::before(node.position(), level).map(|it| (it.line, it.message));
         let entered = || Some((node.position().line()?, take_thrown().unwrap_or_default()));
         let caught = if is_first { swallowed.or_else(entered) } else { swallowed };
         if let ASTNode::Stmt(Stmt::TryCatch(parts, ..)) = node {
             forget_thrown();
-            match parts.branch.statements().first() {
+            match parts.branch.statements().iter().find(|statement| is_seen(statement)) {
                 // What is evaluated is the expression.
                 Some(Stmt::Expr(first)) => self.lock().extend(beginning(source, first.position())),
                 Some(first) => self.lock().extend(beginning(source, first.position())),
                 None => {
                     let span = parts.body.span();
-                    SWALLOWS.set(Some(Body { begin: span.start(), end: span.end(), level }));
+                    swallowed::enter(Body { source: source.to_owned(), begin: span.start(), end: span.end(), level });
                 }
             }
         }
@@ -66,6 +42,15 @@ impl Catches {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<Beginning>> {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether Rhai says that it evaluates the statement: of what is only a value it says nothing.
+fn is_seen(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Noop(_) => false,
+        Stmt::Expr(value) => !value.is_constant() && !matches!(**value, Expr::Unit(_)),
+        _ => true,
     }
 }
 

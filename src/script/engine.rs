@@ -11,7 +11,7 @@ use super::library::Library;
 use super::memory;
 use super::resolver::Resolver;
 use super::{unique, variables};
-use crate::api::context::Watch;
+use crate::api::context::{CATCHES, Watch};
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
@@ -105,7 +105,7 @@ fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
             if let (Some(source), Some(line)) = (source, line) {
                 watch.at(source, line);
                 if let Some((caught, because)) = catches.caught(node, source, context.call_level()) {
-                    watch.goes_back(Some((source, caught)), "catch goes on with an error", &because);
+                    watch.goes_back(Some((source, caught)), CATCHES, &because);
                 }
             }
             Ok(DebuggerCommand::StepInto)

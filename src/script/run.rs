@@ -17,7 +17,7 @@ use crate::host::conductor::{Job, broke_off};
 use crate::host::resolve::named;
 use crate::host::{FileKind, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::help::Help;
+use crate::model::help::{Help, own_letter};
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
@@ -166,7 +166,8 @@ impl Script {
         }
         if let Some(word) = self.context.command.words.first().filter(|_| !has_args) {
             let failure = Failure::usage(format!("{} takes no arguments, but \"{word}\" is given", self.unit.name));
-            return Err(Box::new(without_place(failure.hint("a runbook declares what it takes with args(#{ … })"))));
+            let declares = || "a runbook declares what it takes with args(#{ … })".to_owned();
+            return Err(Box::new(without_place(failure.hint(own_letter(word).unwrap_or_else(declares)))));
         }
         match self.evaluate(evaluate) {
             Ok(_) if wants_help => Ok(Outcome::Help(self.help())),
@@ -182,6 +183,7 @@ impl Script {
     ) -> Result<Dynamic, Box<EvalAltResult>> {
         let mut global = self.library.state_for(&self.engine, &self.unit);
         let value = evaluate(&mut global)?.flatten();
+        self.context.tell_swallowed();
         // Thrown and caught by the very last statement, it still holds.
         if let Some(failure) = refused() {
             return Err(failure.into());
@@ -226,6 +228,9 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
 pub fn missing(library: &Library, path: &Path) -> Failure {
     let failure = Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", library.shown(path)));
     let Some(folder) = path.parent() else { return failure };
+    if let Some(there) = in_scripts(library, folder, path) {
+        return failure.hint(format!("did you mean \"{there}\"?"));
+    }
     let place = named(&*library.host, folder);
     let is_folder = library.host.info(&place).is_ok_and(|info| info.kind == FileKind::Folder);
     if !is_folder {
@@ -239,6 +244,15 @@ pub fn missing(library: &Library, path: &Path) -> Failure {
         None if scripts.is_empty() => failure.hint(format!("there are no runbooks in \"{}\"", library.shown(folder))),
         None => failure.hint(format!("there is: {}", scripts.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "))),
     }
+}
+
+/// The runbook of that name in the folder `scripts` beside, where runbooks are as a rule.
+fn in_scripts(library: &Library, folder: &Path, path: &Path) -> Option<String> {
+    let scripts = folder.join("scripts");
+    let name = Path::new(path.file_name()?).with_extension("rhai");
+    let there = scripts_in(&*library.host, &named(&*library.host, &scripts));
+    let stem = name.file_stem()?.to_string_lossy().into_owned();
+    there.contains(&stem).then(|| library.shown(&scripts.join(name)))
 }
 
 /// Whether lists and maps are nested deeper than `depth`.

@@ -1,5 +1,6 @@
 //! One test, on a world of its own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,9 +11,11 @@ use super::process::End;
 use super::world::{Limits, Subject};
 use crate::api::Context;
 use crate::api::context::Command;
+use crate::engine::sim::{Unused, matches};
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Detail;
+use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::script::functions::Entry;
 use crate::script::names::Names;
@@ -123,7 +126,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         End::Killed => conductor.stop().map(|stop| lab.stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
-    let failure = failure.or_else(|| violated(&lab)).map(|mut diagnostic| {
+    let failure = failure.or_else(|| violated(&lab)).or_else(|| unused(&lab)).map(|mut diagnostic| {
         if diagnostic.place.is_none() {
             diagnostic.place = definition(subject, file, test);
         }
@@ -144,6 +147,27 @@ fn violated(lab: &Lab) -> Option<Box<Diagnostic>> {
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     let failure = Failure::new(Kind::Failed, format!("What never may be was on the engine: {}", first.what));
     Some(place::plain(failure.detail("when, and at which call", all.join("\n"))))
+}
+
+/// The failure of a test that says how a container behaves which there is not: without it the test would pass, and show nothing.
+fn unused(lab: &Lab) -> Option<Box<Diagnostic>> {
+    let described = lab.world.waits.described();
+    let means = |pattern: &str| described.iter().any(|name| matches(pattern, name));
+    let unused = lab.world.engine.unused_processes();
+    // Where nothing was described or started, nobody knows which names there are.
+    let unused = unused.iter().filter(|unused| !(described.is_empty() && unused.started.is_empty()));
+    let Unused { pattern, is_late, started } = unused.into_iter().find(|unused| unused.is_late || !means(&unused.pattern))?;
+    let failure = Failure::new(Kind::Failed, format!("No container that was started after it is what sim::process(\"{pattern}\") means"));
+    let failure = if *is_late {
+        failure.hint("it counts for containers that are started from then on: call it before the run that starts them")
+    } else {
+        let known: BTreeSet<&str> = described.iter().chain(started).map(String::as_str).collect();
+        match did_you_mean(pattern.trim_matches('*'), known.iter().copied()) {
+            Some(hint) => failure.hint(hint),
+            None => failure.hint(format!("there is: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
+        }
+    };
+    Some(place::plain(failure))
 }
 
 /// Where a test is defined: for a failure that nobody knows a better place for.

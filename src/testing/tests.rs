@@ -107,3 +107,71 @@ fn every_example_of_them_runs() {
         assert_eq!(said, None, "{}", test.name);
     }
 }
+
+/// What each test of a file fails with: the message and the hint.
+fn failures(runbook: &'static str, tests: &'static str) -> Vec<(String, String, String)> {
+    let sim = crate::host::sim::conductor::SimConductor::new(1);
+    let host = crate::host::sim::SimHost::new(sim)
+        .with_file("/project/spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"git\"]\n")
+        .with_file("/project/up.rhai", runbook)
+        .with_file("/project/a_test.rhai", tests);
+    let subject = Subject::new(Arc::new(host), "/project".into(), "/project".into(), []);
+    let file = Path::new("/project/a_test.rhai");
+    let all = super::case::tests_of(&subject, file).unwrap().into_iter();
+    all.map(|test| {
+        let failure = super::case::run(&subject, file, &test, 1, super::world::Limits::default()).failure;
+        let (message, hint) = failure.map(|it| (it.message.clone(), it.hint.clone().unwrap_or_default())).unwrap_or_default();
+        (test.name, message, hint)
+    })
+    .collect()
+}
+
+#[test]
+fn a_behaviour_of_containers_that_there_are_not_fails_the_test() {
+    let runbook = "stack(\"shop\", #{ services: #{\n\
+        backend: #{ image: \"shop:1\", command: [\"serve\", \"all\"] },\n\
+        extra: #{ image: \"extra:1\", profiles: [\"more\"] },\n} }).up();\n";
+    let tests = r#"
+        fn test_1_slip() { sim::process("backnd", #{ logs: ["x"] }); runbook("up"); }
+        fn test_2_nothing_like_it() { sim::process("q*", #{ logs: ["x"] }); runbook("up"); }
+        fn test_3_late() { runbook("up"); sim::process("shop-backend-1", #{ logs: ["x"] }); runbook("up"); }
+        fn test_4_by_every_name() {
+            for name in ["backend", "shop-backend-1", "shop:*", "serve *", "shop-*"] { sim::process(name, #{ logs: ["x"] }); }
+            runbook("up");
+        }
+        fn test_5_described_and_not_started() { sim::process("extra", #{ logs: ["x"] }); runbook("up"); }
+        fn test_6_nothing_ran() { sim::process("any", #{ logs: ["x"] }); }
+    "#;
+    let failed = failures(runbook, tests);
+    let message = |name: &str| format!("No container that was started after it is what sim::process(\"{name}\") means");
+    let expected = [
+        ("test_1_slip", message("backnd"), "did you mean \"backend\"?".to_owned()),
+        (
+            "test_2_nothing_like_it",
+            message("q*"),
+            "there is: backend, docker.io/library/extra:1, docker.io/library/shop:1, extra, extra:1, serve all, shop-backend-1, shop-extra-1, shop:1".to_owned(),
+        ),
+        (
+            "test_3_late",
+            message("shop-backend-1"),
+            "it counts for containers that are started from then on: call it before the run that starts them".to_owned(),
+        ),
+        ("test_4_by_every_name", String::new(), String::new()),
+        ("test_5_described_and_not_started", String::new(), String::new()),
+        ("test_6_nothing_ran", String::new(), String::new()),
+    ];
+    assert_eq!(failed, expected.map(|(name, message, hint)| (name.to_owned(), message, hint)));
+}
+
+#[test]
+fn what_nobody_answers_in_a_test_has_the_function_that_says_what_is_answered() {
+    let tests = "fn test_http() { http::get(\"http://localhost:8000/x\"); }\nfn test_sh() { sh([\"git\", \"status\"]); }\n";
+    let hints: Vec<String> = failures("", tests).into_iter().map(|(_, _, hint)| hint).collect();
+    assert_eq!(
+        hints,
+        [
+            "in a test, `sim::http(\"http://localhost:8000/x\", …)` says what is answered",
+            "in a test, `sim::command(\"git *\", …)` says what it answers",
+        ]
+    );
+}

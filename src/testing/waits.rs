@@ -1,29 +1,40 @@
 //! What the runs of a test wait for. A failure names the wait that never ended, and a job that somebody waits for ends.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::api::context::Awaiting;
 use crate::engine::sim::SimEngine;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::event::{Event, Sink, StepLabel};
+use crate::model::image_reference::canonical;
+use crate::model::names;
 use crate::model::plan::{Until, WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
+use crate::model::spec::Project;
 
 /// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
 pub struct Waits {
     conductor: Arc<SimConductor>,
     engine: SimEngine,
     now: Mutex<Vec<String>>,
+    /// By what the services that runs described, and their containers, can be meant.
+    described: Mutex<BTreeSet<String>>,
 }
 
 impl Waits {
     /// Nothing is waited for yet.
     pub fn new(conductor: Arc<SimConductor>, engine: SimEngine) -> Self {
-        Self { conductor, engine, now: Mutex::default() }
+        Self { conductor, engine, now: Mutex::default(), described: Mutex::default() }
     }
 
     /// What is waited for: `the container shop-job-1 to complete`.
     pub fn now(&self) -> Vec<String> {
         self.lock().clone()
+    }
+
+    /// By what the services that runs described, and their containers, can be meant.
+    pub fn described(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&self, what: String) {
@@ -80,6 +91,15 @@ impl Sink for Listening {
 }
 
 impl Awaiting for Waits {
+    fn describes(&self, project: &Project) {
+        self.described().extend(project.services.values().flat_map(|service| {
+            let own = (1..=service.scale.max(1)).map(|number| names::container(&project.name, &service.name, number));
+            let command = service.command.iter().map(|command| command.join(" "));
+            let others = [service.name.clone(), service.image.clone(), canonical(&service.image)];
+            own.chain(others).chain(service.container_name.clone()).chain(command).collect::<Vec<_>>()
+        }));
+    }
+
     fn begins(&self, service: &str, containers: &[String], until: Until) -> String {
         if until == Until::Completed {
             for container in containers {

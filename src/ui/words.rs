@@ -40,6 +40,8 @@ pub fn words(action: &str) -> (&str, &str, Lines) {
         "rename" => ("renaming", "renamed", Lines::Detail),
         "attach" => ("attaching", "attached", Lines::Detail),
         "deliver secrets to" => ("secrets", "secrets", Lines::Detail),
+        "deliver configs to" => ("configs", "configs", Lines::Detail),
+        "restore" => ("restoring", "restored", Lines::End),
         other => (other, other, Lines::End),
     }
 }

@@ -7,6 +7,7 @@
 //! - [`wording`]: what Rhai reports, in the words of scripts
 //! - [`places`]: where in a source a map literal's key stands
 //! - [`size`]: how large a value may be
+//! - [`swallowed`]: errors after which a script evaluates nothing of its `catch`
 //! - [`text`], [`words`]: a value as people read it, a type's name as scripts know it
 
 pub mod bytes;
@@ -17,6 +18,7 @@ pub mod places;
 pub mod record;
 pub mod secret;
 pub mod size;
+pub mod swallowed;
 pub mod text;
 pub mod time;
 pub mod wording;

@@ -186,6 +186,28 @@ fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
 }
 
 #[test]
+fn a_read_only_command_is_run_by_a_plan_where_it_is_allowed_and_nowhere_else() {
+    let project = Project::new("plan-read-only");
+    project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#, busybox()));
+    let code = "import \"stack\" as app;\nlet web = app::describe().service(\"web\");\n\
+                let lines = web.exec(\"echo ran >> /tmp/ran; wc -l < /tmp/ran\", #{ read_only: true, assume: 40 }).int();\n\
+                if lines < 40 { fs::write(`n${lines}`, \"x\"); }\n";
+    project.file("scripts/ask.rhai", code);
+    project.spc(&["run", "scripts/up.rhai"]).ends(0);
+    let plan = || project.spc(&["plan", "scripts/ask.rhai"]).ends(0);
+    let container = format!("{}-web-1", project.name);
+    assert!(plan().stdout.contains("as `assume` says"));
+    assert!(try_docker(&["exec", &container, "cat", "/tmp/ran"]).is_err(), "nothing ran");
+    project.file("spc.toml", "spc = \"0.1\"\n[allow]\nread_only_execs = true\n");
+    for count in 1..=2 {
+        let said = plan().stdout;
+        assert!(said.contains("run (read-only) command") && said.contains(&format!("write file n{count}")), "{said}");
+        assert_eq!(docker(&["exec", &container, "cat", "/tmp/ran"]).lines().count(), count);
+    }
+    assert!(!project.path("n1").exists());
+}
+
+#[test]
 fn what_is_planned_is_what_is_done() {
     let project = Project::new("plan");
     project.file("web.env", "SIZE=1\n").file("site.conf", "first of a config");

@@ -26,6 +26,30 @@ fn one_that_is_missing_comes_with_the_nearest() {
 }
 
 #[test]
+fn one_that_is_among_the_scripts_is_found_by_its_name_alone() {
+    for given in ["up", "up.rhai"] {
+        let said = format!("error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n");
+        scripts().args(["run", given]).code(2).stderr(&said).run();
+    }
+}
+
+#[test]
+fn an_option_of_one_letter_after_the_name_is_the_runbooks() {
+    for (letter, rest) in
+        [("-v", "; after it write --verbose"), ("-q", "; after it write --quiet"), ("-y", "; after it write --yes"), ("-p", "")]
+    {
+        let said = format!(
+            "error: scripts/up.rhai takes no arguments, but \"{letter}\" is given\n\
+             help: spc's own \"{letter}\" stands before the runbook's name: spc run {letter} … RUNBOOK{rest}\n"
+        );
+        scripts().args(["run", "scripts/up.rhai", letter]).code(2).stderr(&said).run();
+    }
+    let own = "let o = args(#{ verbosity: arg::flag(\"More\") });";
+    let ended = scripts().file("scripts/own.rhai", own).args(["run", "scripts/own.rhai", "-v"]).output();
+    assert!(ended.code == 2 && ended.stderr.contains("did you mean \"--verbosity\"?"), "{ended}");
+}
+
+#[test]
 fn one_that_is_like_no_other_comes_with_all_there_are() {
     scripts()
         .args(["run", "scripts/migrate.rhai"])

@@ -182,3 +182,40 @@ fn each_step_of_a_way_back_has_a_limit_of_its_own() {
     machine.up(&shop()).unwrap();
     one_writer_each(&machine.state());
 }
+
+#[test]
+fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_one() {
+    let job = |label: &str| {
+        json!({"services": {
+            "job": {"image": "job:1", "labels": {"release": label}},
+            "web": {"image": "web:1", "depends_on": {"job": {"condition": "service_completed_successfully"}}},
+        }})
+    };
+    let slow = || machine_with(1, |builder| builder.process("job", Process::new().exits_after(secs(60), 0)));
+    let is_up = |machine: &Machine| machine.state().containers.iter().any(|it| it.name.starts_with("shop-job") && it.state == "running");
+    // A first one: it is gone, and the next run runs it.
+    let machine = slow();
+    let (result, _) = interrupted(&machine, &job("1"), secs(20));
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert!(!machine.state().containers.iter().any(|it| it.name.starts_with("shop-job")), "{:?}", machine.state().containers);
+    let begun = machine.conductor.now();
+    machine.up(&job("1")).unwrap();
+    assert!(machine.conductor.now() - begun >= secs(60), "it ran anew");
+    // A changed one: the one before is there again, done.
+    let (result, _) = interrupted(&machine, &job("2"), secs(20));
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert!(!is_up(&machine));
+    // One that is there and is run again by name: it is ended and stays.
+    let around = machine.around();
+    let cancel = async {
+        machine.conductor.sleep(secs(20)).await;
+        around.cancel.cancel();
+    };
+    let options = UpOptions { services: Some(vec!["job".to_owned()]), ..UpOptions::default() };
+    let described = project(&job("1"));
+    let (result, ()) = machine.run(async { futures::join!(verbs::up(&around, &described, &options), cancel) });
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert!(!is_up(&machine));
+    assert!(machine.state().containers.iter().any(|it| it.name == "shop-job-1" && it.exit_code != 0), "it is not done");
+    machine.up(&job("1")).unwrap();
+}

@@ -5,7 +5,7 @@ use bollard::models::{BuildInfo, BuildInfoAux};
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind, secret_hint};
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind, OUTPUT_FOLLOWS, secret_hint};
 use crate::model::lines::{CUT, ShortLines};
 
 /// How much of a step's output is kept for the case that it fails.
@@ -176,7 +176,7 @@ impl Step {
         let tail = String::from_utf8_lossy(&self.tail);
         let lines: Vec<_> = tail.trim_end().lines().collect();
         if !lines.is_empty() {
-            words.push_str("; its last output:");
+            words.push_str(OUTPUT_FOLLOWS);
             let first = lines.len().saturating_sub(KEPT_LINES);
             for (at, line) in lines.iter().enumerate().skip(first) {
                 words.push_str("\n  ");

@@ -15,10 +15,10 @@ use super::images::Image;
 use super::images::dockerfile::{Stage, stages};
 use super::images::mounts::{self, Mount};
 use super::images::reference::Reference;
-use super::process::matches;
+use super::processes::matches;
 use super::state::State;
 use super::tree::Tree;
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, Result, secret_hint};
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, OUTPUT_FOLLOWS, Result, secret_hint};
 use crate::model::dockerfile::has_own_frontend;
 
 const STEP_TAKES: Duration = Duration::from_secs(1);
@@ -231,7 +231,8 @@ impl State {
             }
             if let Some((_, output, code)) = script.fails.as_ref().filter(|(part, ..)| words.contains(part.as_str())) {
                 let last = output.lines().collect::<Vec<_>>().join("\n  ");
-                let error = failed(format!("\"{words}\" failed with exit code {code}; its last output:\n  {last}"));
+                let shown = if last.is_empty() { String::new() } else { format!("{OUTPUT_FOLLOWS}\n  {last}") };
+                let error = failed(format!("\"{words}\" failed with exit code {code}{shown}"));
                 steps.push((script.step_takes, say(BuildEvent::Output(format!("{output}\n").into()))));
                 steps.push((Duration::ZERO, Box::new(move |_| Err(error))));
                 return steps;

@@ -16,6 +16,7 @@ use super::images::reference::Reference;
 use super::images::spec::ImageSpec;
 use super::invariants::Violation;
 use super::process::Process;
+use super::processes::{Names, Unused};
 use super::snapshot::{EngineState, EventView};
 use super::traffic::Traffic;
 use super::{SimEngine, SimEngineBuilder};
@@ -32,6 +33,14 @@ impl SimEngine {
     /// Containers started from now on whose name, image, Compose service or command line is `pattern` behave so.
     pub fn set_process(&self, pattern: &str, process: Process) {
         self.shared.with(|state| state.processes.add(pattern, process));
+    }
+
+    /// The behaviours that no container had which was started since they were given.
+    pub fn unused_processes(&self) -> Vec<Unused> {
+        self.shared.with(|state| {
+            let there: Vec<Names> = state.objects.containers.values().map(Names::of).collect();
+            state.processes.unused(&there)
+        })
     }
 
     /// From now on the registry has this image under this name.

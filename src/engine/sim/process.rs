@@ -10,11 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::containers::lifecycle::Exit;
+use super::processes::{Names, SERVICE_LABEL, matches};
 use super::state::{Shared, State};
 use super::timetable::Purpose;
 use super::tree::Tree;
 use crate::engine::{ExecRequest, OutputKind};
-use crate::model::image_reference::canonical;
 
 /// How long a command in a container takes: the engine's own share included, as measured.
 const COMMAND_TAKES: Duration = Duration::from_millis(33);
@@ -24,9 +24,6 @@ const STOP_TAKES: Duration = Duration::from_millis(30);
 
 /// Compose's label of a container that is there for one command.
 const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
-
-/// Compose's label with the name of a container's service.
-const SERVICE_LABEL: &str = "com.docker.compose.service";
 
 type ExecScript = Arc<dyn Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync>;
 
@@ -414,7 +411,7 @@ impl State {
     /// The behaviour that a test gave a container; none if it gave none.
     fn given_process(&self, id: &str) -> Option<Arc<Process>> {
         let container = self.container(id).ok()?;
-        self.processes.find(&container.name, &container.image, &container.labels, &container.command().join(" "))
+        self.processes.find(&Names::of(container))
     }
 
     /// How a container behaves that is started now. Without a test's word one that is there for one command ends with code 0, as that does;
@@ -441,72 +438,5 @@ impl State {
             }
             None
         });
-    }
-}
-
-/// Which containers behave how.
-#[derive(Default)]
-pub(super) struct Processes(Vec<(String, Arc<Process>)>);
-
-impl Processes {
-    /// The newest wins.
-    pub fn add(&mut self, pattern: &str, process: Process) {
-        self.0.push((pattern.to_owned(), Arc::new(process)));
-    }
-
-    /// The behaviour that a test gave containers with this name, image, labels and command; none if it gave none.
-    pub fn find(&self, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str) -> Option<Arc<Process>> {
-        let service = labels.get(SERVICE_LABEL).map_or("", String::as_str);
-        let found = self
-            .0
-            .iter()
-            .rev()
-            .find(|(pattern, _)| [name, image, &canonical(image), service, command].iter().any(|text| matches(pattern, text)));
-        found.map(|(_, process)| process.clone())
-    }
-}
-
-/// Whether `text` is `pattern`, in which `*` stands for anything.
-pub fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => {
-            let Some(rest) = text.strip_prefix(head) else { return false };
-            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| matches(tail, &rest[at..]))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text) in
-            [("db", "db"), ("*", ""), ("postgres:*", "postgres:15"), ("spc-*-1", "spc-db-1"), ("*a*", "bab"), ("*-1", "x-1-1")]
-        {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [("db", "db2"), ("db", "adb"), ("postgres:*", "redis:7"), ("spc-*-1", "spc-db-2"), ("a*a", "a")] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn the_newest_behaviour_that_fits_is_taken() {
-        let mut processes = Processes::default();
-        processes.add("postgres:*", Process::new().stop_code(1));
-        processes.add("db", Process::new().stop_code(2));
-        let labels = BTreeMap::from([(SERVICE_LABEL.to_owned(), "db".to_owned())]);
-        let code = |processes: &Processes, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str| {
-            processes.find(name, image, labels, command).map(|process| process.stop_code)
-        };
-        assert_eq!(code(&processes, "spc-db-1", "postgres:15", &labels, ""), Some(2));
-        assert_eq!(code(&processes, "x", "postgres:15", &BTreeMap::new(), ""), Some(1));
-        assert_eq!(code(&processes, "x", "redis:7", &labels, ""), Some(2));
-        assert_eq!(code(&processes, "x", "redis:7", &BTreeMap::new(), ""), None);
-        processes.add("sleep *", Process::new().stop_code(3));
-        assert_eq!(code(&processes, "x", "redis:7", &labels, "sleep 1000"), Some(3));
     }
 }

@@ -534,7 +534,8 @@ impl<'a> Planner<'a> {
             }
             ContainerState::Running if matches!(container.health, Health::None | Health::Healthy) => {}
             ContainerState::Running | ContainerState::Restarting => {
-                self.wait(service, &reference, before);
+                let step = self.wait(service, &reference, before);
+                container.unready().clone_into(&mut self.plan.steps[step].cause);
             }
             ContainerState::Created => {
                 self.start(service, &reference, "never started", before);

@@ -223,6 +223,10 @@ impl Watch for Following {
         Recorder::answers(assumed)
     }
 
+    fn unknown(&self, container: &str) -> Option<String> {
+        self.engine.get()?.unknown(container)
+    }
+
     fn assumes(&self, what: &str, assumed: &str) {
         self.recorder.assume(what, assumed);
     }

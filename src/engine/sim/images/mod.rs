@@ -16,7 +16,7 @@ use super::MODERN_API;
 use super::errors::refusal;
 use super::filters::{Wanted, label_matches};
 use super::ids::short;
-use super::process::matches as glob;
+use super::processes::matches as glob;
 use super::state::{Objects, State};
 use super::tree::Tree;
 use crate::engine::{ApiVersion, EngineError, Filters, Result};

@@ -74,6 +74,28 @@ fn every_kind_of_question_takes_an_assumed_answer() {
 }
 
 #[test]
+fn a_file_or_log_that_nobody_knows_is_what_the_runbook_assumes() {
+    let again = stack(r#"cache: #{ image: "cache:1", labels: #{ other: "x" } }"#) + "shop.up();\nlet cache = shop.service(\"cache\");\n";
+    for (code, answer) in [
+        (r#"cache.read("/etc/port", #{ assume: 6379 })"#, "6379"),
+        (r#"json::parse(cache.containers()[0].read("/etc/c.json", #{ assume: #{ port: 80 } })).port.to_string()"#, "80"),
+        (r#"cache.logs(#{ assume: ["one", "two"] })[1].text"#, "two"),
+        (r#"cache.containers()[0].logs(#{ assume: "one\ntwo" })[0].text"#, "one"),
+        (r#"shop.logs((), #{ assume: ["three"] })[0].text"#, "three"),
+    ] {
+        let code = format!("fs::write({code}, \"x\");\n");
+        let (up, changed) = (up(CACHE), format!("{again}{code}"));
+        let world = world(&[("up.rhai", &up), ("ask.rhai", &changed)]);
+        planned_and_run(&world, "up.rhai");
+        let said = text(&planned(&world, "ask.rhai"));
+        assert!(said.contains(&format!("write file {answer} ")) && said.contains("as `assume` says"), "{code}: {said}");
+        // Of what is as it was found the plan has the real answer.
+        let known = super::try_plan(&running(&code), "ask.rhai");
+        assert!(known.as_ref().map_or(true, |preview| !text(preview).contains("as `assume` says")), "{code}");
+    }
+}
+
+#[test]
 fn an_assumed_output_is_in_the_file_it_goes_to() {
     for code in [
         r#"cache.exec("dump", #{ stdout: fs::file("dump"), assume: "rows" });"#,
@@ -215,6 +237,24 @@ fn an_error_that_is_caught_in_the_plan_is_told_first() {
         assert!(first.ends_with(&if because.is_empty() { "with an error".to_owned() } else { format!(": {because}") }), "{code}: {said}");
         assert!(said.contains("write file bad"), "{code}: {said}");
     }
+    // Nothing is evaluated after these.
+    for code in [
+        "try { cache.exec(\"x\").int(); } catch { }",
+        "try { cache.exec(\"x\").int(); } catch (e) { }\n",
+        "try { cache.exec(\"x\").int(); } catch { () }",
+        "try { cache.exec(\"x\").int(); } catch { 1 }",
+        "try { cache.exec(\"x\").int(); } catch { let found = false; }",
+        "fn look(it) { try { it.exec(\"x\").int(); } catch { } }\nlook(cache);",
+        "if true { try { cache.exec(\"x\").int(); } catch { ; } }",
+        "parallel([|| { try { cache.exec(\"x\").int(); } catch { } }]);",
+    ] {
+        let said = asked(code);
+        assert!(
+            said.starts_with("this plan takes a way back: ask.rhai:4: catch goes on with an error: \"\" is not an integer"),
+            "{code}: {said}"
+        );
+    }
+    assert!(!asked("try { cache.exec(\"x\"); } catch { }").contains("way back"));
     for code in [
         "try { cache.exec(\"x\"); } catch { fs::write(\"bad\", \"x\"); }\nfs::write(\"well\", \"x\");\n",
         "attempt(|| 1);\nfs::write(\"well\", \"x\");\n",
