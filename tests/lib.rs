@@ -5,6 +5,7 @@
 mod conformance;
 mod docker;
 mod engine;
+mod fuzz;
 mod readme;
 mod sim;
 mod support;

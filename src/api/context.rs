@@ -150,6 +150,9 @@ pub struct Context {
     read: Mutex<BTreeMap<String, Option<String>>>,
     /// What `up` keeps of this run's options.
     choices: Mutex<Choices>,
+    /// For each `guarded` that runs, the innermost last: its project, and whether that was brought up in it. Then the choices are kept if it
+    /// ends well.
+    undecided: Mutex<Vec<(String, bool)>>,
     /// The project that was described last.
     described_project: Mutex<Option<String>>,
     /// Networks and volumes that descriptions of this run use and don't make.
@@ -186,6 +189,7 @@ impl Context {
             help: OnceLock::new(),
             read: Mutex::default(),
             choices: Mutex::default(),
+            undecided: Mutex::default(),
             described_project: Mutex::new(None),
             externals: Mutex::default(),
             texts: Mutex::new(BTreeMap::new()),
@@ -330,12 +334,35 @@ impl Context {
         self.choices.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned(), choice);
     }
 
-    /// Keeps what was chosen in this run; that it can't be kept is said and is no failure.
-    pub(super) fn keep_choices(&self) {
+    /// Keeps what was chosen in this run for `project`, now or when the `guarded` around it ends well. That it can't be kept is said and is
+    /// no failure.
+    pub(super) fn keep_choices(&self, project: &str) {
+        let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, is_up)) = undecided.iter_mut().rfind(|(guarded, _)| guarded == project) {
+            *is_up = true;
+            return;
+        }
+        drop(undecided);
         let chosen = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Err(error) = choices::keep(&*self.host, &self.policy, self.project.name.as_deref(), &chosen) {
+        if let Err(error) = choices::keep(&*self.host, &self.policy, self.project.name.as_deref(), project, &chosen) {
             let text = format!("The options of this run are not kept for the next: {error}");
             self.events.event(&Event::Log { level: Level::Warning, text });
+        }
+    }
+
+    /// Until [`Self::decide_choices`] nothing is kept for `project`: what is brought up may be undone.
+    pub(super) fn defer_choices(&self, project: &str) {
+        self.undecided.lock().unwrap_or_else(PoisonError::into_inner).push((project.to_owned(), false));
+    }
+
+    /// What was brought up since stays, or was undone: then what the project was brought up with before counts on.
+    pub(super) fn decide_choices(&self, project: &str, stays: bool) {
+        let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
+        let innermost = undecided.iter().rposition(|(guarded, _)| guarded == project);
+        let is_up = innermost.is_some_and(|at| undecided.remove(at).1);
+        drop(undecided);
+        if is_up && stays {
+            self.keep_choices(project);
         }
     }
 

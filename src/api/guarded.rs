@@ -11,6 +11,7 @@ use super::context::Context;
 use super::project::{finish, surroundings};
 use super::stack::Stack;
 use super::task;
+use super::unfinished::Record;
 use crate::apply::lock;
 use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
 use crate::model::event::{Event, Level};
@@ -26,6 +27,7 @@ const UNDO_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone)]
 pub struct Guard {
     entries: Arc<Mutex<Entries>>,
+    record: Record,
 }
 
 #[derive(Default)]
@@ -51,15 +53,19 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
         })?;
         context.hold_lock(&stack.name, Arc::new(lock));
     }
-    let guard = Guard { entries: Arc::new(Mutex::new(Entries::default())) };
+    let guard = Guard { entries: Arc::new(Mutex::new(Entries::default())), record: Record::begin(&context, &stack.name, label) };
+    context.defer_choices(&stack.name);
     let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
+    let goes_back = result.is_err() && guard.undoes();
     if let (Err(error), Some(watch)) = (&result, &context.watch)
-        && guard.undoes()
+        && goes_back
     {
         let at = call.call_source().zip(call.call_position().line());
         watch.goes_back(at, &format!("guarded \"{label}\" undoes what it did"), &failure_of(error).message);
     }
     let troubles = clean_up(call, &context, label, &guard, result.is_err());
+    context.decide_choices(&stack.name, !goes_back);
+    guard.record.end(if goes_back { troubles.iter().map(|(what, _)| what.clone()).collect() } else { Vec::new() });
     if !nested && let Some(lock) = context.take_lock(&stack.name) {
         let released = finish(&context, async {
             match Arc::into_inner(lock) {
@@ -150,6 +156,7 @@ pub mod functions {
     /// Undo with `function` if the guarded function fails before `commit`. It may take two minutes.
     #[rhai_fn(name = "undo", pure)]
     pub fn undo(guard: &mut Guard, what: &str, function: FnPtr) {
+        guard.record.add(what);
         guard.with(|entries| entries.undo.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT }));
     }
 
@@ -157,6 +164,7 @@ pub mod functions {
     #[rhai_fn(name = "undo", return_raw, pure)]
     pub fn undo_within(guard: &mut Guard, what: &str, function: FnPtr, timeout: Dynamic) -> Raw<()> {
         let limit = duration_of(&timeout)?;
+        guard.record.add(what);
         guard.with(|entries| entries.undo.push(Entry { what: what.to_owned(), function, limit }));
         Ok(())
     }
@@ -170,6 +178,7 @@ pub mod functions {
     /// From here on nothing is undone.
     #[rhai_fn(name = "commit", pure)]
     pub fn commit(guard: &mut Guard) {
+        guard.record.end(Vec::new());
         guard.with(|entries| entries.committed = true);
     }
 

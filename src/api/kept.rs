@@ -52,7 +52,7 @@ impl<'a> Kept<'a> {
 
     pub(super) fn choose(&self, key: &str, declared: &Declared, value: &Dynamic) {
         if let Some(Keeping { variable, .. }) = &declared.kept {
-            self.context.choose(key, Choice { value: words::written(value), described: self.described(variable) });
+            self.context.choose(key, Choice { value: words::written(value), described: self.described(variable), project: None });
         }
     }
 

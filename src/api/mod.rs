@@ -77,6 +77,7 @@ pub mod table;
 pub mod task;
 pub mod text;
 pub mod time;
+mod unfinished;
 mod unread;
 pub mod volume;
 mod words;

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::logs;
 use super::project::{self, finish, surroundings};
 use super::service::Service;
-use super::{task, unread};
+use super::{task, unfinished, unread};
 use crate::apply::Told;
 use crate::apply::images::{self, Building};
 use crate::apply::preflight::{in_build, may};
@@ -93,11 +93,12 @@ impl Stack {
         // What is wrong with the names is told without an engine.
         project.select(up.services.as_deref())?;
         unread::hint(&self.context);
+        unfinished::warn(&self.context, &self.name);
         let outcome = finish(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
             let outcome = verbs::up(&around, &project, &up).await?;
             // Only of what is up now: one that failed left the project as it was before.
-            self.context.keep_choices();
+            self.context.keep_choices(&self.name);
             Ok(outcome)
         });
         Ok(self.outcome(&self.placed(outcome)?))

@@ -42,6 +42,21 @@ pub struct State {
     pub shared: BTreeSet<String>,
     /// Numbers of containers set with `scale`, of services whose description has none, until `down`.
     pub scales: BTreeMap<String, Scale>,
+    /// `guarded` functions that began and did not end, by their labels: killed, or left by a second Ctrl-C.
+    pub guarded: BTreeMap<String, Unfinished>,
+}
+
+/// A `guarded` function that did not end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The run's id.
+    pub run: String,
+    /// `spc run restore.rhai`.
+    pub command: String,
+    /// RFC 3339.
+    pub since: String,
+    /// What its undo list holds, the last first.
+    pub undo: Vec<String>,
 }
 
 impl State {

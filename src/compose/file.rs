@@ -267,8 +267,13 @@ impl ComposeFile {
 
     /// A place in the file, as wide as the token there; its beginning without one.
     fn place(&self, mark: Option<Mark>) -> FilePlace {
-        let Mark { line, column } = mark.unwrap_or(Mark { line: 1, column: 1 });
         let text = &self.source.text;
+        let lines = text.split('\n').count();
+        // The library tells of the line after a last one that has no end.
+        let Mark { line, column } = match mark.unwrap_or(Mark { line: 1, column: 1 }) {
+            mark if mark.line <= lines => mark,
+            _ => Mark { line: lines, column: text.rsplit('\n').next().unwrap_or_default().chars().count() + 1 },
+        };
         let rest = text[offset(text, line, column)..].lines().next().unwrap_or_default();
         FilePlace { file: self.source.name.clone(), line, column, width: token(rest).chars().count().max(1) }
     }

@@ -15,6 +15,7 @@ mod errors;
 mod git_ignored;
 mod interrupts;
 mod json;
+mod kept;
 mod masking;
 mod modules;
 mod output;

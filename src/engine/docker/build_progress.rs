@@ -32,7 +32,7 @@ const WRAPPERS: [&str; 4] = [
 
 /// The steps seen so far. One build is told by one of two builders, never both.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub struct Progress {
     /// By BuildKit's digest of the step; the classic builder's only step is under its name.
     steps: IndexMap<String, Step>,
     image: Option<String>,
@@ -54,7 +54,7 @@ struct Step {
 
 impl Progress {
     /// The events in one report.
-    pub(super) fn take(&mut self, report: BuildInfo) -> Vec<BuildEvent> {
+    pub fn take(&mut self, report: BuildInfo) -> Vec<BuildEvent> {
         let mut events = Vec::new();
         match report.aux {
             Some(BuildInfoAux::BuildKit(status)) => self.take_status(status, &mut events),
@@ -68,7 +68,7 @@ impl Progress {
     }
 
     /// The built image's id, once it is known.
-    pub(super) fn image(&self) -> Option<String> {
+    pub fn image(&self) -> Option<String> {
         self.image.clone()
     }
 
@@ -84,7 +84,7 @@ impl Progress {
     }
 
     /// What steps wrote and did not end with a line end: the build is over.
-    pub(super) fn rest(&mut self) -> Vec<BuildEvent> {
+    pub fn rest(&mut self) -> Vec<BuildEvent> {
         self.steps.values_mut().filter_map(|step| whole(step.lines.finish())).collect()
     }
 
@@ -130,7 +130,7 @@ impl Progress {
     }
 
     /// The build's failure: the step, its exit code and the end of its output, as far as the builder told.
-    pub(super) fn failure(&self, message: &str) -> EngineError {
+    pub fn failure(&self, message: &str) -> EngineError {
         let message = unwrapped(message);
         let failed = |words: String| EngineError::new(EngineErrorKind::Failed, words);
         let Some(step) = self.failed_step(message) else {

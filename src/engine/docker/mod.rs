@@ -6,7 +6,7 @@
 mod address;
 mod bounded;
 mod build;
-mod build_progress;
+pub mod build_progress;
 mod connect;
 mod containers;
 mod contexts;

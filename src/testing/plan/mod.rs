@@ -117,8 +117,10 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
         // In a plan only its own time passes: on the live machine it might have come in time.
         Err(diagnostic) if recorder.has_assumed() || (diagnostic.kind == Kind::Timeout && sim.now() > now) => {
             let refused = diagnostic.kind == Kind::Policy;
-            // A refusal names the line that allows it; what depends on an answer goes on with another one.
-            let help = if refused { diagnostic.hint.clone() } else { recorder.advice().or_else(|| diagnostic.hint.clone()) };
+            // A refusal names the line that allows it, and what is not there is there with no answer; what else depends on an answer goes
+            // on with another one.
+            let depends = !refused && diagnostic.kind != Kind::NotFound;
+            let help = if depends { recorder.advice().or_else(|| diagnostic.hint.clone()) } else { diagnostic.hint.clone() };
             let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone(), help, refused };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }

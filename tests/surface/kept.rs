@@ -1,0 +1,78 @@
+//! The options that a project keeps, where a run does not end well. On the simulated engine; `engine::kept` has the rest.
+
+use crate::support::Spc;
+
+const STACK: &str = r#"
+fn options() { #{ tag: arg::text(env("TAG", "1"), "Release").kept("TAG") } }
+fn describe(tag) { stack("shop", #{ services: #{ web: #{ image: `web:${tag}` } } }) }
+"#;
+
+const UP: &str = r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(); print(o.tag);"#;
+
+/// Brings a release up, and fails after it: then the one before is brought up, if there is an entry in the undo list.
+const DEPLOY: &str = r#"
+import "s" as s;
+let o = args(s::options() + #{ ends: arg::one_of(["well", "undone", "committed", "open"], "well", "How it ends") });
+guarded(s::describe(o.tag), "deploy", |g| {
+    if o.ends != "open" { g.undo("bring release 1 up", || { s::describe("1").up(); }); }
+    s::describe(o.tag).up();
+    if o.ends == "committed" { g.commit(); }
+    if o.ends != "well" { fail("failed", "the check of the release fails"); }
+});
+"#;
+
+const TESTS: &str = r#"
+fn after(ends) {
+    runbook("up");
+    runbook("deploy", ["--tag", "2", "--ends", ends]);
+    runbook("up").printed[0]
+}
+fn test_a_release_that_stays_is_kept() {
+    assert_eq(after("well"), "2");
+}
+fn test_a_release_that_was_undone_is_not_kept() {
+    assert_eq(after("undone"), "1");
+    assert_eq(sim::containers().map(|it| it.image), ["web:1"]);
+}
+fn test_a_release_that_stays_after_a_failure_is_kept() {
+    assert_eq(after("committed"), "2");
+}
+fn test_a_release_that_nothing_undoes_is_kept() {
+    assert_eq(after("open"), "2");
+}
+"#;
+
+/// Killed in the middle of a deploy.
+const CUT_OFF: &str = r#"
+fn warnings(run) { run.logged.filter(|it| it.contains("was cut off")) }
+fn test_what_was_cut_off_is_said_until_it_runs_to_its_end() {
+    runbook("up");
+    let calls = runbook("deploy", "--tag 2").calls;
+    assert_eq(warnings(runbook("up")), []);
+    sim::kill_at(calls / 2);
+    assert(runbook("deploy", "--tag 3").killed);
+    let said = warnings(runbook("up"));
+    assert_eq(said.len(), 1);
+    assert(said[0].contains("guarded \"deploy\" of \"spc run deploy.rhai\" was cut off"), said[0]);
+    assert(said[0].contains("this was not undone: bring release 1 up; "), said[0]);
+    assert_eq(warnings(runbook("up")).len(), 1);
+    assert_eq(runbook("deploy", "--tag 3").error, ());
+    assert_eq(warnings(runbook("up")), []);
+}
+"#;
+
+fn project() -> Spc {
+    Spc::new().file("spc.toml", "").file("s.rhai", STACK).file("up.rhai", UP).file("deploy.rhai", DEPLOY).args(["test", "--jobs", "1"])
+}
+
+#[test]
+fn a_guarded_function_that_was_cut_off_is_said() {
+    let ended = project().file("cut_off_test.rhai", CUT_OFF).output();
+    assert!(ended.code == 0 && ended.stdout.contains("1 test"), "{ended}");
+}
+
+#[test]
+fn what_a_guarded_function_brought_up_and_undid_is_not_kept() {
+    let ended = project().file("kept_test.rhai", TESTS).output();
+    assert!(ended.code == 0 && ended.stdout.contains("4 tests, 4 passed"), "{ended}");
+}
