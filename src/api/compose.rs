@@ -71,10 +71,8 @@ fn of_file(
     let of_variable = profiles.is_none();
     let profiles = profiles.unwrap_or_else(|| listed(context, PROFILES));
     let project = faults::read(&file, &file.description(profiles), &|description, scope| {
-        describe::project(context, &name, description, folder, scope).map_err(|failure| match of_variable {
-            true => of_profiles_variable(failure),
-            false => failure,
-        })
+        describe::project(context, &name, description, folder, scope)
+            .map_err(|failure| if of_variable { of_profiles_variable(failure) } else { failure })
     })?;
     Ok(Stack { file: Some(Arc::new(file)), ..Stack::of(context, name, project) })
 }

@@ -105,7 +105,7 @@ impl Container {
         let request = logs::request(&self.context, options)?;
         self.check_project()?;
         let selection = Selection::Container { project: project::name(&self.context)?, name: self.name.clone() };
-        logs::of(&self.context, selection, 0, &request, &[self.name.clone()])
+        logs::of(&self.context, selection, 0, &request, std::slice::from_ref(&self.name))
     }
 }
 

@@ -106,12 +106,11 @@ pub(super) fn of(
             let of = LogLine { from: from.clone(), service: String::new(), time: context.host.now(), stderr: false, text: text.clone() };
             Line { of, width, timestamps }
         });
-        return Ok(match query.follow {
-            true => {
-                let lines = stream::iter(lines.map(Ok).collect::<Vec<_>>()).boxed();
-                Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(lines)), grep: None })
-            }
-            false => lines.map(Dynamic::from).collect::<Array>().into(),
+        return Ok(if query.follow {
+            let lines = stream::iter(lines.map(Ok).collect::<Vec<_>>()).boxed();
+            Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(lines)), grep: None })
+        } else {
+            lines.map(Dynamic::from).collect::<Array>().into()
         });
     }
     // Nobody will write anything while a plan is made.

@@ -1,5 +1,7 @@
 //! `run`: a one-off container.
 
+use std::time::Duration;
+
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
@@ -20,6 +22,7 @@ pub(super) struct Given {
     working_dir: Option<String>,
     check: bool,
     no_deps: bool,
+    timeout: Option<Duration>,
     assumed: Option<Ended>,
 }
 
@@ -34,6 +37,7 @@ pub(super) fn options(context: &Context, given: Map, is_of_service: bool) -> Res
         working_dir: options.text("working_dir")?,
         check: options.bool("check")?.unwrap_or(true),
         no_deps: is_of_service && options.bool("no_deps")?.unwrap_or(false),
+        timeout: options.duration("timeout")?,
         assumed: assumed::end(&mut options)?,
     };
     options.finish()?;
@@ -55,6 +59,7 @@ pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: M
         project: &service.stack.name,
         service: Some((&project, described)),
         with_dependencies: !given.no_deps,
+        timeout: given.timeout,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await });
     let ended = service.stack.placed(ended)?;
@@ -74,6 +79,7 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
         project: &project,
         service: None,
         with_dependencies: false,
+        timeout: given.timeout,
     };
     let ended = finish(context, async { run_one_off(&surroundings(context, &project).await?, &one_off).await })?;
     checked(context, &assumed::told_end(context, given.assumed).unwrap_or(ended), given.check, image)
@@ -109,7 +115,7 @@ pub mod functions {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check`, and `assume`, what a plan takes it to answer, as in `exec`.
+    /// The same with options: `environment user working_dir timeout check`, and `assume`, what a plan takes it to answer, as in `exec`.
     #[rhai_fn(name = "run", return_raw)]
     pub fn run_image_with(context: NativeCallContext, image: &str, command: Dynamic, options: Map) -> Raw<Record> {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), options)?)

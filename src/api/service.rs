@@ -334,7 +334,7 @@ pub mod functions {
         Ok(run::for_service(service, None, Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check no_deps assume`. With `no_deps: true` no other service is brought up;
+    /// The same with options: `environment user working_dir timeout check no_deps assume`. With `no_deps: true` no other service is brought up;
     /// `assume` is what a plan takes it to answer, as in `exec`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_own_with(service: &mut Service, options: Map) -> Raw<Record> {
@@ -347,7 +347,7 @@ pub mod functions {
         Ok(run::for_service(service, Some(&command), Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir check no_deps assume`.
+    /// The same with options: `environment user working_dir timeout check no_deps assume`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_with(service: &mut Service, command: Dynamic, options: Map) -> Raw<Record> {
         Ok(run::for_service(service, Some(&command), options)?)

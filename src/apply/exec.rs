@@ -9,11 +9,13 @@ use futures::{FutureExt, StreamExt};
 use super::Surroundings;
 use super::exec_end::{GivenUp, Started, end};
 use super::failures::of_engine;
+use super::patience::spoken_of;
+use super::under_way::UnderWay;
 use crate::engine::{EngineErrorKind, ExecInput, ExecRequest, OutputKind, exec_processes};
 use crate::host::memory::{Collected, Full, LARGEST_VALUE};
 use crate::host::{FileSink, HostError};
 use crate::model::event::Level;
-use crate::model::time::format_duration;
+use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
 
 /// Where an exec's standard input comes from.
@@ -71,8 +73,16 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     exec.request.environment.push(mark.clone());
     let (container, name, user) = (exec.container.to_owned(), exec.name.to_owned(), exec.request.user.clone());
     let (mut stage, mut is_late) = (Stage::Over, false);
+    let command = shown(&exec.request.command);
+    let running = UnderWay::begin(
+        around,
+        Started { container: container.clone(), name: name.clone(), mark: mark.clone(), user: user.clone(), id: None },
+    );
     let result = {
-        let mut run = Box::pin(run(around, exec, &mut stage)).fuse();
+        let say = |waited| {
+            around.log(Level::Info, format!("waiting for the command {command} in \"{name}\": not done after {}", elapsed(waited)));
+        };
+        let mut run = Box::pin(spoken_of(&*around.host, &say, run(around, exec, &running, &mut stage))).fuse();
         futures::select_biased! {
             result = run => result,
             () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
@@ -84,15 +94,22 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
         }
     };
     let failure = match result {
-        Ok(ended) => return Ok(Ended { elapsed: around.host.monotonic().saturating_sub(begun), ..ended }),
+        Ok(ended) => {
+            running.over();
+            return Ok(Ended { elapsed: around.host.monotonic().saturating_sub(begun), ..ended });
+        }
         Err(failure) => failure,
     };
     let id = match stage {
-        Stage::Over => return Err(failure),
+        Stage::Over => {
+            running.over();
+            return Err(failure);
+        }
         Stage::Starting => None,
         Stage::Started(id) => Some(id),
     };
     let given_up = end(around, &Started { container, name: name.clone(), mark, user, id }).await;
+    running.over();
     Err(match (given_up, is_late) {
         (GivenUp::Ended, true) => failure.hint("it was ended; give it more time with `timeout`, or leave that out"),
         (GivenUp::Ended, false) => failure,
@@ -105,7 +122,7 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     })
 }
 
-async fn run(around: &Surroundings, mut exec: Exec<'_>, stage: &mut Stage) -> Result<Ended, Failure> {
+async fn run(around: &Surroundings, mut exec: Exec<'_>, running: &UnderWay<'_>, stage: &mut Stage) -> Result<Ended, Failure> {
     let failed = |error| of_engine(error, &format!("run a command in \"{}\"", exec.name));
     exec.request.stdin = !matches!(exec.input, Input::None);
     *stage = Stage::Starting;
@@ -120,6 +137,7 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>, stage: &mut Stage) -> Re
         }
     };
     *stage = Stage::Started(session.id.clone());
+    running.has_id(&session.id);
     let mut ended = Ended::default();
     let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
     let mut output = session.output;
@@ -165,6 +183,16 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>, stage: &mut Stage) -> Re
         file.finish().await.map_err(of_host)?;
     }
     Ok(ended)
+}
+
+/// A command as it is spoken of while it runs: the beginning of it, in quotes.
+pub(super) fn shown(command: &[String]) -> String {
+    const MOST: usize = 60;
+    let line = command.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("\"{}…\"", &line[..end]),
+        None => format!("\"{line}\""),
+    }
 }
 
 /// The failure of a command whose output is not held; `what` it is begins the sentence.

@@ -10,6 +10,7 @@ use crate::engine::{EngineError, ExecRequest};
 use crate::model::event::Level;
 
 /// A command that was started, or may have been.
+#[derive(Clone)]
 pub struct Started {
     /// The container, as the engine takes it.
     pub container: String,

@@ -17,7 +17,9 @@ use super::pace::Pace;
 use super::patience::{spoken_of, within};
 use super::perform::Learnt;
 use super::readiness::{self, Waiting};
+use super::relied_on::Kept;
 use super::turns::Turns;
+use super::under_way::end_left;
 use super::waits::Waits;
 use crate::model::event::{Detail, Event, Level, Standing};
 use crate::model::image_reference::canonical;
@@ -42,6 +44,8 @@ pub struct Execution<'a> {
     pub renew_anonymous_volumes: bool,
     /// Service → how long its containers took to get ready before.
     pub paces: BTreeMap<String, Pace>,
+    /// Containers that the plan leaves alone and that have to run on.
+    pub kept: &'a [Kept],
 }
 
 /// What was found on the way, also when it failed.
@@ -84,7 +88,7 @@ impl Execution<'_> {
         let hub = Hub::new(&self.plan.project);
         // Subscribed before the first start: nothing is missed.
         let waits = self.plan.steps.iter().any(|step| matches!(step.action, Action::Wait { .. }));
-        let events = if waits {
+        let events = if waits || !self.kept.is_empty() {
             match hub.subscribe(self.around).await {
                 Ok(events) => Some(events),
                 Err(failure) => return (Findings::default(), Err(failure)),
@@ -92,6 +96,7 @@ impl Execution<'_> {
         } else {
             None
         };
+        self.kept.iter().for_each(|kept| hub.rely_on(&kept.id));
         let mut walk = Walk::new(self, &hub);
         let pump = async {
             match events {
@@ -103,6 +108,9 @@ impl Execution<'_> {
             result = Box::pin(walk.run()).fuse() => result,
             () = Box::pin(pump).fuse() => Ok(()),
         };
+        if self.around.cancel.is_cancelled() {
+            end_left(self.around).await;
+        }
         let changes =
             (0..self.plan.steps.len()).filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes()).count();
         let known = walk.learnt.with(|known| known.clone());
@@ -124,7 +132,7 @@ struct Walk<'a> {
     /// Steps that were begun, however they ended.
     begun: BTreeSet<StepId>,
     begun_groups: BTreeSet<GroupId>,
-    failures: Vec<(StepId, Failure)>,
+    failures: Vec<Failure>,
     interrupted: bool,
     /// How often containers ended that were ready, by their ids.
     deaths: BTreeMap<String, u32>,
@@ -240,12 +248,12 @@ impl<'a> Walk<'a> {
             self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
             return;
         }
-        self.failures.push((id, failure));
+        self.failures.push(failure);
         self.stop.cancel();
     }
 
-    /// A container that was ready has ended: what comes of it, and the step that waited for it.
-    fn look_at(&mut self, death: Death, learnt: &Learnt) -> BoxFuture<'a, (StepId, Result<(), Failure>)> {
+    /// A container that was ready has ended: what comes of it, and the step that waited for it; none of one that the plan leaves alone.
+    fn look_at(&mut self, death: Death, learnt: &Learnt) -> BoxFuture<'a, (Option<StepId>, Result<(), Failure>)> {
         let (execution, hub) = (self.execution, self.hub);
         let times = self.deaths.entry(death.container.clone()).and_modify(|times| *times += 1).or_insert(1);
         let times = *times;
@@ -253,10 +261,10 @@ impl<'a> Walk<'a> {
             Action::Wait { container, .. } => learnt.id(container) == death.container,
             _ => false,
         });
-        let step = waited.unwrap_or_default();
         let stop = self.stop.clone();
         async move {
-            let service = execution.plan.steps.get(step).and_then(|step| step.service.as_deref());
+            let kept = || execution.kept.iter().find(|kept| kept.id == death.container).map(|kept| kept.service.as_str());
+            let service = waited.and_then(|step| execution.plan.steps[step].service.as_deref()).or_else(kept);
             let described = service.and_then(|name| execution.project.and_then(|project| project.services.get(name)));
             let waiting = Waiting {
                 container: &death.container,
@@ -272,14 +280,14 @@ impl<'a> Walk<'a> {
                 // Something else has failed, or the run is interrupted: that is what there is to tell.
                 () = stop.cancelled().fuse() => Ok(()),
             };
-            (step, result)
+            (waited, result)
         }
         .boxed()
     }
 
     /// What was ready is no longer: as good as if the step had failed that waited for it, but that is done.
-    fn broke(&mut self, id: StepId, failure: Failure, learnt: &Learnt) {
-        if self.execution.plan.tolerates(id) {
+    fn broke(&mut self, id: Option<StepId>, failure: Failure, learnt: &Learnt) {
+        if let Some(id) = id.filter(|&id| self.execution.plan.tolerates(id)) {
             if let Action::Wait { container, .. } = &self.execution.plan.steps[id].action {
                 let container = learnt.id(container);
                 learnt.with(|known| known.ready.remove(&container));
@@ -287,7 +295,7 @@ impl<'a> Walk<'a> {
             self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
             return;
         }
-        self.failures.push((id, failure));
+        self.failures.push(failure);
         self.stop.cancel();
     }
 
@@ -373,7 +381,7 @@ impl<'a> Walk<'a> {
                 Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
             };
             self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
-            if let Some((_, failure)) = self.failures.first_mut() {
+            if let Some(failure) = self.failures.first_mut() {
                 *failure = failure.clone().detail("after the failure", line);
             }
         }
@@ -467,7 +475,7 @@ impl<'a> Walk<'a> {
     }
 
     fn outcome(&mut self) -> Result<(), Failure> {
-        let mut failures = std::mem::take(&mut self.failures).into_iter().map(|(_, failure)| failure);
+        let mut failures = std::mem::take(&mut self.failures).into_iter();
         if let Some(mut first) = failures.next() {
             for other in failures {
                 first = first.detail("also failed", other.message);

@@ -301,6 +301,16 @@ fn container_state(state: Option<models::ContainerSummaryStateEnum>) -> Containe
     }
 }
 
+/// Whether it has no network of its own, but the machine's.
+pub fn uses_host_network(summary: &models::ContainerSummary) -> bool {
+    summary.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten()).any(|(name, _)| name == "host")
+}
+
+/// The ports that a container publishes; none while it does not run.
+pub fn published_ports(summary: &models::ContainerSummary) -> Vec<PublishedPort> {
+    ports(summary)
+}
+
 fn ports(summary: &models::ContainerSummary) -> Vec<PublishedPort> {
     let mut ports: Vec<PublishedPort> = summary
         .ports

@@ -1,10 +1,12 @@
 //! One-off containers: made for one command, removed afterwards.
 
+use std::time::Duration;
+
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
 use super::create;
-use super::exec::{Ended, too_large};
+use super::exec::{Ended, shown, too_large};
 use super::failures::of_engine;
 use super::observe::{bystanders, image_id};
 use super::patience::spoken_of;
@@ -17,8 +19,8 @@ use crate::model::event::Level;
 use crate::model::exclusive::without_exclusive;
 use crate::model::observed::OwnerState;
 use crate::model::spec::{Project, Service};
-use crate::model::time::elapsed;
-use crate::model::{Failure, hash};
+use crate::model::time::{elapsed, format_duration};
+use crate::model::{Failure, Kind, hash};
 
 /// What is run.
 pub struct OneOff<'a> {
@@ -34,6 +36,8 @@ pub struct OneOff<'a> {
     pub service: Option<(&'a Project, &'a Service)>,
     /// Whether the services that its service depends on are brought up first.
     pub with_dependencies: bool,
+    /// How long its command may take.
+    pub timeout: Option<Duration>,
 }
 
 /// Runs a command in a container of its own and removes that, whatever happens. What the container needs and does not find is made before,
@@ -66,9 +70,24 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         .container_create(&name, None, body)
         .await
         .map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))?;
+    let command = if one_off.command.is_empty() { String::new() } else { format!(" {}", shown(&one_off.command)) };
+    let still =
+        |waited| around.log(Level::Info, format!("waiting for the command{command} in \"{name}\": not done after {}", elapsed(waited)));
+    let timer = async {
+        match one_off.timeout {
+            Some(timeout) => around.host.sleep(timeout).await,
+            None => futures::future::pending().await,
+        }
+    };
     let result = futures::select_biased! {
-        result = Box::pin(to_its_end(around, one_off, &created.id)).fuse() => result,
+        result = Box::pin(spoken_of(&*around.host, &still, to_its_end(around, one_off, &created.id))).fuse() => result,
         () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+        () = Box::pin(timer).fuse() => {
+            let whose = one_off.service.map_or(one_off.image, |(_, service)| service.name.as_str());
+            let waited = format_duration(one_off.timeout.unwrap_or_default());
+            Err(Failure::new(Kind::Timeout, format!("The one-off container of \"{whose}\" did not end within {waited}"))
+                .hint("it was ended; give it more time with `timeout`, or leave that out"))
+        }
     };
     let say = |waited| around.log(Level::Info, format!("removing the container \"{name}\": not done after {}", elapsed(waited)));
     let removed = spoken_of(&*around.host, &say, remove(around, one_off, &created.id)).await;

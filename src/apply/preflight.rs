@@ -11,6 +11,7 @@ use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
 use super::images::{self, Building};
 use super::name_holder::check_name;
+use super::ports;
 use super::writers::Writing;
 use crate::engine::{Engine, Intent};
 use crate::host::resolve::resolve;
@@ -67,6 +68,9 @@ impl Preflight<'_> {
             })?;
         }
         let Self { around, project, name, plan, observed, all } = self;
+        if let Some(project) = project {
+            ports::check(around, project, plan).await?;
+        }
         Writing { around, name, project: *project, observed, all }.check(plan).await
     }
 

@@ -12,6 +12,7 @@ use super::logs::last_lines;
 use super::observe::{Inspected, inspect};
 use super::pace::Pace;
 use super::patience::until_next_word;
+use super::under_way::UnderWay;
 use super::{Surroundings, Told};
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, Standing};
@@ -535,6 +536,8 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
     let mark = exec_processes::mark(chance);
     let user = (!seen.user.is_empty()).then(|| seen.user.clone());
     let request = ExecRequest { command, environment: vec![mark.clone()], user: user.clone(), ..ExecRequest::default() };
+    let started = Started { container: seen.id.clone(), name: seen.name.clone(), mark: mark.clone(), user: user.clone(), id: None };
+    let running = UnderWay::begin(around, started);
     let mut id = None;
     let begun = around.host.monotonic();
     let run = async {
@@ -547,6 +550,7 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
             Err(error) => return Ok((None, error.message)),
         };
         *id = Some(session.id.clone());
+        running.has_id(&session.id);
         while let Some(chunk) = session.output.next().await {
             let Ok(chunk) = chunk else { break };
             output.extend_from_slice(&chunk.bytes);
@@ -568,8 +572,10 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
     let Some(result) = result else {
         // What can't be ended is a health check that hangs, and whoever waits for it says so.
         end(around, &Started { container: seen.id.clone(), name: seen.name.clone(), mark, user, id }).await;
+        running.over();
         return Ok(None);
     };
+    running.over();
     let (code, output) = result.map_err(|error| of_engine(error, "run a health check"))?;
     let elapsed = around.host.monotonic().saturating_sub(begun);
     Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))

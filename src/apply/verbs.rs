@@ -15,15 +15,16 @@ use super::preflight;
 use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
 use super::secrets;
+use super::under_way::end_left;
 use super::work::Work;
 use super::writers::{look_at_folders, shared_volumes};
 use crate::engine::Intent;
 use crate::model::event::{Detail, Level, Standing};
 use crate::model::names::is_anonymous_volume;
-use crate::model::observed::{Container, ContainerState, Observed};
+use crate::model::observed::{Container, Observed};
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
-use crate::model::spec::{Build, Project, Restart, Service};
+use crate::model::spec::{Build, Project, Service};
 use crate::model::{Failure, Kind};
 
 /// How long a run waits for another one to end.
@@ -181,28 +182,8 @@ async fn bring_up(
         Some(_) => work.run_if_needed(&make_plan).await?.unwrap_or_default(),
         None => work.run(&make_plan).await?,
     };
-    check_still_up(&outcome, project)?;
     outcome.containers.retain(|container| services.contains(&container.service));
     Ok(outcome)
-}
-
-/// `up` answers only when it is true: what was brought up still runs now.
-fn check_still_up(outcome: &Outcome, project: &Project) -> Result<(), Failure> {
-    for container in outcome.containers.iter().filter(|container| outcome.waited.contains(&container.id)) {
-        let ended_well = container.exit_code == Some(0) && container.state == ContainerState::Exited;
-        let restart = &project.services[&container.service].restart;
-        // A job: the engine doesn't start it again.
-        let is_done = ended_well && matches!(restart, Restart::No | Restart::OnFailure(_));
-        if container.state != ContainerState::Running && !is_done {
-            return Err(Failure::new(
-                Kind::Unhealthy,
-                format!("\"{}\" was ready and is {} now: {}", container.service, container.state.word(), container.status),
-            )
-            .hint("its logs say why: `spc run` the logs runbook, or `docker logs`")
-            .field("service", container.service.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Stops and removes what belongs to the project; volumes if asked.
@@ -351,11 +332,15 @@ pub async fn wait(
             readiness::wait(around, hub, &waiting, say).await
         }
     }));
-    futures::select_biased! {
+    let result = futures::select_biased! {
         result = Box::pin(waits).fuse() => result.map(drop),
         () = Box::pin(hub.pump(around, events)).fuse() => Ok(()),
         () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+    };
+    if around.cancel.is_cancelled() {
+        end_left(around).await;
     }
+    result
 }
 
 /// Gives a service so many containers; later runs keep it until the described number changes.

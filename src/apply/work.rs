@@ -9,6 +9,7 @@ use super::lock::{self, Lock};
 use super::observe::{Scope, bystanders, look_at_owners, observe};
 use super::preflight::Preflight;
 use super::records::Records;
+use super::relied_on;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::writers::look_at_folders;
 use crate::model::Failure;
@@ -106,11 +107,11 @@ impl Work<'_> {
         if !plan.changes() && in_order {
             // Only waits: reading needs no lock.
             self.say_notes(&plan);
-            return self.walk(&plan, None).await;
+            return self.walk(&plan, &observed, None).await;
         }
         if let Some(held) = &self.around.lock {
             self.say_notes(&plan);
-            return self.walk(&plan, Some(held)).await;
+            return self.walk(&plan, &observed, Some(held)).await;
         }
         let Some(lock) = self.acquire().await? else { return self.locked(make_plan, None).await };
         let result = self.locked(make_plan, Some(&lock)).await;
@@ -142,7 +143,7 @@ impl Work<'_> {
         }
         self.check(&plan, &observed, true).await?;
         self.say_notes(&plan);
-        self.walk(&plan, lock).await
+        self.walk(&plan, &observed, lock).await
     }
 
     /// Fails if something of the plan is known to be refused.
@@ -181,9 +182,10 @@ impl Work<'_> {
         }
     }
 
-    async fn walk(&self, plan: &Plan, lock: Option<&Lock>) -> Result<Outcome, Failure> {
+    async fn walk(&self, plan: &Plan, observed: &Observed, lock: Option<&Lock>) -> Result<Outcome, Failure> {
         self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
         let telling = Telling::begin(self, plan);
+        let kept = self.project.map(|project| relied_on::kept(observed, plan, project, self.services)).unwrap_or_default();
         let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
         let execution = Execution {
             around: self.around,
@@ -194,6 +196,7 @@ impl Work<'_> {
             deadline: self.deadline,
             renew_anonymous_volumes: self.renew_anonymous_volumes,
             paces,
+            kept: &kept,
         };
         let (findings, result) = execution.run().await;
         telling.end(result.is_ok());
@@ -208,7 +211,13 @@ impl Work<'_> {
             observed
         });
         result?;
-        Ok(self.outcome(recorded?, &findings))
+        let recorded = recorded?;
+        let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
+        let services = relied_on::to_check(&recorded, &findings, &kept);
+        let is_changed =
+            relied_on::StillUp { around: self.around, project, plan, deadline: self.deadline }.check(&recorded, &services).await?;
+        let recorded = if is_changed { self.observe().await? } else { recorded };
+        Ok(self.outcome(recorded, &findings))
     }
 
     fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {

@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
+use crate::apply::under_way;
 use crate::host::Host;
 use crate::host::real::ignores_hang_up;
 use crate::model::{Failure, Kind};
@@ -30,6 +31,9 @@ const NOTICE_TIME: Duration = Duration::from_millis(150);
 /// A signal that comes so soon after the first is its echo: `timeout` sends to its child and then to the whole group, and programs
 /// that run others pass on what a terminal has sent to all of them.
 const ECHO: Duration = Duration::from_millis(20);
+
+/// What the second signal waits for at most, where commands run in containers.
+const KILL_TIME: Duration = Duration::from_millis(1500);
 
 /// Between two tries to wake the reader of a line.
 const WAKING: Duration = Duration::from_millis(20);
@@ -117,6 +121,7 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
                 soon(&*host, give_notice(&terminal)).await;
                 cancel.cancel();
             } else if received != Received::HangUp {
+                kill_commands(&*host).await;
                 leave_now(&terminal);
             }
         }
@@ -175,6 +180,7 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                     token.cancel();
                 }
                 Answer::Leave => {
+                    kill_commands(&*host).await;
                     give_back(usual.as_ref());
                     leave_now(&terminal);
                 }
@@ -192,6 +198,16 @@ fn give_back(usual: Option<&Termios>) {
 async fn give_notice(terminal: &Arc<Terminal>) {
     let terminal = terminal.clone();
     beside(move || terminal.err(NOTICE)).await;
+}
+
+/// Kills what runs in containers and nobody will wait for; not for long, as the process is to leave at once.
+async fn kill_commands(host: &dyn Host) {
+    if under_way::is_any() {
+        tokio::select! {
+            () = under_way::kill_all() => {}
+            () = host.sleep(KILL_TIME) => {}
+        }
+    }
 }
 
 /// Does `work`, which may have to wait for a lock, on a thread of its own.

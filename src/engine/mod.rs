@@ -302,6 +302,8 @@ pub trait Engine: Send + Sync {
     fn address(&self) -> &str;
     /// Whether paths of this machine can be bind-mounted: false over tcp and ssh.
     fn is_local(&self) -> bool;
+    /// Whether the ports that it publishes are this machine's as this process sees it. False where that can't be known.
+    fn publishes_here(&self) -> bool;
 
     /// Fails if the call would be refused by a policy; asks the engine for nothing that it was not asked already, as far as that can be.
     /// An engine without a policy refuses nothing.

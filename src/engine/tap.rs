@@ -74,6 +74,10 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
         self.engine.address()
     }
 
+    fn publishes_here(&self) -> bool {
+        self.engine.publishes_here()
+    }
+
     fn is_local(&self) -> bool {
         self.engine.is_local()
     }

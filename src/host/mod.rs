@@ -6,6 +6,7 @@
 
 pub mod conductor;
 pub mod git;
+mod listener;
 pub mod memory;
 mod process_mark;
 pub mod real;
@@ -30,6 +31,7 @@ use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, EngineAddresses};
 
 pub use conductor::Conductor;
+pub use listener::{Listener, Obstacle};
 pub use process_mark::{Liveness, ProcessMark};
 
 /// What the host could not do.
@@ -313,6 +315,11 @@ pub trait Host: Send + Sync {
         false
     }
 
+    /// The socket of this machine that keeps others from `port` on `address` (on all addresses if not given); nothing where there is none, or
+    /// where the system does not tell for certain. `protocol`: `tcp` or `udp`.
+    fn port_holder(&self, _address: Option<IpAddr>, _port: u16, _protocol: &str) -> Option<Listener> {
+        None
+    }
     /// The process that listens on a TCP port of this machine, where it can be found: `nginx (pid 812)`.
     fn port_owner(&self, port: u16) -> Option<String>;
 

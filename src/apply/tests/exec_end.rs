@@ -132,3 +132,45 @@ fn a_health_check_whose_time_is_over_is_ended_too() {
     let checks: Vec<_> = machine.commands().into_iter().filter(|command| command.contains("check")).collect();
     assert_eq!(checks, Vec::<String>::new());
 }
+
+#[test]
+fn a_command_that_takes_long_is_spoken_of() {
+    let mut slow = ExecAnswer::default();
+    slow.takes = secs(45);
+    let machine = answering(Process::new().on_exec(move |_, _| Some(slow.clone())));
+    let mut exec_of_many_words = command(None);
+    exec_of_many_words.request.command = ["pg_dump".to_owned(), "x".repeat(100)].into();
+    machine.run(exec(&machine.around(), exec_of_many_words)).unwrap();
+    let said: Vec<String> = machine.logged().into_iter().filter(|line| line.starts_with("waiting for the command")).collect();
+    let line = |time: &str| format!("waiting for the command \"pg_dump {}…\" in \"web\": not done after {time}", "x".repeat(52));
+    assert_eq!(said, [line("10.0 s"), line("20.0 s"), line("40.0 s")]);
+}
+
+#[test]
+fn a_health_check_in_flight_is_ended_with_an_interrupted_run() {
+    let machine = machine_with(1, |builder| builder.process("web", Process::new().on_exec(|_, _| Some(endless()))));
+    let around = machine.around();
+    let interrupt = async {
+        machine.conductor.sleep(secs(2)).await;
+        assert!(machine.engine.state().container("shop-web-1").is_some());
+        around.cancel.cancel();
+    };
+    let description = json!({"services": {"web": {"image": "web:1", "healthcheck": {"test": "ask", "timeout": "1m", "interval": "1m"}}}});
+    let (result, ()) = machine.up_while(&around, &description, interrupt);
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert_eq!(machine.commands(), ["serve"]);
+}
+
+#[test]
+fn who_leaves_at_once_kills_the_commands_under_way_first() {
+    let machine = answering(Process::new().on_exec(|_, _| Some(endless().ignoring_term())));
+    let around = machine.around();
+    let leave = async {
+        machine.conductor.sleep(secs(2)).await;
+        assert!(crate::apply::under_way::is_any());
+        crate::apply::under_way::kill_all_of(&around.engine).await;
+    };
+    let (result, ()) = machine.run(futures::future::join(exec(&around, command(Some(secs(60)))), leave));
+    assert!(result.is_ok(), "its end is known: {result:?}");
+    assert_eq!(machine.commands(), ["serve"]);
+}

@@ -293,6 +293,7 @@ fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
         project: PROJECT,
         service: Some((&project, &project.services["job"])),
         with_dependencies: true,
+        timeout: None,
     };
     machine.run(crate::apply::oneoff::run(&machine.around(), &one_off)).unwrap();
     assert_eq!(made(&machine), ["image_build shop/api:1"]);

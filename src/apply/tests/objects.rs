@@ -195,6 +195,7 @@ fn of_db(described: &Project) -> OneOff<'_> {
         project: PROJECT,
         service: Some((described, &described.services["db"])),
         with_dependencies: true,
+        timeout: None,
     }
 }
 

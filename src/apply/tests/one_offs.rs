@@ -16,6 +16,7 @@ pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) ->
         project: PROJECT,
         service: Some((described, service)),
         with_dependencies: true,
+        timeout: None,
     }
 }
 
@@ -275,7 +276,7 @@ fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
             assert_eq!(running, 1);
             around.cancel.cancel();
         };
-        let (ended, ()) = futures::future::join(oneoff::run(&around, &one_off), other).await;
+        let (ended, ()) = Box::pin(futures::future::join(oneoff::run(&around, &one_off), other)).await;
         assert_eq!(ended.unwrap_err().kind, Kind::Interrupted);
     });
     assert_eq!(warnings(&machine), Vec::<String>::new());
@@ -335,4 +336,20 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
     machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
     assert!(machine.conductor.now() < before + secs(1), "where nothing is missing, another run's lock is not waited for");
     machine.run(held.release()).unwrap();
+}
+
+#[test]
+fn a_one_off_that_takes_long_is_spoken_of_and_ended_when_its_time_is_over() {
+    let machine = machine();
+    let description = tools();
+    let described = project(&description);
+    let one_off = OneOff { with_dependencies: false, timeout: Some(secs(25)), ..of(&described, "tool", &["forever"]) };
+    let failure = machine.run(oneoff::run(&machine.around(), &one_off)).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "The one-off container of \"tool\" did not end within 25s"));
+    let said: Vec<String> = machine.logged().into_iter().filter(|line| line.starts_with("waiting for the command \"forever\"")).collect();
+    assert_eq!(
+        said.iter().map(|line| line.rsplit_once(": ").unwrap().1).collect::<Vec<_>>(),
+        ["not done after 10.0 s", "not done after 20.0 s"]
+    );
+    assert!(!names(&machine).iter().any(|name| name.contains("-run-")), "{:?}", names(&machine));
 }

@@ -1,6 +1,8 @@
 //! What was ready has to go on running until the verb returns.
 
 use super::*;
+use crate::engine::Engine;
+use crate::model::observed::ContainerState as State;
 
 /// `web`, which dies a second and a half after its start, and a database that takes five seconds to get ready.
 fn dying(code: i64, restart: &str) -> (Machine, Value) {
@@ -100,4 +102,134 @@ fn what_a_replacement_stops_on_purpose_is_no_death() {
     machine.engine.set_process("shop-web-1.new", Process::new().ready_after(secs(9000)));
     let failure = machine.up(&with(shop(), "services.web.environment", json!({"A": "1"}))).unwrap_err();
     assert!(failure.message.starts_with("\"web\" is not ready after"), "{failure}");
+}
+
+/// `web`, unchanged and running, while a new `db` takes five seconds to get ready.
+fn unchanged(restart: &str, checked: bool) -> (Machine, Value) {
+    let machine = machine_with(1, |builder| {
+        let db = Process::new().ready_after(secs(5));
+        builder.process("db", db).process("web", Process::new().ready_after(millis(100)).says(millis(10), "serving"))
+    });
+    let mut web = json!({"image": "web:1", "ports": ["8000:8000"], "restart": restart});
+    if checked {
+        web["healthcheck"] = json!({"test": "curl", "interval": "1s", "timeout": "1s", "retries": 2});
+    }
+    machine.up(&json!({"services": {"web": web}})).unwrap();
+    (machine, json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}))
+}
+
+#[test]
+fn an_unchanged_container_that_dies_meanwhile_fails_the_verb() {
+    for (restart, again) in [("no", ""), ("always", ", and the engine starts it again")] {
+        let (machine, description) = unchanged(restart, false);
+        let begun = machine.conductor.now();
+        let end = async {
+            machine.conductor.sleep(millis(1500)).await;
+            machine.engine.say("shop-web-1", "out of ideas").unwrap();
+            machine.engine.end_process("shop-web-1", 3).unwrap();
+        };
+        let (result, ()) = machine.up_while(&machine.around(), &description, end);
+        let failure = result.unwrap_err();
+        assert_eq!(failure.message, format!("\"web\" was ready, then exited with code 3{again}"));
+        assert_eq!(failure.kind, Kind::Unhealthy);
+        assert_eq!(failure.fields["code"].to_string(), "3");
+        assert!(failure.details.iter().any(|detail| detail.text.contains("out of ideas")), "{failure:?}");
+        assert!(machine.conductor.now() < begun + secs(3), "at once, not when the database is ready");
+        assert!(!machine.footprint().locked);
+    }
+}
+
+#[test]
+fn an_unchanged_container_that_is_removed_meanwhile_fails_the_verb() {
+    let (machine, description) = unchanged("always", false);
+    let end = async {
+        machine.conductor.sleep(millis(1500)).await;
+        machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
+    };
+    let (result, ()) = machine.up_while(&machine.around(), &description, end);
+    assert_eq!(result.unwrap_err().message, "\"web\" was ready, and was removed by somebody else");
+}
+
+#[test]
+fn an_unchanged_container_with_a_check_may_come_back_before_the_verb_returns() {
+    let (machine, description) = unchanged("always", true);
+    let end = async {
+        machine.conductor.sleep(millis(1500)).await;
+        machine.engine.end_process("shop-web-1", 3).unwrap();
+    };
+    let (result, ()) = machine.up_while(&machine.around(), &description, end);
+    result.unwrap();
+    assert_eq!(machine.state().container("shop-web-1").unwrap().state, "running");
+}
+
+#[test]
+fn an_unchanged_container_that_is_unhealthy_at_the_end_is_waited_for_once_more() {
+    for (recovers_at, recovers) in [(14, true), (90_000, false)] {
+        let machine = machine_with(1, |builder| {
+            let web = Process::new().ready_after(millis(100)).unready_between(secs(3), secs(recovers_at));
+            builder.process("web", web).process("db", Process::new().ready_after(secs(9)))
+        });
+        let check_often = json!({"test": "curl", "interval": "1s", "timeout": "1s", "retries": 2});
+        let web = json!({"image": "web:1", "healthcheck": check_often});
+        machine.up(&json!({"services": {"web": web}})).unwrap();
+        let begun = machine.conductor.now();
+        let result = machine.up(&json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}));
+        assert_eq!(result.is_ok(), recovers, "{result:?}");
+        assert!(machine.conductor.now() > begun + secs(10), "not when the database was ready");
+        if let Err(failure) = result {
+            assert_eq!(failure.fields["service"].to_string().trim_matches('"'), "web", "{failure}");
+        }
+    }
+}
+
+#[test]
+fn the_last_look_finds_what_no_event_told() {
+    use super::super::relied_on::{Kept, StillUp};
+    let (machine, description) = unchanged("always", false);
+    let (around, project) = (machine.around(), project(&description));
+    let observed = machine.run(verbs::look(&around, PROJECT)).unwrap();
+    let web = Kept { id: observed.containers[0].id.clone(), service: "web".into() };
+    let plan = crate::model::plan::Plan { project: PROJECT.into(), ..Default::default() };
+    let still_up = StillUp { around: &around, project: &project, plan: &plan, deadline: None };
+    let look = |state: Option<State>| {
+        let mut observed = observed.clone();
+        match state {
+            Some(state) => observed.containers[0].state = state,
+            None => observed.containers.clear(),
+        }
+        machine.run(still_up.check(&observed, std::slice::from_ref(&web)))
+    };
+    assert_eq!(look(Some(State::Running)), Ok(false));
+    let paused = look(Some(State::Paused)).unwrap_err();
+    assert_eq!(
+        (paused.message.as_str(), paused.hint.as_deref().unwrap()),
+        ("\"web\" was ready and is paused now", "let it go on with `docker unpause shop-web-1`")
+    );
+    assert_eq!(look(None).unwrap_err().message, "\"web\" was ready, and was removed by somebody else");
+    for state in [State::Exited, State::Restarting, State::Dead] {
+        let failure = look(Some(state)).unwrap_err();
+        assert!(failure.message.starts_with("\"web\" was ready, then exited with code"), "{failure}");
+    }
+}
+
+#[test]
+fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that_is_not_meant() {
+    let (machine, mut description) = unchanged("no", false);
+    description["services"]["db"]["depends_on"] = json!({"web": {"condition": "service_started", "required": false}});
+    let end = async {
+        machine.conductor.sleep(millis(1500)).await;
+        machine.engine.end_process("shop-web-1", 3).unwrap();
+    };
+    let (result, ()) = machine.up_while(&machine.around(), &description, end);
+    result.unwrap();
+    let (machine, description) = unchanged("no", false);
+    let project = project(&description);
+    let options = UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() };
+    let around = machine.around();
+    let end = async {
+        machine.conductor.sleep(millis(1500)).await;
+        machine.engine.end_process("shop-web-1", 3).unwrap();
+    };
+    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &project, &options), end));
+    result.unwrap();
 }

@@ -20,6 +20,7 @@ mod images;
 mod kept;
 mod known;
 mod networks;
+mod peer;
 mod reference;
 mod session;
 mod ssh;
@@ -90,6 +91,10 @@ impl Engine for DockerEngine {
 
     fn address(&self) -> &str {
         &self.address
+    }
+
+    fn publishes_here(&self) -> bool {
+        self.address.strip_prefix("unix://").is_some_and(peer::is_engine_here)
     }
 
     fn is_local(&self) -> bool {

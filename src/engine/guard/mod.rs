@@ -78,6 +78,10 @@ impl Engine for Guard {
         self.engine.address()
     }
 
+    fn publishes_here(&self) -> bool {
+        self.engine.publishes_here()
+    }
+
     fn is_local(&self) -> bool {
         self.engine.is_local()
     }

@@ -55,6 +55,10 @@ impl Engine for PlannedEngine {
         &self.address
     }
 
+    fn publishes_here(&self) -> bool {
+        self.live.engine.publishes_here()
+    }
+
     fn is_local(&self) -> bool {
         self.live.engine.is_local()
     }

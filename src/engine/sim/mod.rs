@@ -92,6 +92,10 @@ impl Engine for SimEngine {
         "sim://engine"
     }
 
+    fn publishes_here(&self) -> bool {
+        self.local
+    }
+
     fn is_local(&self) -> bool {
         self.local
     }

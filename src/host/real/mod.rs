@@ -15,6 +15,7 @@ mod process;
 mod process_mark;
 mod replace;
 mod roots;
+mod sockets;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -31,8 +32,8 @@ use futures::stream::BoxStream;
 pub use environment::ignores_hang_up;
 
 use super::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Liveness, ProcessMark, Result,
-    StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Listener, Liveness, ProcessMark,
+    Result, StandardStream,
 };
 use crate::policy::CheckedPath;
 
@@ -192,8 +193,12 @@ impl Host for RealHost {
         rustix::process::geteuid().is_root()
     }
 
+    fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
+        sockets::port_holder(address, port, protocol)
+    }
+
     fn port_owner(&self, port: u16) -> Option<String> {
-        network::port_owner(port)
+        sockets::port_owner(port)
     }
 
     fn is_terminal(&self, stream: StandardStream) -> bool {

@@ -1,7 +1,6 @@
 //! TCP ports, of this machine and others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 use std::time::Duration;
 
 use super::error::{cause, kind};
@@ -19,30 +18,6 @@ pub(super) async fn tcp_connect(address: &str, timeout: Duration) -> Result<()> 
         Ok(Err(error)) => could_not(kind(&error), &cause(&error)),
         Err(_) => could_not(HostErrorKind::Timeout, &format!("no answer within {timeout:?}")),
     }
-}
-
-/// The process that listens on a port, as far as `/proc` tells: not that of another user, nor of another network namespace.
-pub(super) fn port_owner(port: u16) -> Option<String> {
-    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| std::fs::read_to_string(table).ok())
-        .flat_map(|table| listening(&table, port))
-        .collect();
-    if sockets.is_empty() {
-        return None;
-    }
-    let mut processes: Vec<u32> =
-        std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    // A parent that handed the socket on has the lower number, as a rule.
-    processes.sort_unstable();
-    processes.into_iter().find_map(|id| {
-        let process = Path::new("/proc").join(id.to_string());
-        let holds = std::fs::read_dir(process.join("fd")).ok()?.flatten().any(|descriptor| {
-            std::fs::read_link(descriptor.path()).is_ok_and(|target| sockets.iter().any(|socket| target == Path::new(socket)))
-        });
-        let name = std::fs::read_to_string(process.join("comm")).ok()?;
-        holds.then(|| format!("{} (pid {id})", name.trim_end()))
-    })
 }
 
 /// This machine's addresses as Linux lists them, but for loopback and link-local ones.
@@ -72,42 +47,15 @@ fn own_ipv6(interfaces: &str) -> impl Iterator<Item = Ipv6Addr> {
     interfaces.lines().filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok()).map(Ipv6Addr::from)
 }
 
-/// The sockets that listen on `port` in a table of `/proc/net`, as links to them read.
-fn listening(table: &str, port: u16) -> Vec<String> {
-    const LISTEN: &str = "0A";
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace();
-            let local = fields.nth(1)?;
-            let state = fields.nth(1)?;
-            let inode = fields.nth(5)?;
-            let at = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
-            (at == port && state == LISTEN).then(|| format!("socket:[{inode}]"))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sockets::port_owner;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn free_port() -> u16 {
         std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-    }
-
-    #[test]
-    fn only_a_listening_socket_of_that_port_counts() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-            \x20  0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 633 1 0 100 0 0 10 0\n\
-            \x20  1: 0100007F:1538 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 700 1 0 100 0 0 10 0\n\
-            \x20  2: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 812 1 0\n";
-        assert_eq!(listening(table, 5432), ["socket:[633]"]);
-        assert_eq!(listening(table, 80), ["socket:[812]"]);
-        assert_eq!(listening(table, 81), Vec::<String>::new());
     }
 
     #[tokio::test]

@@ -27,8 +27,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::memory::LARGEST_VALUE;
 use super::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Liveness,
-    ProcessMark, Result, StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Listener,
+    Liveness, Obstacle, ProcessMark, Result, StandardStream,
 };
 use crate::policy::CheckedPath;
 use changes::Changes;
@@ -75,6 +75,7 @@ pub struct SimHost {
     network: Network,
     connect_scripts: ConnectScripts,
     port_owners: Mutex<BTreeMap<u16, String>>,
+    listeners: Mutex<Vec<Listener>>,
     commands: Mutex<Vec<CommandRequest>>,
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
@@ -107,6 +108,7 @@ impl SimHost {
             network: Network::default(),
             connect_scripts: ConnectScripts::default(),
             port_owners: Mutex::default(),
+            listeners: Mutex::default(),
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
@@ -333,6 +335,13 @@ impl Host for SimHost {
 
     fn addresses(&self) -> Vec<IpAddr> {
         self.network.own.iter().copied().collect()
+    }
+
+    /// What listens on all IPv6 addresses listens on those of IPv4 too.
+    fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
+        let listeners = lock(&self.listeners);
+        let mut of_port = listeners.iter().filter(|listener| listener.port == port && listener.protocol == protocol);
+        of_port.find(|listener| listener.keeps_from(address) != Obstacle::No).cloned()
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::conductor::SimConductor;
 use super::files::{Errno, Files};
 use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost, lock};
-use crate::host::{CommandRequest, Host, HttpRequest, StandardStream};
+use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
 
 impl SimHost {
     /// A host that has the files of another one at and below `root`: it asks for each once, and keeps it as it was then.
@@ -211,6 +211,16 @@ impl SimHost {
             Some(process) => owners.insert(port, process.to_owned()),
             None => owners.remove(&port),
         };
+    }
+
+    /// From now on another process of the machine has this socket.
+    pub fn listen(&self, listener: Listener) {
+        lock(&self.listeners).push(listener);
+    }
+
+    /// From now on none has one of this port.
+    pub fn stop_listening(&self, port: u16) {
+        lock(&self.listeners).retain(|listener| listener.port != port);
     }
 
     /// The commands run so far, in order.

@@ -7,6 +7,7 @@ mod left_behind;
 mod lifecycle;
 mod one_off;
 mod order;
+mod orphan_networks;
 mod replace;
 mod settings;
 #[cfg(test)]

@@ -316,7 +316,7 @@ fn a_stopped_container_is_started_and_one_that_still_starts_is_waited_for() {
     );
     let (project, observed) = only_redis(stack(), |redis| redis.health = Health::Starting);
     let waits = plan_with(&project, &observed, Asked::default()).unwrap();
-    assert_eq!(waits.to_string(), "  1  wait until ready container spc-redis-1\n");
+    assert_eq!(waits.to_string(), "  1  wait until ready container spc-redis-1  (is not ready yet)\n");
     assert!(!waits.changes());
 }
 

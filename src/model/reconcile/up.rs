@@ -13,6 +13,7 @@ use super::super::{Failure, Kind, hash};
 use super::hand_over;
 use super::holders::holders;
 use super::left_behind;
+use super::orphan_networks::orphan_networks;
 use super::replace::Old;
 use super::settings;
 
@@ -55,6 +56,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     let Planner { mut plan, groups, .. } = planner;
     left_behind::before_starts(&mut plan, observed);
     hand_over::arrange(&mut plan, groups, wanted, observed)?;
+    orphan_networks(&mut plan, wanted, observed);
     Ok(plan)
 }
 

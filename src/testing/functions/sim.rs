@@ -10,8 +10,8 @@ use super::{machine, placed, views};
 use crate::api::shared_module;
 use crate::api::{Context, Raw, task};
 use crate::engine::sim::{Fault, When, matches};
-use crate::host::Host;
 use crate::host::resolve::named_itself;
+use crate::host::{Host, Listener};
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::testing::lab::Lab;
@@ -381,7 +381,10 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn take_port(call: NativeCallContext, port: i64) -> Raw<()> {
         placed(&call, |lab| {
-            lab.world.engine.take_port(port_of(port)?);
+            let port = port_of(port)?;
+            lab.world.engine.take_port(port);
+            let address = std::net::Ipv4Addr::UNSPECIFIED.into();
+            lab.world.host.listen(Listener { address, port, protocol: "tcp".into(), process: None });
             Ok(())
         })
     }
@@ -395,7 +398,9 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn free_port(call: NativeCallContext, port: i64) -> Raw<()> {
         placed(&call, |lab| {
-            lab.world.engine.free_port(port_of(port)?);
+            let port = port_of(port)?;
+            lab.world.engine.free_port(port);
+            lab.world.host.stop_listening(port);
             Ok(())
         })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,8 +17,8 @@ use super::recorder::Recorder;
 use crate::engine::planned::{Effects, SILENT_SUCCESS};
 use crate::host::sim::SimHost;
 use crate::host::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Liveness, ProcessMark, Result,
-    StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Listener, Liveness, ProcessMark,
+    Result, StandardStream,
 };
 use crate::policy::CheckedPath;
 
@@ -32,12 +33,14 @@ pub struct PlannedHost {
     recorder: Arc<Recorder>,
     /// Where paths are shown from.
     folder: PathBuf,
+    /// Whether the runbook has run commands of the machine, which only a run does.
+    runs_commands: AtomicBool,
 }
 
 impl PlannedHost {
     /// The host `live` under `sim`, which lies over its files.
     pub fn new(live: Arc<dyn Host>, sim: SimHost, recorder: Arc<Recorder>, folder: &Path) -> Self {
-        Self { live, sim, recorder, folder: folder.to_path_buf() }
+        Self { live, sim, recorder, folder: folder.to_path_buf(), runs_commands: AtomicBool::new(false) }
     }
 
     fn note(&self, action: &'static str, path: &CheckedPath) {
@@ -177,6 +180,7 @@ impl Host for PlannedHost {
         if request.program.is_none() {
             return Err(request.no_program());
         }
+        self.runs_commands.store(true, Ordering::Relaxed);
         let line = request.command.join(" ");
         self.recorder.question("run", &format!("command {line}"), format!("the command \"{line}\""), SILENT_SUCCESS);
         Ok(stream::iter([Ok(CommandEvent::Exit(0))]).boxed())
@@ -195,6 +199,13 @@ impl Host for PlannedHost {
 
     fn addresses(&self) -> Vec<IpAddr> {
         self.live.addresses()
+    }
+
+    /// Only of a process that can be named: what has a port of a container that the plan stops may be nobody's name. And only until the
+    /// plan has assumed a command, which may be the one that ends the process.
+    fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
+        let may_tell = !self.runs_commands.load(Ordering::Relaxed);
+        self.live.port_holder(address, port, protocol).filter(|listener| may_tell && listener.process.is_some())
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

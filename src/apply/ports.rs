@@ -1,0 +1,56 @@
+//! Ports of this machine that a process has which is no container: known before anything is stopped.
+//!
+//! What containers have, the plan knows. Where it can't be said for certain that a port is taken, the engine will say so.
+
+use std::collections::BTreeSet;
+
+use super::Surroundings;
+use super::observe::{published_ports, uses_host_network};
+use crate::engine::Filters;
+use crate::host::Listener;
+use crate::model::exclusive::{Resource, taken_at_start};
+use crate::model::failure::SpecPath;
+use crate::model::plan::{Action, Plan};
+use crate::model::spec::Project;
+use crate::model::{Failure, Kind};
+
+/// Processes that have ports for containers: of this engine, which may just be letting go, of another one, or of a network of several engines.
+const OF_ENGINES: [&str; 5] = ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "com.docker"];
+
+/// Fails if a container that the plan starts publishes a port that a process of this machine has.
+pub async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Result<(), Failure> {
+    let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
+    let services: BTreeSet<&String> = starts.filter_map(|step| step.service.as_ref()).collect();
+    let services = services.into_iter().filter_map(|service| project.services.get(service));
+    let wanted: Vec<_> = services
+        .flat_map(|service| taken_at_start(service, project).into_iter().map(move |(resource, keys)| (service, resource, keys)))
+        .filter(|(_, resource, _)| matches!(resource, Resource::HostPort { .. }))
+        .collect();
+    if wanted.is_empty() || !around.engine.publishes_here() {
+        return Ok(());
+    }
+    for (service, resource, keys) in wanted {
+        let Resource::HostPort { address, port, protocol } = &resource else { continue };
+        let Some(holder) = around.host.port_holder(*address, *port, protocol).filter(is_no_engine) else { continue };
+        // Asked only now: who has the port may be a container, or its network the machine's own.
+        let Ok(running) = around.engine.container_list(false, &Filters::new()).await else { return Ok(()) };
+        if running.iter().any(|container| {
+            uses_host_network(container) || published_ports(container).iter().any(|port| port.resource().overlaps(&resource))
+        }) {
+            continue;
+        }
+        let by = holder.process.map_or_else(|| " by a process of this machine".to_owned(), |process| format!(" by the process {process}"));
+        let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+        let shown = if protocol == "tcp" { port.to_string() } else { format!("{port}/{protocol}") };
+        return Err(Failure::new(Kind::Conflict, format!("The port {shown} of \"{}\" is already taken{by}", service.name))
+            .hint("stop what holds it, or publish another host port")
+            .at(SpecPath { keys, on_key: true })
+            .field("service", service.name.clone())
+            .field("port", u64::from(*port)));
+    }
+    Ok(())
+}
+
+fn is_no_engine(holder: &Listener) -> bool {
+    holder.process.as_ref().is_none_or(|process| !OF_ENGINES.iter().any(|engine| process.starts_with(engine)))
+}

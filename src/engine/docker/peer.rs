@@ -1,0 +1,22 @@
+//! Who answers at a local socket: the engine itself, on this machine's network, or what leads elsewhere.
+
+use std::path::Path;
+
+/// Whether the process behind the socket is a Docker Engine with the network of this process. False where that can't be known: in a
+/// container that has the socket mounted, and where `ssh` or a virtual machine is behind it.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the engine's own socket, and what the system tells of its other end"
+)]
+pub(super) fn is_engine_here(socket: &str) -> bool {
+    let is_container = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+    let Ok(stream) = std::os::unix::net::UnixStream::connect(socket) else { return false };
+    let Ok(peer) = rustix::net::sockopt::socket_peercred(&stream) else { return false };
+    let process = format!("/proc/{}", peer.pid.as_raw_nonzero());
+    // systemd has made the socket where it starts the engine.
+    let is_known = std::fs::read_to_string(format!("{process}/comm")).is_ok_and(|name| matches!(name.trim_end(), "dockerd" | "systemd"));
+    let network = |process: &str| std::fs::read_link(format!("{process}/ns/net")).ok();
+    let is_elsewhere = network(&process).is_some_and(|theirs| network("/proc/self").is_some_and(|own| own != theirs));
+    is_known && !is_container && !is_elsewhere
+}
