@@ -16,6 +16,7 @@ pub mod hub;
 pub mod images;
 pub mod lock;
 pub mod logs;
+mod moved;
 mod name_holder;
 pub mod observe;
 pub mod oneoff;

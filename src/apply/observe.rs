@@ -7,6 +7,7 @@ use bollard::models;
 
 use super::failures::of_engine;
 use super::hub::Signal;
+use super::moved;
 use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::host::{Host, Liveness, ProcessMark};
@@ -69,11 +70,17 @@ pub async fn observe(
             .collect(),
         volumes: volumes
             .iter()
-            .filter(|it| !holds_secrets(it))
+            .filter(|it| !holds_secrets(it) && moved::record(it).is_none())
             .map(|it| volume(it, project))
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
         storages: storages(&volumes),
+        folders: moved::folders(project, &containers, &networks, &volumes),
+        moves: volumes
+            .iter()
+            .filter(|it| it.labels.get(label::PROJECT).is_some_and(|of| of == project))
+            .filter_map(moved::record)
+            .collect(),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
         locked: containers.iter().any(|it| is_lock(it, project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),

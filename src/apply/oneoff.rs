@@ -47,12 +47,17 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
     let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
     let body = create::one_off(around, one_off);
+    if let Some((_, service)) = one_off.service {
+        let doing = "run a one-off container of the service";
+        preflight::may(&*around.engine, Intent::UseService { doing, service: &service.name, project: one_off.project }).await?;
+    }
     preflight::may(&*around.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
     match one_off.service {
         Some((project, service)) => {
             preflight::one_off_objects(around, project, service).await?;
             refuse_second_writer(around, project, service).await?;
-            prepare_one_off(around, project, &service.name, one_off.with_dependencies).await?;
+            // On the heap: it is large, and this future is part of others.
+            Box::pin(prepare_one_off(around, project, &service.name, one_off.with_dependencies)).await?;
         }
         None => {
             remove_left_behind(around, one_off.project).await?;

@@ -24,6 +24,7 @@ mod killed;
 mod lock;
 mod logs;
 mod migrations;
+mod moved;
 mod over_ssh;
 mod over_tls;
 mod plan;

@@ -12,6 +12,7 @@ mod killed;
 mod lifecycle;
 mod lock;
 mod logs;
+mod moved;
 mod names;
 mod objects;
 mod one_offs;

@@ -121,6 +121,8 @@ fn applied(project: &Project) -> Observed {
         subnets: project.networks.iter().flat_map(|(key, network)| subnets(&network_id(key), network)).collect(),
         one_offs: Vec::new(),
         orphaned_secrets: BTreeSet::new(),
+        folders: BTreeSet::new(),
+        moves: Vec::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
         images: project.services.values().map(|service| (canonical(&service.image), format!("id of {}", service.image))).collect(),
     }
