@@ -4,6 +4,7 @@
 //! [`execute`], which decides nothing of its own.
 
 mod build_changes;
+pub mod builds;
 pub mod choices;
 pub mod context;
 pub mod create;

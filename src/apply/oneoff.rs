@@ -1,8 +1,11 @@
 //! One-off containers: made for one command, removed afterwards.
 
+use std::collections::BTreeSet;
+
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
+use super::builds::{Rebuild, build_services};
 use super::create;
 use super::exec::{Ended, too_large};
 use super::failures::of_engine;
@@ -32,6 +35,8 @@ pub struct OneOff<'a> {
     /// The project it is labelled with, and the service whose settings it has.
     pub project: &'a str,
     pub service: Option<(&'a Project, &'a Service)>,
+    /// The stack and its service that build the image, where one is described and the container is of an image alone.
+    pub built_by: Option<(&'a Project, &'a str)>,
     /// Whether the services that its service depends on are brought up first.
     pub with_dependencies: bool,
 }
@@ -62,7 +67,15 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         None => {
             remove_left_behind(around, one_off.project).await?;
             if image_id(&*around.engine, one_off.image).await?.is_none() {
-                super::images::pull(around, one_off.image, None, &|_| {}).await?;
+                match one_off.built_by {
+                    Some((project, service)) => {
+                        let only = BTreeSet::from([service.to_owned()]);
+                        let built = Box::pin(build_services(around, project, &only, Rebuild::default())).await;
+                        // Its place in the description is not where this was asked for.
+                        built.map_err(|failure| Failure { path: None, ..failure }.field("service", service))?;
+                    }
+                    None => drop(super::images::pull(around, one_off.image, None, &|_| {}).await?),
+                }
             }
         }
     }

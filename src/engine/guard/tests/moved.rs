@@ -72,7 +72,7 @@ fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
         ..NetworkCreateRequest::default()
     }))
     .unwrap();
-    bed.run(bed.engine.container_create("x", None, ContainerCreateBody { labels, ..plain() })).unwrap();
+    bed.run(bed.engine.container_create("odd_lamarr", None, ContainerCreateBody { labels, ..plain() })).unwrap();
     assert!(bed.refused(bed.guard.container_start(&id)).contains("made from \"/srv/own\""));
 }
 
