@@ -45,6 +45,7 @@ mod site;
 mod spc;
 mod sshd;
 mod stack;
+mod stale;
 mod tls_engine;
 mod until;
 mod watch;
