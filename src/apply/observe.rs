@@ -229,6 +229,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         ports: ports(summary),
         writes: written_volumes(summary),
         folders: written_folders(summary),
+        volumes: mounted_volumes(summary),
         has_anonymous_volumes: summary.mounts.iter().flatten().any(|mount| {
             let is_of_secrets = mount.destination.as_deref() == Some(SECRETS_FOLDER);
             mount.name.as_deref().is_some_and(is_anonymous) && !is_of_secrets
@@ -248,7 +249,13 @@ fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
         owner: owner.map(|&owner| owner.to_owned()),
         ports: ports(summary),
         addresses: addresses(summary),
+        volumes: mounted_volumes(summary),
     })
+}
+
+fn mounted_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
+    let mounts = summary.mounts.iter().flatten();
+    mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
 fn endpoints(summary: &models::ContainerSummary) -> impl Iterator<Item = &models::EndpointSettings> {

@@ -9,6 +9,8 @@ pub mod compose_label {
     pub const SERVICE: &str = "com.docker.compose.service";
     pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
     pub const ONEOFF: &str = "com.docker.compose.oneoff";
+    /// Of a one-off container, in place of a number.
+    pub const SLUG: &str = "com.docker.compose.slug";
     pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
     pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
     pub const NETWORK: &str = "com.docker.compose.network";

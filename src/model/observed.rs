@@ -83,6 +83,8 @@ pub struct Container {
     pub writes: BTreeSet<String>,
     /// Folders and files of the machine that it may write to.
     pub folders: BTreeSet<String>,
+    /// Names of the volumes that it mounts, read-only ones too.
+    pub volumes: BTreeSet<String>,
     /// Whether volumes without a name are mounted in it, but for that of its secrets.
     pub has_anonymous_volumes: bool,
     /// Seconds since the epoch.
@@ -102,6 +104,8 @@ pub struct OtherContainer {
     pub ports: Vec<PublishedPort>,
     /// Its addresses while it runs, with the id of the network of each.
     pub addresses: BTreeSet<(String, IpAddr)>,
+    /// Names of the volumes that it mounts.
+    pub volumes: BTreeSet<String>,
 }
 
 /// A subnet that a network of the engine has.

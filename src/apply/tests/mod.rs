@@ -6,6 +6,7 @@ mod faults;
 mod full_disk;
 mod hand_over;
 mod images;
+mod in_use;
 mod inherited;
 mod interrupt;
 mod killed;

@@ -82,6 +82,7 @@ fn applied(project: &Project) -> Observed {
                 ports: service.ports.iter().filter_map(published).collect(),
                 writes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
                 folders: service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect(),
+                volumes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
                 created: 0,
                 status: String::new(),
             })
