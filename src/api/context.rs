@@ -153,8 +153,8 @@ pub struct Context {
     /// For each `guarded` that runs, the innermost last: its project, and whether that was brought up in it. Then the choices are kept if it
     /// ends well.
     undecided: Mutex<Vec<(String, bool)>>,
-    /// The project that was described last.
-    described_project: Mutex<Option<String>>,
+    /// What was described, the last of each name; the last one at the end.
+    described: Mutex<Vec<Arc<Project>>>,
     /// Networks and volumes that descriptions of this run use and don't make.
     externals: Mutex<BTreeSet<String>>,
     /// Files that failures are about, by the names they have there.
@@ -190,7 +190,7 @@ impl Context {
             read: Mutex::default(),
             choices: Mutex::default(),
             undecided: Mutex::default(),
-            described_project: Mutex::new(None),
+            described: Mutex::default(),
             externals: Mutex::default(),
             texts: Mutex::new(BTreeMap::new()),
             locks: Mutex::new(BTreeMap::new()),
@@ -281,11 +281,22 @@ impl Context {
 
     /// The project that was described last in this run.
     pub fn described_project(&self) -> Option<String> {
-        self.described_project.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).last().map(|project| project.name.clone())
     }
 
-    pub(super) fn set_described_project(&self, name: &str) {
-        *self.described_project.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    pub(super) fn add_described(&self, project: &Arc<Project>) {
+        let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        described.retain(|other| other.name != project.name);
+        described.push(project.clone());
+    }
+
+    /// The stack of this run that builds an image, and its service that does: of several the one that was described last.
+    pub(super) fn builder_of(&self, image: &str) -> Option<(Arc<Project>, String)> {
+        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        described.iter().rev().find_map(|project| {
+            let service = project.builder_of(image, &std::collections::BTreeSet::new())?;
+            Some((project.clone(), service.name.clone()))
+        })
     }
 
     /// Remembers networks and volumes that a description uses and doesn't make.

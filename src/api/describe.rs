@@ -54,14 +54,15 @@ impl Stack {
             // Masked from here on, wherever it comes from; that it has no value yet is told when it is needed.
             let _ = secret::find(context, name);
         }
-        context.set_described_project(&name);
         if let Some(awaiting) = &context.awaiting {
             awaiting.describes(&project);
         }
         let networks = project.networks.values().filter(|network| network.external).map(|network| network.name.clone());
         let volumes = project.volumes.values().filter(|volume| volume.external).map(|volume| volume.name.clone());
         context.add_externals(networks.chain(volumes));
-        Self { context: context.clone(), name, project: Some(Arc::new(project)), file: None }
+        let project = Arc::new(project);
+        context.add_described(&project);
+        Self { context: context.clone(), name, project: Some(project), file: None }
     }
 }
 

@@ -111,6 +111,7 @@ pub mod functions {
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_service_with(service: Service, options: Map) -> Raw<Record> {
         let container = service.running()?;
+        service.may_use("check the service")?;
         Ok(once(&service.stack.context, &service.stack.name, &container.id, options)?)
     }
 

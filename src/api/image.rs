@@ -12,8 +12,8 @@ use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 use super::context::Context;
 use super::fs::File;
 use super::project::{self, surroundings};
-use super::stack::reported;
 use super::{secret, task};
+use crate::apply::builds::reported;
 use crate::apply::failures::of_engine;
 use crate::apply::images::{self, Building};
 use crate::apply::observe::{Found, find_image, image_id};
@@ -42,7 +42,9 @@ impl fmt::Display for Image {
 
 impl Image {
     fn missing(&self) -> Failure {
-        Failure::new(Kind::NotFound, format!("The image \"{}\" is not on the engine", self.name)).hint("pull it, build it or import it")
+        let failure = Failure::new(Kind::NotFound, format!("The image \"{}\" is not on the engine", self.name));
+        let failure = failure.hint("pull it, build it or import it").field("image", self.name.clone());
+        project::with_builder_of_image(&self.context, failure)
     }
 
     fn id(&self) -> Result<Option<String>, Failure> {
@@ -68,10 +70,11 @@ impl Image {
 
     fn pull(&self) -> Result<String, Failure> {
         let project = project::name(&self.context)?;
-        task::wait(&self.context, async {
+        let pulled = task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
             reported(&around, &self.name, "pull", &self.name, async |told| images::pull(&around, &self.name, None, told).await).await
-        })
+        });
+        pulled.map_err(|failure| project::with_builder_of_image(&self.context, failure))
     }
 
     fn import(&self, file: &File, given: Map) -> Result<String, Failure> {
@@ -221,7 +224,7 @@ pub mod functions {
         Ok(image.build(&options)?)
     }
 
-    /// Pull it from its registry. Its id.
+    /// Pull it from its registry, also where a stack builds an image of this name. Its id.
     #[rhai_fn(name = "pull", return_raw, pure)]
     pub fn pull(image: &mut Image) -> Raw<String> {
         Ok(image.pull()?)

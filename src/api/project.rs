@@ -32,7 +32,18 @@ pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundin
 /// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off containers.
 pub fn finish<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     super::task::may_wait()?;
-    context.conductor.block_on(future).map_err(|failure| with_variable_of_port(context, failure))
+    let result = context.conductor.block_on(future);
+    result.map_err(|failure| with_builder_of_image(context, with_variable_of_port(context, failure)))
+}
+
+/// The same failure; of an image that is not there and could not be pulled, with the service that builds it, if a stack described in this
+/// run has one.
+pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
+    let image =
+        failure.fields.get("image").and_then(|image| image.as_str()).filter(|_| matches!(failure.kind, Kind::Image | Kind::NotFound));
+    let Some((project, service)) = image.and_then(|image| context.builder_of(image)) else { return failure };
+    let stack = &project.name;
+    failure.hint(format!("the service \"{service}\" of the stack \"{stack}\" builds it: call that stack's `build([\"{service}\"])` before"))
 }
 
 /// The same failure; of a port that is taken, with the variable that gave it, if one did.

@@ -58,6 +58,7 @@ pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: M
         working_dir: given.working_dir,
         project: &service.stack.name,
         service: Some((&project, described)),
+        built_by: None,
         with_dependencies: !given.no_deps,
         timeout: given.timeout,
     };
@@ -70,6 +71,7 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
     super::image::check_name(image)?;
     let project = project::name(context)?;
     let given = options(context, given, false)?;
+    let builder = context.builder_of(image);
     let one_off = OneOff {
         image,
         command: command.map(exec::command).transpose()?.unwrap_or_default(),
@@ -78,6 +80,7 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
         working_dir: given.working_dir,
         project: &project,
         service: None,
+        built_by: builder.as_ref().map(|(project, service)| (&**project, service.as_str())),
         with_dependencies: false,
         timeout: given.timeout,
     };
@@ -105,7 +108,8 @@ type Raw<T> = Result<T, Box<EvalAltResult>>;
 pub mod functions {
     use super::*;
 
-    /// Run a command in a new container of an image and remove it: `code ok stdout stderr elapsed_ms`.
+    /// Run a command in a new container of an image and remove it: `code ok stdout stderr elapsed_ms`. An image that is missing is built if a
+    /// stack described before builds it, and pulled otherwise.
     ///
     /// ```
     /// let version = run("redis:7-alpine", ["redis-server", "--version"]).stdout;

@@ -11,8 +11,10 @@ use super::container::Container;
 use super::context::Context;
 use super::project::{finish, surroundings};
 use super::stack::Stack;
-use super::{exec, files, healthcheck, logs, run};
+use super::{exec, files, healthcheck, logs, run, task};
+use crate::apply::preflight::may;
 use crate::apply::verbs::{self, Lifecycle};
+use crate::engine::Intent;
 use crate::model::observed::{self, ContainerState};
 use crate::model::plan::Until;
 use crate::model::spec::project::unknown;
@@ -66,8 +68,19 @@ impl Service {
         })
     }
 
+    /// Refuses to do something with its containers where the project is not the script's own: `run a command in the service`. The
+    /// engine's guard would name a container that nobody asked for.
+    pub(super) fn may_use(&self, doing: &str) -> Result<(), Failure> {
+        let context = &self.stack.context;
+        task::wait(context, async {
+            let intent = Intent::UseService { doing, service: &self.name, project: &self.stack.name };
+            may(&*context.engine().await?, intent).await
+        })
+    }
+
     pub(super) fn exec(&self, command: &Dynamic, options: Map) -> Result<Record, Failure> {
         let container = self.running()?;
+        self.may_use("run a command in the service")?;
         exec::run(&self.stack.context, &self.stack.name, &container.id, &self.name, command, options)
     }
 
@@ -88,6 +101,7 @@ impl Service {
                 .err()
                 .unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
         }
+        self.may_use("wait for the service")?;
         if let Some(failure) = patience.refused(&self.stack.context, &format!("The service \"{}\"", self.name)) {
             return Err(failure);
         }
@@ -135,6 +149,7 @@ impl Service {
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
         let request = logs::request(&self.stack.context, options)?;
+        self.may_use("read the log of the service")?;
         logs::of_services(&self.stack, Some([self.name.clone()].into()), &request)
     }
 
@@ -242,6 +257,7 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn probe(service: &mut Service) -> Raw<Record> {
         let container = service.running()?;
+        service.may_use("check the service")?;
         Ok(healthcheck::once(&service.stack.context, &service.stack.name, &container.id, Map::new())?)
     }
 
@@ -307,6 +323,7 @@ pub mod functions {
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read(service: &mut Service, path: &str) -> Raw<String> {
         let container = service.running()?;
+        service.may_use("read a file of the service")?;
         Ok(files::read(&service.stack.context, &container.id, path)?)
     }
 
@@ -320,7 +337,11 @@ pub mod functions {
     /// Write a file into each of its running containers; its folder has to be there.
     #[rhai_fn(name = "write", return_raw, pure)]
     pub fn write(service: &mut Service, path: &str, text: &str) -> Raw<()> {
-        for container in service.containers()?.into_iter().filter(|container| container.state == ContainerState::Running) {
+        let running: Vec<_> = service.containers()?.into_iter().filter(|container| container.state == ContainerState::Running).collect();
+        if !running.is_empty() {
+            service.may_use("write a file of the service")?;
+        }
+        for container in running {
             files::write(&service.stack.context, &container.id, path, text)?;
         }
         Ok(())

@@ -15,13 +15,13 @@ use super::project::{self, finish, surroundings};
 use super::service::Service;
 use super::{task, unfinished, unread};
 use crate::apply::Told;
-use crate::apply::images::{self, Building};
-use crate::apply::preflight::{in_build, may};
+use crate::apply::builds::{Rebuild, build_services, reported};
+use crate::apply::images;
+use crate::apply::preflight::may;
 use crate::apply::verbs::{self, Chosen, Lifecycle, UpOptions};
 use crate::compose::ComposeFile;
 use crate::engine::Intent;
 use crate::model::Failure;
-use crate::model::event::{Event, Sink, StepLabel};
 use crate::model::image_reference::canonical;
 use crate::model::observed::Container;
 use crate::model::reconcile::DownOptions;
@@ -138,46 +138,11 @@ impl Stack {
         let project = self.described()?;
         let names: BTreeSet<String> = self.own_services(services)?.into_iter().collect();
         project.check_built_names(&|service| names.contains(&service.name))?;
-        let asked = |build: &spec::Build| spec::Build { no_cache: build.no_cache || no_cache, pull: build.pull || pull, ..build.clone() };
         let built = self.placed(task::wait(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
-            let project = &**project;
-            let wanted = names.iter().map(|name| project.services[name].image.as_str());
-            let order = project.builds_of(wanted, &names, &|_| true, &|build| images::bases(&around, build))?;
-            let builders = || order.iter().map(|build| &project.services[&build.service]);
-            let builds: Vec<spec::Build> = builders().filter_map(|service| service.build.as_ref().map(asked)).collect();
-            let buildings: Vec<Building<'_>> = builders()
-                .zip(&builds)
-                .map(|(service, build)| Building {
-                    image: &service.image,
-                    build,
-                    of: Some(&service.name),
-                    project: &self.name,
-                    secrets: &project.secrets,
-                })
-                .collect();
-            // All of them before the first one.
-            for (service, building) in builders().zip(&buildings) {
-                images::check(&around, building).await.map_err(|failure| in_build(service, failure))?;
-            }
-            let mut ids: BTreeMap<usize, (String, String)> = BTreeMap::new();
-            while ids.len() < order.len() {
-                // A build comes after those of its bases in the list: there is always one more that can begin.
-                let next =
-                    (0..order.len()).filter(|at| !ids.contains_key(at) && order[*at].after.iter().all(|before| ids.contains_key(before)));
-                let round = next.map(|at| {
-                    let (around, building, service) = (&around, &buildings[at], &order[at].service);
-                    async move {
-                        let work = async |told: &Told<'_>| images::build(around, building, told).await;
-                        let id = reported(around, service, "build", building.image, work).await?;
-                        Ok::<_, Failure>((at, (building.image.to_owned(), id)))
-                    }
-                });
-                ids.extend(futures::future::try_join_all(round.collect::<Vec<_>>()).await?);
-            }
-            Ok(ids)
+            build_services(&around, project, &names, Rebuild { no_cache, pull }).await
         }))?;
-        Ok(built.into_values().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
+        Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
     }
 
     /// Pulls the images of the named services that no service of the description builds, each once.
@@ -248,49 +213,6 @@ pub(super) fn build_options(given: Map) -> Result<(bool, bool), Failure> {
     let pull = options.bool("pull")?.unwrap_or(false);
     options.finish()?;
     Ok((no_cache, pull))
-}
-
-/// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it stands.
-pub(super) async fn reported<T>(
-    around: &crate::apply::Surroundings,
-    service: &str,
-    action: &str,
-    image: &str,
-    work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let begun = around.host.monotonic();
-    let label = StepLabel { step: 0, service: Some(service.to_owned()), action: action.to_owned(), object: format!("image {image}") };
-    let events = &*around.events;
-    events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
-    // An interrupt drops the work; that too is told.
-    let dropped = Interrupted { events, label: Some(label.clone()) };
-    let result = work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing })).await;
-    dropped.disarm();
-    events.event(&match &result {
-        Ok(_) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },
-        Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
-    });
-    result
-}
-
-/// Tells that a piece of work was interrupted when it is dropped.
-struct Interrupted<'a> {
-    events: &'a dyn Sink,
-    label: Option<StepLabel>,
-}
-
-impl Interrupted<'_> {
-    fn disarm(mut self) {
-        self.label = None;
-    }
-}
-
-impl Drop for Interrupted<'_> {
-    fn drop(&mut self) {
-        if let Some(label) = self.label.take() {
-            self.events.event(&Event::StepInterrupted { label });
-        }
-    }
 }
 
 /// `()` is all, a list the named ones, a string one.

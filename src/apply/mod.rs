@@ -4,6 +4,7 @@
 //! [`execute`], which decides nothing of its own.
 
 mod build_changes;
+pub mod builds;
 pub mod choices;
 pub mod context;
 pub mod create;
@@ -17,6 +18,7 @@ pub mod images;
 mod interrupted_jobs;
 pub mod lock;
 pub mod logs;
+mod moved;
 mod name_holder;
 pub mod observe;
 pub mod oneoff;

@@ -7,6 +7,7 @@ use bollard::models;
 
 use super::failures::of_engine;
 use super::hub::Signal;
+use super::moved;
 use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::host::{Host, Liveness, ProcessMark};
@@ -69,11 +70,17 @@ pub async fn observe(
             .collect(),
         volumes: volumes
             .iter()
-            .filter(|it| !holds_secrets(it))
+            .filter(|it| !holds_secrets(it) && moved::record(it).is_none())
             .map(|it| volume(it, project))
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
         storages: storages(&volumes),
+        folders: moved::folders(project, &containers, &networks, &volumes),
+        moves: volumes
+            .iter()
+            .filter(|it| it.labels.get(label::PROJECT).is_some_and(|of| of == project))
+            .filter_map(moved::record)
+            .collect(),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
         locked: containers.iter().any(|it| is_lock(it, project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
@@ -222,6 +229,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         ports: ports(summary),
         writes: written_volumes(summary),
         folders: written_folders(summary),
+        volumes: mounted_volumes(summary),
         has_anonymous_volumes: summary.mounts.iter().flatten().any(|mount| {
             let is_of_secrets = mount.destination.as_deref() == Some(SECRETS_FOLDER);
             mount.name.as_deref().is_some_and(is_anonymous) && !is_of_secrets
@@ -241,7 +249,13 @@ fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
         owner: owner.map(|&owner| owner.to_owned()),
         ports: ports(summary),
         addresses: addresses(summary),
+        volumes: mounted_volumes(summary),
     })
+}
+
+fn mounted_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
+    let mounts = summary.mounts.iter().flatten();
+    mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
 fn endpoints(summary: &models::ContainerSummary) -> impl Iterator<Item = &models::EndpointSettings> {

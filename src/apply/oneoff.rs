@@ -1,10 +1,12 @@
 //! One-off containers: made for one command, removed afterwards.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
+use super::builds::{Rebuild, build_services};
 use super::create;
 use super::exec::{Ended, shown, too_large};
 use super::failures::of_engine;
@@ -34,6 +36,8 @@ pub struct OneOff<'a> {
     /// The project it is labelled with, and the service whose settings it has.
     pub project: &'a str,
     pub service: Option<(&'a Project, &'a Service)>,
+    /// The stack and its service that build the image, where one is described and the container is of an image alone.
+    pub built_by: Option<(&'a Project, &'a str)>,
     /// Whether the services that its service depends on are brought up first.
     pub with_dependencies: bool,
     /// How long its command may take.
@@ -51,17 +55,30 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
     let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
     let body = create::one_off(around, one_off);
+    if let Some((_, service)) = one_off.service {
+        let doing = "run a one-off container of the service";
+        preflight::may(&*around.engine, Intent::UseService { doing, service: &service.name, project: one_off.project }).await?;
+    }
     preflight::may(&*around.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
     match one_off.service {
         Some((project, service)) => {
             preflight::one_off_objects(around, project, service).await?;
             refuse_second_writer(around, project, service).await?;
-            prepare_one_off(around, project, &service.name, one_off.with_dependencies).await?;
+            // On the heap: it is large, and this future is part of others.
+            Box::pin(prepare_one_off(around, project, &service.name, one_off.with_dependencies)).await?;
         }
         None => {
             remove_left_behind(around, one_off.project).await?;
             if image_id(&*around.engine, one_off.image).await?.is_none() {
-                super::images::pull(around, one_off.image, None, &|_| {}).await?;
+                match one_off.built_by {
+                    Some((project, service)) => {
+                        let only = BTreeSet::from([service.to_owned()]);
+                        let built = Box::pin(build_services(around, project, &only, Rebuild::default())).await;
+                        // Its place in the description is not where this was asked for.
+                        built.map_err(|failure| Failure { path: None, ..failure }.field("service", service))?;
+                    }
+                    None => drop(super::images::pull(around, one_off.image, None, &|_| {}).await?),
+                }
             }
         }
     }

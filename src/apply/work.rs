@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::Surroundings;
 use super::execute::{Execution, Findings};
 use super::lock::{self, Lock};
+use super::moved;
 use super::observe::{Scope, bystanders, look_at_owners, observe};
-use super::preflight::Preflight;
+use super::preflight::{Preflight, may};
 use super::records::Records;
 use super::relied_on;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::writers::look_at_folders;
+use crate::engine::Intent;
 use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::model::observed::{Health, Observed};
@@ -96,7 +98,7 @@ impl Work<'_> {
         let observed = self.observe().await?;
         let plan = make_plan(&observed)?;
         // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
-        let in_order = !observed.locked || self.around.lock.is_some();
+        let in_order = (!observed.locked || self.around.lock.is_some()) && !moved::is_outdated(self.around, self.name, &observed);
         self.check(&plan, &observed, false).await?;
         if let Some(keep) = self.keep {
             keep()?;
@@ -110,7 +112,12 @@ impl Work<'_> {
             return self.walk(&plan, &observed, None).await;
         }
         if let Some(held) = &self.around.lock {
+            if plan.steps.is_empty() {
+                moved::settle(self.around, self.name, &observed, Some(held)).await?;
+                return Ok(self.unchanged(&plan, observed));
+            }
             self.say_notes(&plan);
+            self.record_move(&observed, Some(held)).await?;
             return self.walk(&plan, &observed, Some(held)).await;
         }
         let Some(lock) = self.acquire().await? else { return self.locked(make_plan, None).await };
@@ -139,17 +146,26 @@ impl Work<'_> {
         let plan = make_plan(&observed)?;
         if plan.steps.is_empty() {
             // Another run did it meanwhile, or had done it.
+            moved::settle(self.around, self.name, &observed, lock).await?;
             return Ok(self.unchanged(&plan, observed));
         }
         self.check(&plan, &observed, true).await?;
         self.say_notes(&plan);
+        self.record_move(&observed, lock).await?;
         self.walk(&plan, &observed, lock).await
+    }
+
+    /// Where the project was moved from, before anything is done: a run that is killed was accepted as well. What `down` leaves of the
+    /// project is known only after it.
+    async fn record_move(&self, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
+        if self.project.is_some() { moved::settle(self.around, self.name, observed, lock).await } else { Ok(()) }
     }
 
     /// Fails if something of the plan is known to be refused.
     async fn check(&self, plan: &Plan, observed: &Observed, is_locked: bool) -> Result<(), Failure> {
         if plan.steps.is_empty() {
-            return Ok(());
+            // Also where nothing differs: whose it is, is not to come out when something does.
+            return if self.project.is_some() { may(&*self.around.engine, Intent::ChangeProject(self.name)).await } else { Ok(()) };
         }
         let mut all = if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
         if !is_locked {
@@ -212,6 +228,9 @@ impl Work<'_> {
         });
         result?;
         let recorded = recorded?;
+        if plan.changes() {
+            moved::settle(self.around, self.name, &recorded, lock).await?;
+        }
         let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
         let services = relied_on::to_check(&recorded, &findings, &kept);
         let is_changed =

@@ -9,6 +9,12 @@ use bollard::models;
 pub enum Intent<'a> {
     /// Anything that changes a project of this name.
     ChangeProject(&'a str),
+    /// Something with a service of a stack, whichever container it comes to. `doing`: `run a command in the service`.
+    UseService {
+        doing: &'a str,
+        service: &'a str,
+        project: &'a str,
+    },
     /// A container as it would be created. The networks and volumes it uses are intents of their own.
     CreateContainer {
         name: &'a str,

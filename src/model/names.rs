@@ -9,6 +9,8 @@ pub mod compose_label {
     pub const SERVICE: &str = "com.docker.compose.service";
     pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
     pub const ONEOFF: &str = "com.docker.compose.oneoff";
+    /// Of a one-off container, in place of a number.
+    pub const SLUG: &str = "com.docker.compose.slug";
     pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
     pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
     pub const NETWORK: &str = "com.docker.compose.network";
@@ -36,8 +38,10 @@ pub mod label {
     pub const PROCESS: &str = "dev.spc.process";
     /// The lock's container.
     pub const LOCK: &str = "dev.spc.lock";
-    /// What a volume of spc's own holds: [`super::HOLDS_SECRETS`].
+    /// What a volume of spc's own holds: [`super::HOLDS_SECRETS`], [`super::HOLDS_FORMER_FOLDERS`].
     pub const HOLDS: &str = "dev.spc.holds";
+    /// On the volume that records that a project was moved: the folders that it was made from before, as JSON.
+    pub const FORMER_FOLDERS: &str = "dev.spc.former-folders";
     /// On a volume that several containers may write to at once: `x-spc-shared`.
     pub const SHARED: &str = "dev.spc.shared";
     /// On a network that was made again on the way back.
@@ -62,6 +66,28 @@ pub const LABEL_FORMAT: &str = "2";
 
 /// Value of [`label::HOLDS`]: the secrets of one read-only container.
 pub const HOLDS_SECRETS: &str = "secrets";
+
+/// Value of [`label::HOLDS`]: nothing; the labels are the record of a project that was moved.
+pub const HOLDS_FORMER_FOLDERS: &str = "former-folders";
+
+/// In the name of a volume that records that a project was moved. A project name can't hold a dot.
+const FORMER_FOLDERS_INFIX: &str = ".spc-former-folders.";
+
+/// The volume that records that a project was moved. Labels can't be changed, so that each record has a name of its own: `digest` is of
+/// what it says.
+pub fn former_folders_volume(project: &str, digest: &str) -> String {
+    format!("{project}{FORMER_FOLDERS_INFIX}{digest}")
+}
+
+/// Whether a volume of this name records that a project was moved.
+pub fn is_former_folders_volume(volume: &str) -> bool {
+    volume.contains(FORMER_FOLDERS_INFIX)
+}
+
+/// What [`label::FORMER_FOLDERS`] says; nothing where it can't be read.
+pub fn read_former_folders(label: &str) -> Vec<String> {
+    serde_json::from_str(label).unwrap_or_default()
+}
 
 /// Suffix of a replacement's name until it takes over.
 pub const NEW_SUFFIX: &str = ".new";

@@ -31,10 +31,26 @@ pub struct Observed {
     pub one_offs: Vec<OneOff>,
     /// Volumes with a container's secrets whose container is gone: a run was killed between removing the two.
     pub orphaned_secrets: BTreeSet<String>,
+    /// The folders that containers, networks and volumes of the project were made from, as their labels name them.
+    pub folders: BTreeSet<String>,
+    /// The records that the project was moved.
+    pub moves: Vec<Move>,
     /// Ids of every network on the engine: a container may hang on one that is gone.
     pub network_ids: BTreeSet<String>,
     /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`] spells them.
     pub images: BTreeMap<String, String>,
+}
+
+/// The record that a project was moved: a volume of spc's own without anything in it. It outlives the project's containers, and its labels
+/// can't come from an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The volume's name.
+    pub name: String,
+    /// Where the project is since.
+    pub to: String,
+    /// The folders that it was made from before.
+    pub former: BTreeSet<String>,
 }
 
 /// A container of the project.
@@ -67,6 +83,8 @@ pub struct Container {
     pub writes: BTreeSet<String>,
     /// Folders and files of the machine that it may write to.
     pub folders: BTreeSet<String>,
+    /// Names of the volumes that it mounts, read-only ones too.
+    pub volumes: BTreeSet<String>,
     /// Whether volumes without a name are mounted in it, but for that of its secrets.
     pub has_anonymous_volumes: bool,
     /// Seconds since the epoch.
@@ -86,6 +104,8 @@ pub struct OtherContainer {
     pub ports: Vec<PublishedPort>,
     /// Its addresses while it runs, with the id of the network of each.
     pub addresses: BTreeSet<(String, IpAddr)>,
+    /// Names of the volumes that it mounts.
+    pub volumes: BTreeSet<String>,
 }
 
 /// A subnet that a network of the engine has.

@@ -47,10 +47,9 @@ const COMPOSE_LABELS: [&str; 6] = [
 ];
 
 /// What Docker Compose sets on every container, one-off ones too.
-const SET_BY_COMPOSE: [&str; 7] = [
+const SET_BY_COMPOSE: [&str; 6] = [
     compose_label::PROJECT,
     compose_label::SERVICE,
-    compose_label::CONTAINER_NUMBER,
     compose_label::ONEOFF,
     compose_label::WORKING_DIR,
     compose_label::VERSION,
@@ -100,8 +99,10 @@ pub fn set_at_create(name: &str, labels: &Labels, image: Option<&Labels>) -> Lab
     let by_spc = sets_own("dev.spc.");
     let is_set = |key: &&str| labels.get(*key).is_some_and(|value| !value.is_empty());
     let hash = labels.get(compose_label::CONFIG_HASH).filter(|_| !is_inherited(compose_label::CONFIG_HASH));
+    // What `docker compose run` makes has no number but a slug.
+    let is_numbered = is_set(&compose_label::CONTAINER_NUMBER) || is_one_off(labels) && is_set(&compose_label::SLUG);
     // A stranger may set one of them; Compose sets them all, and a hash of its own for each container.
-    let by_compose = SET_BY_COMPOSE.iter().all(is_set) && hash.is_some_and(|hash| is_hash(hash));
+    let by_compose = SET_BY_COMPOSE.iter().all(is_set) && is_numbered && hash.is_some_and(|hash| is_hash(hash));
     let format = labels.get(label::FORMAT).and_then(|format| format.parse().ok()).unwrap_or(0);
     let is_complete = by_spc && format >= FIRST_COMPLETE_FORMAT;
     kept(labels, |key| {
@@ -110,6 +111,10 @@ pub fn set_at_create(name: &str, labels: &Labels, image: Option<&Labels>) -> Lab
         }
         if key.starts_with("com.docker.compose.") { by_compose || by_spc && !is_inherited(key) } else { !is_inherited(key) }
     })
+}
+
+fn is_one_off(labels: &Labels) -> bool {
+    labels.get(compose_label::ONEOFF).is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"))
 }
 
 /// Whether it is a hash as Compose writes it: 64 hexadecimal digits.
@@ -127,7 +132,7 @@ fn kept(labels: &Labels, proven: impl Fn(&str) -> bool) -> Labels {
 fn is_named_after(name: &str, labels: &Labels) -> bool {
     let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
     let Some(project) = text(compose_label::PROJECT) else { return false };
-    if text(compose_label::ONEOFF).is_some_and(|one_off| one_off.eq_ignore_ascii_case("true")) {
+    if is_one_off(labels) {
         return name.strip_prefix(project).is_some_and(|rest| rest.starts_with('-') && rest.contains("-run-"));
     }
     let number = text(compose_label::CONTAINER_NUMBER).and_then(|number| number.parse().ok());
@@ -237,6 +242,15 @@ mod tests {
             assert_eq!(set_at_create("shop-web-1", &some, Some(&Labels::new())), Labels::new(), "without {key}");
         }
         assert_eq!(set_at_create("shop-web-1", &merged(&own, &own), Some(&own)), Labels::new(), "all of it is the image's");
+        // `docker compose run` gives its containers a slug and no number.
+        let mut one_off = own.clone();
+        one_off.remove(compose_label::CONTAINER_NUMBER);
+        one_off.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
+        assert_eq!(set_at_create("shop-web-run-0a1b", &one_off, Some(&Labels::new())), Labels::new());
+        one_off.insert(compose_label::SLUG.to_owned(), "0a1b".repeat(16));
+        assert_eq!(set_at_create("shop-web-run-0a1b", &merged(&one_off, &image), Some(&image)), one_off);
+        one_off.insert(compose_label::ONEOFF.to_owned(), "False".to_owned());
+        assert_eq!(set_at_create("shop-web-run-0a1b", &one_off, Some(&Labels::new())), Labels::new());
         let mut short = own.clone();
         short.insert(compose_label::CONFIG_HASH.to_owned(), "0a".to_owned());
         assert_eq!(set_at_create("shop-web-1", &short, Some(&Labels::new())), Labels::new());

@@ -30,7 +30,7 @@ pub use mount::CheckedMount;
 pub use network::CheckedUrl;
 pub use path::{OwnAccess, Resolution, Resolve, clean};
 pub use privilege::CheckedPrivilege;
-pub use project::{CheckedProject, Made};
+pub use project::{CheckedProject, Made, Use};
 pub use refusal::Refusal;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
 pub use volume::CheckedVolumeOptions;

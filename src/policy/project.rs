@@ -2,8 +2,10 @@
 //!
 //! A project is a script's own when its name is one that a person gave (`--project`, `COMPOSE_PROJECT_NAME` in the environment, `projects`
 //! in `spc.toml`), or when nothing of it was made from another folder than the project directory. A script can choose the first name
-//! of neither, nor what is recorded on the engine.
+//! of neither, nor what is recorded on the engine. Where a person gave the name in a folder that the project was moved to, the engine
+//! has a record of the folders that it was made from before (`apply/moved.rs`): in that folder they count as the project directory.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::path::{self, Resolution, Resolve};
@@ -27,6 +29,19 @@ pub struct Made {
     pub from: Option<String>,
     /// By spc, not by Docker Compose.
     pub by_spc: bool,
+    /// Of the record that the project was moved to `from`: the folders that it was made from before.
+    pub former: Vec<String>,
+}
+
+/// What is to be done with something of a project, for the refusal.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// `stop the container`.
+    pub doing: &'a str,
+    /// `shop-db-1`.
+    pub object: &'a str,
+    /// It is asked for of a stack of that project, so that the project is meant.
+    pub of_stack: bool,
 }
 
 impl Policy {
@@ -35,21 +50,27 @@ impl Policy {
         self.settings.projects.iter().chain(&self.given_project).any(|own| own == name)
     }
 
-    /// A project that something is to be done to. `doing` and `object` are for the refusal: `change the container`, `other-db-1`;
-    /// `there` is all that is labelled with the project.
-    pub fn own_project(
-        &self,
-        name: &str,
-        there: &[Made],
-        doing: &str,
-        object: &str,
-        resolve: Resolve<'_>,
-    ) -> Result<CheckedProject, Refusal> {
+    /// Whether a person gave the name for this run, so that the project is meant whatever folder it was made from.
+    pub fn is_given_project(&self, name: &str) -> bool {
+        self.given_project.as_deref() == Some(name)
+    }
+
+    /// Whether a folder that something was made from is the project directory.
+    pub fn is_project_directory(&self, from: &str, resolve: Resolve<'_>) -> bool {
+        path::real(&path::clean(Path::new(from)), resolve).as_deref() == Ok(self.project_directory())
+    }
+
+    /// A project that something is to be done to. `there` is all that is labelled with the project.
+    pub fn own_project(&self, name: &str, there: &[Made], wanted: Use<'_>, resolve: Resolve<'_>) -> Result<CheckedProject, Refusal> {
         if self.names_project(name) {
             return Ok(CheckedProject(name.to_owned()));
         }
-        let is_here = |from: &str| path::real(&path::clean(Path::new(from)), resolve).as_deref() == Ok(self.project_directory());
-        if let Some(from) = there.iter().filter_map(|made| made.from.as_deref()).find(|from| !is_here(from)) {
+        let Use { doing, object, of_stack } = wanted;
+        let is_here = |from: &str| self.is_project_directory(from, resolve);
+        let moved_here = there.iter().filter(|made| made.from.as_deref().is_some_and(is_here));
+        let former: BTreeSet<&str> = moved_here.flat_map(|made| made.former.iter().map(String::as_str)).collect();
+        let is_own = |from: &str| former.contains(from) || is_here(from);
+        if let Some(from) = there.iter().filter_map(|made| made.from.as_deref()).find(|from| !is_own(from)) {
             let is_gone = resolve(Path::new(from)) == Resolution::Missing;
             let refused = self.foreign(
                 doing,
@@ -60,7 +81,7 @@ impl Policy {
             let moved = format!(
                 "if this is that project, in a folder that was renamed or moved or in another release, say so with --project {name}"
             );
-            return Err(if object == name { refused.help(moved) } else { refused });
+            return Err(if of_stack { refused.help(moved) } else { refused });
         }
         // Once its containers are gone, nothing says from where Docker Compose made a volume or a network: then a person's word counts.
         if !self.adopts && there.iter().all(|made| made.from.is_none()) && there.iter().any(|made| !made.by_spc) {

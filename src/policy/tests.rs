@@ -275,13 +275,33 @@ fn a_refusal_becomes_a_failure_of_policy() {
     );
 }
 
+const STOP_WEB: Use<'_> = Use { doing: "stop the container", object: "shop-web-1", of_stack: false };
+
+#[test]
+fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
+    let made = |from: &str| Made { from: Some(from.to_owned()), by_spc: true, former: Vec::new() };
+    let moved = |to: &str, former: &[&str]| Made { former: former.iter().map(|&folder| folder.to_owned()).collect(), ..made(to) };
+    let own = |there: &[Made]| policy("").own_project("shop", there, STOP_WEB, &|path| disk().resolve(path)).map(drop);
+    let here = || moved("/work/app", &["/work/old", "/work/older"]);
+    assert_eq!(own(&[made("/work/old"), here(), made("/work/app"), made("/work/older")]), Ok(()));
+    for there in [
+        // Another one than was recorded.
+        vec![here(), made("/work/other")],
+        vec![here(), made("/work/old/below")],
+        // The record of another folder, be it that this one is a former one.
+        vec![made("/work/old"), moved("/work/other", &["/work/old"])],
+        vec![made("/work/app"), moved("/work/other", &["/work/app"])],
+        vec![here(), moved("/work/other", &["/work/app"])],
+    ] {
+        assert!(own(&there).is_err(), "{there:?}");
+    }
+}
+
 #[test]
 fn a_project_is_the_scripts_own_by_where_it_was_made() {
-    let made = |from: Option<&str>, by_spc: bool| Made { from: from.map(str::to_owned), by_spc };
+    let made = |from: Option<&str>, by_spc: bool| Made { from: from.map(str::to_owned), by_spc, former: Vec::new() };
     let own = |policy: &Policy, there: &[Made]| {
-        policy
-            .own_project("shop", there, "stop the container", "shop-web-1", &|path| disk().resolve(path))
-            .map(|project| project.name().to_owned())
+        policy.own_project("shop", there, STOP_WEB, &|path| disk().resolve(path)).map(|project| project.name().to_owned())
     };
     let bare = policy("");
     let here = || made(Some("/work/app"), true);

@@ -292,6 +292,7 @@ fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
         working_dir: None,
         project: PROJECT,
         service: Some((&project, &project.services["job"])),
+        built_by: None,
         with_dependencies: true,
         timeout: None,
     };

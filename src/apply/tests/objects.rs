@@ -194,6 +194,7 @@ fn of_db(described: &Project) -> OneOff<'_> {
         working_dir: None,
         project: PROJECT,
         service: Some((described, &described.services["db"])),
+        built_by: None,
         with_dependencies: true,
         timeout: None,
     }

@@ -15,6 +15,7 @@ pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) ->
         working_dir: None,
         project: PROJECT,
         service: Some((described, service)),
+        built_by: None,
         with_dependencies: true,
         timeout: None,
     }

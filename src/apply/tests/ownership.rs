@@ -290,7 +290,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
     let machine = composed();
     machine.down(true).unwrap();
     let logged = machine.logged().join("\n");
-    assert!(logged.contains("the volume shop_data is kept: Docker Compose made it, and its container shop-db-1 uses it"), "{logged}");
+    assert!(logged.contains("the volume shop_data is kept: Docker Compose made it, and the container shop-db-1 uses it"), "{logged}");
 }
 
 #[test]

@@ -161,6 +161,7 @@ impl Guard {
             *bind = format!("{checked}:{rest}");
         }
         for mount in host.mounts.iter_mut().flatten() {
+            super::names::is_no_record_of_a_move(mount)?;
             let source = mount.source.as_deref().unwrap_or_default();
             match mount.typ {
                 Some(models::MountType::BIND) => {

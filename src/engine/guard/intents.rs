@@ -3,12 +3,14 @@
 use super::owners::Kind;
 use super::{Guard, Result, labels_of, names};
 use crate::engine::Intent;
+use crate::model::names::label;
 
 impl Guard {
     /// Refuses what the call would be refused for. What does not exist passes: the call finds out.
     pub(super) async fn check_intent(&self, intent: Intent<'_>) -> Result<()> {
         match intent {
             Intent::ChangeProject(project) => self.project(project).await,
+            Intent::UseService { doing, service, project } => self.service(doing, service, project).await,
             Intent::CreateContainer { name, body } => self.container_body(name, body.clone()).await.map(drop),
             Intent::StartContainer(container) => {
                 self.may("start the container", Kind::Container, container).await?;
@@ -40,7 +42,11 @@ impl Guard {
     /// A volume's create call as it was checked: what is returned is what is sent.
     pub(super) async fn volume(&self, mut body: bollard::models::VolumeCreateRequest) -> Result<bollard::models::VolumeCreateRequest> {
         body.driver_opts = self.volume_options(body.driver.as_deref(), body.driver_opts.take())?;
-        self.labels_are_own("create the volume", body.name.as_deref().unwrap_or_default(), &labels_of(body.labels.as_ref())).await?;
+        let (name, labels) = (body.name.as_deref().unwrap_or_default(), labels_of(body.labels.as_ref()));
+        if labels.contains_key(label::FORMER_FOLDERS) {
+            names::may_record_move(&self.policy, name, &labels)?;
+        }
+        self.labels_are_own("create the volume", name, &labels).await?;
         Ok(body)
     }
 

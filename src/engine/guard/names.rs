@@ -1,14 +1,19 @@
 //! Names that only spc gives: of its locks and their image, and of replacements. A call that gives one to anything else is refused.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use bollard::models;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use super::{EngineError, EngineErrorKind, Result};
 use crate::model::dockerfile;
-use crate::model::names::{LOCK_IMAGE, NEW_SUFFIX, compose_label, is_like_id, is_reserved_image, label, locked_project};
+use crate::model::names::{
+    LOCK_IMAGE, NEW_SUFFIX, compose_label, is_former_folders_volume, is_like_id, is_reserved_image, label, locked_project,
+};
 use crate::model::ownership::reserved_name;
+use crate::policy::Policy;
 
 /// An archive without anything in it: its two closing blocks.
 const EMPTY_ARCHIVE: usize = 1024;
@@ -46,6 +51,27 @@ pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
         Some(what) => Err(refused("rename the container", container, &format!("\"{name}\" is how spc names {what}"))),
         None => Ok(()),
     }
+}
+
+/// Lets only a project that a person gave the name of be recorded as moved, in its own words: the record makes the folders that it names
+/// as good as the project directory.
+pub(super) fn may_record_move(policy: &Policy, volume: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+    let text = |key: &str| labels.get(key).map(String::as_str).unwrap_or_default();
+    let is_here = Path::new(text(compose_label::WORKING_DIR)) == policy.project_directory();
+    if is_here && policy.is_given_project(text(label::PROJECT)) && is_former_folders_volume(volume) {
+        return Ok(());
+    }
+    Err(refused("create the volume", volume, "only spc records that a project was moved, where --project names it"))
+}
+
+/// Refuses a mount that makes a volume which would say that a project was moved.
+pub(super) fn is_no_record_of_a_move(mount: &models::Mount) -> Result<()> {
+    let labels = mount.volume_options.iter().flat_map(|options| options.labels.iter().flatten());
+    if labels.into_iter().any(|(key, _)| key == label::FORMER_FOLDERS) {
+        let volume = mount.source.as_deref().unwrap_or_default();
+        return Err(refused("create the volume", volume, "only spc records that a project was moved"));
+    }
+    Ok(())
 }
 
 /// Refuses to change what the name of the locks' image stands for.

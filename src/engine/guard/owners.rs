@@ -10,9 +10,9 @@ use super::{Filters, Guard, Result};
 use crate::engine::image_labels::{ImageLabels, ask, sorted};
 use crate::engine::label_filter;
 use crate::host::resolve::resolve;
-use crate::model::names::{compose_label, label};
+use crate::model::names::{compose_label, label, read_former_folders};
 use crate::model::ownership::Labels;
-use crate::policy::{Made, Resolution};
+use crate::policy::{Made, Resolution, Use};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -29,6 +29,8 @@ struct Origin {
     projects: BTreeSet<String>,
     from: Option<String>,
     by_spc: bool,
+    /// Of the record of a moved project, which is a volume.
+    former: Vec<String>,
     /// Of a network.
     driver: Option<String>,
 }
@@ -58,8 +60,13 @@ impl Origin {
         origin
     }
 
+    fn of_volume<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)> + Clone) -> Self {
+        let former = labels.clone().into_iter().find(|(key, _)| *key == label::FORMER_FOLDERS);
+        Self { former: former.map(|(_, value)| read_former_folders(value)).unwrap_or_default(), ..Self::of(labels) }
+    }
+
     fn made(&self) -> Made {
-        Made { from: self.from.clone(), by_spc: self.by_spc }
+        Made { from: self.from.clone(), by_spc: self.by_spc, former: self.former.clone() }
     }
 }
 
@@ -177,7 +184,8 @@ impl Owners {
 
     pub(super) fn saw_volumes(&self, filters: &Filters, listed: &[models::Volume]) {
         for volume in listed {
-            self.saw(Kind::Volume, &volume.name, &volume.labels);
+            let origin = Origin::of_volume(&volume.labels);
+            self.with(|known| known.objects.insert((Kind::Volume, volume.name.clone()), origin));
         }
         self.with(|known| known.volumes |= filters.is_empty());
     }
@@ -219,34 +227,43 @@ impl Guard {
     pub(super) async fn labels_are_own(&self, doing: &str, object: &str, labels: &BTreeMap<String, String>) -> Result<()> {
         let claim = Origin::of(labels);
         for project in &claim.projects {
-            self.is_own(doing, object, project, None).await?;
+            self.is_own(Use { doing, object, of_stack: false }, project, None).await?;
         }
         self.are_own(doing, object, &claim).await
     }
 
     /// Refuses to change a project that is not the script's own.
     pub(super) async fn project(&self, project: &str) -> Result<()> {
-        self.is_own("change the project", project, project, None).await
+        self.is_own(Use { doing: "change the project", object: project, of_stack: true }, project, None).await
+    }
+
+    /// Refuses to do something with a service of a project that is not the script's own.
+    pub(super) async fn service(&self, doing: &str, service: &str, project: &str) -> Result<()> {
+        self.is_own(Use { doing, object: service, of_stack: true }, project, None).await
     }
 
     async fn are_own(&self, doing: &str, object: &str, origin: &Origin) -> Result<()> {
         for project in &origin.projects {
-            self.is_own(doing, object, project, Some(origin)).await?;
+            self.is_own(Use { doing, object, of_stack: false }, project, Some(origin)).await?;
         }
         Ok(())
     }
 
-    async fn is_own(&self, doing: &str, object: &str, project: &str, origin: Option<&Origin>) -> Result<()> {
+    async fn is_own(&self, wanted: Use<'_>, project: &str, origin: Option<&Origin>) -> Result<()> {
         let known = self.policy.names_project(project) || self.owners.with(|known| known.own.contains(project));
         // Its own record counts in any case: somebody else may have made it a moment ago.
         let mut there: Vec<Made> = origin.filter(|origin| !known || origin.from.is_some()).map(Origin::made).into_iter().collect();
-        if !known {
+        if known {
+            // What says that the project was moved counts at each call.
+            let is_record = |origin: &&Origin| !origin.former.is_empty() && origin.projects.contains(project);
+            there.extend(self.owners.with(|known| known.objects.values().filter(is_record).map(Origin::made).collect::<Vec<_>>()));
+        } else {
             self.list_all_of(project).await?;
             self.settle(|_, listed| listed.names_project(project)).await?;
             let of_project = |origin: &&Origin| origin.projects.contains(project);
             there.extend(self.owners.with(|known| known.objects.values().filter(of_project).map(Origin::made).collect::<Vec<_>>()));
         }
-        self.policy.own_project(project, &there, doing, object, &|path| self.resolve(path))?;
+        self.policy.own_project(project, &there, wanted, &|path| self.resolve(path))?;
         self.owners.with(|known| known.own.insert(project.to_owned()));
         Ok(())
     }
@@ -320,7 +337,7 @@ impl Guard {
         let named = |labels: HashMap<String, String>| (object.to_owned(), Origin::of(&labels));
         let found = match kind {
             Kind::Container => self.inspected_container(object).await,
-            Kind::Volume => self.engine.volume_inspect(object).await.map(|found| named(found.labels)),
+            Kind::Volume => self.engine.volume_inspect(object).await.map(|found| (object.to_owned(), Origin::of_volume(&found.labels))),
             Kind::Network => self.listed_network(object).await,
             Kind::Image => {
                 let found = self.engine.image_inspect(object).await;

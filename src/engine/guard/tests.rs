@@ -1,5 +1,6 @@
 //! Past every check of a description: the calls themselves, on a simulated engine that remembers whether one came.
 
+mod moved;
 mod ownership;
 
 use std::collections::HashMap;

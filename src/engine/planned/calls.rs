@@ -14,7 +14,7 @@ use crate::engine::{
     LogsRequest, OutputChunk, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent, exec_processes,
 };
 use crate::host::memory::LARGEST_VALUE;
-use crate::model::names::LOCK_IMAGE;
+use crate::model::names::{LOCK_IMAGE, is_former_folders_volume};
 
 fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Result<T>> {
     stream::iter(items).boxed()
@@ -422,7 +422,8 @@ impl Engine for PlannedEngine {
         let is_new = name.is_empty() || self.sim.volume_inspect(&name).await.is_err();
         // What kinds of volumes the live engine has is not known here.
         let volume = self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
-        if is_new {
+        // Where a project was moved from is spc's own record, as its lock is.
+        if is_new && !is_former_folders_volume(&volume.name) {
             self.effects.effect("create", &format!("volume {}", volume.name));
         }
         Ok(volume)
@@ -434,7 +435,9 @@ impl Engine for PlannedEngine {
         // With force the engine is content with one that is not there.
         if is_there {
             self.lock().removed.insert(volume.to_owned());
-            self.effects.effect("remove", &format!("volume {volume}"));
+            if !is_former_folders_volume(volume) {
+                self.effects.effect("remove", &format!("volume {volume}"));
+            }
         }
         Ok(())
     }

@@ -33,35 +33,31 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
     }
     let is_adopted = |name: &String| options.adopt || adopted.contains(name);
+    let others = || observed.others.iter().filter(|it| !observed.one_offs.iter().any(|one_off| one_off.id == it.id));
     let mut kept: Vec<String> = Vec::new();
     for network in observed.networks.iter().filter(|network| network.ours || network.compose) {
         // The engine removes no network that a running container hangs on.
         let user = foreign.iter().find(|it| it.networks.contains(&network.id) && (it.is_up() || !network.ours)).map(|it| it.name.as_str());
-        let other = || {
-            let others = observed.others.iter().filter(|it| !observed.one_offs.iter().any(|one_off| one_off.id == it.id));
-            others.into_iter().find(|it| it.addresses.iter().any(|(id, _)| *id == network.id)).map(|it| it.name.as_str())
-        };
-        let user = user.or_else(other);
-        match user {
+        let other = || others().find(|it| it.addresses.iter().any(|(id, _)| *id == network.id)).map(|it| it.name.as_str());
+        match user.or_else(other) {
             None if network.ours || is_adopted(&network.name) => {
                 let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
                 plan.add(step(None, action, "", removed.clone()));
             }
-            Some(user) if network.ours => {
-                kept.push(format!(
-                    "the network {} is kept: the container {user} uses it; `down` removes it once that is gone",
-                    network.name
-                ));
-            }
+            Some(user) if network.ours || is_adopted(&network.name) => kept.push(kept_in_use("network", &network.name, user)),
             user => kept.push(kept_of_compose("network", &network.name, user)),
         }
     }
     for volume in observed.volumes.iter().filter(|volume| options.volumes && (volume.ours || volume.compose)) {
-        let user = foreign.iter().find(|container| container.writes.contains(&volume.name));
-        if volume.ours || is_adopted(&volume.name) && user.is_none() {
-            plan.add(step(None, Action::RemoveVolume { name: volume.name.clone() }, "", removed.clone()));
-        } else {
-            kept.push(kept_of_compose("volume", &volume.name, user.map(|container| container.name.as_str())));
+        // The engine removes no volume that a container mounts, be that stopped or read-only.
+        let user = foreign.iter().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
+        let other = || others().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
+        match user.or_else(other) {
+            None if volume.ours || is_adopted(&volume.name) => {
+                plan.add(step(None, Action::RemoveVolume { name: volume.name.clone() }, "", removed.clone()));
+            }
+            Some(user) if volume.ours || is_adopted(&volume.name) => kept.push(kept_in_use("volume", &volume.name, user)),
+            user => kept.push(kept_of_compose("volume", &volume.name, user)),
         }
     }
     if !foreign.is_empty() {
@@ -72,10 +68,15 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
     plan
 }
 
-/// Why a network or volume stays.
+/// Why a network or volume of the project stays.
+fn kept_in_use(kind: &str, name: &str, user: &str) -> String {
+    format!("the {kind} {name} is kept: the container {user} uses it; `down` removes it once that is gone")
+}
+
+/// Why one of Docker Compose's stays that was not taken over.
 fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
     match user {
-        Some(user) => format!("the {kind} {name} is kept: Docker Compose made it, and its container {user} uses it"),
+        Some(user) => format!("the {kind} {name} is kept: Docker Compose made it, and the container {user} uses it"),
         None => format!("the {kind} {name} is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it"),
     }
 }

@@ -82,6 +82,7 @@ fn applied(project: &Project) -> Observed {
                 ports: service.ports.iter().filter_map(published).collect(),
                 writes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
                 folders: service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect(),
+                volumes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
                 created: 0,
                 status: String::new(),
             })
@@ -121,6 +122,8 @@ fn applied(project: &Project) -> Observed {
         subnets: project.networks.iter().flat_map(|(key, network)| subnets(&network_id(key), network)).collect(),
         one_offs: Vec::new(),
         orphaned_secrets: BTreeSet::new(),
+        folders: BTreeSet::new(),
+        moves: Vec::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
         images: project.services.values().map(|service| (canonical(&service.image), format!("id of {}", service.image))).collect(),
     }

@@ -1,6 +1,7 @@
 //! A simulated machine plays the live one: what is planned against it is then run on it, and compared.
 
 mod answers;
+mod builds;
 mod states;
 
 use std::collections::BTreeMap;

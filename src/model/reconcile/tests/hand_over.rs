@@ -218,6 +218,7 @@ fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done()
         name: "holder".into(),
         owner: Some("shop".into()),
         ports: vec![port("0.0.0.0"), port("::")],
+        volumes: BTreeSet::new(),
         addresses: BTreeSet::new(),
     });
     let plan = |ports: &[&str]| plan_with(&described(json!({"web": web(ports)})), &observed, Asked::default());

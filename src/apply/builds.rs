@@ -1,0 +1,103 @@
+//! Builds of a description's services: each image once, after those that it begins with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::images::{self, Building};
+use super::preflight::in_build;
+use super::{Surroundings, Told};
+use crate::model::Failure;
+use crate::model::event::{Event, Sink, StepLabel};
+use crate::model::spec::{Build, Project};
+
+/// What is asked of builds beside what is described.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rebuild {
+    pub no_cache: bool,
+    pub pull: bool,
+}
+
+/// Builds the images of `services` and what they begin with; image and id of each.
+pub async fn build_services(
+    around: &Surroundings,
+    project: &Project,
+    services: &BTreeSet<String>,
+    asked: Rebuild,
+) -> Result<Vec<(String, String)>, Failure> {
+    let wanted = services.iter().map(|name| project.services[name].image.as_str());
+    let order = project.builds_of(wanted, services, &|_| true, &|build| images::bases(around, build))?;
+    let builders = || order.iter().map(|build| &project.services[&build.service]);
+    let asked = |build: &Build| Build { no_cache: build.no_cache || asked.no_cache, pull: build.pull || asked.pull, ..build.clone() };
+    let builds: Vec<Build> = builders().filter_map(|service| service.build.as_ref().map(asked)).collect();
+    let buildings: Vec<Building<'_>> = builders()
+        .zip(&builds)
+        .map(|(service, build)| Building {
+            image: &service.image,
+            build,
+            of: Some(&service.name),
+            project: &project.name,
+            secrets: &project.secrets,
+        })
+        .collect();
+    // All of them before the first one.
+    for (service, building) in builders().zip(&buildings) {
+        images::check(around, building).await.map_err(|failure| in_build(service, failure))?;
+    }
+    let mut ids: BTreeMap<usize, (String, String)> = BTreeMap::new();
+    while ids.len() < order.len() {
+        // A build comes after those of its bases in the list: there is always one more that can begin.
+        let next = (0..order.len()).filter(|at| !ids.contains_key(at) && order[*at].after.iter().all(|before| ids.contains_key(before)));
+        let round = next.map(|at| {
+            let (building, service) = (&buildings[at], &order[at].service);
+            async move {
+                let work = async |told: &Told<'_>| images::build(around, building, told).await;
+                let id = reported(around, service, "build", building.image, work).await?;
+                Ok::<_, Failure>((at, (building.image.to_owned(), id)))
+            }
+        });
+        ids.extend(futures::future::try_join_all(round.collect::<Vec<_>>()).await?);
+    }
+    Ok(ids.into_values().collect())
+}
+
+/// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it stands.
+pub async fn reported<T>(
+    around: &Surroundings,
+    service: &str,
+    action: &str,
+    image: &str,
+    work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let begun = around.host.monotonic();
+    let label = StepLabel { step: 0, service: Some(service.to_owned()), action: action.to_owned(), object: format!("image {image}") };
+    let events = &*around.events;
+    events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
+    // An interrupt drops the work; that too is told.
+    let dropped = Interrupted { events, label: Some(label.clone()) };
+    let result = work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing })).await;
+    dropped.disarm();
+    events.event(&match &result {
+        Ok(_) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
+    });
+    result
+}
+
+/// Tells that a piece of work was interrupted when it is dropped.
+struct Interrupted<'a> {
+    events: &'a dyn Sink,
+    label: Option<StepLabel>,
+}
+
+impl Interrupted<'_> {
+    fn disarm(mut self) {
+        self.label = None;
+    }
+}
+
+impl Drop for Interrupted<'_> {
+    fn drop(&mut self) {
+        if let Some(label) = self.label.take() {
+            self.events.event(&Event::StepInterrupted { label });
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A project whose folder was renamed or moved, or that goes on in the folder of another release.
+//!
+//! Whose an object is, its label of the project directory says, and labels can't be changed: a volume goes on naming the folder that it
+//! was made from. In another folder a person has to name the project, with `--project`. The first verb after that records it on the
+//! engine, in a volume without anything in it ([`Move`]), so that later runs there don't need it again. Not in `.spc/` of the project
+//! directory, which scripts and containers can write: they could take another folder's project. Not on the project's containers, which
+//! `down` removes, while its volumes stay.
+//!
+//! The record names one folder, in which the project is now: in any other one, a former one too, a person has to name the project. It is
+//! removed once nothing on the engine names a former folder any more.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bollard::models;
+use sha2::{Digest, Sha256};
+
+use super::Surroundings;
+use super::failures::of_engine;
+use super::lock::Lock;
+use crate::host::resolve::resolve;
+use crate::model::Failure;
+use crate::model::event::Level;
+use crate::model::hash::hex;
+use crate::model::names::{
+    HOLDS_FORMER_FOLDERS, LABEL_FORMAT, compose_label, former_folders_volume, is_former_folders_volume, label, read_former_folders,
+};
+use crate::model::observed::{Move, Observed};
+
+/// The record that a volume is, if it is one.
+pub(super) fn record(volume: &models::Volume) -> Option<Move> {
+    let former = volume.labels.get(label::FORMER_FOLDERS).filter(|_| is_former_folders_volume(&volume.name))?;
+    Some(Move {
+        name: volume.name.clone(),
+        to: volume.labels.get(compose_label::WORKING_DIR).cloned().unwrap_or_default(),
+        former: read_former_folders(former).into_iter().collect(),
+    })
+}
+
+/// The folders that what there is of `project` was made from.
+pub(super) fn folders(
+    project: &str,
+    containers: &[models::ContainerSummary],
+    networks: &[models::Network],
+    volumes: &[models::Volume],
+) -> BTreeSet<String> {
+    let networks = networks.iter().filter_map(|network| network.labels.as_ref());
+    let volumes = volumes.iter().filter(|volume| record(volume).is_none()).map(|volume| &volume.labels);
+    let all = containers.iter().filter_map(|container| container.labels.as_ref()).chain(networks).chain(volumes);
+    let is_of = |labels: &&std::collections::HashMap<String, String>| {
+        [label::PROJECT, compose_label::PROJECT].iter().any(|key| labels.get(*key).is_some_and(|of| of == project))
+    };
+    all.filter(is_of).filter_map(|labels| labels.get(compose_label::WORKING_DIR)).filter(|folder| !folder.is_empty()).cloned().collect()
+}
+
+/// What is to be done so that the record is true.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Change {
+    /// The former folders of a new record.
+    record: Option<BTreeSet<String>>,
+    /// Records that are not true any more.
+    remove: Vec<String>,
+}
+
+fn change(around: &Surroundings, project: &str, observed: &Observed) -> Change {
+    let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
+    let is_given = around.policy.is_given_project(project);
+    // A record of another folder is that folder's, unless a person says which one it is.
+    if !is_given && observed.moves.iter().any(|there| !is_here(&there.to)) {
+        return Change::default();
+    }
+    let former: BTreeSet<String> = observed.folders.iter().filter(|folder| !is_here(folder)).cloned().collect();
+    let is_true = |there: &&Move| !former.is_empty() && is_here(&there.to) && former.is_subset(&there.former);
+    let kept = observed.moves.iter().find(is_true);
+    if kept.is_none() && !former.is_empty() && !is_given {
+        return Change::default();
+    }
+    Change {
+        record: (kept.is_none() && !former.is_empty()).then_some(former),
+        remove: observed.moves.iter().filter(|there| Some(*there) != kept).map(|there| there.name.clone()).collect(),
+    }
+}
+
+/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
+pub(super) fn is_outdated(around: &Surroundings, project: &str, observed: &Observed) -> bool {
+    change(around, project, observed) != Change::default()
+}
+
+/// Records where the project was moved from, or removes a record that is not true any more. That it can't be done is said and is no
+/// failure.
+pub(super) async fn settle(around: &Surroundings, project: &str, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
+    let change = change(around, project, observed);
+    if change == Change::default() {
+        return Ok(());
+    }
+    if let Some(lock) = lock {
+        lock.verify().await?;
+    }
+    if let Err(failure) = apply(around, project, change).await {
+        around.log(Level::Warning, format!("Where the project \"{project}\" was moved from is not recorded: {}", failure.message));
+    }
+    Ok(())
+}
+
+async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(), Failure> {
+    if let Some(former) = change.record {
+        let body = body(project, &around.directory, &former);
+        let name = body.name.clone().unwrap_or_default();
+        let labels = body.labels.clone().unwrap_or_default();
+        let created = around.engine.volume_create(body).await.map_err(|error| of_engine(error, "record the move"))?;
+        if created.labels != labels {
+            let message = format!("there is a volume \"{name}\" already, with other labels");
+            return Err(Failure::new(crate::model::Kind::Conflict, message));
+        }
+        let from = former.iter().map(|folder| format!("\"{folder}\"")).collect::<Vec<_>>().join(" and ");
+        let here = around.directory.display();
+        around.log(
+            Level::Info,
+            format!("The project \"{project}\" is in \"{here}\" from now on, no longer in {from}: --project is not needed here again"),
+        );
+    }
+    for name in change.remove {
+        match around.engine.volume_remove(&name, false).await {
+            Err(error) if !error.is_not_found() => return Err(of_engine(error, &format!("remove the volume \"{name}\""))),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the volume of that record is called.
+pub(super) fn name_of_record(project: &str, to: &Path, former: &BTreeSet<String>) -> String {
+    let text = format!("{}\n{}", to.display(), serde_json::to_string(former).unwrap_or_default());
+    former_folders_volume(project, &hex(&Sha256::digest(text))[..12])
+}
+
+/// The create call of the record that `project` was moved to `to`.
+fn body(project: &str, to: &Path, former: &BTreeSet<String>) -> models::VolumeCreateRequest {
+    let name = name_of_record(project, to, former);
+    let (to, former) = (to.to_string_lossy().into_owned(), serde_json::to_string(former).unwrap_or_default());
+    // Without Compose's label of the project: its tools would take it for one of the project's volumes.
+    let labels = [
+        (label::FORMAT, LABEL_FORMAT.to_owned()),
+        (label::PROJECT, project.to_owned()),
+        (label::HOLDS, HOLDS_FORMER_FOLDERS.to_owned()),
+        (label::FORMER_FOLDERS, former),
+        (compose_label::WORKING_DIR, to),
+    ];
+    models::VolumeCreateRequest {
+        name: Some(name),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..models::VolumeCreateRequest::default()
+    }
+}

@@ -1,0 +1,199 @@
+//! A project whose folder was moved, behind the guard that holds scripts to their own project.
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::engine::Engine;
+use crate::engine::Guard;
+use crate::engine::sim::When;
+use crate::model::names::is_former_folders_volume;
+
+/// A machine with the folders that the project is in, one after the other.
+fn moving() -> Machine {
+    let mut machine = machine();
+    let host = SimHost::new(machine.conductor.clone());
+    machine.host = Arc::new(["/srv/one", "/srv/two", "/srv/three"].iter().fold(host, SimHost::with_folder));
+    machine
+}
+
+/// `db` on a volume.
+fn stored() -> Value {
+    json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"]}}, "volumes": {"data": {}}})
+}
+
+impl Machine {
+    /// A run in `folder`; `given`: with `--project`.
+    fn around_in(&self, folder: &str, given: bool) -> Surroundings {
+        let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*self.host, path));
+        let policy = policy.with_given_project(given.then(|| PROJECT.to_owned()));
+        let around = self.around();
+        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), self.host.clone()));
+        Surroundings { engine, policy, directory: folder.into(), ..around }
+    }
+
+    fn up_in(&self, folder: &str, given: bool, description: &Value) -> Result<Outcome, Failure> {
+        self.run(verbs::up(&self.around_in(folder, given), &project(description), &UpOptions::default()))
+    }
+
+    fn down_in(&self, folder: &str, given: bool, volumes: bool) -> Result<Outcome, Failure> {
+        self.run(verbs::down(&self.around_in(folder, given), PROJECT, DownOptions { volumes, adopt: false }))
+    }
+
+    /// Names of the records of moves, and of the folders that they name.
+    fn moves(&self) -> Vec<String> {
+        let volumes = self.run(self.engine.volume_list(&crate::engine::Filters::new())).unwrap();
+        let records = volumes.iter().filter(|volume| is_former_folders_volume(&volume.name));
+        let mut moves: Vec<String> = records
+            .map(|volume| {
+                let text = |key: &str| volume.labels.get(key).cloned().unwrap_or_default();
+                format!("{} -> {}", text(label::FORMER_FOLDERS), text(compose_label::WORKING_DIR))
+            })
+            .collect();
+        moves.sort();
+        moves
+    }
+}
+
+#[track_caller]
+fn refused<T>(result: Result<T, Failure>, folder: &str) {
+    let failure = result.err().expect("another folder's project is refused");
+    assert_eq!(failure.kind, Kind::Policy, "{failure}");
+    assert!(failure.message.contains(&format!("made from \"{folder}\"")), "{failure}");
+    assert!(failure.hint.as_deref().unwrap().contains("--project shop"), "{failure:?}");
+}
+
+#[test]
+fn a_project_named_once_after_a_move_needs_no_name_again() {
+    let machine = moving();
+    machine.up_in("/srv/one", false, &stored()).unwrap();
+    let stamp = machine.state().volume("shop_data").unwrap().stamp;
+    let calls = machine.calls();
+    // Also where nothing differs.
+    refused(machine.up_in("/srv/two", false, &stored()), "/srv/one");
+    refused(machine.down_in("/srv/two", false, true), "/srv/one");
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+    let (events, containers) = (machine.events(), machine.footprint().containers);
+    machine.up_in("/srv/two", true, &stored()).unwrap();
+    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("shop.spc-")).collect();
+    assert_eq!((happened, machine.footprint().containers), (Vec::<String>::new(), containers), "the stack itself is not touched");
+    assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/two"#]);
+    let said = "The project \"shop\" is in \"/srv/two\" from now on, no longer in \"/srv/one\": --project is not needed here again";
+    assert!(machine.logged().iter().any(|text| text == said), "{:?}", machine.logged());
+    let calls = machine.calls();
+    machine.up_in("/srv/two", false, &stored()).unwrap();
+    machine.up_in("/srv/two", true, &stored()).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "it is recorded once");
+    // Down leaves the volume, which names the old folder for ever.
+    machine.down_in("/srv/two", false, false).unwrap();
+    assert_eq!(machine.moves().len(), 1);
+    machine.up_in("/srv/two", false, &with(stored(), "services.db.environment", json!({"A": "1"}))).unwrap();
+    assert_eq!(machine.state().volume("shop_data").unwrap().stamp, stamp);
+    machine.down_in("/srv/two", false, true).unwrap();
+    assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
+    machine.up_in("/srv/three", false, &stored()).unwrap();
+}
+
+/// A verb by its name, and a run of it.
+type Verb<'a> = (&'a str, &'a dyn Fn(&Machine));
+
+#[test]
+fn every_verb_of_a_run_that_names_the_project_records_the_move() {
+    let verbs: [Verb<'_>; 4] = [
+        ("down", &|machine| drop(machine.down_in("/srv/two", true, false).unwrap())),
+        ("stop", &|machine| {
+            let (around, db) = (machine.around_in("/srv/two", true), BTreeSet::from(["db".to_owned()]));
+            drop(machine.run(verbs::lifecycle(&around, PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap());
+        }),
+        ("up", &|machine| drop(machine.up_in("/srv/two", true, &with(stored(), "services.db.image", "redis:1")).unwrap())),
+        ("scale", &|machine| {
+            let description = json!({"services": {"db": {"image": "redis:1"}}});
+            drop(machine.run(verbs::scale(&machine.around_in("/srv/two", true), &project(&description), "db", 2)).unwrap());
+        }),
+    ];
+    for (verb, run) in verbs {
+        let machine = moving();
+        machine.up_in("/srv/one", false, &stored()).unwrap();
+        run(&machine);
+        assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/two"#], "{verb}");
+        machine.down_in("/srv/two", false, false).unwrap();
+    }
+}
+
+#[test]
+fn in_any_other_folder_the_project_has_to_be_named_again() {
+    let machine = moving();
+    machine.up_in("/srv/one", false, &stored()).unwrap();
+    machine.up_in("/srv/two", true, &stored()).unwrap();
+    for folder in ["/srv/one", "/srv/three"] {
+        for changed in [stored(), with(stored(), "services.db.environment", json!({"A": "1"}))] {
+            let calls = machine.calls();
+            refused(machine.up_in(folder, false, &changed), if folder == "/srv/one" { "/srv/two" } else { "/srv/one" });
+            assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{folder}");
+        }
+    }
+    // Moved on, and back again.
+    let changed = with(stored(), "services.db.environment", json!({"A": "1"}));
+    machine.up_in("/srv/three", true, &changed).unwrap();
+    assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/three"#], "one record: nothing names the second folder");
+    refused(machine.up_in("/srv/two", false, &changed), "/srv/three");
+    machine.up_in("/srv/one", true, &changed).unwrap();
+    assert_eq!(machine.moves(), [r#"["/srv/three"] -> /srv/one"#]);
+    machine.up_in("/srv/one", false, &stored()).unwrap();
+    assert_eq!(machine.moves(), Vec::<String>::new(), "its last container from there is gone");
+}
+
+#[test]
+fn the_record_goes_with_the_last_that_names_a_former_folder() {
+    let machine = moving();
+    let described = json!({"services": {"web": {"image": "web:1"}}});
+    machine.up_in("/srv/one", false, &described).unwrap();
+    machine.up_in("/srv/two", true, &described).unwrap();
+    assert_eq!(machine.moves().len(), 1);
+    machine.down_in("/srv/two", false, false).unwrap();
+    assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_records_a_move_leaves_one_that_can_be_gone_on_from() {
+    let set_up = || {
+        let machine = moving();
+        machine.up_in("/srv/one", false, &stored()).unwrap();
+        machine.up_in("/srv/two", true, &stored()).unwrap();
+        machine
+    };
+    let machine = set_up();
+    let changed = with(stored(), "services.db.environment", json!({"A": "1"}));
+    let before = machine.calls();
+    machine.up_in("/srv/three", true, &changed).unwrap();
+    let calls = machine.calls_from(before);
+    let mut kills = 0;
+    for (at, _) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
+        let machine = set_up();
+        machine.engine.crash_at(at as u64 + 1, When::After);
+        let around = machine.around_in("/srv/three", true);
+        assert!(machine.killed(verbs::up(&around, &project(&changed), &UpOptions::default())).is_none());
+        machine.engine.recover();
+        machine.up_in("/srv/three", true, &changed).unwrap();
+        assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/three"#]);
+        machine.up_in("/srv/three", false, &changed).unwrap();
+        one_writer_each(&machine.state());
+        kills += 1;
+    }
+    assert!(kills > 5, "{kills}");
+}
+
+#[test]
+fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
+    let machine = moving();
+    machine.up_in("/srv/one", false, &stored()).unwrap();
+    let body = bollard::models::VolumeCreateRequest::default();
+    let squatted = super::super::moved::name_of_record(PROJECT, Path::new("/srv/two"), &BTreeSet::from(["/srv/one".to_owned()]));
+    machine.run(machine.engine.volume_create(bollard::models::VolumeCreateRequest { name: Some(squatted), ..body })).unwrap();
+    machine.up_in("/srv/two", true, &stored()).unwrap();
+    let said = machine.logged().join("\n");
+    assert!(
+        said.contains("Where the project \"shop\" was moved from is not recorded: there is a volume \"shop.spc-former-folders."),
+        "{said}"
+    );
+    refused(machine.up_in("/srv/two", false, &stored()), "/srv/one");
+}

@@ -1,0 +1,93 @@
+//! A project whose folder was renamed, and releases behind a link that is switched.
+
+use std::os::unix::fs::symlink;
+
+use similar_asserts::assert_eq;
+
+use super::docker::{containers, exec, objects};
+use super::images::busybox;
+use super::project::Project;
+use super::spc::Spc;
+
+/// Writes the project's compose file into `folder`: `a` on a volume.
+fn compose(project: &Project, folder: &str, word: &str) {
+    let text = format!(
+        "name: {}\nservices:\n  a: {{image: '{}', command: [sleep, '1000'], stop_grace_period: 0s, environment: {{WORD: {word}}}, volumes: ['data:/data']}}\n\
+         networks: {{default: {{ipam: {{config: [{{subnet: {}}}]}}}}}}\nvolumes: {{data: {{}}}}\n",
+        project.name,
+        busybox(),
+        project.subnet()
+    );
+    project.file(&format!("{folder}/compose.yaml"), &text).file(&format!("{folder}/spc.toml"), "spc = \"0.1\"\n");
+}
+
+/// A run of this script in `folder`; the project has the name that its compose file says.
+fn run(project: &Project, folder: &str, script: &str) -> Spc {
+    Spc::new(project.path("").as_path(), &["run", "-C", folder, "-e", script])
+}
+
+const UP: &str = "compose().up();";
+const DOWN: &str = "compose().down();";
+
+#[test]
+fn a_project_whose_folder_was_renamed_is_named_once() {
+    let project = Project::new("renamed");
+    let name = &project.name;
+    compose(&project, "one", "a");
+    run(&project, "one", UP).ends(0);
+    exec(&project.container("a"), &["sh", "-c", "echo kept >/data/row"]);
+    let before = containers(name);
+    std::fs::rename(project.path("one"), project.path("two")).unwrap();
+    let (hint, gone) = (format!("say so with --project {name}"), "/one\", which is not there any more");
+    let id = before.values().next().unwrap();
+    for (script, what) in [
+        (UP, "change the project"),
+        (DOWN, "change the project"),
+        ("compose().service(\"a\").exec(\"true\");", "run a command in the service \"a\""),
+        ("compose().service(\"a\").run(\"true\");", "run a one-off container of the service \"a\""),
+        ("compose().service(\"a\").logs();", "read the log of the service \"a\""),
+        ("compose().service(\"a\").wait(\"ready\");", "wait for the service \"a\""),
+        ("compose().service(\"a\").read(\"/data/row\");", "read a file of the service \"a\""),
+    ] {
+        run(&project, "two", script).ends(5).told(&[what, gone, &hint]).not_told(&[id]);
+    }
+    run(&project, "two", UP).args(&["--project", name]).ends(0).told(&["--project is not needed here again"]);
+    assert_eq!(containers(name), before, "nothing was made again");
+    run(&project, "two", UP).ends(0).not_told(&["--project"]);
+    run(&project, "two", DOWN).ends(0);
+    run(&project, "two", UP).ends(0);
+    assert_eq!(exec(&project.container("a"), &["cat", "/data/row"]).trim(), "kept");
+    // A project of that name in another folder, also where the first one was.
+    for folder in ["one", "three"] {
+        compose(&project, folder, "b");
+        run(&project, folder, UP).ends(5).told(&[&hint]);
+        run(&project, folder, "compose().down(#{ volumes: true });").arg("--yes").ends(5).told(&[&hint]);
+    }
+    run(&project, "two", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
+    assert_eq!(objects(name), Vec::<String>::new());
+}
+
+#[test]
+fn releases_behind_a_link_take_the_stack_over_from_each_other() {
+    let project = Project::new("released");
+    let name = &project.name;
+    let link = project.path("current");
+    for release in ["1", "2", "3"] {
+        compose(&project, &format!("releases/{release}"), release);
+    }
+    symlink("releases/1", &link).unwrap();
+    run(&project, "current", UP).ends(0);
+    for release in ["2", "3"] {
+        std::fs::remove_file(&link).unwrap();
+        symlink(format!("releases/{release}"), &link).unwrap();
+        run(&project, "current", UP).ends(5).told(&["in another release, say so with --project"]);
+        run(&project, "current", UP).args(&["--project", name]).ends(0);
+        assert_eq!(exec(&project.container("a"), &["sh", "-c", "echo $WORD"]).trim(), release);
+        run(&project, "current", UP).ends(0);
+    }
+    // The release before is not the project's folder any more.
+    run(&project, "releases/2", DOWN).ends(5).told(&["/releases/3\""]);
+    run(&project, "current", DOWN).ends(0);
+    run(&project, "current", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
+    assert_eq!(objects(name), Vec::<String>::new());
+}

@@ -1,0 +1,61 @@
+//! What goes on from before, and is said: an anonymous volume under a new image, a build that changed since.
+
+use similar_asserts::assert_eq;
+
+use super::docker::{docker, exec, inspect, is_there, try_docker};
+use super::images::busybox;
+use super::project::Project;
+
+/// Describes `a`, whose image is built with these lines under `build` and keeps its dependencies in an anonymous volume.
+fn describe(project: &Project, build: &str) {
+    project.stack(&format!(
+        r#"services: #{{ a: #{{ build: #{{ context: "app", {build} }}, command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#
+    ));
+}
+
+/// The volume that the container has at `/app/deps`.
+fn volume(project: &Project) -> String {
+    let mounts = inspect(&project.container("a"))["Mounts"].take();
+    mounts.as_array().unwrap().iter().find(|mount| mount["Destination"] == "/app/deps").unwrap()["Name"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
+    let project = Project::new("stale");
+    let image = format!("{}-a", project.name);
+    let _ = try_docker(&["rmi", "--force", &image]);
+    project.file(
+        "app/Dockerfile",
+        &format!(
+            "FROM {} AS one\nARG V=1\nRUN mkdir -p /app/deps && echo \"deps $V\" >/app/deps/list\nVOLUME /app/deps\nFROM one AS two\n",
+            busybox()
+        ),
+    );
+    let list = || exec(&project.container("a"), &["cat", "/app/deps/list"]).trim().to_owned();
+    describe(&project, r#"target: "one", args: #{ V: "1" }"#);
+    project.up().ends(0).not_told(&["keeps what", "was built from something else"]);
+    let first = volume(&project);
+    assert_eq!(list(), "deps 1");
+    // Described anew and not built: said, and nothing is done.
+    describe(&project, r#"target: "two", args: #{ V: "2" }"#);
+    let said = format!("the image \"{image}\" was built from something else than is described now (target, arguments)");
+    project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do", &said]);
+    project.up().ends(0).told(&[&said]);
+    assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
+    // Built: the volume goes on with what is in it.
+    let kept = "a: the image changed, and \"/app/deps\" keeps what the old container had there";
+    let built = "let s = app::describe();\ns.build();\ns.up();";
+    project.script(built).ends(0).told(&[kept, "--renew-anon-volumes"]);
+    assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
+    project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do"]);
+    // Renewed: the new image's content; the old volume is nobody's to remove.
+    let renewing = ["plan", "--renew-anon-volumes", "scripts/up.rhai"];
+    project.spc(&renewing).ends(0).printed(&["its anonymous volumes are renewed", &first]);
+    assert_eq!(volume(&project), first);
+    project.up().arg("--renew-anon-volumes").ends(0).told(&[&first]);
+    assert!(volume(&project) != first && is_there("volume", &first));
+    assert_eq!(list(), "deps 2");
+    project.script("app::describe().down(#{ volumes: true });").arg("--yes").ends(0);
+    docker(&["volume", "rm", &first]);
+    docker(&["rmi", &image]);
+}
