@@ -62,8 +62,8 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     // Tests of `apply` put things on the simulated engine as somebody else would: through its port.
     (
         &["bollard", "models"],
-        &["engine/", "apply/observe.rs", "apply/create.rs", "apply/tests/"],
-        "two files convert between Docker's models and ours",
+        &["engine/", "apply/observe.rs", "apply/create.rs", "apply/moved.rs", "apply/tests/"],
+        "three files convert between Docker's models and ours",
     ),
     (&["bollard"], &["engine/docker/"], "the client has one home: the rest sees the port"),
     (&["std", "io", "stdout"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),

@@ -269,11 +269,11 @@ impl ComposeFile {
     fn place(&self, mark: Option<Mark>) -> FilePlace {
         let text = &self.source.text;
         let lines = text.split('\n').count();
-        // The library tells of the line after a last one that has no end.
-        let Mark { line, column } = match mark.unwrap_or(Mark { line: 1, column: 1 }) {
-            mark if mark.line <= lines => mark,
-            _ => Mark { line: lines, column: text.rsplit('\n').next().unwrap_or_default().chars().count() + 1 },
-        };
+        let mark = mark.unwrap_or(Mark { line: 1, column: 1 });
+        // The library tells of the line after a last one that has no end, and takes more characters than one for ends of lines.
+        let line = mark.line.min(lines);
+        let end = text.split('\n').nth(line - 1).unwrap_or_default().chars().count() + 1;
+        let column = if mark.line > lines { end } else { mark.column.min(end) };
         let rest = text[offset(text, line, column)..].lines().next().unwrap_or_default();
         FilePlace { file: self.source.name.clone(), line, column, width: token(rest).chars().count().max(1) }
     }

@@ -149,7 +149,7 @@ fn a_behaviour_of_containers_that_there_are_not_fails_the_test() {
         (
             "test_2_nothing_like_it",
             message("q*"),
-            "there is: backend, docker.io/library/extra:1, docker.io/library/shop:1, extra, extra:1, serve all, shop-backend-1, shop-extra-1, shop:1".to_owned(),
+            "there is: backend, extra, extra:1, serve all, shop-backend-1, shop-extra-1, shop:1".to_owned(),
         ),
         (
             "test_3_late",

@@ -348,7 +348,12 @@ fn ps_asks_for_one_project_and_changes_nothing() {
         told.lock().unwrap().push(request.to_owned());
         of_shop(if request.starts_with("GET /containers/json") { "GET /nothing" } else { request })
     };
-    Spc::new().engine(answer).args(["-p", "shop", "ps"]).stdout("NAME   SERVICE   STATE   HEALTH   STATUS   PORTS\n").run();
+    Spc::new()
+        .engine(answer)
+        .args(["-p", "shop", "ps"])
+        .stdout("NAME   SERVICE   STATE   HEALTH   STATUS   PORTS\n")
+        .stderr("there are no containers of the project \"shop\"; --project NAME shows those of another\n")
+        .run();
     let asked = asked.lock().unwrap();
     assert!(asked.iter().all(|request| request.starts_with("GET ")), "{asked:?}");
     let list = asked.iter().find(|request| request.starts_with("GET /containers/json")).expect("containers are listed");

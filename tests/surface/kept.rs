@@ -74,5 +74,5 @@ fn a_guarded_function_that_was_cut_off_is_said() {
 #[test]
 fn what_a_guarded_function_brought_up_and_undid_is_not_kept() {
     let ended = project().file("kept_test.rhai", TESTS).output();
-    assert!(ended.code == 0 && ended.stdout.contains("4 tests, 4 passed"), "{ended}");
+    assert!(ended.code == 0 && ended.stdout.contains("4 tests passed"), "{ended}");
 }

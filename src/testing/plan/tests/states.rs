@@ -80,7 +80,8 @@ fn a_service_that_is_not_ready_now_is_taken_to_get_ready() {
         // One that is about to be started again has no process to end.
         let _ = world.engine.end_process("shop-db-1", 1);
         // By now it runs.
-        let of_now = |said: String| said.replace("restarts again and again, the last time it ended with code 1", "is not ready yet");
+        let ills = ["restarts again and again, the last time it ended with code 1", "is unhealthy"];
+        let of_now = |said: String| ills.iter().fold(said, |said, ill| said.replace(ill, "is not ready yet"));
         assert_eq!(of_now(text(&planned_and_run(&world, "up.rhai"))), of_now(text(&preview)), "{how:?}");
     }
 }
