@@ -120,7 +120,9 @@ pub async fn ended(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, exit
         Err(failure) => return Err(failure),
     };
     let is_checked = !matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
-    if is_checked && seen.restarts && times < EXITS_TOLERATED {
+    // With `on-failure` only after a failure.
+    let starts_again = seen.restarts_always || seen.restarts && exit_code != 0;
+    if is_checked && starts_again && times < EXITS_TOLERATED {
         return wait(around, hub, waiting, &|_| {}).await.map(drop);
     }
     let (_listening, signals) = hub.listen(waiting.container);
@@ -131,7 +133,7 @@ pub async fn ended(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, exit
     if exit_code == 0 && !seen.restarts && wait.may_complete(&seen) {
         return Ok(());
     }
-    let again = if seen.restarts { ", and the engine starts it again" } else { "" };
+    let again = if starts_again { ", and the engine starts it again" } else { "" };
     let message = format!("\"{}\" was ready, then exited with code {exit_code}{}{again}", waiting.service, meaning(exit_code));
     Err(wait.failure(&seen, message).await.field("code", exit_code).field("service", waiting.service.to_owned()))
 }

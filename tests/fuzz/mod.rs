@@ -9,7 +9,7 @@ use std::path::Path;
 use targets::TARGETS;
 
 /// Inputs for each target.
-const INPUTS: usize = 4_000;
+const INPUTS: usize = 1_000;
 
 /// What readers stumble over, put into seeds.
 const PIECES: [&[u8]; 24] = [

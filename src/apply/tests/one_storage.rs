@@ -82,7 +82,8 @@ fn a_storage_that_changes_its_name_and_its_service_is_let_go_before_it_is_taken(
         assert_eq!(failure.hint.as_deref(), Some("--remove-orphans stops and removes that one before"), "{old} {new}: {failure}");
         machine.up_with(&described(&[("new", &[new])]), &removing_orphans()).unwrap_or_else(|failure| panic!("{old} {new}: {failure}"));
         let log = machine.engine.event_trace().join("\n");
-        assert!(log.rfind("destroy shop-old-1").unwrap() < log.find("start shop-new-1").unwrap(), "{log}");
+        let at = |line: &str| log.rfind(line).unwrap_or_else(|| panic!("{line}: {log}"));
+        assert!(at("stop shop-old-1") < at("start shop-new-1") && at("start shop-new-1") < at("destroy shop-old-1"), "{log}");
     }
 }
 

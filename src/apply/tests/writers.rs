@@ -51,7 +51,9 @@ fn a_renamed_service_waits_until_the_old_one_is_gone_or_is_refused() {
     assert_eq!(happened(&machine, events), Vec::<String>::new());
     machine.up_with(&renamed, &with_orphans_removed()).unwrap();
     let happened = happened(&machine, events);
-    assert!(happened.starts_with(&["die shop-db-1", "stop shop-db-1", "destroy shop-db-1"].map(str::to_owned)), "{happened:?}");
+    assert!(happened.starts_with(&["die shop-db-1", "stop shop-db-1"].map(str::to_owned)), "{happened:?}");
+    let at = |line: &str| happened.iter().position(|it| it == line).unwrap_or_else(|| panic!("{line}: {happened:?}"));
+    assert!(at("start shop-database-1") < at("destroy shop-db-1"), "{happened:?}");
     assert_eq!(machine.state().container("shop-database-1").unwrap().state, "running");
 }
 
@@ -79,13 +81,27 @@ fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
 }
 
 #[test]
-fn a_failed_hand_over_gives_the_volume_to_nobody_twice() {
-    let machine = machine();
-    machine.up(&on_volume("db", "shop_data")).unwrap();
-    machine.engine.set_process("shop-database-1*", Process::new().exits_after(millis(50), 1));
-    assert!(machine.up_with(&on_volume("database", "shop_data"), &with_orphans_removed()).is_err());
-    machine.engine.set_process("shop-database-1*", Process::new());
-    machine.up(&on_volume("database", "shop_data")).unwrap();
+fn a_failed_hand_over_gives_the_volume_back() {
+    for restart in ["no", "always"] {
+        let described = |service: &str| {
+            let mut described = on_volume(service, "shop_data");
+            described["services"][service]["restart"] = restart.into();
+            described
+        };
+        let machine = machine();
+        machine.up(&described("db")).unwrap();
+        let before = machine.state().container("shop-db-1").unwrap().id.clone();
+        machine.engine.set_process("shop-database-1*", Process::new().exits_after(millis(50), 1));
+        assert!(machine.up_with(&described("database"), &with_orphans_removed()).is_err());
+        let state = machine.state();
+        let names: Vec<&str> = state.containers.iter().map(|it| it.name.as_str()).filter(|name| name.starts_with("shop-d")).collect();
+        assert_eq!(names, ["shop-db-1"], "{:?}", machine.logged());
+        let db = state.container("shop-db-1").unwrap();
+        assert_eq!((db.id.clone(), db.state), (before, "running"));
+        machine.engine.set_process("shop-database-1*", Process::new());
+        machine.up_with(&described("database"), &with_orphans_removed()).unwrap();
+        assert!(machine.state().container("shop-db-1").is_none());
+    }
 }
 
 #[test]

@@ -67,10 +67,17 @@ impl Releases {
     }
 }
 
-/// Orders the steps of a plan by what changes hands; fails where somebody has what is taken and does not let go.
-pub(super) fn arrange(plan: &mut Plan, groups: GroupId, wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
+/// Orders the steps of a plan by what changes hands; fails where somebody has what is taken and does not let go. `storages`: the stops of
+/// containers that write to what a service is to write to, with that service.
+pub(super) fn arrange(
+    plan: &mut Plan,
+    groups: GroupId,
+    storages: &[(StepId, String)],
+    wanted: &Wanted<'_>,
+    observed: &Observed,
+) -> Result<(), Failure> {
     let takers = takers(plan, wanted);
-    if takers.is_empty() {
+    if takers.is_empty() && storages.is_empty() {
         return Ok(());
     }
     check_each_other(&takers, wanted)?;
@@ -100,6 +107,14 @@ pub(super) fn arrange(plan: &mut Plan, groups: GroupId, wanted: &Wanted<'_>, obs
             if !container.is_new() {
                 joint.join(plan, release, taker.step);
             }
+        }
+    }
+    for (release, service) in storages {
+        let starts = |step: &Step| step.service.as_ref() == Some(service) && matches!(step.action, Action::StartContainer { .. });
+        let starts: Vec<StepId> = (0..plan.steps.len()).filter(|&step| starts(&plan.steps[step])).collect();
+        for start in starts {
+            edges.push((*release, start));
+            joint.join(plan, *release, start);
         }
     }
     for taker in &takers {

@@ -18,7 +18,7 @@ pub fn one_off(wanted: &Wanted<'_>, service: &str, observed: &Observed) -> Resul
     planner.objects(&wanted.project.services[service])?;
     let Planner { mut plan, groups, .. } = planner;
     left_behind::before_starts(&mut plan, observed);
-    hand_over::arrange(&mut plan, groups, wanted, observed)?;
+    hand_over::arrange(&mut plan, groups, &[], wanted, observed)?;
     Ok(plan)
 }
 

@@ -53,9 +53,9 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     }
     planner.orphans();
     planner.orphaned_secrets();
-    let Planner { mut plan, groups, .. } = planner;
+    let Planner { mut plan, groups, handed_over, .. } = planner;
     left_behind::before_starts(&mut plan, observed);
-    hand_over::arrange(&mut plan, groups, wanted, observed)?;
+    hand_over::arrange(&mut plan, groups, &handed_over, wanted, observed)?;
     orphan_networks(&mut plan, wanted, observed);
     Ok(plan)
 }
@@ -154,6 +154,10 @@ pub(super) struct Planner<'a> {
     ready: BTreeMap<String, Vec<StepId>>,
     completed: BTreeMap<String, Vec<StepId>>,
     pub(super) groups: GroupId,
+    /// The stops of containers that are removed, by their ids, after which others write to what they wrote to.
+    let_go: BTreeMap<String, StepId>,
+    /// Such a stop, and the service that it is for.
+    pub(super) handed_over: Vec<(StepId, String)>,
     /// Put on every step that is added.
     pub(super) group: Option<GroupId>,
     pub(super) when: Option<When>,
@@ -178,6 +182,8 @@ impl<'a> Planner<'a> {
             ready: BTreeMap::new(),
             completed: BTreeMap::new(),
             groups: 0,
+            let_go: BTreeMap::new(),
+            handed_over: Vec::new(),
             group: None,
             when: None,
         }
@@ -205,7 +211,7 @@ impl<'a> Planner<'a> {
                 before.extend(self.volume(service, name)?);
             }
         }
-        // What else writes to its volumes goes first, for good: until it is removed it may be brought back.
+        // What else writes to its volumes lets go first.
         let removals = self.removals(service, &before);
         before.extend(removals);
         let mut previous: Vec<StepId> = Vec::new();
@@ -223,10 +229,20 @@ impl<'a> Planner<'a> {
     fn removals(&mut self, service: &Service, ready: &[StepId]) -> Vec<StepId> {
         let mut removals = Vec::new();
         for holder in holders(self.wanted.project, service, self.observed) {
-            if let Some(removal) = self.removal(holder) {
+            if let Some(&stop) = self.let_go.get(&holder.id) {
+                removals.push(stop);
+                self.handed_over.push((stop, service.name.clone()));
+            } else if let Some(removal) = self.removal(holder) {
                 removals.push(removal);
             } else if self.is_removable_orphan(holder) {
-                removals.push(self.stop_and_remove(None, holder, "no longer described", ready));
+                let removal = self.stop_and_remove(None, holder, "no longer described", ready);
+                // It is kept until the new one is ready, and serves again if that fails.
+                let stop = self.plan.steps[removal].after.last().copied().filter(|_| holder.is_up());
+                if let Some(stop) = stop {
+                    self.let_go.insert(holder.id.clone(), stop);
+                    self.handed_over.push((stop, service.name.clone()));
+                }
+                removals.push(stop.unwrap_or(removal));
             }
         }
         if !self.wanted.project.own_volumes(service).is_empty() {

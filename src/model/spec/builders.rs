@@ -123,12 +123,17 @@ fn circle(services: &[String]) -> Failure {
         .at(at_build(names[0]))
 }
 
+/// A relative path in one spelling: `./Dockerfile` is `Dockerfile`.
+fn plain(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(path).components().filter(|part| *part != std::path::Component::CurDir).collect()
+}
+
 /// What makes two builds make different images.
 fn differences(first: &Service, second: &Service) -> Vec<&'static str> {
     let (Some(one), Some(other)) = (&first.build, &second.build) else { return Vec::new() };
     let pairs = [
         ("context", one.context != other.context),
-        ("dockerfile", one.dockerfile != other.dockerfile),
+        ("dockerfile", plain(&one.dockerfile) != plain(&other.dockerfile)),
         ("target", one.target != other.target),
         ("args", one.args != other.args),
         ("labels", one.labels != other.labels),
@@ -214,6 +219,7 @@ mod tests {
         }
         let alike = [
             json!({"image": "app:1", "build": {"context": "./x/..", "args": ["A=1"], "no_cache": true}}),
+            json!({"image": "app:1", "build": {"context": ".", "args": {"A": "1"}, "dockerfile": "./Dockerfile"}}),
             json!({"image": "app:1"}),
             json!({"image": "app:2", "build": "./b"}),
             // Of two profiles one is active at a time.
