@@ -71,7 +71,7 @@ pub async fn reported<T>(
     let label = StepLabel { step: 0, service: Some(service.to_owned()), action: action.to_owned(), object: format!("image {image}") };
     let events = &*around.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
-    // An interrupt drops the work; that too is told.
+    // An interrupt drops the work and is reported as well.
     let dropped = Interrupted { events, label: Some(label.clone()) };
     let result = work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing })).await;
     dropped.disarm();
