@@ -291,14 +291,14 @@ impl Value {
         for c in &self.characters[from..] {
             ends = ends.after(text, *c)?;
         }
-        ends.as_slice().iter().copied().max()
+        ends.last()
     }
 
     /// Whether `text` ends in the middle of the value, which begins at `at`.
     fn begins_until(&self, text: &[u8], at: usize) -> bool {
         let mut ends = Ends::of(at);
         for (read, c) in self.characters.iter().enumerate() {
-            if read >= SHORTEST && ends.as_slice().contains(&text.len()) {
+            if read >= SHORTEST && ends.last() == Some(text.len()) {
                 return true;
             }
             match ends.after(text, *c) {

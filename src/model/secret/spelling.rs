@@ -5,10 +5,14 @@
 
 use super::entities::entity_names;
 
-/// Where spellings of one character may end. More than fit are of no text that a program writes.
+/// Where spellings of one character may end; of more than fit, the nearest and the furthest.
+///
+/// Characters that escape themselves (a backslash, a quote) may end anywhere in a run of them: `\\\\` is one, two or
+/// four. Such ends are kept as a range, however long the run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ends {
-    at: [usize; 8],
+    /// First and last. A character that may stand within the range stands there all the way.
+    at: [(usize, usize); 8],
     len: usize,
 }
 
@@ -19,24 +23,58 @@ impl Ends {
         ends
     }
 
-    pub(super) fn add(&mut self, end: usize) {
-        if self.len < self.at.len() && !self.as_slice().contains(&end) {
-            self.at[self.len] = end;
-            self.len += 1;
+    fn add(&mut self, end: usize) {
+        self.add_range(end, end);
+    }
+
+    fn add_range(&mut self, first: usize, last: usize) {
+        let is_known = self.at[..self.len].iter().any(|(from, to)| *from <= first && last <= *to);
+        if is_known {
+            return;
         }
+        if self.len == self.at.len() {
+            // A program escapes all alike: nothing, which ends nearest, or everything, which ends furthest.
+            self.at.sort_unstable_by_key(|(_, last)| *last);
+            let middle = self.at.len() / 2;
+            self.at.copy_within(middle + 1.., middle);
+            self.len -= 1;
+        }
+        self.at[self.len] = (first, last);
+        self.len += 1;
     }
 
     /// Where `c` ends after each of these; nothing if it follows none.
     pub(super) fn after(&self, text: &[u8], c: char) -> Option<Self> {
         let mut next = Self::default();
-        for end in self.as_slice() {
-            add_ends(text, *end, c, &mut next);
+        for (first, last) in &self.at[..self.len] {
+            next.add_run(text, *first, *last, c);
+            // What follows a run begins at its end, or with the rest of it, whose length says nothing.
+            add_ends(text, *last, c, &mut next);
+            if first < last {
+                add_ends(text, last - 1, c, &mut next);
+            }
         }
         (next.len > 0).then_some(next)
     }
 
-    pub(super) fn as_slice(&self) -> &[usize] {
-        &self.at[..self.len]
+    /// Adds the ends of a character that escapes itself, within a run of it.
+    fn add_run(&mut self, text: &[u8], first: usize, last: usize, c: char) {
+        let most = match c {
+            '\\' => 8,
+            '"' | '\'' => 2,
+            _ => return,
+        };
+        let more = text[last..].iter().take(most).take_while(|byte| char::from(**byte) == c).count();
+        if first < last && char::from(text[first]) == c {
+            self.add_range(first + 1, last + more);
+        } else if more > 0 {
+            self.add_range(last + 1, last + more);
+        }
+    }
+
+    /// The last one.
+    pub(super) fn last(&self) -> Option<usize> {
+        self.at[..self.len].iter().map(|(_, last)| *last).max()
     }
 }
 
@@ -55,13 +93,12 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut Ends) {
         b'\\' => backslash(text, at, c, plain, ends),
         b'+' if c == ' ' => ends.add(at + 1),
         b'\r' if c == '\n' && text.get(at + 1) == Some(&b'\n') => ends.add(at + 2),
-        // In a shell's single quotes, and doubled in SQL and CSV.
+        // In a shell's single quotes.
         b'\'' if c == '\'' => {
-            for spelling in [&b"'\\''"[..], b"'\"'\"'", b"''"] {
+            for spelling in [&b"'\\''"[..], b"'\"'\"'"] {
                 add(ends, text[at..].starts_with(spelling).then_some(at + spelling.len()));
             }
         }
-        b'"' if c == '"' => add(ends, text[at..].starts_with(b"\"\"").then_some(at + 2)),
         // The sign that stands for a control character.
         0xe2 if c < ' ' => {
             let sign = char::from_u32(u32::from(c) + 0x2400).unwrap_or(c);
@@ -154,10 +191,7 @@ fn numeric_entity(text: &[u8], at: usize) -> Option<(u32, usize)> {
 
 /// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; the backslash as often as it was escaped again.
 fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
-    let count = text[at..].iter().take_while(|byte| **byte == b'\\').count();
-    if c == '\\' {
-        [2, 4, 8].into_iter().filter(|escaped| *escaped <= count).for_each(|escaped| ends.add(at + escaped));
-    }
+    let count = backslashes(text, at);
     add(
         ends,
         bytes_of(text, at, plain, |text, at| {
@@ -209,8 +243,14 @@ fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
     add(ends, (kind == named).then_some(after + 1));
 }
 
+/// How many backslashes stand at `at`, at most as many as escape a character six times over: text of nothing else is
+/// read in linear time.
+fn backslashes(text: &[u8], at: usize) -> usize {
+    text.iter().skip(at).take(64).take_while(|byte| **byte == b'\\').count()
+}
+
 fn after_backslashes(text: &[u8], at: usize) -> Option<usize> {
-    let count = text.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
+    let count = backslashes(text, at);
     (count > 0).then_some(at + count)
 }
 

@@ -177,6 +177,33 @@ fn a_value_is_hidden_in_each_spelling_of_the_table() {
 }
 
 #[test]
+fn runs_of_characters_that_escape_themselves_are_hidden_however_long() {
+    for run in ["\\", "\"", "'", "%", "&", "=", "\\\"", "'\\", "\"'"] {
+        for count in [2, 3, 4, 7, 8, 9, 17, 50] {
+            for (before, after) in [("A", "\0"), ("", "b"), ("k", "")] {
+                let value = format!("{before}{}{after}", run.repeat(count));
+                if value.chars().count() < mask::SHORTEST {
+                    continue;
+                }
+                let secrets = hiding(&value);
+                for (spelling, spelt) in in_characters(&value).into_iter().chain(encoded(&value)) {
+                    let masked = secrets.mask(&format!("before {spelt} after"));
+                    is_hidden(&masked, &format!("{value:?}, {spelling}"), &spelt);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn text_of_nothing_but_backslashes_is_read_in_linear_time() {
+    let secrets = hiding("a\\\\\\b/ c\"d");
+    for text in ["\\".repeat(1_000_000), "\"".repeat(1_000_000), "a\\".repeat(300_000)] {
+        assert_eq!(secrets.mask(&text), text);
+    }
+}
+
+#[test]
 fn ordinary_text_is_left_as_it_is() {
     let secrets = Secrets::new();
     for (index, value) in ["abc", "xyz", "q7w", "p@ssw0rd", "s3cr3t-t0k3n", "postgres-password", "0000"].into_iter().enumerate() {
@@ -312,7 +339,7 @@ fn many_marks_of_cuts_are_read_in_linear_time() {
 proptest! {
     #[test]
     fn random_values_are_hidden_in_each_spelling(
-        value in "[ -~äöüß€😀]{3,64}",
+        value in prop_oneof!["[ -~äöüß€😀]{3,64}", "[a\\\\\"'%&/0]{3,40}"],
         before in "[a-z ]{0,20}",
         after in "[a-z ]{0,20}",
     ) {
