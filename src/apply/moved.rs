@@ -6,8 +6,12 @@
 //! directory, which scripts and containers can write: they could take another folder's project. Not on the project's containers, which
 //! `down` removes, while its volumes stay.
 //!
-//! The record names one folder, in which the project is now: in any other one, a former one too, a person has to name the project. It is
-//! removed once nothing on the engine names a former folder any more.
+//! The record names one folder, in which the project is now: in any other one, a former one too, a person has to name the project.
+//!
+//! Docker Compose records no folder on the volumes and networks that it makes. Once a person took them over with `--adopt`, the same record,
+//! without a former folder, says that they are this folder's.
+//!
+//! The record is removed once nothing on the engine names a former folder or is of Docker Compose any more.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,7 +60,7 @@ pub(super) fn folders(
 /// What is to be done so that the record is true.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Change {
-    /// The former folders of a new record.
+    /// The former folders of a new record; none where only what Docker Compose left is taken over.
     record: Option<BTreeSet<String>>,
     /// Records that are not true any more.
     remove: Vec<String>,
@@ -70,15 +74,23 @@ fn change(around: &Surroundings, project: &str, observed: &Observed) -> Change {
         return Change::default();
     }
     let former: BTreeSet<String> = observed.folders.iter().filter(|folder| !is_here(folder)).cloned().collect();
-    let is_true = |there: &&Move| !former.is_empty() && is_here(&there.to) && former.is_subset(&there.former);
+    let is_needed = !former.is_empty() || has_folderless(observed);
+    let is_true = |there: &&Move| is_needed && is_here(&there.to) && former.is_subset(&there.former);
     let kept = observed.moves.iter().find(is_true);
-    if kept.is_none() && !former.is_empty() && !is_given {
+    let may_record = if former.is_empty() { around.policy.adopts() } else { is_given };
+    if kept.is_none() && is_needed && !may_record {
         return Change::default();
     }
     Change {
-        record: (kept.is_none() && !former.is_empty()).then_some(former),
+        record: (kept.is_none() && is_needed).then_some(former),
         remove: observed.moves.iter().filter(|there| Some(*there) != kept).map(|there| there.name.clone()).collect(),
     }
+}
+
+/// Whether there is anything that Docker Compose made without recording from which folder.
+fn has_folderless(observed: &Observed) -> bool {
+    observed.volumes.iter().any(|volume| volume.compose && !volume.ours)
+        || observed.networks.iter().any(|network| network.compose && !network.ours)
 }
 
 /// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
@@ -116,7 +128,13 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
         let here = around.directory.display();
         around.log(
             Level::Info,
-            format!("The project \"{project}\" is in \"{here}\" from now on, no longer in {from}: --project is not needed here again"),
+            if former.is_empty() {
+                format!(
+                    "What Docker Compose left of the project \"{project}\" is of \"{here}\" from now on: --adopt is not needed here again"
+                )
+            } else {
+                format!("The project \"{project}\" is in \"{here}\" from now on, no longer in {from}: --project is not needed here again")
+            },
         );
     }
     for name in change.remove {

@@ -142,6 +142,11 @@ impl Policy {
         self
     }
 
+    /// Whether a person said `--adopt`.
+    pub fn adopts(&self) -> bool {
+        self.adopts
+    }
+
     /// The same policy of a run that a person gave `--adopt`; what a script says of adoption does not count.
     #[must_use]
     pub fn with_adoption(mut self, adopts: bool) -> Self {

@@ -85,7 +85,8 @@ impl Policy {
         }
         // Once its containers are gone, nothing says from where Docker Compose made a volume or a network: then a person's word counts.
         if !self.adopts && there.iter().all(|made| made.from.is_none()) && there.iter().any(|made| !made.by_spc) {
-            let refused = self.foreign(doing, object, name, ", made by Docker Compose from a folder that is not recorded");
+            let refused =
+                Refusal::new(doing, object).because(belongs(object, name, ", made by Docker Compose from a folder that is not recorded"));
             return Err(refused.help("if it is what Docker Compose left of this project, --adopt takes it over"));
         }
         Ok(CheckedProject(name.to_owned()))
@@ -93,12 +94,7 @@ impl Policy {
 
     /// The refusal of an object of the project `owner`.
     pub fn foreign(&self, doing: &str, object: &str, owner: &str, how: &str) -> Refusal {
-        let reason = match how.strip_prefix(", ") {
-            // The project itself is what is to be changed.
-            Some(how) if object == owner => format!("it was {how}"),
-            _ => format!("it belongs to the project \"{owner}\"{how}"),
-        };
-        Refusal::new(doing, object).because(reason).allowed_by(list_with("projects", &self.settings.projects, owner))
+        Refusal::new(doing, object).because(belongs(object, owner, how)).allowed_by(list_with("projects", &self.settings.projects, owner))
     }
 
     /// The refusal of a look into an object that no project made and no description uses.
@@ -116,5 +112,14 @@ impl Policy {
     /// The refusal of an object that no project made.
     pub fn of_nobody(&self, doing: &str, object: &str) -> Refusal {
         Refusal::new(doing, object).because("no project made it")
+    }
+}
+
+/// That an object is of the project `owner`, and how that is known: `, made from "/srv/shop"`.
+fn belongs(object: &str, owner: &str, how: &str) -> String {
+    match how.strip_prefix(", ") {
+        // The project itself is what is to be changed.
+        Some(how) if object == owner => format!("it was {how}"),
+        _ => format!("it belongs to the project \"{owner}\"{how}"),
     }
 }

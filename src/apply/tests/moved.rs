@@ -2,6 +2,7 @@
 
 use similar_asserts::assert_eq;
 
+use super::ownership::{adopt, described, left_by_compose};
 use super::*;
 use crate::engine::Engine;
 use crate::engine::Guard;
@@ -196,4 +197,37 @@ fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
         "{said}"
     );
     refused(machine.up_in("/srv/two", false, &stored()), "/srv/one");
+}
+
+#[test]
+fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
+    let mut machine = left_by_compose();
+    let host = SimHost::new(machine.conductor.clone());
+    machine.host = Arc::new(["/srv/one", "/srv/two"].iter().fold(host, SimHost::with_folder));
+    let up = |folder: &str, adopts: bool| {
+        machine.engine.allow_adoption();
+        let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*machine.host, path)).with_adoption(adopts);
+        let around = machine.around();
+        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
+        let around = Surroundings { engine, policy, directory: folder.into(), ..around };
+        let options = if adopts { adopt() } else { UpOptions::default() };
+        machine.run(verbs::up(&around, &project(&described()), &options))
+    };
+    let stamp = machine.state().volume("shop_data").unwrap().stamp;
+    let failure = up("/srv/one", false).unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    assert!(failure.hint.as_deref().unwrap().starts_with("--adopt takes it over"), "{failure:?}");
+    assert_eq!(machine.moves(), Vec::<String>::new());
+    up("/srv/one", true).unwrap();
+    assert_eq!(machine.moves(), ["[] -> /srv/one"]);
+    assert!(machine.logged().iter().any(|line| line.ends_with("--adopt is not needed here again")), "{:?}", machine.logged());
+    machine.down_in("/srv/one", false, false).unwrap();
+    // The network is gone, the volume stays, and so does who has it.
+    assert!(up("/srv/two", false).is_err());
+    refused(up("/srv/two", true), "/srv/one");
+    up("/srv/one", false).unwrap();
+    assert_eq!(machine.state().volume("shop_data").unwrap().stamp, stamp);
+    machine.down_in("/srv/one", false, false).unwrap();
+    machine.down_in("/srv/one", false, true).unwrap();
+    assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
 }

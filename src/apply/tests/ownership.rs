@@ -240,8 +240,23 @@ fn what_was_adopted_stays_adopted() {
     machine.up(&described()).unwrap();
 }
 
+#[test]
+fn verbs_on_what_compose_runs_say_that_it_is_left_alone() {
+    let machine = composed();
+    let calls = machine.calls();
+    let services = BTreeSet::from(["db".to_owned()]);
+    for lifecycle in
+        [verbs::Lifecycle::Stop, verbs::Lifecycle::Start, verbs::Lifecycle::Restart, verbs::Lifecycle::Remove { volumes: false }]
+    {
+        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, lifecycle, None)).unwrap();
+    }
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+    let said = "left alone, because spc did not make them: shop-db-1; `up` with --adopt takes them over";
+    assert_eq!(machine.logged(), [said; 4]);
+}
+
 /// What `docker compose down` leaves, or a killed one: the volume, the network.
-fn left_by_compose() -> Machine {
+pub(super) fn left_by_compose() -> Machine {
     let machine = composed();
     machine.run(async {
         for name in ["shop-db-1", "shop-gone-1"] {

@@ -54,14 +54,20 @@ pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
 }
 
 /// Lets only a project that a person gave the name of be recorded as moved, in its own words: the record makes the folders that it names
-/// as good as the project directory.
+/// as good as the project directory. A record without a folder makes what Docker Compose left the project's: for it, `--adopt` is enough.
 pub(super) fn may_record_move(policy: &Policy, volume: &str, labels: &BTreeMap<String, String>) -> Result<()> {
     let text = |key: &str| labels.get(key).map(String::as_str).unwrap_or_default();
     let is_here = Path::new(text(compose_label::WORKING_DIR)) == policy.project_directory();
-    if is_here && policy.is_given_project(text(label::PROJECT)) && is_former_folders_volume(volume) {
+    let is_adoption = text(label::FORMER_FOLDERS) == "[]";
+    let is_said = policy.is_given_project(text(label::PROJECT)) || (is_adoption && policy.adopts());
+    if is_here && is_said && is_former_folders_volume(volume) {
         return Ok(());
     }
-    Err(refused("create the volume", volume, "only spc records that a project was moved, where --project names it"))
+    Err(refused(
+        "create the volume",
+        volume,
+        "only spc records that a project was moved, where --project names it, or taken over with --adopt",
+    ))
 }
 
 /// Refuses a mount that makes a volume which would say that a project was moved.

@@ -84,6 +84,7 @@ fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
 /// Stops and removes the containers of `services`, whatever else there is.
 pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet<String>, volumes: bool) -> Plan {
     let mut plan = left_behind(project, observed);
+    note_foreign(&mut plan, observed, services);
     let ours = chosen(observed, services);
     stop_and_remove(&mut plan, &ours, volumes);
     plan
@@ -92,6 +93,7 @@ pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet
 /// Stops the running containers of `services`, dependents first.
 pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
     let mut plan = left_behind(project, observed);
+    note_foreign(&mut plan, observed, services);
     let ours = chosen(observed, services);
     stop_all(&mut plan, &ours);
     plan
@@ -112,6 +114,15 @@ pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>, 
 
 fn chosen<'a>(observed: &'a Observed, services: &BTreeSet<String>) -> Vec<&'a Container> {
     observed.containers.iter().filter(|container| container.ours && services.contains(&container.service)).collect()
+}
+
+/// Says which containers of `services` are left alone: those that Docker Compose made.
+fn note_foreign(plan: &mut Plan, observed: &Observed, services: &BTreeSet<String>) {
+    let foreign = observed.containers.iter().filter(|container| !container.ours && services.contains(&container.service));
+    let names: Vec<&str> = foreign.map(|container| container.name.as_str()).collect();
+    if !names.is_empty() {
+        plan.notes.push(format!("left alone, because spc did not make them: {}; `up` with --adopt takes them over", names.join(", ")));
+    }
 }
 
 fn step(service: Option<&str>, action: Action, cause: &str, after: Vec<StepId>) -> Step {
@@ -156,6 +167,7 @@ fn start_all(
     action: &dyn Fn(&Container) -> Action,
 ) -> Plan {
     let mut plan = left_behind(project, observed);
+    note_foreign(&mut plan, observed, services);
     let containers = chosen(observed, services);
     let is_job =
         |service: &str| observed.containers.iter().any(|other| other.ours && other.depends_on.get(service) == Some(&Condition::Completed));

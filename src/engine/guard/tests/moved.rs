@@ -50,6 +50,23 @@ fn a_script_can_not_say_that_a_project_was_moved() {
 }
 
 #[test]
+fn only_adoption_says_whose_is_what_compose_left() {
+    let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
+    let bed = bed("[allow]\nprojects = [\"own\"]\n");
+    assert!(bed.refused(bed.guard.volume_create(record("own", HERE, "[]"))).starts_with(said));
+    let Bed { conductor, engine, guard } = bed;
+    let policy = guard.policy.clone().with_adoption(true);
+    let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
+    let bed = Bed { conductor, engine, guard };
+    // Not for another folder, and no folder that the project was in.
+    assert!(bed.refused(bed.guard.volume_create(record("own", "/srv/own", "[]"))).starts_with(said));
+    for former in [r#"["/srv/other"]"#, "[ ]", "", "null"] {
+        assert!(bed.refused(bed.guard.volume_create(record("own", HERE, former))).starts_with(said), "{former}");
+    }
+    assert!(bed.run(bed.guard.volume_create(record("own", HERE, "[]"))).is_ok());
+}
+
+#[test]
 fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
     let bed = bed("");
     let id = bed.made("own", "/srv/own");
