@@ -251,3 +251,18 @@ proptest! {
         prop_assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a second up changes nothing");
     }
 }
+
+#[test]
+fn an_address_that_a_service_names_is_not_given_to_another_one_first() {
+    let on = |attachment: Value| json!({"image": "redis:1", "networks": {"n": attachment}});
+    let description = json!({
+        "services": {"a": on(json!({})), "b": on(json!({})), "z": on(json!({"ipv4_address": "10.7.0.2"}))},
+        "networks": {"n": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}},
+    });
+    let machine = machine();
+    machine.up(&description).unwrap();
+    machine
+        .run(verbs::lifecycle(&machine.around(), PROJECT, &["a", "b", "z"].map(str::to_owned).into(), verbs::Lifecycle::Stop, None))
+        .unwrap();
+    machine.up(&description).unwrap();
+}

@@ -132,7 +132,9 @@ fn a_name_that_another_service_of_the_project_has_is_refused_before_anything_is_
     machine.up(&json!({"services": {"old": {"image": "web:1", "container_name": "mine"}}})).unwrap();
     let events = machine.events();
     let failure = machine.up(&named("mine")).unwrap_err();
-    assert!(failure.message.contains("spc made it for the service \"old\" of the project \"shop\""), "{failure}");
+    let expected = "The service \"web\" needs the container name \"mine\", which is taken by the container of the service \"old\"";
+    assert_eq!(failure.message, expected);
+    assert!(failure.hint.as_deref().unwrap().contains("`--remove-orphans` removes it first"), "{failure:?}");
     assert!(machine.happened_from(events).is_empty());
 }
 

@@ -9,15 +9,16 @@ use super::super::failure::SpecPath;
 use super::super::observed::{Container, Network, Observed, OtherContainer, TakenSubnet};
 use super::super::plan::{Action, GroupId, Plan, Step, StepId};
 use super::super::{Failure, Kind};
+use super::addresses;
 use super::joint::Joint;
 use super::order;
 use super::up::{Wanted, reference};
 
 /// Who takes something, with which step.
-struct Taker<'a> {
-    step: StepId,
-    service: Option<&'a str>,
-    resource: Resource,
+pub(super) struct Taker<'a> {
+    pub(super) step: StepId,
+    pub(super) service: Option<&'a str>,
+    pub(super) resource: Resource,
     path: SpecPath,
 }
 
@@ -99,7 +100,7 @@ pub(super) fn arrange(
             let release = match releases.step(&taker.resource, &container.id) {
                 Some(release) => release,
                 // `check_name` says whose it is.
-                None if matches!(taker.resource, Resource::ContainerName(_)) => continue,
+                None if is_name(&taker.resource) && wanted.project.services.contains_key(&container.service) => continue,
                 None => return Err(conflict(taker, holder, wanted)),
             };
             edges.push((release, taker.step));
@@ -120,10 +121,15 @@ pub(super) fn arrange(
     for taker in &takers {
         subnets(plan, taker, wanted, observed, &releases, &mut joint, &mut edges)?;
     }
-    if edges.is_empty() {
+    let is_static = |taker: &Taker<'_>| matches!(taker.resource, Resource::Address { .. });
+    if edges.is_empty() && !takers.iter().any(is_static) {
         return Ok(());
     }
     let closing = joint.finish(plan);
+    edges.extend(addresses::first(plan, &takers, wanted.project, &edges, &closing));
+    if edges.is_empty() {
+        return Ok(());
+    }
     order::sort(plan, &edges, &closing).map_err(|cycle| circle(plan, &takers, &edges, &cycle))
 }
 
@@ -237,6 +243,10 @@ impl Holder<'_> {
     }
 }
 
+fn is_name(resource: &Resource) -> bool {
+    matches!(resource, Resource::ContainerName(_))
+}
+
 /// Whether the step is about that very container.
 fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
     match &plan.steps[step].action {
@@ -257,6 +267,8 @@ fn conflict(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> Failu
     let (name, service) = (holder.name(), taker.service.unwrap_or_default());
     let whose = match holder {
         Holder::Other { owner: Some(owner), .. } => format!("the container \"{name}\" of the project \"{owner}\""),
+        // The name alone says nothing of it.
+        Holder::Own(container) if is_name(&taker.resource) => format!("the container of the service \"{}\"", container.service),
         _ => format!("the container \"{name}\""),
     };
     let message = format!("The service \"{service}\" needs {}, which is taken by {whose}", taker.resource);
@@ -279,6 +291,9 @@ fn way_out(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> String
         return format!("{another}, or stop that container first");
     };
     let holder = &container.service;
+    if let Some(hint) = taker.service.and_then(|service| addresses::way_out(&taker.resource, container, service, wanted.project)) {
+        return hint;
+    }
     match wanted.project.services.get(holder) {
         None if container.ours => format!("it belongs to no described service: `--remove-orphans` removes it first; or {another}"),
         None => format!("it belongs to no described service: `--adopt --remove-orphans` removes it first; or {another}"),

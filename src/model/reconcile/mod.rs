@@ -1,5 +1,6 @@
 //! Wanted and observed → plan. Pure: the same two always give the same plan.
 
+mod addresses;
 mod hand_over;
 mod holders;
 mod joint;

@@ -131,6 +131,22 @@ fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails
 }
 
 #[test]
+fn a_name_that_an_orphan_keeps_is_refused_with_the_way_out() {
+    let named = |service: &str| described(json!({service: {"image": "x", "container_name": "the-one"}}));
+    let mut observed = applied(&named("old"));
+    observed.containers[0].name = "the-one".into();
+    let failure = asked(&named("fresh"), &observed).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "The service \"fresh\" needs the container name \"the-one\", which is taken by the container of the service \"old\""
+    );
+    let hint = "it belongs to no described service: `--remove-orphans` removes it first; or choose another `container_name`";
+    assert_eq!(failure.hint.as_deref(), Some(hint));
+    let removed = plan_with(&named("fresh"), &observed, Asked { remove_orphans: true, ..Asked::default() }).unwrap();
+    assert!(place(&removed, "remove container the-one") < place(&removed, "rename container the-one.new"), "{removed}");
+}
+
+#[test]
 fn swapped_names_are_free_before_they_are_given() {
     let of = |a: &str, b: &str| described(json!({"a": {"image": "x", "container_name": a}, "b": {"image": "x", "container_name": b}}));
     let before = of("one", "two");
@@ -153,6 +169,11 @@ fn on(network: &str, address: Option<&str>) -> Value {
     json!({"image": "x", "networks": {network: attachment}})
 }
 
+fn needing(mut service: Value, others: Value) -> Value {
+    service["depends_on"] = others;
+    service
+}
+
 fn with_subnets(services: Value, subnets: &[(&str, &str)]) -> Project {
     let networks: serde_json::Map<String, Value> =
         subnets.iter().map(|(name, subnet)| ((*name).to_owned(), json!({"ipam": {"config": [{"subnet": subnet}]}}))).collect();
@@ -165,7 +186,85 @@ fn a_static_address_is_handed_over_too() {
     let before = with_subnets(json!({"a": on("n", Some("10.7.0.9")), "b": on("n", None)}), &net);
     let after = with_subnets(json!({"a": on("n", None), "b": on("n", Some("10.7.0.9"))}), &net);
     let plan = from_to(&before, &after).unwrap().to_string();
-    assert!(plan.contains("start container spc-b-1.new  after 2, 5, 6\n"), "{plan}");
+    assert!(plan.contains("start container spc-b-1.new  after 2, 3, 4\n"), "{plan}");
+}
+
+fn asked(project: &Project, observed: &Observed) -> Result<Plan, Failure> {
+    plan_with(project, observed, Asked::default())
+}
+
+fn place(plan: &Plan, line: &str) -> usize {
+    let plan = plan.to_string();
+    plan.lines().position(|there| there.contains(line)).unwrap_or_else(|| panic!("{line} is not in {plan}"))
+}
+
+#[test]
+fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
+    let net = [("n", "10.7.0.0/24")];
+    let fresh = with_subnets(json!({"a": on("n", None), "b": on("n", None), "z": on("n", Some("10.7.0.2"))}), &net);
+    let plan = asked(&fresh, &Observed::default()).unwrap();
+    let own = place(&plan, "start container spc-z-1");
+    assert!(own < place(&plan, "start container spc-a-1") && own < place(&plan, "start container spc-b-1"), "{plan}");
+    assert!(plan.notes.is_empty(), "{plan}");
+    // As far as nothing else orders them: then the plan says what may happen.
+    let with_dependency = |address: &str, ipam: Value| {
+        let late = needing(on("n", Some(address)), json!(["a"]));
+        project(json!({"services": {"a": on("n", None), "b": on("n", None), "z": late}, "networks": {"n": {"ipam": {"config": [ipam]}}}}))
+    };
+    let subnet = json!({"subnet": "10.7.0.0/24"});
+    let plan = asked(&with_dependency("10.7.0.2", subnet.clone()), &Observed::default()).unwrap();
+    assert!(place(&plan, "start container spc-a-1") < place(&plan, "start container spc-z-1"), "{plan}");
+    assert!(place(&plan, "start container spc-z-1") < place(&plan, "start container spc-b-1"), "{plan}");
+    let note = "a starts before z, and the engine may give it 10.7.0.2, which is to be z's: give the network \"n\" an `ip_range` without \
+                the addresses that services name";
+    assert_eq!(plan.notes, [note]);
+    // Far behind what is given first, or not given at all.
+    let range = json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"});
+    for (address, ipam) in [("10.7.0.9", subnet), ("10.7.0.2", range)] {
+        let plan = asked(&with_dependency(address, ipam), &Observed::default()).unwrap();
+        assert!(plan.notes.is_empty(), "{plan}");
+    }
+}
+
+#[test]
+fn two_static_and_two_given_addresses_that_need_each_other_crosswise_are_ordered() {
+    let needs = |address: Option<&str>, other: &str| needing(on("n", address), json!([other]));
+    let services = json!({
+        "s1": needs(Some("10.7.0.8"), "d2"), "s2": needs(Some("10.7.0.9"), "d1"),
+        "d1": on("n", None), "d2": on("n", None),
+    });
+    let plan = asked(&with_subnets(services, &[("n", "10.7.0.0/24")]), &Observed::default()).unwrap();
+    assert_eq!(plan.to_string().matches("start container").count(), 4, "{plan}");
+}
+
+#[test]
+fn an_address_that_was_given_to_another_service_has_a_way_out() {
+    let net = [("n", "10.7.0.0/24")];
+    let before = with_subnets(json!({"a": on("n", None)}), &net);
+    for (needs, hint) in [
+        (
+            json!([]),
+            "the engine gave it that address: `stop([\"a\"])`, then `up` starts \"z\" first; for good, give the network \"n\" an \
+                     `ip_range` without the addresses that services name",
+        ),
+        (
+            json!(["a"]),
+            "the engine gave it that address: give the network \"n\" an `ip_range` without the addresses that services name, \
+                        then run `down` and `up`",
+        ),
+    ] {
+        let late = needing(on("n", Some("10.7.0.2")), needs);
+        let after = with_subnets(json!({"a": on("n", None), "z": late}), &net);
+        let mut observed = applied(&before);
+        let network = "id of n".to_owned();
+        observed.containers[0].addresses = BTreeSet::from([(network, "10.7.0.2".parse().unwrap())]);
+        let failure = asked(&after, &observed).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "The service \"z\" needs the address 10.7.0.2 on the network \"spc_n\", which is taken by the container \"spc-a-1\""
+        );
+        assert_eq!(failure.hint.as_deref(), Some(hint));
+    }
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! Addresses that a description names beside those that the engine gives: it gives the lowest free one, which may be one that another
+//! service names and does not have yet.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::super::exclusive::Resource;
+use super::super::observed::Container;
+use super::super::plan::{Action, Plan, StepId};
+use super::super::spec::{Network, NetworkAttachment, Project, Service};
+use super::hand_over::Taker;
+
+/// The edges (before, after) by which what has an address of its own starts first, as far as nothing else orders the two the other way.
+/// Where something does and the address is likely to be given away, the plan says so.
+pub(super) fn first(
+    plan: &mut Plan,
+    takers: &[Taker<'_>],
+    project: &Project,
+    edges: &[(StepId, StepId)],
+    closing: &[(StepId, StepId)],
+) -> Vec<(StepId, StepId)> {
+    let mut after: Vec<BTreeSet<StepId>> = plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
+    for &(before, step) in edges.iter().chain(closing) {
+        after[step].insert(before);
+    }
+    let (mut added, mut notes) = (Vec::new(), Vec::new());
+    for taker in takers {
+        let Resource::Address { network: name, address } = &taker.resource else { continue };
+        let Some((key, network)) = project.networks.iter().find(|(_, network)| network.name == *name) else { continue };
+        if !may_be_given(network, *address) {
+            continue;
+        }
+        let before = all_before(&after, taker.step);
+        let starts = (0..plan.steps.len()).filter(|&step| step != taker.step && is_given_one(plan, step, project, key, *address));
+        for start in starts.collect::<Vec<_>>() {
+            if !before.contains(&start) {
+                after[start].insert(taker.step);
+                added.push((taker.step, start));
+            } else if is_given_soon(project, key, network, *address)
+                && let (Some(other), Some(service)) = (&plan.steps[start].service, taker.service)
+            {
+                notes.push(format!(
+                    "{other} starts before {service}, and the engine may give it {address}, which is to be {service}'s: {}",
+                    outside(key)
+                ));
+            }
+        }
+    }
+    notes.dedup();
+    plan.notes.extend(notes);
+    added
+}
+
+/// What is to be done about a container of the project that was given the address which `service` names; nothing if it names the address
+/// itself.
+pub(super) fn way_out(taken: &Resource, holder: &Container, service: &str, project: &Project) -> Option<String> {
+    let Resource::Address { network: name, address } = taken else { return None };
+    let (key, _) = project.networks.iter().find(|(_, network)| network.name == *name)?;
+    let described = project.services.get(&holder.service)?;
+    attached(described, key).filter(|attachment| is_dynamic(attachment, *address))?;
+    let is_needed = project.required_by(service).is_ok_and(|required| required.contains(&holder.service));
+    Some(if is_needed {
+        format!("the engine gave it that address: {}, then run `down` and `up`", outside(key))
+    } else {
+        format!(
+            "the engine gave it that address: `stop([\"{}\"])`, then `up` starts \"{service}\" first; for good, {}",
+            holder.service,
+            outside(key)
+        )
+    })
+}
+
+fn outside(key: &str) -> String {
+    format!("give the network \"{key}\" an `ip_range` without the addresses that services name")
+}
+
+/// Whether the engine gives it to containers that name none.
+fn may_be_given(network: &Network, address: IpAddr) -> bool {
+    let pool = network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address)));
+    pool.and_then(|pool| pool.ip_range).is_none_or(|range| range.contains(&address))
+}
+
+/// Whether it is among the first that the engine gives to as many containers as are described.
+fn is_given_soon(project: &Project, key: &str, network: &Network, address: IpAddr) -> bool {
+    let attached = project.services.values().filter(|service| service.networks.contains_key(key));
+    let containers: usize = attached.map(|service| service.scale as usize).sum();
+    let pool = network.ipam.iter().filter_map(|pool| pool.ip_range.or(pool.subnet)).find(|net| net.contains(&address));
+    // One more for the gateway.
+    pool.is_none_or(|net: IpNet| net.hosts().take(containers + 1).any(|host| host == address))
+}
+
+fn attached<'a>(service: &'a Service, key: &str) -> Option<&'a NetworkAttachment> {
+    service.networks.get(key)
+}
+
+/// Whether the engine chooses the address of that family.
+fn is_dynamic(attachment: &NetworkAttachment, like: IpAddr) -> bool {
+    if like.is_ipv4() { attachment.ipv4_address.is_none() } else { attachment.ipv6_address.is_none() }
+}
+
+/// Whether the step starts a container to which the engine gives an address like this one.
+fn is_given_one(plan: &Plan, step: StepId, project: &Project, key: &str, like: IpAddr) -> bool {
+    let step = &plan.steps[step];
+    let service = step.service.as_ref().and_then(|name| project.services.get(name));
+    matches!(step.action, Action::StartContainer { .. })
+        && service.and_then(|service| attached(service, key)).is_some_and(|attachment| is_dynamic(attachment, like))
+}
+
+/// All that comes before a step.
+fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<StepId> {
+    let (mut open, mut seen) = (vec![step], BTreeSet::new());
+    while let Some(step) = open.pop() {
+        open.extend(after[step].iter().filter(|before| seen.insert(**before)));
+    }
+    seen
+}
