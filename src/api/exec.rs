@@ -79,11 +79,15 @@ pub(super) fn run(
     // In a plan the file may get what is assumed, which is known only then.
     let is_late = context.watch.is_some() && assumed.is_some();
     let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
-    let mut ended = finish(context, async {
+    let ended = finish(context, async {
         let around = surroundings(context, project).await?;
         exec(&around, Exec { container, name, request, input, output: sink, timeout }).await
-    })?;
-    ended = assumed::told_end(context, assumed).unwrap_or(ended);
+    });
+    // A plan's simulation fails no command: one that fails was run.
+    let mut ended = ended.inspect_err(|failure| certain(context, failure))?;
+    let told = assumed::told_end(context, assumed);
+    let is_real = told.is_none();
+    ended = told.unwrap_or(ended);
     if let Some(file) = output.filter(|_| is_late && ended.code == 0) {
         let mut sink = file.create(context)?;
         let written = std::mem::take(&mut ended.stdout);
@@ -96,7 +100,11 @@ pub(super) fn run(
     if check && ended.code != 0 {
         // Read here, so that a plan says on what it depends.
         let _ = answer.get("code")?;
-        return Err(failed(&shown, name, &ended));
+        let failure = failed(&shown, name, &ended);
+        if is_real {
+            certain(context, &failure);
+        }
+        return Err(failure);
     }
     Ok(answer)
 }
@@ -104,6 +112,13 @@ pub(super) fn run(
 /// What a command is given beside its words.
 pub(super) struct Asked {
     request: ExecRequest,
+/// In a plan: the failure doesn't depend on what nobody can know.
+fn certain(context: &Context, failure: &Failure) {
+    if let Some(watch) = &context.watch {
+        watch.fails(&failure.message);
+    }
+}
+
     input: Input,
     output: Option<File>,
     timeout: Option<Duration>,
@@ -120,6 +135,7 @@ impl Asked {
         let request = ExecRequest {
             command,
             environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        let timeout = options.duration("timeout")?;
             user: options.text("user")?,
             working_dir: options.text("working_dir")?,
             tty: no_terminal(&mut options)?,
@@ -129,6 +145,7 @@ impl Asked {
         };
         if request.privileged {
             context.policy.privileged("exec with privileged: true")?;
+            timeout,
         }
         let input = match options.take("stdin") {
             None => Input::None,
@@ -139,7 +156,6 @@ impl Asked {
             return Err(options.wrong("read_only", "A command that reads from `stdin` can't be `read_only`").hint(hint));
         }
         let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
-        let timeout = options.duration("timeout")?;
         let check = options.bool("check")?.unwrap_or(true);
         let assumed = assumed::end(&mut options)?;
         options.finish()?;

@@ -8,6 +8,7 @@ use super::session::Session;
 use super::signals;
 use crate::api::context::Command;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::preview::Preview;
 use crate::model::{Failure, Kind};
 use crate::script::place::{RunOptions, plain};
 use crate::script::resolver::source_text;
@@ -74,6 +75,7 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
         options,
         command,
         width: session.terminal.width(),
+        say: session.waiting(),
     };
     let planned = plan(planning, &runbook);
     // What still runs on it is not waited for.
@@ -86,12 +88,20 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
         Planned::Preview(made) => {
             let ends = made.ends.as_ref();
             let said = Made { changes: made.changes() || ends.is_some(), refused: ends.is_some_and(|ends| ends.refused) };
-            if common.json {
-                session.json_lines().plan(&made);
-            } else {
-                session.terminal.out(&preview::text(&made, session.terminal.width()));
-            }
+            show(session, common, &made);
             Ok(said)
         }
+        Planned::Failed(made, diagnostic) => {
+            show(session, common, &made);
+            Err(diagnostic)
+        }
+    }
+}
+
+fn show(session: &Session, common: &Common, made: &Preview) {
+    if common.json {
+        session.json_lines().plan(made);
+    } else {
+        session.terminal.out(&preview::text(made, session.terminal.width()));
     }
 }

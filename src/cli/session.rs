@@ -11,6 +11,7 @@ use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
 use crate::host::real::RealHost;
+use crate::engine::planned::OnWait;
 use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
@@ -115,6 +116,17 @@ impl Session {
     }
 
     /// The writer of JSON lines.
+    /// Receives what a plan waits for: with `--json` it is an event.
+    pub fn waiting(&self) -> OnWait {
+        let (terminal, lines) = (self.terminal.clone(), self.json.then(|| self.json_lines()));
+        let is_quiet = self.verbosity == Verbosity::Quiet;
+        Arc::new(move |text| match &lines {
+            Some(lines) => lines.event(&Event::Log { level: Level::Info, text: text.to_owned() }),
+            None if is_quiet => {}
+            None => terminal.err(text),
+        })
+    }
+
     pub fn json_lines(&self) -> JsonLines {
         let host = self.host.clone();
         JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))

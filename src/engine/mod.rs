@@ -168,6 +168,8 @@ pub struct ExecRequest {
     pub stdin: bool,
     /// Whoever asks says that it changes nothing: for plans, the engine is not told.
     pub read_only: bool,
+    /// How long whoever asks waits for its end: for plans, whose own time stands still meanwhile. The engine is not told.
+    pub timeout: Option<Duration>,
 }
 
 /// A started exec: its output, and its input if asked for. Dropping it does not end the process.

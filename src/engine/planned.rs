@@ -4,26 +4,21 @@
 //! [`Effects`], and done on the simulated one, so that what comes after finds it done.
 
 mod calls;
+mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bollard::models;
-use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 
+pub use self::live::{Live, OnWait, connecting};
 use super::sim::{SimEngine, Snapshot};
 use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result, exec_processes};
 use crate::host::memory::LARGEST_VALUE;
 use crate::host::sim::conductor::SimConductor;
-use crate::host::{Conductor, Host};
 use crate::model::names::{compose_label, locked_project};
 use crate::policy::settings::READ_ONLY_EXECS;
-
-/// How long a plan waits for a command that it runs.
-const READ_ONLY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a command that nobody runs is taken to end.
 pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
@@ -48,38 +43,6 @@ pub trait Effects: Send + Sync {
     fn invented(&self, id: &str, image: &str);
     /// A container would be made from an image.
     fn made_from(&self, container: &str, image: &str, id: Option<String>);
-}
-
-/// The engine that is there, and the world it is asked in.
-#[derive(Clone)]
-pub struct Live {
-    pub engine: Arc<dyn Engine>,
-    pub conductor: Conductor,
-    pub host: Arc<dyn Host>,
-    /// Commands that the script declares to change nothing may be run on it.
-    pub runs_read_only: bool,
-}
-
-impl Live {
-    /// Asks; meanwhile the plan stands still.
-    fn ask<T>(&self, question: impl Future<Output = T>) -> T {
-        self.conductor.visit(question)
-    }
-
-    /// The same of a command, which may never end.
-    fn ask_briefly<T>(&self, name: &str, question: impl Future<Output = Result<T>>) -> Result<T> {
-        let (limit, late) = (self.host.sleep(READ_ONLY_LIMIT), || {
-            let seconds = READ_ONLY_LIMIT.as_secs();
-            let words = format!("the read-only command in \"{name}\" did not end within {seconds}s: a plan waits no longer");
-            EngineError::new(EngineErrorKind::Failed, words)
-        });
-        self.ask(async {
-            futures::select_biased! {
-                result = Box::pin(question).fuse() => result,
-                () = limit.fuse() => Err(late()),
-            }
-        })
-    }
 }
 
 /// See the module.
@@ -176,7 +139,7 @@ impl PlannedEngine {
         if let Some(known) = self.lock().containers.get(id) {
             return Ok(known.clone());
         }
-        let found = self.live.ask(self.live.engine.container_inspect(id))?;
+        let found = self.live.ask(&format!("the container {}", self.name_of(id)), self.live.engine.container_inspect(id))?;
         self.sim.learn_container(found.clone());
         self.lock().containers.insert(id.to_owned(), found.clone());
         Ok(found)
@@ -196,7 +159,7 @@ impl PlannedEngine {
     fn meet_image(&self, image: &str) -> Result<()> {
         let Some(id) = self.sim.image_id(image).filter(|id| self.found.images.contains_key(id)) else { return Ok(()) };
         if !self.lock().images.contains_key(&id) {
-            let found = self.live.ask(self.live.engine.image_inspect(&id))?;
+            let found = self.live.ask(&format!("the image {image}"), self.live.engine.image_inspect(&id))?;
             self.sim.learn_image(found.clone());
             self.lock().images.insert(id, found);
         }
@@ -220,7 +183,7 @@ impl PlannedEngine {
         let engine = &self.live.engine;
         let mark = request.environment.iter().find(|entry| exec_processes::is_mark(entry));
         self.lock().live_marks.extend(mark.cloned());
-        let (exec, chunks, state) = self.live.ask_briefly(name, async {
+        let (exec, chunks, state) = self.live.run(name, request, async {
             let mut session = engine.exec_start(id, request).await?;
             let (mut chunks, mut bytes) = (Vec::new(), 0);
             while let Some(chunk) = session.output.next().await {

@@ -37,6 +37,7 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
     {
         trace.insert(0, Frame { function: word_at(&call), place: call });
     }
+    let wrong_key = failure.path.as_ref().is_some_and(|path| path.on_key);
     let mut diagnostic = Diagnostic { place: found, trace: shortened(trace), ..without_place(failure) };
     match suggestion(library, engine, &source, inner) {
         Some(Suggestion::Hint(hint)) => diagnostic.hint = Some(hint),
@@ -46,7 +47,22 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
         }
         None => {}
     }
+    if let Some(watch) = Context::of_engine(engine).and_then(|context| context.watch.clone())
+        && (wrong_key || is_certain(inner, &diagnostic))
+    {
+        watch.fails(&diagnostic.message);
+    }
     diagnostic
+}
+
+/// Whether the runbook is wrong whatever it is answered: syntax, a name that is nowhere. What is done with a value may depend on it.
+fn is_certain(inner: &EvalAltResult, diagnostic: &Diagnostic) -> bool {
+    match missing(inner) {
+        Some(Missing::Function { .. }) => diagnostic.message == failure_of(inner).message,
+        Some(Missing::Variable(_) | Missing::Module(_)) => true,
+        Some(Missing::Field { .. }) => false,
+        None => matches!(inner, EvalAltResult::ErrorParsing(..)),
+    }
 }
 
 fn syntax_error(library: &Library, engine: &Engine, source: &str, error: &EvalAltResult) -> Option<SyntaxError> {

@@ -182,3 +182,38 @@ fn a_plan_is_held_to_permissions_as_its_process_is() {
         assert!(ended.stderr.contains("closed/new"), "{verb}: {ended}");
     }
 }
+
+#[test]
+fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
+    let asks = "if http::get(\"http://localhost/\").ok { fs::write(\"out\", \"x\"); }\n";
+    plan(&[], &format!("{asks}fs::write(\"a\", \"x\").nonsense();\n"))
+        .code(2)
+        .stdout(
+            "
+            scripts/a.rhai:1
+              1  request GET http://localhost/  asked for in line 1
+            scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            scripts/a.rhai:1
+              2  write file scripts/out         asked for in line 1
+            scripts/a.rhai:2
+              3  write file scripts/a           asked for in line 2
+            the plan ends at scripts/a.rhai:2: There is no function nonsense(nothing)
+            1 to request, 2 to write
+            ",
+        )
+        .stderr(
+            r#"
+            error: There is no function nonsense(nothing)
+             --> scripts/a.rhai:2:21
+              |
+            2 | fs::write("a", "x").nonsense();
+              |                     ^^^^^^^^
+            "#,
+        )
+        .run();
+    // With the runbook's own answer it is the runbook's own error.
+    let given = plan(&[], "http::get(\"http://localhost/\", #{ assume: \"x\" }).int();").output();
+    assert!(given.code == 2 && given.stderr.contains("\"x\" is not an integer"), "{given}");
+    let json = plan(&["--json"], &format!("{asks}nonsense();\n")).output();
+    assert!(json.code == 2 && json.stdout.contains(r#""event":"plan""#) && json.stdout.contains(r#""ok":false,"code":2"#), "{json}");
+}

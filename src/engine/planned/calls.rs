@@ -64,11 +64,11 @@ impl Engine for PlannedEngine {
     }
 
     async fn version(&self) -> Result<models::SystemVersion> {
-        self.live.ask(self.live.engine.version())
+        self.live.ask("its version", self.live.engine.version())
     }
 
     async fn info(&self) -> Result<models::SystemInfo> {
-        self.live.ask(self.live.engine.info())
+        self.live.ask("itself", self.live.engine.info())
     }
 
     async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream> {
@@ -182,13 +182,17 @@ impl Engine for PlannedEngine {
         };
         // What will be written is not there to be waited for.
         let request = LogsRequest { follow: false, ..*request };
-        let chunks = self.live.ask(async { whole_log(self.live.engine.container_logs(&id, &request).await?).await })?;
+        let what = format!("the log of the container {}", self.name_of(container));
+        let chunks = self.live.read(&what, async { whole_log(self.live.engine.container_logs(&id, &request).await?).await })?;
         Ok(stream_of(chunks.into_iter().map(Ok).collect()))
     }
 
     async fn container_top(&self, container: &str) -> Result<Top> {
         match self.as_found(container) {
-            Some(id) => self.live.ask(self.live.engine.container_top(&id)),
+            Some(id) => {
+                let what = format!("the processes of the container {}", self.name_of(container));
+                self.live.ask(&what, self.live.engine.container_top(&id))
+            }
             None => self.sim.container_top(container).await,
         }
     }
@@ -208,7 +212,9 @@ impl Engine for PlannedEngine {
 
     async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
         if let Some(id) = self.as_found(container) {
-            let chunks = self.live.ask(async { self.live.engine.container_download(&id, path).await?.try_collect::<Vec<_>>().await })?;
+            let what = format!("{path} in the container {}", self.name_of(container));
+            let chunks =
+                self.live.read(&what, async { self.live.engine.container_download(&id, path).await?.try_collect::<Vec<_>>().await })?;
             return Ok(stream_of(chunks.into_iter().map(Ok).collect()));
         }
         let name = self.name_of(container);
@@ -231,9 +237,9 @@ impl Engine for PlannedEngine {
         }
         let line = request.command.join(" ");
         if self.is_run_live(&id, &name, request) {
-            let session = self.run_live(&id, &name, request)?;
+            // Before: a command that fails or hangs stands in the plan too.
             self.effects.looks("run (read-only)", &format!("command {line} in container {name}"));
-            return Ok(session);
+            return self.run_live(&id, &name, request);
         }
         let session = self.sim.exec_start(container, request).await?;
         if self.sim.health_command(container).as_ref() == Some(&request.command) {
@@ -274,7 +280,8 @@ impl Engine for PlannedEngine {
     }
 
     async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
-        self.live.ask(self.live.engine.image_registry_digest(image, auth))
+        let what = format!("the image {image} in its registry");
+        self.live.ask(&what, self.live.engine.image_registry_digest(image, auth))
     }
 
     async fn image_pull(

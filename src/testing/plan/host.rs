@@ -193,7 +193,7 @@ impl Host for PlannedHost {
     }
 
     async fn tcp_connect(&self, address: &str, _timeout: Duration) -> Result<()> {
-        self.recorder.assume(&format!("whether {address} accepts connections"), "it does");
+        self.recorder.wait(&format!("whether {address} accepts connections"), "it does");
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use crate::apply::lock::TAKEN_OVER;
 use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::EngineError;
-use crate::engine::planned::{Effects, Live, PlannedEngine};
+use crate::engine::planned::{Live, OnWait, PlannedEngine, connecting};
 use crate::engine::sim::Snapshot;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost, epoch};
@@ -58,19 +58,23 @@ pub struct Planning {
     pub command: Command,
     /// Columns that tables are fitted to.
     pub width: Option<usize>,
+    /// Receives what the plan waits for.
+    pub say: OnWait,
 }
 
 /// What came of it.
 #[derive(Debug, Clone)]
 pub enum Planned {
     Preview(Preview),
+    /// The plan up to the failure, with which a run would end too.
+    Failed(Preview, Box<Diagnostic>),
     /// The runbook's help was asked for.
     Help(Help),
 }
 
-/// Plans a runbook. Fails as a run would, as far as that can be known.
+/// Plans a runbook. Fails as a run would, as far as that can be known, where there is no plan to show up to there.
 pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagnostic>> {
-    let Planning { host: live_host, conductor: live, connector, secrets, place, options, command, width } = planning;
+    let Planning { host: live_host, conductor: live, connector, secrets, place, options, command, width, say } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
     let sim = SimConductor::starting_at(SEED, now);
     let recorder = Arc::new(Recorder::new(secrets.clone()));
@@ -84,7 +88,7 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
     }
-    let live = Asking { conductor: live, host: live_host, runs_read_only: place.policy.read_only_execs() };
+    let live = Asking { conductor: live, host: live_host, runs_read_only: place.policy.read_only_execs(), say };
     let connector = seeding(connector, live, sim.clone(), recorder.clone(), engine);
     let run = new_run(&*host);
     let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(options), connector)
@@ -113,19 +117,41 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
             let ends = Ending { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
-        // With another answer it might not have come to that.
-        // In a plan only its own time passes: on the live machine it might have come in time.
-        Err(diagnostic) if recorder.has_assumed() || (diagnostic.kind == Kind::Timeout && sim.now() > now) => {
+        Err(diagnostic) if depends(&diagnostic, &recorder, sim.now() > now) => {
             let refused = diagnostic.kind == Kind::Policy;
-            // A refusal names the line that allows it, and what is not there is there with no answer; what else depends on an answer goes
-            // on with another one.
-            let depends = !refused && diagnostic.kind != Kind::NotFound;
-            let help = if depends { recorder.advice().or_else(|| diagnostic.hint.clone()) } else { diagnostic.hint.clone() };
+            let help = leads_on(diagnostic.kind).then(|| recorder.advice()).flatten().or_else(|| diagnostic.hint.clone());
             let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone(), help, refused };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
-        Err(diagnostic) => Err(diagnostic),
+        Err(diagnostic) => {
+            let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone(), help: None, refused: false };
+            let preview = recorder.finish(Some(ends));
+            if preview.items.is_empty() && preview.ways_back.is_empty() {
+                return Err(diagnostic);
+            }
+            Ok(Planned::Failed(preview, diagnostic))
+        }
     }
+}
+
+/// Whether a failure depends on what nobody can know yet: with another answer it might not have come to that.
+fn depends(diagnostic: &Diagnostic, recorder: &Recorder, time_passed: bool) -> bool {
+    if recorder.is_certain(&diagnostic.message) {
+        return false;
+    }
+    match diagnostic.kind {
+        // In a plan only its own time passes: on the live machine it might have come in time.
+        Kind::Timeout => time_passed || recorder.has_assumed(),
+        // The runbook's own `assume` leads to its own error.
+        Kind::Usage => recorder.has_default(),
+        Kind::Engine | Kind::Lock => false,
+        _ => recorder.has_assumed(),
+    }
+}
+
+/// Whether another answer is what leads on. A refusal names the line that allows it, and what is not there is there with no answer.
+fn leads_on(kind: Kind) -> bool {
+    matches!(kind, Kind::Usage | Kind::Failed | Kind::Exec | Kind::Timeout | Kind::Unhealthy)
 }
 
 fn at(place: Option<&SourcePlace>) -> Option<At> {
@@ -138,6 +164,7 @@ struct Asking {
     conductor: Conductor,
     host: Arc<dyn Host>,
     runs_read_only: bool,
+    say: OnWait,
 }
 
 /// The way to the plan's engine: over the live one, of which it takes a snapshot.
@@ -151,17 +178,17 @@ fn seeding(
     // A connector is called at most once.
     let connector = Mutex::new(connector);
     Box::new(move || {
-        let connecting = (connector.lock().unwrap_or_else(PoisonError::into_inner))();
-        let planned = live.conductor.visit(async {
-            let engine = connecting.await?;
+        let connected = (connector.lock().unwrap_or_else(PoisonError::into_inner))();
+        let planned = connecting(&live.conductor, &*live.host, &live.say, async {
+            let engine = connected.await?;
             let snapshot = Snapshot::take(&*engine).await?;
             Ok::<_, EngineError>((engine, snapshot))
         });
         let (live, sim, recorder, made) = (live.clone(), sim.clone(), recorder.clone(), made.clone());
         async move {
             let (engine, snapshot) = planned?;
-            let Asking { conductor, host, runs_read_only } = live;
-            let live = Live { engine, conductor, host, runs_read_only };
+            let Asking { conductor, host, runs_read_only, say } = live;
+            let live = Live { engine, conductor, host, runs_read_only, say };
             let planned = Arc::new(PlannedEngine::new(sim, live, recorder, snapshot));
             let planned = made.get_or_init(|| planned).clone();
             Ok(planned as Arc<dyn Engine>)
@@ -211,13 +238,13 @@ impl Watch for Following {
 
     fn awaits_end(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.complete(container)) {
-            self.recorder.assume(&format!("the end of the container {name}"), "it completes with code 0");
+            self.recorder.wait(&format!("the end of the container {name}"), "it completes with code 0");
         }
     }
 
     fn awaits_readiness(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.get_ready(container)) {
-            self.recorder.assume(&format!("the container {name}"), "it gets ready");
+            self.recorder.wait(&format!("the container {name}"), "it gets ready");
         }
     }
 
@@ -230,7 +257,11 @@ impl Watch for Following {
     }
 
     fn assumes(&self, what: &str, assumed: &str) {
-        self.recorder.assume(what, assumed);
+        self.recorder.given(what, assumed);
+    }
+
+    fn fails(&self, message: &str) {
+        self.recorder.fails(message);
     }
 
     fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
@@ -238,7 +269,7 @@ impl Watch for Following {
     }
 
     fn awaits_condition(&self) {
-        self.recorder.assume("the condition that is waited for here", "it becomes true");
+        self.recorder.wait("the condition that is waited for here", "it becomes true");
     }
 
     fn repeats(&self, repeats: bool) -> bool {

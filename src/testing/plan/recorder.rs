@@ -20,7 +20,9 @@ thread_local! {
     /// Whether it repeats itself: the plan then shows each step once.
     static REPEATING: Cell<bool> = const { Cell::new(false) };
     /// What it asked last, which somebody outside would answer.
-    static ASKED: RefCell<Asked> = const { RefCell::new(Asked { at: None, step: None, whose: String::new(), assumed: String::new() }) };
+    static ASKED: RefCell<Asked> = const { RefCell::new(Asked {
+        at: None, step: None, whose: String::new(), assumed: String::new(), is_given: false,
+    }) };
 }
 
 /// A question to the outside.
@@ -32,6 +34,8 @@ struct Asked {
     /// Empty if its answer is known.
     whose: String,
     assumed: String,
+    /// The runbook says itself what is assumed.
+    is_given: bool,
 }
 
 /// Modules of the standard library are not the user's lines: the call that led there is.
@@ -55,8 +59,19 @@ struct State {
     invented: BTreeMap<String, usize>,
     /// Name of a container that is made → its image.
     images: BTreeMap<String, ImageUsed>,
-    /// Where the answer was asked for that was looked at last, and what it is taken to be.
-    last_asked: Option<(Option<At>, String)>,
+    /// The answer that was looked at last.
+    last_asked: Option<LastAsked>,
+    /// Whether an answer was looked at for which the runbook has no `assume`.
+    has_default: bool,
+    /// Messages of failures that depend on no answer.
+    certain: BTreeSet<String>,
+}
+
+/// An answer that nobody can know yet and that the script looked at.
+struct LastAsked {
+    at: Option<At>,
+    answer_of: String,
+    is_given: bool,
 }
 
 impl Recorder {
@@ -168,7 +183,9 @@ impl Recorder {
         let at = place();
         let (answer_of, assumed) = (self.shown(&asked.whose), self.shown(assumed));
         let mut state = self.lock();
-        state.last_asked = Some((asked.at.clone().or_else(|| at.clone()), answer_of.clone()));
+        state.has_default |= !asked.is_given;
+        let asked_at = asked.at.clone().or_else(|| at.clone());
+        state.last_asked = Some(LastAsked { at: asked_at, answer_of: answer_of.clone(), is_given: asked.is_given });
         let is_known = |item: &Item| matches!(item, Item::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
         if state.preview.items.iter().any(is_known) {
             return;
@@ -199,9 +216,45 @@ impl Recorder {
 
     /// What helps where the plan ends at an answer that nobody knows.
     pub fn advice(&self) -> Option<String> {
-        let (at, answer_of) = self.lock().last_asked.clone()?;
-        let at = at.map_or_else(String::new, |at| format!(" at {at}"));
-        Some(format!("say what a plan is to take {answer_of} to answer: give the call{at} the option `assume`"))
+        let state = self.lock();
+        let LastAsked { at, answer_of, is_given } = state.last_asked.as_ref()?;
+        let at = at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+        Some(if *is_given {
+            format!("it may depend on {answer_of}: change what `assume` says{at}")
+        } else {
+            format!("say what a plan is to take {answer_of} to answer: give the call{at} the option `assume`")
+        })
+    }
+
+    /// Whether the script looked at an answer that is a mere default.
+    pub fn has_default(&self) -> bool {
+        self.lock().has_default
+    }
+
+    /// A failure with this message depends on no answer.
+    pub fn fails(&self, message: &str) {
+        self.lock().certain.insert(message.to_owned());
+    }
+
+    /// Whether it was said of the failure with this message.
+    pub fn is_certain(&self, message: &str) -> bool {
+        self.lock().certain.contains(message)
+    }
+
+    /// What the script waits for is taken to come: no answer that it could look at.
+    pub fn wait(&self, what: &str, assumed: &str) {
+        let mut state = self.lock();
+        let last_asked = state.last_asked.take();
+        let has_default = state.has_default;
+        drop(state);
+        self.assume(what, assumed);
+        let mut state = self.lock();
+        (state.last_asked, state.has_default) = (last_asked, has_default);
+    }
+
+    /// The script goes on with what its own `assume` says.
+    pub fn given(&self, what: &str, assumed: &str) {
+        self.assume_of(&Asked { whose: what.to_owned(), is_given: true, ..Asked::default() }, assumed);
     }
 
     /// Whether anything was assumed so far.
@@ -245,7 +298,7 @@ impl Effects for Recorder {
     }
 
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str) {
-        ASKED.set(Asked { at: place(), step, whose, assumed: assumed.to_owned() });
+        ASKED.set(Asked { at: place(), step, whose, assumed: assumed.to_owned(), is_given: false });
     }
 
     fn assume(&self, whose: &str, assumed: &str) {
@@ -305,6 +358,7 @@ impl Recorder {
     pub fn answers(assumed: &str) -> bool {
         ASKED.with_borrow_mut(|asked| {
             assumed.clone_into(&mut asked.assumed);
+            asked.is_given = true;
             !asked.whose.is_empty()
         })
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod builds;
+mod read_only;
 mod states;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use similar_asserts::assert_eq;
 use super::{Planned, Planning, plan};
 use crate::api::context::Command;
 use crate::engine::Engine;
+use crate::engine::planned::OnWait;
 use crate::engine::sim::{Call, SimEngine};
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
@@ -77,6 +79,15 @@ fn up(services: &str) -> String {
 }
 
 fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
+    match try_plan_saying(world, file, Arc::new(|_| {}))? {
+        Planned::Preview(preview) => Ok(preview),
+        Planned::Failed(_, diagnostic) => Err(diagnostic),
+        Planned::Help(help) => panic!("{help:?}"),
+    }
+}
+
+/// What the plan came to; `say` receives what it waits for.
+fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<Planned, Box<Diagnostic>> {
     let host: Arc<dyn Host> = world.host.clone();
     let place = place::find(&*host, &Wanted::default(), Path::new(ROOT))?;
     let engine = world.engine.clone();
@@ -92,11 +103,9 @@ fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
         options: RunOptions::default(),
         command: Command { name: "spc plan".to_owned(), words: Vec::new(), help: false },
         width: None,
+        say,
     };
-    match plan(planning, &Runbook::File(PathBuf::from(ROOT).join(file)))? {
-        Planned::Preview(preview) => Ok(preview),
-        Planned::Help(help) => panic!("{help:?}"),
-    }
+    plan(planning, &Runbook::File(PathBuf::from(ROOT).join(file)))
 }
 
 /// What is planned; the machine is as it was before.
