@@ -72,12 +72,10 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     let mark = exec_processes::mark(chance);
     exec.request.environment.push(mark.clone());
     let (container, name, user) = (exec.container.to_owned(), exec.name.to_owned(), exec.request.user.clone());
+    let started = Started { container, name: name.clone(), mark, user, privileged: exec.request.privileged, id: None };
     let (mut stage, mut is_late) = (Stage::Over, false);
     let command = shown(&exec.request.command);
-    let running = UnderWay::begin(
-        around,
-        Started { container: container.clone(), name: name.clone(), mark: mark.clone(), user: user.clone(), id: None },
-    );
+    let running = UnderWay::begin(around, started.clone());
     let result = {
         let say = |waited| {
             around.log(Level::Info, format!("waiting for the command {command} in \"{name}\": not done after {}", elapsed(waited)));
@@ -108,7 +106,7 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
         Stage::Starting => None,
         Stage::Started(id) => Some(id),
     };
-    let given_up = end(around, &Started { container, name: name.clone(), mark, user, id }).await;
+    let given_up = end(around, &Started { id, ..started }).await;
     running.over();
     Err(match (given_up, is_late) {
         (GivenUp::Ended, true) => failure.hint("it was ended; give it more time with `timeout`, or leave that out"),

@@ -6,7 +6,7 @@ use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
 use crate::engine::exec_processes::{EndSignal, end_command};
-use crate::engine::{EngineError, ExecRequest};
+use crate::engine::{Engine, EngineError, ExecRequest};
 use crate::model::event::Level;
 
 /// A command that was started, or may have been.
@@ -20,6 +20,8 @@ pub struct Started {
     pub mark: String,
     /// Whom it runs as: only that user may look at its processes.
     pub user: Option<String>,
+    /// Whether it has all capabilities: only who has them too may look at it.
+    pub privileged: bool,
     /// The engine's id; none while the engine has not answered.
     pub id: Option<String>,
 }
@@ -61,9 +63,10 @@ pub async fn end(around: &Surroundings, started: &Started) -> GivenUp {
 }
 
 async fn end_processes(around: &Surroundings, started: &Started) -> Result<GivenUp, NotEnded> {
+    let engine = &*around.engine;
     let mut found = 0;
     for _ in 0..LOOKS {
-        found = send(around, started, EndSignal::Term).await?;
+        found = send(engine, started, EndSignal::Term).await?;
         if found > 0 || has_ended(around, started, Duration::ZERO).await? {
             break;
         }
@@ -74,20 +77,24 @@ async fn end_processes(around: &Surroundings, started: &Started) -> Result<Given
         around.host.sleep(STARTS).await;
     }
     let is_ended = has_ended(around, started, GRACE).await?;
-    let left = send(around, started, EndSignal::Kill).await?;
+    let left = send(engine, started, EndSignal::Kill).await?;
     if is_ended && left == 0 {
         return Ok(GivenUp::Ended);
     }
     let is_ended = has_ended(around, started, KILLED).await?;
-    if is_ended && send(around, started, EndSignal::Kill).await? == 0 {
+    if is_ended && send(engine, started, EndSignal::Kill).await? == 0 {
         return Ok(GivenUp::Ended);
     }
-    let why = if found + left == 0 { "its process can't be found: another user's, perhaps" } else { "it does not end when it is killed" };
+    let why = if found + left == 0 {
+        "neither its user nor root finds its process there: it changed its user"
+    } else {
+        "it does not end when it is killed"
+    };
     Ok(GivenUp::GoesOn(why.to_owned()))
 }
 
 /// Why a command can't be ended.
-enum NotEnded {
+pub(super) enum NotEnded {
     NoShell,
     Engine(EngineError),
 }
@@ -112,10 +119,21 @@ impl NotEnded {
     }
 }
 
-/// Sends a signal to the command's processes; how many there were.
-async fn send(around: &Surroundings, started: &Started, signal: EndSignal) -> Result<u64, NotEnded> {
-    let request = ExecRequest { command: end_command(&started.mark, signal), user: started.user.clone(), ..ExecRequest::default() };
-    let mut session = around.engine.exec_start(&started.container, &request).await?;
+/// The user that may end what runs as root: a command becomes that by a program like `sudo`, whoever began it.
+const ROOT: &str = "0";
+
+/// Sends a signal to the command's processes; how many there were. If its own user finds none, root looks for them.
+pub(super) async fn send(engine: &dyn Engine, started: &Started, signal: EndSignal) -> Result<u64, NotEnded> {
+    let found = send_as(engine, started, started.user.clone(), signal).await?;
+    if found > 0 || started.user.as_deref() == Some(ROOT) {
+        return Ok(found);
+    }
+    // An engine that refuses that leaves what the command's own user found.
+    Ok(send_as(engine, started, Some(ROOT.to_owned()), signal).await.unwrap_or(0))
+}
+
+async fn send_as(engine: &dyn Engine, started: &Started, user: Option<String>, signal: EndSignal) -> Result<u64, NotEnded> {
+    let mut session = engine.exec_start(&started.container, &request(started, user, signal)).await?;
     let mut said = Vec::new();
     // Its number is waited for, not its end: the engine tells that only after the end of what it ended.
     while !said.ends_with(b"\n") {
@@ -125,6 +143,11 @@ async fn send(around: &Surroundings, started: &Started, signal: EndSignal) -> Re
         }
     }
     String::from_utf8_lossy(&said).trim().parse().map_err(|_| NotEnded::NoShell)
+}
+
+fn request(started: &Started, user: Option<String>, signal: EndSignal) -> ExecRequest {
+    let command = end_command(&started.mark, signal);
+    ExecRequest { command, user, privileged: started.privileged, ..ExecRequest::default() }
 }
 
 /// Whether the command has ended, or does so within `patience`.
@@ -143,5 +166,20 @@ async fn has_ended(around: &Surroundings, started: &Started, patience: Duration)
         }
         around.host.sleep(pause.min(patience.saturating_sub(waited))).await;
         pause = (pause * 2).min(LAST_LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_privileged_command_is_privileged_too_and_no_other_is() {
+        for privileged in [true, false] {
+            let mark = "SPC_EXEC=1".to_owned();
+            let started = Started { container: "web".into(), name: "web".into(), mark, user: None, privileged, id: None };
+            let request = request(&started, Some(ROOT.to_owned()), EndSignal::Term);
+            assert_eq!((request.privileged, request.user.as_deref()), (privileged, Some("0")));
+        }
     }
 }

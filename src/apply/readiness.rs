@@ -12,6 +12,7 @@ use super::logs::last_lines;
 use super::observe::{Inspected, inspect};
 use super::pace::Pace;
 use super::patience::until_next_word;
+use super::restarted::STEADY;
 use super::under_way::UnderWay;
 use super::{Surroundings, Told};
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
@@ -147,6 +148,10 @@ struct Wait<'a> {
     hub: &'a Hub,
     /// What was last said of how it stands.
     reason: String,
+    /// Whether the container was looked at.
+    is_seen: bool,
+    /// Whether the engine had started it again when it was first looked at.
+    is_restarted: bool,
     exits: u32,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
@@ -166,7 +171,31 @@ enum Turn {
     Look,
 }
 
-impl Wait<'_> {
+impl<'a> Wait<'a> {
+    fn new(
+        around: &'a Surroundings,
+        waiting: &'a Waiting<'a>,
+        progress: &'a Told<'a>,
+        hub: &'a Hub,
+        signals: UnboundedReceiver<Signal>,
+    ) -> Self {
+        Self {
+            around,
+            waiting,
+            progress,
+            begun: around.host.monotonic(),
+            signals,
+            hub,
+            reason: String::new(),
+            exits: 0,
+            out_of_memory: false,
+            last_probe: None,
+            away_since: None,
+            is_seen: false,
+            is_restarted: false,
+        }
+    }
+
     async fn run(&mut self) -> Result<Ready, Failure> {
         loop {
             let seen = match inspect(&*self.around.engine, self.waiting.container).await {
@@ -198,6 +227,20 @@ impl Wait<'_> {
             };
             if let Turn::Ready(ready) = turn {
                 return Ok(ready);
+    /// At the first look: what the engine started again just before has to run on, and its ends so far count.
+    fn look_at_restarts(&mut self, seen: &Inspected) {
+        if std::mem::replace(&mut self.is_seen, true) || seen.restart_count == 0 || !seen.restarts {
+            return;
+        }
+        let started = chrono::DateTime::parse_from_rfc3339(&seen.started_at).ok();
+        let up = started.map(|started| self.around.host.now().signed_duration_since(started));
+        let is_steady = seen.state == ContainerState::Running && up.and_then(|up| up.to_std().ok()).is_some_and(|up| up >= STEADY);
+        if !is_steady {
+            self.is_restarted = true;
+            self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX);
+        }
+    }
+
             }
         }
     }
@@ -239,7 +282,7 @@ impl Wait<'_> {
 
     /// Without a check, ready is running; but not what exits at once.
     async fn settle(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
-        let mut settled = self.around.host.sleep(SETTLE).fuse();
+        let mut settled = self.around.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
@@ -538,8 +581,8 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
     let mark = exec_processes::mark(chance);
     let user = (!seen.user.is_empty()).then(|| seen.user.clone());
     let request = ExecRequest { command, environment: vec![mark.clone()], user: user.clone(), ..ExecRequest::default() };
-    let started = Started { container: seen.id.clone(), name: seen.name.clone(), mark: mark.clone(), user: user.clone(), id: None };
-    let running = UnderWay::begin(around, started);
+    let started = Started { container: seen.id.clone(), name: seen.name.clone(), mark, user, privileged: false, id: None };
+    let running = UnderWay::begin(around, started.clone());
     let mut id = None;
     let begun = around.host.monotonic();
     let run = async {
@@ -573,7 +616,7 @@ pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&Health
     };
     let Some(result) = result else {
         // What can't be ended is a health check that hangs, and whoever waits for it says so.
-        end(around, &Started { container: seen.id.clone(), name: seen.name.clone(), mark, user, id }).await;
+        end(around, &Started { id, ..started }).await;
         running.over();
         return Ok(None);
     };

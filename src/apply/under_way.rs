@@ -3,13 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
 use futures::future::join_all;
 
 use super::Surroundings;
-use super::exec_end::{Started, end};
-use crate::engine::exec_processes::{EndSignal, end_command};
-use crate::engine::{Engine, ExecRequest};
+use super::exec_end::{Started, end, send};
+use crate::engine::Engine;
+use crate::engine::exec_processes::EndSignal;
 
 static ALL: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -90,12 +89,8 @@ pub async fn kill_all_of(engine: &Arc<dyn Engine>) {
 
 async fn kill(all: Vec<Entry>) {
     join_all(all.iter().map(|Entry { engine, started, .. }| async move {
-        let command = end_command(&started.mark, EndSignal::Kill);
-        let request = ExecRequest { command, user: started.user.clone(), ..ExecRequest::default() };
-        if let Ok(mut session) = engine.exec_start(&started.container, &request).await {
-            // Its first word is that they were killed.
-            let _ = session.output.next().await;
-        }
+        // Nobody is left to hear why one can't be killed.
+        let _ = send(&**engine, started, EndSignal::Kill).await;
     }))
     .await;
 }

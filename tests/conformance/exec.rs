@@ -137,6 +137,14 @@ pub async fn a_process_of_another_user_is_not_found(case: &Case<'_>) {
     assert_eq!(ended(case, &name, &exec).await, 137);
 }
 
+pub async fn a_process_is_found_by_the_same_user_however_that_is_named(case: &Case<'_>) {
+    let name = case.started("one", SERVE).await;
+    let own = mark([5; 8]);
+    let exec = marked(case, &name, ANNOUNCE, &own, None).await;
+    assert!(send(case, &name, &own, EndSignal::Kill, Some("0")).await > 0);
+    assert_eq!(ended(case, &name, &exec).await, 137);
+}
+
 pub async fn a_process_that_ignores_term_is_killed(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let own = mark([4; 8]);

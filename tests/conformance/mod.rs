@@ -80,6 +80,7 @@ macro_rules! for_each_case {
                 dropping_a_session_does_not_end_the_process,
                 a_process_is_found_by_its_mark_and_ended,
                 a_process_of_another_user_is_not_found,
+                a_process_is_found_by_the_same_user_however_that_is_named,
                 a_process_that_ignores_term_is_killed,
             ],
             images: [

@@ -102,6 +102,36 @@ fn a_command_that_can_t_be_ended_is_told_with_the_reason() {
 }
 
 #[test]
+fn a_command_of_any_user_is_ended_in_a_container_of_another() {
+    for (user, answer) in [
+        (Some("0"), endless()),
+        (Some("root"), endless()),
+        (Some("1000"), endless()),
+        (Some("1001:50"), endless()),
+        (None, endless()),
+        // As `sudo` does it: whoever began it may not end it.
+        (None, endless().becoming("0")),
+        (Some("1001"), endless().becoming("0").ignoring_term()),
+    ] {
+        let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
+        let mut given_up = command(Some(secs(5)));
+        given_up.request.user = user.map(str::to_owned);
+        let failure = machine.run(exec(&machine.around(), given_up)).unwrap_err();
+        assert_eq!(failure.hint.unwrap(), "it was ended; give it more time with `timeout`, or leave that out", "{user:?}");
+        assert_eq!(machine.commands(), ["serve"], "{user:?}");
+    }
+}
+
+#[test]
+fn a_command_that_became_a_third_users_is_told() {
+    let machine = answering(Process::new().on_exec(|_, _| Some(endless().becoming("1234"))));
+    let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
+    let hint = "it goes on in the container (neither its user nor root finds its process there: it changed its user): restart the container to end it";
+    assert_eq!(failure.hint.unwrap(), hint);
+    assert_eq!(machine.commands(), ["serve", "yes"]);
+}
+
+#[test]
 fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless())));
     machine.engine.fault(Fault { on: FaultPoint::method("exec_start", 2), effect: FaultEffect::Hang });

@@ -44,6 +44,17 @@ pub(super) struct Exec {
     output: Option<Output>,
 }
 
+/// The user id 0.
+const ROOT: &str = "0";
+
+/// Whom a command runs as: who is asked for, else the container's user, else root. The same user by name and by number is known of root
+/// alone; a group is left out.
+fn user_of(asked: Option<&str>, of_container: Option<&str>) -> String {
+    let given = [asked, of_container].into_iter().flatten().find(|user| !user.is_empty()).unwrap_or(ROOT);
+    let user = given.split(':').next().unwrap_or(given);
+    if user == "root" { ROOT.to_owned() } else { user.to_owned() }
+}
+
 impl State {
     /// Begins a command for a caller: its id, and what it will write.
     pub fn open_exec(&mut self, wanted: &str, request: &ExecRequest) -> Result<(String, UnboundedReceiver<Result<OutputChunk>>)> {
@@ -141,7 +152,9 @@ impl State {
             return ExecAnswer::cannot_run("exec: \"/bin/sh\": stat /bin/sh: no such file or directory");
         }
         let is_marked = |exec: &Exec| exec.running && exec.container == container && exec.environment.iter().any(|entry| entry == mark);
-        let is_own = |exec: &Exec| exec.user.as_deref() == user.filter(|user| !user.is_empty());
+        let of_container = self.container(container).ok().and_then(|container| container.config.user.clone());
+        let who = |user: Option<&str>| user_of(user, of_container.as_deref());
+        let is_own = |exec: &Exec| who(exec.user.as_deref()) == who(user);
         let found = self.execs.iter().filter(|(_, exec)| is_marked(exec) && is_own(exec));
         let found: Vec<(String, bool)> = found.map(|(id, exec)| (id.clone(), exec.is_deaf)).collect();
         let code = if signal == EndSignal::Kill { KILLED } else { TERMINATED };
@@ -179,6 +192,11 @@ impl State {
         if let Some(exec) = self.execs.get_mut(id) {
             exec.answered = true;
             exec.is_deaf = answer.is_deaf;
+            if let Some(user) = answer.becomes.take() {
+                // Neither who began it nor root may look at it then.
+                exec.is_excused |= user != ROOT;
+                exec.user = Some(user);
+            }
         }
         // Newer engines tell "not found" from "not executable".
         if answer.unrunnable && self.api >= MODERN_API && String::from_utf8_lossy(&answer.stdout).contains("not found") {

@@ -221,6 +221,8 @@ pub struct ExecAnswer {
     pub(super) runs_on: bool,
     /// It goes on when it is asked to end: only a kill ends it.
     pub(super) is_deaf: bool,
+    /// The user it becomes, by a program like `sudo`.
+    pub(super) becomes: Option<String>,
     /// The runtime could not run it; `stdout` holds its words.
     pub(super) unrunnable: bool,
 }
@@ -236,6 +238,7 @@ impl Default for ExecAnswer {
             early: Vec::new(),
             runs_on: false,
             is_deaf: false,
+            becomes: None,
             unrunnable: false,
         }
     }
@@ -276,6 +279,13 @@ impl ExecAnswer {
     #[must_use]
     pub fn ignoring_term(mut self) -> Self {
         self.is_deaf = true;
+        self
+    }
+
+    /// The same, and it becomes that user (`0` is root), whoever began it.
+    #[must_use]
+    pub fn becoming(mut self, user: &str) -> Self {
+        self.becomes = Some(user.to_owned());
         self
     }
 
