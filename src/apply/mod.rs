@@ -31,6 +31,7 @@ mod pull;
 pub mod readiness;
 pub mod records;
 mod relied_on;
+mod restarted;
 pub mod restore_network;
 mod secrets;
 mod settle;

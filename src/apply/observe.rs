@@ -237,6 +237,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         created: summary.created.unwrap_or(0),
         status,
     })
+        restarts: 0,
 }
 
 /// A container that is nobody's concern but for what it has.

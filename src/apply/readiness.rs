@@ -94,9 +94,7 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
     let begun = around.host.monotonic();
     // Listening before looking: what happens in between is heard.
     let (_listening, signals) = hub.listen(waiting.container);
-    let reason = String::new();
-    let mut wait =
-        Wait { around, waiting, progress, begun, signals, hub, reason, exits: 0, out_of_memory: false, last_probe: None, away_since: None };
+    let mut wait = Wait::new(around, waiting, progress, hub, signals);
     match wait.run().await {
         Ok(mut ready) => {
             ready.elapsed = around.host.monotonic().saturating_sub(begun);
@@ -127,11 +125,8 @@ pub async fn ended(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, exit
         return wait(around, hub, waiting, &|_| {}).await.map(drop);
     }
     let (_listening, signals) = hub.listen(waiting.container);
-    let begun = around.host.monotonic();
-    let (reason, progress) = (String::new(), &|_| {});
-    let wait =
-        Wait { around, waiting, progress, begun, signals, hub, reason, exits: 0, out_of_memory: false, last_probe: None, away_since: None };
-    if exit_code == 0 && !seen.restarts && wait.may_complete(&seen) {
+    let wait = Wait::new(around, waiting, &|_| {}, hub, signals);
+    if exit_code == 0 && !seen.restarts_always && wait.may_complete(&seen) {
         return Ok(());
     }
     let again = if starts_again { ", and the engine starts it again" } else { "" };
@@ -148,15 +143,15 @@ struct Wait<'a> {
     hub: &'a Hub,
     /// What was last said of how it stands.
     reason: String,
-    /// Whether the container was looked at.
-    is_seen: bool,
-    /// Whether the engine had started it again when it was first looked at.
-    is_restarted: bool,
     exits: u32,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
     /// Since when the engine does not answer, monotonic.
     away_since: Option<Duration>,
+    /// Whether the container was looked at.
+    is_seen: bool,
+    /// Whether the engine had started it again when it was first looked at.
+    is_restarted: bool,
 }
 
 fn probed(exit_code: Option<i64>) -> Standing {
@@ -206,6 +201,7 @@ impl<'a> Wait<'a> {
                 }
             };
             self.away_since = None;
+            self.look_at_restarts(&seen);
             let turn = match seen.state {
                 ContainerState::Running => self.while_running(&seen).await?,
                 ContainerState::Exited | ContainerState::Dead => self.exited(&seen).await?,
@@ -227,6 +223,10 @@ impl<'a> Wait<'a> {
             };
             if let Turn::Ready(ready) = turn {
                 return Ok(ready);
+            }
+        }
+    }
+
     /// At the first look: what the engine started again just before has to run on, and its ends so far count.
     fn look_at_restarts(&mut self, seen: &Inspected) {
         if std::mem::replace(&mut self.is_seen, true) || seen.restart_count == 0 || !seen.restarts {
@@ -238,10 +238,6 @@ impl<'a> Wait<'a> {
         if !is_steady {
             self.is_restarted = true;
             self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX);
-        }
-    }
-
-            }
         }
     }
 
@@ -457,7 +453,7 @@ impl<'a> Wait<'a> {
 
     fn may_complete(&self, seen: &Inspected) -> bool {
         let unchecked = || matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
-        self.waiting.may_complete.unwrap_or_else(|| !seen.restarts && !seen.publishes && unchecked())
+        self.waiting.may_complete.unwrap_or_else(|| !seen.restarts_always && !seen.publishes && unchecked())
     }
 
     async fn exit_failure(&self, seen: &Inspected, code: i64) -> Failure {

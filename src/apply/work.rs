@@ -11,6 +11,7 @@ use super::observe::{Scope, bystanders, look_at_owners, observe};
 use super::preflight::{Preflight, may};
 use super::records::Records;
 use super::relied_on;
+use super::restarted::look_at_restarted;
 use super::verbs::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::writers::look_at_folders;
 use crate::engine::Intent;
@@ -188,6 +189,7 @@ impl Work<'_> {
         let mut observed = observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
         look_at_owners(&*self.around.host, &mut observed);
         look_at_folders(self.around, self.project, &mut observed);
+        look_at_restarted(&*self.around.engine, self.project, &mut observed).await;
         Ok(observed)
     }
 

@@ -93,6 +93,8 @@ pub struct Container {
     pub status: String,
 }
 
+    /// How often the engine has started it again; only of one that has no check and was started within the last seconds.
+    pub restarts: u32,
 /// A container that is not one of the project's services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherContainer {
@@ -283,6 +285,10 @@ impl Container {
             (_, Health::Unhealthy) => "is unhealthy".to_owned(),
             _ => "is not ready yet".to_owned(),
         }
+            (ContainerState::Running, Health::None) if self.restarts > 0 => {
+                let times = if self.restarts == 1 { "once".to_owned() } else { format!("{} times", self.restarts) };
+                format!("was started again by the engine {times}, just now")
+            }
     }
 
     /// Whether it is a replacement that did not take over yet.
@@ -292,7 +298,7 @@ impl Container {
 
     /// Whether it runs and, as far as is known, serves.
     pub fn is_ready(&self) -> bool {
-        self.state == ContainerState::Running && matches!(self.health, Health::None | Health::Healthy)
+        self.state == ContainerState::Running && self.restarts == 0 && matches!(self.health, Health::None | Health::Healthy)
     }
 
     /// Whether it has a process.

@@ -87,6 +87,7 @@ fn an_image_does_not_hide_the_services_that_are_made_of_it() {
             let is_used = [label::FORMAT, label::PROJECT, label::SERVICE, label::HASH, label::PARTS, label::RUN].contains(&key);
             assert_eq!(own[key].is_empty(), !is_used, "{key} is set, empty where it has no use");
         }
+        machine.pass(secs(10));
         let calls = machine.calls();
         machine.up(&one_service()).unwrap();
         assert_eq!(machine.calls_from(calls).len(), 4, "the four lists");
@@ -124,6 +125,7 @@ fn a_container_of_version_0_1_0_is_known_and_left_as_it_is_whatever_its_image_ha
     for labels in forgeries().into_iter().chain([Labels::new()]) {
         let machine = machine_of(labels);
         as_version_0_1_0(&machine);
+        machine.pass(secs(10));
         let calls = machine.calls();
         machine.up(&one_service()).unwrap();
         assert_eq!(machine.calls_from(calls).len(), 4, "the four lists");

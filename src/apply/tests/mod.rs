@@ -25,6 +25,7 @@ mod property;
 mod readiness;
 mod relied_on;
 mod replacement;
+mod restarts;
 mod secrets;
 mod trace;
 mod up;

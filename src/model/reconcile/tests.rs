@@ -85,6 +85,8 @@ fn applied(project: &Project) -> Observed {
                 volumes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
                 created: 0,
                 status: String::new(),
+                restarts: 0,
+                image: String::new(),
             })
             .collect(),
         networks: project

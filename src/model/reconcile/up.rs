@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::failure::SpecPath;
 use super::super::image_reference::{canonical, is_id};
 use super::super::names::{self, NEW_SUFFIX};
-use super::super::observed::{Container, ContainerState, Health, Observed};
+use super::super::observed::{Container, ContainerState, Observed};
 use super::super::plan::{Action, Anonymous, ContainerRef, GroupId, Plan, Step, StepId, Until, When};
 use super::super::secret::Secrets;
 use super::super::spec::{Bases, Condition, MountSource, Project, Service};
@@ -550,7 +550,7 @@ impl<'a> Planner<'a> {
             ContainerState::Running if self.is_job(service) => {
                 self.wait(service, &reference, before);
             }
-            ContainerState::Running if matches!(container.health, Health::None | Health::Healthy) => {}
+            ContainerState::Running if container.is_ready() => {}
             ContainerState::Running | ContainerState::Restarting => {
                 let step = self.wait(service, &reference, before);
                 container.unready().clone_into(&mut self.plan.steps[step].cause);

@@ -386,11 +386,10 @@ impl Service {
             .hint(format!("leave {fixed} out, or use scale 1")))
     }
 
-    /// Whether it is never meant to run on: it exits by itself and is not started again.
-    /// A job has no restart policy, no check of its health and no ports.
+    /// Whether it may end by itself with code 0, and is not started again then: a job. It has no check of its health and no ports.
     pub fn looks_like_a_job(&self) -> bool {
         let unchecked = self.healthcheck.as_ref().is_none_or(|check| check.test == Some(HealthTest::None));
-        self.restart == Restart::No && unchecked && self.ports.is_empty()
+        matches!(self.restart, Restart::No | Restart::OnFailure(_)) && unchecked && self.ports.is_empty()
     }
 
     /// The named volumes it may write to.
