@@ -202,7 +202,7 @@ mod functions {
     }
 
     /// The option, kept by `up`: where the command line doesn't say it, it is what the project was last brought up with. The
-    /// environment variable that its default reads counts before that, and `.env` once its line was changed since.
+    /// environment variable that its default reads counts before that, and `.env` once its line was changed since. `down` forgets none of it.
     ///
     /// ```rhai
     /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET") });

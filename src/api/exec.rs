@@ -20,6 +20,9 @@ use crate::engine::ExecRequest;
 use crate::model::{Failure, Kind, token};
 use crate::value::{Options, Record, SecretToken, size};
 
+/// The next step after a command that ended with another code than 0.
+pub(super) const GO_ON: &str = "to go on all the same, give it check: false";
+
 /// Lines of standard error shown with a failure.
 const SHOWN_LINES: usize = 20;
 
@@ -109,9 +112,6 @@ pub(super) fn run(
     Ok(answer)
 }
 
-/// What a command is given beside its words.
-pub(super) struct Asked {
-    request: ExecRequest,
 /// In a plan: the failure doesn't depend on what nobody can know.
 fn certain(context: &Context, failure: &Failure) {
     if let Some(watch) = &context.watch {
@@ -119,6 +119,9 @@ fn certain(context: &Context, failure: &Failure) {
     }
 }
 
+/// What a command is given beside its words.
+pub(super) struct Asked {
+    request: ExecRequest,
     input: Input,
     output: Option<File>,
     timeout: Option<Duration>,
@@ -132,20 +135,20 @@ impl Asked {
         let mut options = Options::new(options, "options of exec");
         let environment = options.map_of_text("environment")?.unwrap_or_default();
         let environment = secret::variables(context, environment, "the environment of a command")?;
+        let timeout = options.duration("timeout")?;
         let request = ExecRequest {
             command,
             environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        let timeout = options.duration("timeout")?;
             user: options.text("user")?,
             working_dir: options.text("working_dir")?,
             tty: no_terminal(&mut options)?,
             privileged: options.bool("privileged")?.unwrap_or(false),
             stdin: false,
             read_only: options.bool("read_only")?.unwrap_or(false),
+            timeout,
         };
         if request.privileged {
             context.policy.privileged("exec with privileged: true")?;
-            timeout,
         }
         let input = match options.take("stdin") {
             None => Input::None,
@@ -191,7 +194,7 @@ fn file(value: &Dynamic, key: &str) -> Result<File, Failure> {
 
 fn failed(shown: &str, name: &str, ended: &Ended) -> Failure {
     let failure = Failure::new(Kind::Exec, format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code));
-    let failure = failure.hint("to go on all the same, give it check: false").field("code", ended.code).field("service", name);
+    let failure = failure.hint(GO_ON).field("code", ended.code).field("service", name);
     with_output(failure, &String::from_utf8_lossy(&ended.stdout), &String::from_utf8_lossy(&ended.stderr))
 }
 
@@ -227,7 +230,7 @@ pub mod functions {
     use super::*;
 
     /// Run a command in a service's first running container. A list is the argument vector, a string goes through its shell.
-    /// Throws `exec` unless it ends with code 0.
+    /// Throws `exec` unless it ends with code 0. It takes no lock: another run may change the project meanwhile; `guarded` keeps others out.
     ///
     /// ```
     /// let waiting = service("redis").exec("redis-cli llen celery").int();
@@ -282,4 +285,29 @@ pub mod functions {
 /// Registers the functions.
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_global_module(shared_module!(functions));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_command_shows_the_last_lines_of_each_stream_that_has_some() {
+        let lines = |word: &str| (0..30).map(|number| format!("{word} {number}\n")).collect::<String>();
+        let ended = |stdout: &str, stderr: &str| Ended { code: 2, stdout: stdout.into(), stderr: stderr.into(), ..Ended::default() };
+        let shown = |ended: &Ended| -> Vec<(String, usize, String)> {
+            let failure = failed("pg_dump", "db", ended);
+            assert_eq!(failure.message, "\"pg_dump\" in \"db\" ended with code 2");
+            let line = |detail: &crate::model::failure::Detail| {
+                (detail.title.clone(), detail.text.lines().count(), detail.text.lines().next_back().unwrap_or_default().to_owned())
+            };
+            failure.details.iter().map(line).collect()
+        };
+        let (out, error) = ("last lines of its standard output".to_owned(), "last lines of its standard error".to_owned());
+        let both = [(out.clone(), 20, "out 29".to_owned()), (error.clone(), 20, "err 29".to_owned())];
+        assert_eq!(shown(&ended(&lines("out"), &lines("err"))), both);
+        assert_eq!(shown(&ended("", "no\n")), [(error, 1, "no".to_owned())]);
+        assert_eq!(shown(&ended("yes\n", "")), [(out, 1, "yes".to_owned())]);
+        assert_eq!(shown(&ended("", "")), []);
+    }
 }

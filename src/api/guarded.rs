@@ -8,16 +8,18 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::exec::GO_ON;
 use super::project::{finish, surroundings};
 use super::stack::Stack;
 use super::task;
 use super::unfinished::Record;
+use crate::apply::execute::{DONE, GOES_ON};
 use crate::apply::lock;
 use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
 use crate::model::event::{Event, Level};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
-use crate::value::error::failure_of;
+use crate::value::error::{amended, failure_of};
 use crate::value::options::duration_of;
 
 /// What one entry of the list may take, if it is not given another time.
@@ -63,6 +65,7 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
         let at = call.call_source().zip(call.call_position().line());
         watch.goes_back(at, &format!("guarded \"{label}\" undoes what it did"), &failure_of(error).message);
     }
+    let undone = guard.to_undo(result.is_err());
     let troubles = clean_up(call, &context, label, &guard, result.is_err());
     context.decide_choices(&stack.name, !goes_back);
     guard.record.end(if goes_back { troubles.iter().map(|(what, _)| what.clone()).collect() } else { Vec::new() });
@@ -82,15 +85,29 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
             None => Ok(value),
             Some((what, failure)) => Err(Failure { message: format!("{label}: could not {what}: {}", failure.message), ..failure }.into()),
         },
-        (Err(error), troubles) if troubles.is_empty() => Err(error),
-        (Err(error), troubles) => {
-            let mut failure = failure_of(&error);
-            for (what, trouble) in troubles {
-                failure = failure.detail(format!("could not {what}"), trouble.message);
-            }
-            Err(failure.into())
+        (Err(error), troubles) => Err(amended(error, |failure| with_outcome(failure, label, &undone, troubles))),
+    }
+}
+
+/// A failure with what became of the undo list. A hint to go on all the same would leave out what the list is for, and what was done by then
+/// need not stand any more.
+fn with_outcome(mut failure: Failure, label: &str, undone: &[String], troubles: Vec<(String, Failure)>) -> Failure {
+    if !undone.is_empty() {
+        let advises = |hint: &str| {
+            hint.strip_suffix(GO_ON).or_else(|| hint.strip_suffix(GOES_ON)).map(|rest| rest.trim_end_matches([';', ' ']).to_owned())
+        };
+        failure.hint = failure.hint.map(|hint| advises(&hint).unwrap_or(hint)).filter(|hint| !hint.is_empty());
+        if let Some(done) = failure.details.iter_mut().find(|detail| detail.title == DONE) {
+            "done before the undo".clone_into(&mut done.title);
         }
     }
+    for what in undone.iter().filter(|what| !troubles.iter().any(|(trouble, _)| trouble == *what)) {
+        failure = failure.detail(format!("undone by guarded \"{label}\""), what.clone());
+    }
+    for (what, trouble) in troubles {
+        failure = failure.detail(format!("could not {what}"), trouble.message);
+    }
+    failure
 }
 
 /// Undoes what was done, the last first, then does what is done always; each under a token and a limit of its own, so that an interrupt
@@ -125,6 +142,12 @@ impl Guard {
     fn undoes(&self) -> bool {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         !entries.committed && !entries.undo.is_empty()
+    }
+
+    /// What is undone, the last first, if the function `failed`.
+    fn to_undo(&self, failed: bool) -> Vec<String> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed && !entries.committed { entries.undo.iter().rev().map(|entry| entry.what.clone()).collect() } else { Vec::new() }
     }
 
     fn with(&self, change: impl FnOnce(&mut Entries)) {
@@ -224,5 +247,44 @@ mod tests {
         assert_eq!(sim.now().as_secs(), Duration::from_secs(125).as_secs(), "five seconds, and two minutes");
         let told = format!("{:?}", trial.events());
         assert!(told.contains("change: third") && told.contains("first is undone"), "{told}");
+    }
+
+    #[test]
+    fn an_error_says_what_was_undone_and_does_not_advise_to_go_on() {
+        let sim = SimConductor::new(1);
+        let engine = SimEngine::builder(sim.clone()).build();
+        let host = |host: crate::host::sim::SimHost| {
+            host.with_file("/usr/bin/migrate", "")
+                .with_mode("/usr/bin/migrate", 0o755)
+                .on_command(|_| Some(crate::host::sim::CommandAnswer::failure(1, "no")))
+        };
+        let trial = Trial::on_engine(&sim, std::sync::Arc::new(engine), host, "[allow]\ncommands = [\"migrate\"]\n");
+        let script = |undo: &str| {
+            format!(
+                r#"guarded(stack("shop", #{{ services: #{{}} }}), "restore", |g| {{
+                    {undo}
+                    sh(["migrate"]);
+                }})"#
+            )
+        };
+        let failure = trial.fails(&script(r#"g.undo("take the dump back", || 1); g.undo("start the old one", || 1);"#));
+        let details: Vec<_> = failure.details.iter().map(|detail| (detail.title.as_str(), detail.text.as_str())).collect();
+        assert!(details.contains(&("undone by guarded \"restore\"", "start the old one\ntake the dump back")), "{details:?}");
+        assert!(failure.hint.as_deref().is_some_and(|hint| !hint.contains(super::GO_ON)), "only that part is left out: {failure:?}");
+        let failure = trial.fails(&script(r#"g.undo("take the dump back", || fail("failed", "full")); g.undo("start", || 1);"#));
+        let details: Vec<_> = failure.details.iter().map(|detail| (detail.title.as_str(), detail.text.as_str())).collect();
+        assert!(details.contains(&("undone by guarded \"restore\"", "start")), "{details:?}");
+        assert!(details.contains(&("could not take the dump back", "full")), "{details:?}");
+        // What `up` says of an interrupt is what was done by then.
+        let interrupt = r#"throw #{ kind: "failed", message: "x", hint: "run it again: it goes on from here", details: [#{ title: "done", text: "create web" }] };"#;
+        let failure = trial.fails(&script(&format!(r#"g.undo("down", || 1); {interrupt}"#)));
+        let titles: Vec<_> = failure.details.iter().map(|detail| detail.title.as_str()).collect();
+        assert_eq!((titles, failure.hint), (vec!["done before the undo", "undone by guarded \"restore\""], None));
+        // Nothing was undone: it is an error like any other.
+        for undo in ["", r#"g.undo("take the dump back", || 1); g.commit();"#] {
+            let failure = trial.fails(&script(undo));
+            assert!(failure.details.iter().all(|detail| !detail.title.contains("undone")), "{failure:?}");
+            assert!(failure.hint.as_deref().is_some_and(|hint| hint.ends_with(super::GO_ON)), "{failure:?}");
+        }
     }
 }

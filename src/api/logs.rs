@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures::lock::Mutex;
@@ -23,6 +24,47 @@ use crate::model::time::parse_duration;
 use crate::value::Options;
 use crate::value::size::Room;
 
+static FOLLOWED: AtomicUsize = AtomicUsize::new(0);
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a script goes through a log as it is written. An interrupt is how that ends: it is no error then.
+pub fn is_followed() -> bool {
+    FOLLOWED.load(Ordering::Relaxed) > 0
+}
+
+/// The run is interrupted. Whether it follows a log, and so has nothing to finish.
+pub fn interrupt() -> bool {
+    INTERRUPTED.store(is_followed(), Ordering::Relaxed);
+    is_followed()
+}
+
+/// Whether the run was interrupted while it followed a log.
+pub fn was_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// A log that a script goes through.
+struct Followed;
+
+impl Followed {
+    fn begin() -> Self {
+        FOLLOWED.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Clone for Followed {
+    fn clone(&self) -> Self {
+        Self::begin()
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        FOLLOWED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Lines as they are written: what `for line in …` goes through. A clone goes on where the other is.
 #[derive(Clone)]
 pub struct LogStream {
@@ -30,6 +72,8 @@ pub struct LogStream {
     lines: Arc<Mutex<Lines>>,
     /// Only lines that hold this.
     grep: Option<String>,
+    /// Once a script goes through it.
+    followed: Option<Followed>,
 }
 
 type Lines = BoxStream<'static, Result<Line, Failure>>;
@@ -108,7 +152,7 @@ pub(super) fn of(
         });
         return Ok(if query.follow {
             let lines = stream::iter(lines.map(Ok).collect::<Vec<_>>()).boxed();
-            Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(lines)), grep: None })
+            Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(lines)), grep: None, followed: None })
         } else {
             lines.map(Dynamic::from).collect::<Array>().into()
         });
@@ -124,7 +168,12 @@ pub(super) fn of(
         Ok(Line { of: line, width, timestamps })
     });
     if query.follow {
-        return Ok(Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(found.boxed())), grep: None }));
+        return Ok(Dynamic::from(LogStream {
+            context: context.clone(),
+            lines: Arc::new(Mutex::new(found.boxed())),
+            grep: None,
+            followed: None,
+        }));
     }
     let all: Array = task::wait(context, collected(context, found.boxed()))?;
     Ok(all.into())
@@ -177,6 +226,7 @@ impl Iterator for LogStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            self.followed.get_or_insert_with(Followed::begin);
             let next = task::wait(&self.context, async { self.lines.lock().await.next().await.transpose() });
             match next {
                 Ok(Some(line)) if self.grep.as_ref().is_some_and(|text| !line.of.text.contains(text.as_str())) => {}

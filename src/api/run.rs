@@ -96,7 +96,7 @@ fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<
     // Read here, so that a plan says on what it depends.
     let _ = answer.get("code")?;
     let failure = Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))
-        .hint("to go on all the same, give it check: false")
+        .hint(super::exec::GO_ON)
         .field("code", ended.code);
     Err(exec::with_output(failure, &String::from_utf8_lossy(&ended.stdout), &String::from_utf8_lossy(&ended.stderr)))
 }

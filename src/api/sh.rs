@@ -215,7 +215,7 @@ fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
                   name another with command_folder, under [allow] in spc.toml; ";
     let failure = Failure::new(Kind::Exec, format!("The host command \"{shown}\" ended with code {}", answer.code))
-        .hint(format!("{}to go on all the same, give it check: false", if is_elsewhere { folder } else { "" }))
+        .hint(format!("{}{}", if is_elsewhere { folder } else { "" }, super::exec::GO_ON))
         .field("code", answer.code);
     with_output(failure, &answer.stdout, &answer.stderr)
 }

@@ -430,7 +430,7 @@ pub mod functions {
         Ok(Service::of(&Stack::at_hand(&Context::of(&context)?)?, name)?)
     }
 
-    /// The promoted release of a service; `()` before the first.
+    /// The promoted release of a service: `()` for now, as nothing promotes one yet. Give it a default: `released("web") ?? "v1"`.
     pub fn released(service: &str) -> Dynamic {
         let _ = service;
         Dynamic::UNIT

@@ -63,6 +63,11 @@ pub struct Findings {
     pub changes: usize,
 }
 
+/// The next step after an interrupt.
+pub const GOES_ON: &str = "run it again: it goes on from here";
+/// The title of the steps that were done before an interrupt.
+pub const DONE: &str = "done";
+
 /// What one step of the way back may take; a stop its grace period as well.
 const UNDO_STEP: Duration = Duration::from_secs(30);
 /// How long a container that is brought back is waited for, at least and at most; in between, twice as long as such a one took the last time.
@@ -493,10 +498,7 @@ impl<'a> Walk<'a> {
         if self.states.iter().all(|state| matches!(state, State::Done | State::Skipped)) {
             return Ok(());
         }
-        Err(Failure::interrupted()
-            .hint("run it again: it goes on from here")
-            .detail("done", list(State::Done))
-            .detail("not done", list(State::NotDone)))
+        Err(Failure::interrupted().hint(GOES_ON).detail(DONE, list(State::Done)).detail("not done", list(State::NotDone)))
     }
 }
 

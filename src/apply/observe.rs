@@ -220,6 +220,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         parts: text(label::PARTS),
         secrets: text(label::SECRETS),
         image_id: summary.image_id.clone().unwrap_or_default(),
+        image: summary.image.clone().unwrap_or_default(),
         state: container_state(summary.state),
         health,
         exit_code,
@@ -236,8 +237,8 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         }),
         created: summary.created.unwrap_or(0),
         status,
-    })
         restarts: 0,
+    })
 }
 
 /// A container that is nobody's concern but for what it has.

@@ -7,11 +7,12 @@ use futures::FutureExt;
 
 use super::Common;
 use crate::api::context::{Connector, Context};
+use crate::api::logs::was_interrupted;
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
-use crate::host::real::RealHost;
 use crate::engine::planned::OnWait;
+use crate::host::real::RealHost;
 use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
@@ -115,7 +116,6 @@ impl Session {
         }
     }
 
-    /// The writer of JSON lines.
     /// Receives what a plan waits for: with `--json` it is an event.
     pub fn waiting(&self) -> OnWait {
         let (terminal, lines) = (self.terminal.clone(), self.json.then(|| self.json_lines()));
@@ -127,6 +127,7 @@ impl Session {
         })
     }
 
+    /// The writer of JSON lines.
     pub fn json_lines(&self) -> JsonLines {
         let host = self.host.clone();
         JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))
@@ -193,7 +194,9 @@ impl Session {
         let written = self.terminal.finish();
         let gone = self.terminal.closed().is_cancelled();
         // Ended because nobody takes the output: what matters is why, and of a reader that has gone nothing.
-        let error = result.err().filter(|error| !(gone && error.kind == Kind::Interrupted));
+        // And a log that is followed ends by an interrupt alone.
+        let is_end = |error: &Diagnostic| error.kind == Kind::Interrupted && (gone || was_interrupted());
+        let error = result.err().filter(|error| !is_end(error));
         if self.json {
             self.json_lines().end(code, ok && error.is_none() && well == code, error.as_deref());
         } else if let Some(diagnostic) = &error {

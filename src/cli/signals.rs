@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
+use crate::api::logs::interrupt;
 use crate::apply::under_way;
 use crate::host::Host;
 use crate::host::real::ignores_hang_up;
@@ -118,7 +119,10 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
             if !is_ending {
                 is_ending = true;
                 signals.let_echo_pass(&*host).await;
-                soon(&*host, give_notice(&terminal)).await;
+                // Nothing is begun that would have to be finished.
+                if !interrupt() {
+                    soon(&*host, give_notice(&terminal)).await;
+                }
                 cancel.cancel();
             } else if received != Received::HangUp {
                 kill_commands(&*host).await;

@@ -67,6 +67,8 @@ pub struct Container {
     /// `<key id>:<fingerprint>` of its secrets.
     pub secrets: Option<String>,
     pub image_id: String,
+    /// The name of its image that it was made with; empty where that is another image by now.
+    pub image: String,
     pub state: ContainerState,
     pub health: Health,
     /// Of an exited one.
@@ -91,10 +93,10 @@ pub struct Container {
     pub created: i64,
     /// The engine's own words: `Up 5 minutes (healthy)`.
     pub status: String,
-}
-
     /// How often the engine has started it again; only of one that has no check and was started within the last seconds.
     pub restarts: u32,
+}
+
 /// A container that is not one of the project's services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherContainer {
@@ -283,12 +285,12 @@ impl Container {
                 None => "restarts again and again".to_owned(),
             },
             (_, Health::Unhealthy) => "is unhealthy".to_owned(),
-            _ => "is not ready yet".to_owned(),
-        }
             (ContainerState::Running, Health::None) if self.restarts > 0 => {
                 let times = if self.restarts == 1 { "once".to_owned() } else { format!("{} times", self.restarts) };
                 format!("was started again by the engine {times}, just now")
             }
+            _ => "is not ready yet".to_owned(),
+        }
     }
 
     /// Whether it is a replacement that did not take over yet.

@@ -24,6 +24,9 @@ const FIRST: [&str; 7] = [FUNCTIONS, "stack", "service", "container", "volume", 
 /// Types whose word is two to those who read.
 const WORDS: [(&str, &str); 3] = [("line", "log line"), ("logstream", "log stream"), ("secrettoken", "secret")];
 
+/// What only tests can call.
+const TESTS: [&str; 3] = ["sim", "runbook", "sweep"];
+
 /// Names are padded to at most so many columns.
 const COLUMN: usize = 14;
 
@@ -96,6 +99,11 @@ impl Help {
 
     fn unknown(&self, about: &str) -> Failure {
         let failure = Failure::new(Kind::NotFound, format!("There is no help about \"{about}\""));
+        let module = about.split(['.', ':']).next().unwrap_or(about);
+        if TESTS.contains(&module) {
+            let said = format!("`{module}` is there in tests alone, where it sets up or looks at the simulated machine");
+            return failure.hint(format!("{said}: docs/testing.md describes it"));
+        }
         let names: Vec<&str> =
             self.groups.iter().flat_map(|(group, functions)| functions.keys().chain([group])).map(String::as_str).collect();
         failure

@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::Line;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
+use crate::model::plan::{WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 use crate::model::preview::{Assumption, Call, Item, Known, OnlyIf, Preview, Step, WayBack};
 use crate::model::visible::visible_line;
 
@@ -51,7 +52,13 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
 /// `2 to create, 1 to replace; 5 steps only if an image changes`.
 fn summary(preview: &Preview) -> String {
     if !preview.changes() {
-        return if preview.ends.is_some() { "nothing to do up to here" } else { "nothing to do" }.to_owned();
+        let waits = preview.steps().filter(|step| [WAIT_UNTIL_READY, WAIT_UNTIL_COMPLETED].contains(&step.action.as_str())).count();
+        return match (waits, preview.ends.is_some()) {
+            (0, false) => "nothing to do".to_owned(),
+            (0, true) => "nothing to do up to here".to_owned(),
+            (1, _) => "nothing to change, 1 wait".to_owned(),
+            (count, _) => format!("nothing to change, {count} waits"),
+        };
     }
     let place = |kind: &str| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
     let mut kinds: Vec<(&String, &usize)> = preview.summary.iter().collect();

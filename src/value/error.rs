@@ -84,6 +84,29 @@ pub fn is_final(failure: &Failure) -> bool {
     matches!(failure.kind, Kind::Policy | Kind::Interrupted)
 }
 
+/// The same error where it was thrown, with what has to be added to its failure.
+pub fn amended(mut error: Box<EvalAltResult>, change: impl FnOnce(Failure) -> Failure) -> Box<EvalAltResult> {
+    match &mut *error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            let place = std::mem::replace(inner, Box::new(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE)));
+            *inner = amended(place, change);
+        }
+        EvalAltResult::ErrorTerminated(token, _) => {
+            let failure = token.read_lock::<Failure>().map(|failure| (*failure).clone());
+            if let Some(failure) = failure {
+                *token = Dynamic::from(change(failure));
+            }
+        }
+        other => {
+            let position = other.position();
+            let failure = change(failure_of(other));
+            refuse(&failure);
+            *other = EvalAltResult::ErrorRuntime(error_map(&failure).into(), position);
+        }
+    }
+    error
+}
+
 /// The failure behind a Rhai error of any sort.
 pub fn failure_of(error: &EvalAltResult) -> Failure {
     match innermost(error).0 {

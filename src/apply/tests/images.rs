@@ -97,6 +97,17 @@ fn a_name_that_went_to_another_image_replaces_and_says_why() {
 }
 
 #[test]
+fn a_changed_name_of_an_image_is_told_with_the_old_one() {
+    let machine = machine();
+    machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();
+    machine.up(&json!({"services": {"web": {"image": "redis:1", "environment": {"A": "1"}}}})).unwrap();
+    let caused =
+        |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "environment A, image changed (web:1 → redis:1)");
+    let events = machine.seen.0.lock().unwrap();
+    assert!(events.iter().any(caused), "{events:?}");
+}
+
+#[test]
 fn an_image_that_is_nowhere_fails_before_anything_is_made_of_it() {
     let machine = machine();
     let failure = machine.up(&json!({"services": {"web": {"image": "nowhere:1"}, "redis": {"image": "redis:1"}}})).unwrap_err();

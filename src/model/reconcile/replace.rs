@@ -179,3 +179,13 @@ impl<'a> Planner<'a> {
 fn remove_new(new: &ContainerRef) -> Action {
     Action::RemoveContainer { container: new.clone(), volumes: Anonymous::Own }
 }
+
+/// Both names of the image, where the change is one of its name: ` (web:1 → web:2)`.
+pub(super) fn names_of_images(service: &Service, container: &Container, changed: &[String]) -> String {
+    let is_named = !container.image.is_empty() && !container.image.starts_with("sha256:") && container.image != service.image;
+    if is_named && changed.iter().any(|key| key == "image") {
+        format!(" ({} → {})", container.image, service.image)
+    } else {
+        String::new()
+    }
+}

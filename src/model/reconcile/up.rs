@@ -14,7 +14,7 @@ use super::hand_over;
 use super::holders::holders;
 use super::left_behind;
 use super::orphan_networks::orphan_networks;
-use super::replace::Old;
+use super::replace::{Old, names_of_images};
 use super::settings;
 
 /// What is asked for.
@@ -618,7 +618,7 @@ impl<'a> Planner<'a> {
             return Difference::Changed(if changed.is_empty() {
                 "description changed".into()
             } else {
-                format!("{} changed", changed.join(", "))
+                format!("{} changed{}", changed.join(", "), names_of_images(service, container, &changed))
             });
         }
         if container.networks.iter().any(|id| !self.observed.network_ids.contains(id)) {
