@@ -386,3 +386,26 @@ pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Service>("service");
     engine.register_global_module(shared_module!(functions));
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::api::trial::Trial;
+    use crate::engine::sim::SimEngine;
+    use crate::host::sim::conductor::SimConductor;
+
+    #[test]
+    fn a_port_that_a_service_does_not_publish_is_named() {
+        let sim = SimConductor::new(1);
+        let engine = SimEngine::builder(sim.clone()).open_registry().build();
+        let trial = Trial::on_engine(&sim, std::sync::Arc::new(engine), |host| host, "");
+        let up = r#"let shop = stack("shop", #{ services: #{ web: #{ image: "web:1", ports: ["8080:80"] } } }); shop.up(); let web = shop.service("web");"#;
+        assert_eq!(trial.text(&format!("{up} web.port(80)")), "8080");
+        for (port, message) in [
+            ("81", "The service \"web\" does not publish the port 81/tcp"),
+            ("\"80/udp\"", "The service \"web\" does not publish the port 80/udp"),
+            ("\"http\"", "\"http\" is not a port"),
+        ] {
+            assert_eq!(trial.fails(&format!("{up} web.port({port})")).message, message);
+        }
+    }
+}

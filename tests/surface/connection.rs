@@ -74,6 +74,33 @@ fn what_a_proxy_before_the_engine_forbids_is_said_at_once() {
 }
 
 #[test]
+fn what_a_proxy_forbids_to_ask_of_the_engine_is_named_with_what_it_is_for() {
+    let page = "<html><body><h1>403 Forbidden</h1></body></html>";
+    Spc::new()
+        .engine(move |_| Answer::of_stranger(403, page).with_header("Content-Type", "text/html"))
+        .args(["ps"])
+        .code(1)
+        .stderr(
+            r#"
+            error: No Docker Engine answers at "unix://[root]/engine.sock" ("GET /_ping" is forbidden there, which spc asks for the engine's version: status 403 403 Forbidden), the address in DOCKER_HOST
+            help: ask whoever runs the proxy or plugin to allow "GET /_ping"
+            "#,
+        )
+        .run();
+    let engine = |request: &str| match request {
+        "GET /_ping" => Answer::of_api("1.41", "OK"),
+        "GET /info" => Answer::of_api("1.41", r#"{"message":"Forbidden by rules"}"#).with_status(403),
+        volumes if volumes.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+        _ => Answer::of_api("1.41", "[]"),
+    };
+    let code = "for line in stack(\"x\", #{ services: #{ a: #{ image: \"a\" } } }).logs((), #{ follow: true }) { print(line); }";
+    let ended = Spc::new().file("scripts/a.rhai", code).engine(engine).args(["run", "scripts/a.rhai"]).output();
+    let said = "forbids it: spc asks \"GET /info\" for the engine's clock: Forbidden by rules";
+    assert!(ended.code == 1 && ended.stderr.contains(said), "{ended}");
+    assert!(ended.stderr.contains("help: ask whoever runs the proxy or plugin to allow \"GET /info\""), "{ended}");
+}
+
+#[test]
 fn a_socket_that_nobody_listens_at_is_told_from_one_that_is_not_there() {
     let run = Spc::new();
     drop(UnixListener::bind(run.root().join("no-engine.sock")).unwrap());

@@ -45,6 +45,25 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     if status == 403 && error.kind == Kind::Denied { error.with_hint(DENIED_HINT) } else { error }
 }
 
+/// The same of a question about the engine itself, where 403 says nothing of the state of an object: who may ask. `endpoint` is `/info`,
+/// `purpose` what spc asks it for: `the engine's clock`.
+pub(super) fn from_asking(error: ClientError, endpoint: &str, purpose: &str) -> EngineError {
+    match error {
+        ClientError::DockerResponseServerError { status_code: 401 | 403, message } => {
+            let said = sentence(message.trim_start_matches(FORBIDDEN_BEFORE).trim_start_matches(" (403)").trim_start_matches(": "));
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            EngineError::new(Kind::Denied, format!("{FORBIDDEN_BEFORE}: spc asks \"GET {endpoint}\" for {purpose}{said}"))
+                .with_hint(allow(endpoint))
+        }
+        other => from_client(other),
+    }
+}
+
+/// The next step where a question about the engine itself is refused.
+pub(super) fn allow(endpoint: &str) -> String {
+    format!("ask whoever runs the proxy or plugin to allow \"GET {endpoint}\"")
+}
+
 /// How the message of an answer begins that is not the engine's: it says 403 in words of its own, and not as JSON.
 const FORBIDDEN_BEFORE: &str = "what stands before the Docker Engine forbids it";
 

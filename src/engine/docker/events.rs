@@ -8,7 +8,7 @@ use hyper::Request;
 
 use super::reference::query_value;
 use super::{DockerEngine, errors, streams, wire};
-use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, Result};
+use crate::engine::{ApiVersion, Engine, EngineError, EngineErrorKind, Filters, Result};
 
 /// Subscribes; see [`crate::engine::Engine::events`].
 ///
@@ -39,9 +39,9 @@ const SHARED_INFO: ApiVersion = ApiVersion { major: 1, minor: 44 };
 async fn engine_time(engine: &DockerEngine) -> Result<DateTime<Utc>> {
     if engine.api >= SHARED_INFO {
         // A shared answer may be to a question from before this call; whatever answers next, is not.
-        engine.client.info().await.map_err(errors::from_client)?;
+        engine.info().await?;
     }
-    let info = engine.client.info().await.map_err(errors::from_client)?;
+    let info = engine.info().await?;
     let text = info.system_time.unwrap_or_default();
     let time = DateTime::parse_from_rfc3339(&text).map_err(|_| errors::unreadable(format!("its time is \"{text}\"")))?;
     Ok(time.to_utc())

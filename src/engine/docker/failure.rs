@@ -78,6 +78,10 @@ impl Failure {
             return Self::WantsTls;
         }
         let words = body.lines().next().unwrap_or_default().trim_end_matches('.');
+        if matches!(status, 401 | 403) {
+            let why = format!("\"GET /_ping\" is forbidden there, which spc asks for the engine's version: status {status} {words}");
+            return Self::Told(Told { why: why.trim_end().to_owned(), hint: errors::allow("/_ping") });
+        }
         Self::Other(format!("it answered with status {status} {words}").trim_end().to_owned())
     }
 

@@ -102,11 +102,11 @@ impl Engine for DockerEngine {
     }
 
     async fn version(&self) -> Result<models::SystemVersion> {
-        self.client.version().await.map_err(errors::from_client)
+        self.client.version().await.map_err(|error| errors::from_asking(error, "/version", "the engine's version"))
     }
 
     async fn info(&self) -> Result<models::SystemInfo> {
-        self.client.info().await.map_err(errors::from_client)
+        self.client.info().await.map_err(|error| errors::from_asking(error, "/info", "the engine's clock"))
     }
 
     async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
