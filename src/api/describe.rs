@@ -12,14 +12,15 @@ use super::context::Context;
 use super::project as at_hand;
 use super::secret::{self, Source};
 use super::stack::Stack;
+use crate::apply::bind_sources;
 use crate::compose::dotenv;
 use crate::compose::faults::Scope;
 use crate::host::HostErrorKind;
 use crate::host::resolve::{resolve, shown};
+use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::model::failure::SpecPath;
 use crate::model::spec::{Config, ConfigSource, EnvFile, MountSource, Project, ReadOptions, SecretSource};
-use crate::model::{Failure, Kind};
 use crate::policy::Refusal;
 use crate::value::json::description_to_json;
 
@@ -81,9 +82,16 @@ pub(super) fn project(context: &Context, name: &str, description: &Value, direct
         Scope::Parts => Project::read_parts(name, description, &options)?,
     };
     check_policy(context, &project)?;
+    check_possible(context, &project)?;
     project.add_env_files(&|file, earlier| read_env_file(context, file, earlier))?;
     project.add_configs(&|name, config| read_config(context, name, config))?;
     Ok(project)
+}
+
+/// Refuses what can't be done on any machine: options of a volume that lack another, and mounts below a file.
+pub fn check_possible(context: &Context, project: &Project) -> Result<(), Failure> {
+    project.volumes.iter().try_for_each(|(key, volume)| volume.check_mount(key))?;
+    bind_sources::check_in(&*context.host, &context.project.directory, project)
 }
 
 /// What a description asks for and `spc.toml` has to allow: checked before anything is done with it.
@@ -140,14 +148,14 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
         ConfigSource::File(path) => {
             let checked = context.policy.read_path(path, &|path| resolve(&*context.host, path))?;
             let content = context.host.read(&checked).map_err(|error| {
-                Failure::new(Kind::NotFound, format!("The config \"{name}\" could not be read: {error}"))
+                Failure::usage(format!("The config \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the config's `file`")
             })?;
             Ok(content.to_vec())
         }
         ConfigSource::Content(text) => Ok(text.clone().into_bytes()),
         ConfigSource::Environment(variable) => context.variable(variable).map(|text| text.as_bytes().to_vec()).ok_or_else(|| {
-            Failure::new(Kind::NotFound, format!("The config \"{name}\" has no content: the variable \"{variable}\" is not set"))
+            Failure::usage(format!("The config \"{name}\" has no content: the variable \"{variable}\" is not set"))
                 .hint(format!("set {variable} in .env or in the environment"))
         }),
     }
@@ -162,7 +170,7 @@ fn read_env_file(
     let bytes = match context.host.read_source(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::new(Kind::Failed, format!("An env_file could not be read: {error}"))),
+        Err(error) => return Err(Failure::usage(format!("An env_file could not be read: {error}"))),
     };
     // As in Compose: what the project has goes before what an earlier file of the service sets.
     let lookup = |name: &str| context.variable(name).map(str::to_owned).or_else(|| earlier.get(name).cloned());

@@ -42,7 +42,7 @@ pub mod confirm;
 pub mod container;
 pub mod context;
 pub mod control;
-mod describe;
+pub mod describe;
 pub mod duration;
 pub mod env;
 pub mod exec;

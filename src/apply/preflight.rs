@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Surroundings;
+use super::bind_sources;
 use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
 use super::images::{self, Building};
@@ -14,13 +15,11 @@ use super::name_holder::check_name;
 use super::ports;
 use super::writers::Writing;
 use crate::engine::{Engine, Intent};
-use crate::host::resolve::resolve;
 use crate::model::failure::SpecPath;
 use crate::model::observed::{Bystander, Observed};
 use crate::model::plan::{Action, Plan, Step};
 use crate::model::spec::{MountSource, Project, Service, Volume};
 use crate::model::{Failure, Kind};
-use crate::policy::Resolution;
 
 /// Fails if the engine's guard would refuse it.
 pub async fn may(engine: &dyn Engine, intent: Intent<'_>) -> Result<(), Failure> {
@@ -175,16 +174,19 @@ impl Preflight<'_> {
         Some((project, project.services.get(service)?))
     }
 
-    /// What is mounted as it is has to be there.
+    /// What is mounted as it is has to be there, and nothing can be below a file.
     fn bind_sources(&self, service: &Service) -> Result<(), Failure> {
-        for mount in &service.volumes {
-            let MountSource::Bind { path, create: false } = &mount.source else { continue };
-            if self.is_missing(path) {
+        for (index, mount) in service.volumes.iter().enumerate() {
+            let MountSource::Bind { path, create } = &mount.source else { continue };
+            if !self.is_missing(path) {
+                continue;
+            }
+            bind_sources::check(&*self.around.host, service, index, path)?;
+            if !create {
                 let message = format!("\"{}\", which the service \"{}\" mounts, does not exist", path.display(), service.name);
-                let keys = vec!["services".into(), service.name.clone(), "volumes".into()];
                 return Err(Failure::new(Kind::NotFound, message)
                     .hint("create it; or leave `create_host_path: false` out, and the engine makes an empty folder")
-                    .at(SpecPath { keys, on_key: true }));
+                    .at(bind_sources::place(service, index)));
             }
         }
         Ok(())
@@ -202,9 +204,8 @@ impl Preflight<'_> {
         }
     }
 
-    /// Only the machine of a local engine can be looked at.
     fn is_missing(&self, path: &Path) -> bool {
-        self.around.engine.is_local() && resolve(&*self.around.host, path) == Resolution::Missing
+        bind_sources::is_missing(self.around, path)
     }
 
     async fn container(&self, project: &Project, service: &Service, name: &str, number: u32, alias: bool) -> Result<(), Failure> {

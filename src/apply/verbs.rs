@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::Surroundings;
+use super::bind_sources;
 use super::build_changes;
 use super::hub::Hub;
 use super::images;
@@ -159,6 +160,7 @@ async fn bring_up(
             None => reconcile::up(&wanted, observed)?,
         };
         build_changes::note(&changed_builds, &mut plan);
+        bind_sources::note_made_folders(around, project, &mut plan);
         if one_off.is_none() {
             plan.notes.extend(scale_notes.clone());
         }

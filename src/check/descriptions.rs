@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::Context;
+use crate::api::describe::check_possible;
 use crate::model::Failure;
 use crate::model::spec::reader::WRONG_TYPE;
 use crate::model::spec::{Project, ReadOptions};
@@ -75,7 +76,7 @@ pub fn wrong_value(context: &Context, path: &[Step], value: Value) -> Option<Fai
 pub fn refused(context: &Context, path: &[Step], value: Value) -> Option<(Failure, Vec<String>)> {
     let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
     let failure = if path.is_empty() {
-        Project::read("checked", &value, &options).err()?
+        Project::read("checked", &value, &options).and_then(|project| check_possible(context, &project)).err()?
     } else {
         read(context, &described(path, value, &Map::new()))?
     };
@@ -113,7 +114,7 @@ fn renumbered(mut failure: Failure, path: &[Step]) -> Failure {
 
 fn read(context: &Context, description: &Value) -> Option<Failure> {
     let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
-    Project::read_parts("checked", description, &options).err()
+    Project::read_parts("checked", description, &options).and_then(|project| check_possible(context, &project)).err()
 }
 
 /// A description with nothing but `leaf` at `path`, and what has to be beside it.

@@ -14,6 +14,12 @@ pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
     }
 }
 
+/// What stands where `path` needs a folder: the nearest there is above it, if that is none.
+pub fn file_above(host: &dyn Host, path: &Path) -> Option<PathBuf> {
+    let above = path.ancestors().skip(1).find_map(|above| Some((above, host.canonicalize(above).ok()?)));
+    above.filter(|(_, real)| matches!(look(host, real), Entry::File { .. } | Entry::Other)).map(|(above, _)| above.to_owned())
+}
+
 fn is_symlink(host: &dyn Host, path: &Path) -> bool {
     // Below the root of the file system: what is only looked for need not be kept open.
     let place = in_real_folder(host, path).ok().and_then(|path| CheckedPath::below(Path::new("/"), &path));

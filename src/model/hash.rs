@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn networks_and_volumes_that_mean_the_same_match_each_others_labels() {
         let network = |value: Value| super::super::spec::Network::read(&Field::root(&value), "shop_n".to_owned()).unwrap();
-        let pools = |first: &str, second: &str| json!({"ipam": {"driver": "default", "config": [{"subnet": first}, {"subnet": second}]}});
+        let pools = |first: &str, second: &str| json!({"driver": "nas", "ipam": {"driver": "default", "config": [{"subnet": first}, {"subnet": second}]}});
         for (one, other) in [
             (json!({}), json!({"driver": "bridge"})),
             (json!({}), json!({"external": false, "attachable": false, "internal": false, "labels": {}, "driver_opts": {}, "ipam": {}})),

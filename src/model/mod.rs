@@ -37,6 +37,7 @@ pub mod verdict;
 pub mod visible;
 
 pub mod secret;
+pub mod signal;
 pub mod size;
 pub mod spec;
 pub mod storage;

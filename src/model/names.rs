@@ -125,6 +125,16 @@ pub fn object(project: &str, name: &str) -> String {
     format!("{project}_{name}")
 }
 
+/// Whether the engine takes this as the name of a container, or of a volume of its own driver.
+pub fn is_engine_name(name: &str) -> bool {
+    let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    name.len() > 1 && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(rest)
+}
+
+/// The next step where a name is not [`is_engine_name`].
+pub const ENGINE_NAME: &str =
+    "a name has two characters or more: letters, digits, \"_\", \".\" and \"-\", beginning with a letter or digit";
+
 /// Whether a volume's name is one that the engine made up, for an anonymous volume: 64 hexadecimal digits.
 pub fn is_anonymous_volume(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -177,6 +177,37 @@ pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
     assert_eq!(other, []);
 }
 
+pub async fn values_of_another_form_than_the_engines_are_refused_when_a_container_is_made(case: &Case<'_>) {
+    let logging = |driver: &str, option: &str| {
+        let config = HashMap::from([(option.to_owned(), "1m".to_owned())]);
+        let log_config = models::HostConfigLogConfig { typ: Some(driver.into()), config: Some(config) };
+        models::ContainerCreateBody {
+            host_config: Some(models::HostConfig { log_config: Some(log_config), ..Default::default() }),
+            ..case.body(SERVE)
+        }
+    };
+    let signal = |signal: &str| models::ContainerCreateBody { stop_signal: Some(signal.into()), ..case.body(SERVE) };
+    let folder = |folder: &str| models::ContainerCreateBody { working_dir: Some(folder.into()), ..case.body(SERVE) };
+    let variable = |variable: &str| models::ContainerCreateBody { env: Some(vec![variable.into()]), ..case.body(SERVE) };
+    for body in [
+        folder("rel"),
+        signal("SIGFOO"),
+        signal("0"),
+        signal("RTMIN+16"),
+        variable(""),
+        variable("=x"),
+        logging("json-file", "max-sizex"),
+        logging("local", "tag"),
+    ] {
+        let shown = format!("{body:?}");
+        assert_eq!(kind(case.engine.container_create(&case.name("one"), None, body).await), Kind::Invalid, "{shown}");
+    }
+    for body in [folder("/a b"), signal("sigrtmin+3"), variable("A B"), logging("json-file", "max-size"), logging("none", "foo")] {
+        case.engine.container_create(&case.name("one"), None, body).await.unwrap();
+        case.engine.container_remove(&case.name("one"), true, true).await.unwrap();
+    }
+}
+
 pub async fn a_command_that_does_not_exist_fails_at_start(case: &Case<'_>) {
     let name = case.created("one", case.body(MISSING)).await;
     let error = case.engine.container_start(&name).await.unwrap_err();

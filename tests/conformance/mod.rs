@@ -40,6 +40,7 @@ macro_rules! for_each_case {
                 a_running_container_is_removed_only_by_force,
                 anonymous_volumes_go_with_their_container_if_asked,
                 the_list_tells_state_and_exit_code,
+                values_of_another_form_than_the_engines_are_refused_when_a_container_is_made,
                 a_command_that_does_not_exist_fails_at_start,
                 a_host_port_is_refused_at_start_if_it_is_taken,
                 a_host_port_is_taken_for_the_addresses_that_it_is_published_on,

@@ -58,7 +58,7 @@ pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_th
 }
 
 pub async fn a_volumes_options_are_known_ones_and_name_a_device(case: &Case<'_>) {
-    for options in [[("type", "none"), ("o", "bind")], [("type", "none"), ("Device", "/srv")]] {
+    for options in [[("type", "none"), ("o", "bind")], [("type", "none"), ("Device", "/srv")], [("device", "/srv"), ("o", "bind")]] {
         let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let refused = case.engine.volume_create(models::VolumeCreateRequest { driver_opts: Some(options), ..request(case) }).await;
         assert_eq!(kind(refused), Kind::Invalid);

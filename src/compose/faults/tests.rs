@@ -74,7 +74,7 @@ fn what_is_only_wrong_because_of_another_fault_is_not_said() {
         ("services: {a: {image: x, volumes: [v:/v], scale: 2}}\nvolumes: {v: {x-spc-shared: maybe}}", "x-spc-shared"),
         ("services: {a: {image: x, volumes: [{type: volume, source: v, target: 1}]}}\nvolumes: {v: {}}", "target"),
         ("services: {a: {build: {context: 1}}}", "context"),
-        ("services: {a: {image: x, profiles: {}, container_name: c}, b: {image: x, container_name: d}}", "profiles"),
+        ("services: {a: {image: x, profiles: {}, container_name: cc}, b: {image: x, container_name: dd}}", "profiles"),
     ] {
         let found = wrong(text);
         assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}");

@@ -245,6 +245,9 @@ fn checked_options(name: &str, options: &BTreeMap<String, String>) -> Result<()>
     if (has("type") || has("o")) && !has("device") {
         return Err(refusal(400, format!("create {name}: missing required option: \"device\"")));
     }
+    if has("device") && !has("type") {
+        return Err(refusal(400, format!("create {name}: missing required option: \"type\"")));
+    }
     Ok(())
 }
 

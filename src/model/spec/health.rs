@@ -97,7 +97,8 @@ impl Healthcheck {
             ("start_interval", health.start_interval),
         ] {
             if time.is_some_and(|time| !time.is_zero() && time < Duration::from_millis(1)) {
-                return Err(field.fail(format!("\"{}.{name}\" is below a millisecond, which the engine refuses", field.name())));
+                let message = format!("\"{}.{name}\" is below a millisecond, which the engine refuses", field.name());
+                return Err(field.fail_value(&[name], message).hint("write it like \"10s\""));
             }
         }
         Ok(health)

@@ -5,8 +5,10 @@
 pub mod build;
 pub mod builders;
 pub mod config;
+mod container_fields;
 mod exclusive;
 pub mod health;
+pub mod log_options;
 pub mod mount;
 pub mod network;
 pub mod port;

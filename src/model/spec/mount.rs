@@ -41,11 +41,25 @@ impl Mount {
             Value::String(text) => Self::short(field, text, directory)?,
             _ => Self::long(field, directory)?,
         };
-        if mount.target.starts_with('/') {
-            Ok(mount)
-        } else {
-            Err(field.fail(format!("The target \"{}\" of a mount has to be an absolute path in the container", mount.target)))
+        let target = &mount.target;
+        if !target.starts_with('/') {
+            return Err(field
+                .fail(format!("The target \"{target}\" of a mount has to be an absolute path in the container"))
+                .hint(format!("write \"/{}\"", target.trim_start_matches("./"))));
         }
+        let place = clean(Path::new(target));
+        if place == Path::new("/") {
+            return Err(field
+                .fail(format!("A mount can't have the target \"{target}\": it is the container's root"))
+                .hint("mount it at a folder below"));
+        }
+        // The runtime lets nobody hide processes; what is bound may be such a file system itself.
+        if place.starts_with("/proc") && matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous) {
+            return Err(field
+                .fail(format!("A volume can't have the target \"{target}\": no container can be started with one in /proc"))
+                .hint("mount it at another folder"));
+        }
+        Ok(mount)
     }
 
     fn short(field: &Field<'_>, text: &str, directory: &Path) -> Result<Self, Failure> {
@@ -201,6 +215,12 @@ mod tests {
     #[test]
     fn a_wrong_mount_is_named() {
         assert!(read(json!("data:lib")).unwrap_err().contains("\"lib\""));
+        for root in ["data:/", "/..", "./x:/a/.."] {
+            assert!(read(json!(root)).unwrap_err().ends_with("it is the container's root"), "{root}");
+        }
+        assert!(read(json!({"type": "tmpfs", "target": "/"})).unwrap_err().contains("\"/\""));
+        assert!(read(json!("data:/proc/x")).unwrap_err().contains("\"/proc/x\""));
+        assert!(read(json!("/processes")).is_ok() && read(json!("./x:/proc/cpuinfo")).is_ok());
         assert!(read(json!("data:/x:rx")).unwrap_err().contains("\"rx\""));
         assert!(read(json!(":/x")).unwrap_err().contains("\":/x\""));
         assert!(read(json!({"type": "bind", "target": "/x"})).unwrap_err().contains("\"source\""));

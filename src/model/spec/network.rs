@@ -78,6 +78,7 @@ impl Network {
             labels: map.read("labels", Field::labels)?.unwrap_or_default(),
         };
         map.finish(&["enable_ipv4"])?;
+        check_bridge(&network, field)?;
         Ok(network)
     }
 }
@@ -148,19 +149,106 @@ fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
     })?;
     let ip_range = map.read("ip_range", |field| read_range(field, "is not an address range; write it like \"172.20.5.0/24\""))?;
     map.finish(&["aux_addresses"])?;
-    if let (Some(net), Some(gateway)) = (subnet, gateway)
-        && !net.contains(&gateway)
-    {
-        return Err(field.fail(format!("The gateway {gateway} is outside the subnet {net}")));
+    let Some(net) = subnet else {
+        let alone = if gateway.is_some() { "gateway" } else { "ip_range" };
+        return if gateway.is_some() || ip_range.is_some() {
+            Err(field.fail_below(&[alone], format!("\"{alone}\" needs a \"subnet\" beside it")).hint("add the `subnet` that holds it"))
+        } else {
+            Ok(IpamConfig { subnet, gateway, ip_range })
+        };
+    };
+    if matches!(net, IpNet::V4(_)) && net.prefix_len() > 30 {
+        return Err(field
+            .fail_value(&["subnet"], format!("The subnet {net} has no address for a container beside the gateway's"))
+            .hint("choose a larger one, like \"172.28.0.0/24\""));
     }
-    Ok(IpamConfig { subnet, gateway, ip_range })
+    let Some(gateway) = gateway else { return Ok(IpamConfig { subnet, gateway, ip_range }) };
+    let wrong = |why: &str| field.fail_value(&["gateway"], format!("The gateway {gateway} {why}"));
+    if !net.contains(&gateway) {
+        return Err(wrong(&format!("is outside the subnet {net}")).hint(format!("choose an address in {net}")));
+    }
+    if gateway.is_ipv4() && (gateway == net.network() || gateway == net.broadcast()) {
+        return Err(wrong(&format!("is the first or last address of {net}, which no machine can have")).hint("choose another one in there"));
+    }
+    Ok(IpamConfig { subnet, gateway: Some(gateway), ip_range })
 }
+
+/// Refuses what the engine's own driver, `bridge`, makes no network of.
+fn check_bridge(network: &Network, field: &Field<'_>) -> Result<(), Failure> {
+    if network.external || network.driver.as_deref().is_some_and(|driver| !matches!(driver, "" | DEFAULT_NETWORK_DRIVER)) {
+        return Ok(());
+    }
+    let mut ranges = network.ipam.iter().enumerate().filter_map(|(at, pool)| Some((at, pool.subnet?)));
+    if let Some((at, net)) = ranges.by_ref().filter(|(_, net)| matches!(net, IpNet::V4(_))).nth(1) {
+        return Err(field
+            .fail_value(
+                &["ipam", "config", &at.to_string(), "subnet"],
+                format!("The network \"{}\" can't have {net} too: the driver \"bridge\" takes one IPv4 subnet", field.key()),
+            )
+            .hint("leave one subnet, or describe two networks"));
+    }
+    let wrong = |option: &str, value: &str, form: &str| {
+        field.fail_value(&["driver_opts", option], format!("\"{option}\" can't be \"{value}\"")).hint(format!("it has to be {form}"))
+    };
+    for (option, value) in &network.driver_opts {
+        let is_truth = matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False");
+        match option.strip_prefix("com.docker.network.") {
+            Some("bridge.enable_icc" | "bridge.enable_ip_masquerade" | "bridge.default_bridge") if !is_truth => {
+                return Err(wrong(option, value, "true or false"));
+            }
+            Some("driver.mtu") if value.parse::<i32>().is_err() => return Err(wrong(option, value, "a whole number")),
+            Some("bridge.host_binding_ipv4") if value.parse::<std::net::Ipv4Addr>().is_err() => {
+                return Err(wrong(option, value, "an IPv4 address of this machine"));
+            }
+            Some("bridge.name") if value.len() > LONGEST_INTERFACE => {
+                return Err(wrong(option, value, &format!("a name of {LONGEST_INTERFACE} characters at most")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The longest name of a network interface on Linux, in bytes.
+const LONGEST_INTERFACE: usize = 15;
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_the_engines_own_driver_makes_no_network_of_is_refused() {
+        let read = |network: serde_json::Value| {
+            Network::read(&Field::root(&network), "n".into()).map(drop).map_err(|failure| failure.path.unwrap().to_string())
+        };
+        let pool = |pool: serde_json::Value| read(json!({ "ipam": { "config": [pool] } }));
+        assert_eq!(pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.1.0.0" })), Err("ipam.config.0.gateway".into()));
+        assert_eq!(pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.1.0.255" })), Err("ipam.config.0.gateway".into()));
+        assert_eq!(pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.2.0.1" })), Err("ipam.config.0.gateway".into()));
+        assert_eq!(pool(json!({ "subnet": "10.1.0.0/31" })), Err("ipam.config.0.subnet".into()));
+        assert_eq!(pool(json!({ "gateway": "10.1.0.1" })), Err("ipam.config.0.gateway".into()));
+        assert_eq!(pool(json!({ "ip_range": "10.1.0.0/25" })), Err("ipam.config.0.ip_range".into()));
+        let two = json!({ "config": [{ "subnet": "10.1.0.0/24" }, { "subnet": "10.2.0.0/24" }] });
+        assert_eq!(read(json!({ "ipam": two })), Err("ipam.config.1.subnet".into()));
+        let option = |option: &str, value: &str| read(json!({ "driver_opts": { option: value } }));
+        for (name, value) in [
+            ("com.docker.network.bridge.enable_icc", "x"),
+            ("com.docker.network.driver.mtu", "x"),
+            ("com.docker.network.bridge.host_binding_ipv4", "x"),
+            ("com.docker.network.bridge.name", "averyveryverylongname"),
+        ] {
+            assert_eq!(option(name, value), Err(format!("driver_opts.{name}")));
+        }
+        assert_eq!(option("com.docker.network.driver.mtu", "1400"), Ok(()));
+        assert_eq!(option("com.docker.network.bridge.name", "br-shop"), Ok(()));
+        assert_eq!(option("foo", "bar"), Ok(()));
+        assert_eq!(read(json!({ "driver": "nas", "ipam": two })), Ok(()));
+        let both = json!({ "config": [{ "subnet": "10.1.0.0/24", "gateway": "10.1.0.1" }, { "subnet": "fd00:1::/64" }, {}] });
+        assert_eq!(read(json!({ "ipam": both })), Ok(()));
+        assert_eq!(pool(json!({ "subnet": "10.1.0.0/30" })), Ok(()));
+    }
 
     #[test]
     fn ranges_that_mean_something_else_are_refused() {

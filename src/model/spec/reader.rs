@@ -16,6 +16,9 @@ use crate::model::{suggest, time};
 /// What the message of a value of the wrong type says between the key and what is wanted.
 pub const WRONG_TYPE: &str = "\" has to be ";
 
+/// What has no short form has to be this.
+const MAP: &str = "a map";
+
 /// A value and where it stands.
 #[derive(Clone)]
 pub struct Field<'a> {
@@ -53,6 +56,12 @@ impl<'a> Field<'a> {
     pub(super) fn fail_below(&self, keys: &[&str], message: impl Into<String>) -> Failure {
         let keys = self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
         Failure::usage(message).at(SpecPath { keys, on_key: true })
+    }
+
+    /// A failure about the value of a key below this value.
+    pub(super) fn fail_value(&self, keys: &[&str], message: impl Into<String>) -> Failure {
+        let keys = self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
+        Failure::usage(message).at(SpecPath { keys, on_key: false })
     }
 
     /// A failure about the last key itself.
@@ -159,7 +168,12 @@ impl<'a> Field<'a> {
 
     /// A map whose keys are known; an empty one where there is a key without a value.
     pub fn map(&self) -> Result<MapReader<'a>, Failure> {
-        self.long_form("a map")
+        self.long_form(MAP)
+    }
+
+    /// Whether it is an item of a list. The key of a map may be a number too.
+    fn is_item(&self) -> bool {
+        self.path.last().is_some_and(|key| key.parse::<usize>().is_ok())
     }
 
     /// The long form, a map, of what has a short one too; `wanted` names both: `a folder or a map`.
@@ -167,7 +181,8 @@ impl<'a> Field<'a> {
         static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         let map = match self.value {
             Value::Object(map) => map,
-            Value::Null => &EMPTY,
+            // An item of a list that is nothing is no entry with nothing but defaults.
+            Value::Null if wanted == MAP || !self.is_item() => &EMPTY,
             _ => return Err(self.wrong_type(wanted)),
         };
         Ok(MapReader { map, field: self.clone(), known: Vec::new() })

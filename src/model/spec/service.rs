@@ -14,11 +14,9 @@ use super::project::ReadOptions;
 use super::reader::Field;
 use super::secret::SECRETS_FOLDER;
 use super::values;
-use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, is_false};
+use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, container_fields, is_false, log_options};
 use crate::model::Failure;
 use crate::model::image_reference;
-use crate::model::names::{LOCK_SUFFIX, NEW_SUFFIX, is_like_id};
-use crate::model::ownership::reserved_name;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -274,7 +272,7 @@ impl Service {
             build,
             command: map.read("command", read_command)?,
             entrypoint: map.read("entrypoint", read_command)?,
-            environment: map.read("environment", |field| field.pairs(options.lookup))?.unwrap_or_default(),
+            environment: map.read("environment", |field| container_fields::environment(field, options.lookup))?.unwrap_or_default(),
             env_file: map.read("env_file", |field| read_env_files(field, options))?.unwrap_or_default(),
             ports: map.read("ports", read_ports)?.unwrap_or_default(),
             volumes: map
@@ -292,18 +290,18 @@ impl Service {
             restart: map.read("restart", read_restart)?.unwrap_or_default(),
             logging: map.read("logging", read_logging)?,
             profiles: map.read("profiles", Field::texts)?.unwrap_or_default(),
-            user: map.read("user", Field::scalar)?,
-            working_dir: map.read("working_dir", Field::name_text)?,
+            user: map.read("user", container_fields::user)?,
+            working_dir: map.read("working_dir", container_fields::working_dir)?,
             hostname: map.read("hostname", Field::name_text)?,
             init: map.read("init", Field::bool)?,
             scale: scale.or(deploy.replicas).unwrap_or(1),
             scale_is_described: scale.or(deploy.replicas).is_some(),
             stop_grace_period: map.read("stop_grace_period", Field::duration)?,
-            stop_signal: map.read("stop_signal", Field::name_text)?,
+            stop_signal: map.read("stop_signal", container_fields::stop_signal)?,
             labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
             extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
             read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
-            container_name: map.read("container_name", read_container_name)?,
+            container_name: map.read("container_name", container_fields::container_name)?,
             update_order: deploy.order.unwrap_or_default(),
             probe: map
                 .read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?
@@ -418,23 +416,6 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
 
 /// What the engine gives a container to stop, where nothing is said.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
-
-/// A name that spc gives to locks and replacements would be taken for one.
-fn read_container_name(field: &Field<'_>) -> Result<String, Failure> {
-    let name = field.name_text()?;
-    // The engine leaves a slash before a name out.
-    if is_like_id(name.trim_start_matches('/')) {
-        return Err(field
-            .fail(format!("A container can't be named \"{name}\": the engine would take the name for the id of another container"))
-            .hint("choose a name that is not 12 or 64 hexadecimal digits"));
-    }
-    match reserved_name(&name) {
-        Some(what) => Err(field
-            .fail(format!("A container can't be named \"{name}\": spc gives such a name to {what}"))
-            .hint(format!("choose a name that does not end in \"{LOCK_SUFFIX}\" or \"{NEW_SUFFIX}\""))),
-        None => Ok(name),
-    }
-}
 
 /// A list is the argument vector; a string is split into words as a shell would, but runs in none.
 fn read_command(field: &Field<'_>) -> Result<Vec<String>, Failure> {
@@ -551,6 +532,7 @@ fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
         options: map.read("options", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
     };
     map.finish(&[])?;
+    log_options::check(&logging, field)?;
     Ok(logging)
 }
 

@@ -9,7 +9,8 @@ use super::is_false;
 use super::mount::host_path;
 use super::reader::Field;
 use crate::model::Failure;
-use crate::model::names::is_anonymous_volume;
+use crate::model::failure::SpecPath;
+use crate::model::names::{ENGINE_NAME, is_anonymous_volume, is_engine_name};
 use crate::model::suggest::did_you_mean;
 
 /// What the engine's own volume driver takes.
@@ -53,6 +54,7 @@ impl Volume {
             shared: map.read("x-spc-shared", Field::bool)?.unwrap_or(false),
         };
         map.finish(&[])?;
+        volume.check_name(field)?;
         volume.check_options(field)?;
         if volume.is_bound()
             && let Some(device) = volume.driver_opts.get_mut("device").filter(|device| !device.is_empty())
@@ -71,6 +73,33 @@ impl Volume {
         let hint = did_you_mean(unknown, LOCAL_OPTIONS).unwrap_or_else(|| format!("there is: {}", LOCAL_OPTIONS.join(", ")));
         let message = format!("The volume driver \"local\" has no option \"{unknown}\"");
         Err(field.fail_below(&["driver_opts", unknown], message).hint(hint))
+    }
+
+    /// Refuses options of which the engine lacks another one. By its key; policy comes before, as it may refuse what is mounted.
+    pub fn check_mount(&self, key: &str) -> Result<(), Failure> {
+        let has = |option: &str| self.driver_opts.contains_key(option);
+        let missing = if !self.is_local() || self.external || !["type", "device", "o"].iter().any(|option| has(option)) {
+            None
+        } else {
+            ["device", "type"].into_iter().find(|option| !has(option))
+        };
+        let Some(missing) = missing else { return Ok(()) };
+        let hint = match missing {
+            "type" => "name a file system, like \"nfs\" or \"tmpfs\"; for a folder of the host write `type: none` and `o: bind`",
+            _ => "`device` is what is mounted: a folder, \"tmpfs\" or \":/share\"",
+        };
+        let keys = vec!["volumes".to_owned(), key.to_owned(), "driver_opts".to_owned()];
+        Err(Failure::usage(format!("The driver options of the volume \"{key}\" lack \"{missing}\""))
+            .hint(hint)
+            .at(SpecPath { keys, on_key: true }))
+    }
+
+    /// The engine's own driver makes a folder of the name.
+    fn check_name(&self, field: &Field<'_>) -> Result<(), Failure> {
+        if !self.is_local() || self.external || is_engine_name(&self.name) {
+            return Ok(());
+        }
+        Err(field.fail_value(&["name"], format!("A volume can't be named \"{}\"", self.name)).hint(ENGINE_NAME))
     }
 
     /// The driver, where it is not the engine's own.
@@ -107,6 +136,28 @@ fn read_name(field: &Field<'_>) -> Result<String, Failure> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_volume_that_the_engine_would_not_make_is_refused() {
+        let read = |description: serde_json::Value| Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv"));
+        for name in ["a b", "v", "_v", "a/b", "ä1"] {
+            let failure = read(json!({ "name": name })).unwrap_err();
+            assert_eq!(
+                (failure.message, failure.path.unwrap().to_string()),
+                (format!("A volume can't be named \"{name}\""), "name".into())
+            );
+            assert!(read(json!({ "name": name, "external": true })).is_ok() && read(json!({ "name": name, "driver": "nas" })).is_ok());
+        }
+        let lacks = |options: serde_json::Value| {
+            read(json!({ "driver_opts": options })).unwrap().check_mount("v").err().map(|failure| failure.message)
+        };
+        let message = |option: &str| Some(format!("The driver options of the volume \"v\" lack \"{option}\""));
+        assert_eq!(lacks(json!({ "type": "tmpfs" })), message("device"));
+        assert_eq!(lacks(json!({ "o": "bind" })), message("device"));
+        assert_eq!(lacks(json!({ "device": "/x", "o": "bind" })), message("type"));
+        assert_eq!(lacks(json!({ "type": "", "device": "" })), None);
+        assert_eq!(lacks(json!({ "size": "1g" })), None);
+    }
 
     #[test]
     fn a_bound_folder_is_absolute_and_nothing_else_is_touched() {

@@ -7,6 +7,8 @@ use bollard::models::{ContainerConfig, ContainerCreateBody, HealthConfig, HostCo
 
 use crate::engine::Result;
 use crate::engine::sim::errors::refusal;
+use crate::model::signal::is_signal;
+use crate::model::spec::log_options;
 
 /// The shortest interval or timeout of a health check.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -95,10 +97,29 @@ pub(super) fn check(body: &ContainerCreateBody) -> Result<()> {
     if let Some(health) = &body.healthcheck {
         check_health(health)?;
     }
+    if let Some(folder) = body.working_dir.as_ref().filter(|folder| !folder.is_empty() && !folder.starts_with('/')) {
+        return Err(refusal(400, format!("the working directory '{folder}' is invalid, it needs to be an absolute path")));
+    }
+    if let Some(variable) = body.env.iter().flatten().find(|variable| variable.is_empty() || variable.starts_with('=')) {
+        return Err(refusal(400, format!("invalid environment variable: {variable}")));
+    }
+    if let Some(signal) = body.stop_signal.as_ref().filter(|signal| !signal.is_empty() && !is_signal(signal)) {
+        return Err(refusal(400, format!("Invalid signal: {signal}")));
+    }
     if let Some(host) = &body.host_config {
         check_restart(host)?;
+        check_logging(host)?;
     }
     Ok(())
+}
+
+fn check_logging(host: &HostConfig) -> Result<()> {
+    let Some(logging) = &host.log_config else { return Ok(()) };
+    let driver = logging.typ.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("json-file");
+    match logging.config.iter().flatten().map(|(option, _)| option).find(|option| log_options::is_unknown(driver, option)) {
+        Some(option) => Err(refusal(400, format!("unknown log opt '{option}' for {driver} log driver"))),
+        None => Ok(()),
+    }
 }
 
 fn check_health(health: &HealthConfig) -> Result<()> {

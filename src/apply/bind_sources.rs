@@ -1,0 +1,69 @@
+//! Sources of bind mounts that are not on this machine: what the engine makes of them.
+
+use std::path::Path;
+
+use super::Surroundings;
+use crate::host::Host;
+use crate::host::resolve::{file_above, resolve, shown};
+use crate::model::Failure;
+use crate::model::failure::SpecPath;
+use crate::model::plan::{Action, Plan};
+use crate::model::spec::{MountSource, Project, Service};
+use crate::policy::Resolution;
+
+/// Whether nothing is at `path`. Only the machine of a local engine can be looked at.
+pub(super) fn is_missing(around: &Surroundings, path: &Path) -> bool {
+    around.engine.is_local() && resolve(&*around.host, path) == Resolution::Missing
+}
+
+/// The place of a mount in the description.
+pub(super) fn place(service: &Service, index: usize) -> SpecPath {
+    let keys = vec!["services".into(), service.name.clone(), "volumes".into(), index.to_string()];
+    SpecPath { keys, on_key: false }
+}
+
+/// Refuses a source that can't be: what it would be in is a file.
+pub(super) fn check(host: &dyn Host, service: &Service, index: usize, path: &Path) -> Result<(), Failure> {
+    let Some(file) = file_above(host, path) else { return Ok(()) };
+    let (source, file) = (shown(host, path), shown(host, &file));
+    Err(Failure::usage(format!("\"{source}\", which the service \"{}\" mounts, can't be there: \"{file}\" is not a folder", service.name))
+        .hint("mount the file itself, or another folder")
+        .at(place(service, index)))
+}
+
+/// Refuses a described source in `folder` that is below a file. For what is elsewhere the engine has to be known: it may be on another
+/// machine.
+pub fn check_in(host: &dyn Host, folder: &Path, project: &Project) -> Result<(), Failure> {
+    for service in project.services.values() {
+        for (index, mount) in service.volumes.iter().enumerate() {
+            if let MountSource::Bind { path, .. } = &mount.source
+                && path.starts_with(folder)
+                && resolve(host, path) == Resolution::Missing
+            {
+                check(host, service, index, path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Says of each container to be made which folders the engine makes for its mounts.
+pub(super) fn note_made_folders(around: &Surroundings, project: &Project, plan: &mut Plan) {
+    let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
+    let services = made.filter_map(|step| project.services.get(step.service.as_deref()?));
+    let mut notes: Vec<String> = Vec::new();
+    for service in services {
+        for mount in &service.volumes {
+            let MountSource::Bind { path, create: true } = &mount.source else { continue };
+            if is_missing(around, path) {
+                let folder = shown(&*around.host, path);
+                notes.push(format!(
+                    "the engine makes the folder \"{folder}\" on this machine, as \"{}\" mounts it and it is not there",
+                    service.name
+                ));
+            }
+        }
+    }
+    notes.dedup();
+    plan.notes.extend(notes);
+}

@@ -1,0 +1,172 @@
+//! Fields of a service whose form the engine prescribes: it refuses a container that has another.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::reader::Field;
+use crate::model::names::{ENGINE_NAME, LOCK_SUFFIX, NEW_SUFFIX, is_engine_name, is_like_id};
+use crate::model::ownership::reserved_name;
+use crate::model::{Failure, signal};
+
+/// The highest number of a user or group that a container can be started with.
+const LAST_ID: i64 = 0x7fff_ffff;
+
+/// A folder in the container.
+pub(super) fn working_dir(field: &Field<'_>) -> Result<String, Failure> {
+    let folder = field.name_text()?;
+    if folder.starts_with('/') {
+        return Ok(folder);
+    }
+    Err(field
+        .fail(format!("The working directory \"{folder}\" has to be an absolute path in the container"))
+        .hint(format!("write \"/{}\"", folder.trim_start_matches("./"))))
+}
+
+/// A signal by its name or number.
+pub(super) fn stop_signal(field: &Field<'_>) -> Result<String, Failure> {
+    let text = field.name_text()?;
+    if signal::is_signal(&text) {
+        return Ok(text);
+    }
+    Err(field.fail(format!("\"{text}\" is no signal")).hint(signal::hint(&text)))
+}
+
+/// `USER`, `USER:GROUP`: names that the image has, or numbers.
+pub(super) fn user(field: &Field<'_>) -> Result<String, Failure> {
+    let text = field.scalar()?;
+    let is_out = |part: &str| part.parse::<i64>().is_ok_and(|id| !(0..=LAST_ID).contains(&id));
+    match text.split(':').find(|part| is_out(part)) {
+        Some(id) => Err(field.fail(format!("\"{id}\" is no number of a user or group")).hint(format!("they go from 0 to {LAST_ID}"))),
+        None => Ok(text),
+    }
+}
+
+/// Variables with names: a map, or a list of `KEY=value`.
+pub(super) fn environment(field: &Field<'_>, bare: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, Failure> {
+    let nameless =
+        |field: &Field<'_>| field.fail_key("A variable of the environment has no name").hint("write \"NAME=value\", or take it out");
+    match field.value {
+        Value::Object(_) => {
+            for (key, value) in field.entries()? {
+                if key.is_empty() {
+                    return Err(nameless(&value));
+                }
+                if let Some((name, rest)) = key.split_once('=') {
+                    return Err(value
+                        .fail_key(format!("The name \"{key}\" of a variable has a \"=\" in it"))
+                        .hint(format!("the engine would set \"{name}\" to a value that begins with \"{rest}=\"; take the \"=\" out")));
+                }
+            }
+        }
+        Value::Array(_) => {
+            let items = field.list()?;
+            if let Some(item) = items.iter().find(|item| item.value.as_str().is_some_and(|text| text.is_empty() || text.starts_with('='))) {
+                return Err(nameless(item));
+            }
+        }
+        _ => {}
+    }
+    field.pairs(bare)
+}
+
+/// A name as the engine takes it. One that spc gives to locks and replacements would be taken for one.
+pub(super) fn container_name(field: &Field<'_>) -> Result<String, Failure> {
+    let name = field.name_text()?;
+    // The engine leaves a slash before a name out.
+    if !is_engine_name(name.strip_prefix('/').unwrap_or(&name)) {
+        return Err(field.fail(format!("A container can't be named \"{name}\"")).hint(ENGINE_NAME));
+    }
+    if is_like_id(name.trim_start_matches('/')) {
+        return Err(field
+            .fail(format!("A container can't be named \"{name}\": the engine would take the name for the id of another container"))
+            .hint("choose a name that is not 12 or 64 hexadecimal digits"));
+    }
+    match reserved_name(&name) {
+        Some(what) => Err(field
+            .fail(format!("A container can't be named \"{name}\": spc gives such a name to {what}"))
+            .hint(format!("choose a name that does not end in \"{LOCK_SUFFIX}\" or \"{NEW_SUFFIX}\""))),
+        None => Ok(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::super::{Project, ReadOptions};
+
+    /// `path: message (hint)` of what is wrong with one key of a service.
+    fn read(more: Value) -> Result<(), String> {
+        let mut service = json!({"image": "x"});
+        service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let options = ReadOptions { directory: Path::new("/srv"), lookup: &|_| None };
+        Project::read("spc", &json!({"services": {"a": service}}), &options).map(drop).map_err(|failure| {
+            format!("{}: {} ({})", failure.path.unwrap().keys[2..].join("."), failure.message, failure.hint.unwrap_or_default())
+        })
+    }
+
+    #[test]
+    fn what_the_engine_refuses_for_its_form_is_refused_with_its_place() {
+        const NAME: &str = "a name has two characters or more: letters, digits, \"_\", \".\" and \"-\", beginning with a letter or digit";
+        for (more, message) in [
+            (
+                json!({"working_dir": "rel"}),
+                "working_dir: The working directory \"rel\" has to be an absolute path in the container (write \"/rel\")".to_owned(),
+            ),
+            (
+                json!({"working_dir": "./x"}),
+                "working_dir: The working directory \"./x\" has to be an absolute path in the container (write \"/x\")".to_owned(),
+            ),
+            (json!({"stop_signal": "SIGTREM"}), "stop_signal: \"SIGTREM\" is no signal (did you mean \"SIGTERM\"?)".to_owned()),
+            (
+                json!({"stop_signal": "0"}),
+                "stop_signal: \"0\" is no signal (write a name like \"SIGTERM\", or a number from 1 to 64)".to_owned(),
+            ),
+            (json!({"user": -1}), "user: \"-1\" is no number of a user or group (they go from 0 to 2147483647)".to_owned()),
+            (
+                json!({"user": "0:4294967296"}),
+                "user: \"4294967296\" is no number of a user or group (they go from 0 to 2147483647)".to_owned(),
+            ),
+            (json!({"container_name": "a b"}), format!("container_name: A container can't be named \"a b\" ({NAME})")),
+            (json!({"container_name": "a"}), format!("container_name: A container can't be named \"a\" ({NAME})")),
+            (json!({"container_name": "/_ab"}), format!("container_name: A container can't be named \"/_ab\" ({NAME})")),
+            (
+                json!({"environment": {"": "x"}}),
+                "environment.: A variable of the environment has no name (write \"NAME=value\", or take it out)".to_owned(),
+            ),
+            (
+                json!({"environment": ["A=1", "=x"]}),
+                "environment.1: A variable of the environment has no name (write \"NAME=value\", or take it out)".to_owned(),
+            ),
+            (
+                json!({"environment": {"A=B": "c"}}),
+                "environment.A=B: The name \"A=B\" of a variable has a \"=\" in it (the engine would set \"A\" to a value that begins \
+                 with \"B=\"; take the \"=\" out)"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(read(more.clone()), Err(message), "{more}");
+        }
+    }
+
+    #[test]
+    fn what_the_engine_takes_is_taken() {
+        for more in [
+            json!({"working_dir": "/a/../b c"}),
+            json!({"stop_signal": "sigrtmin+3"}),
+            json!({"stop_signal": "15"}),
+            json!({"user": "1000:1000"}),
+            json!({"user": 2_147_483_647}),
+            json!({"user": ""}),
+            json!({"user": "app:0"}),
+            json!({"container_name": "/Ab.c_d-e"}),
+            json!({"environment": ["A", "A B=1", "C=x=y"]}),
+            json!({"environment": {"A.b": null}}),
+        ] {
+            assert_eq!(read(more.clone()), Ok(()), "{more}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Options of the engine's own log drivers, which it refuses when a container is made or started.
+
+use super::Logging;
+use super::reader::Field;
+use crate::model::Failure;
+use crate::model::suggest::{did_you_mean, nearest};
+
+/// What every driver takes: how messages reach it, and the copy that `logs` reads where it can't be read itself.
+const OF_EVERY: [&str; 6] = ["mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"];
+
+/// What most drivers add to each message.
+const EXTRA: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
+
+/// A driver that is part of the engine.
+struct Driver {
+    name: &'static str,
+    own: &'static [&'static str],
+    /// Whether it takes [`EXTRA`].
+    has_extra: bool,
+    /// Newer engines may know more options of this beginning.
+    open: Option<&'static str>,
+}
+
+const DRIVERS: [Driver; 9] = [
+    Driver { name: "json-file", own: &["max-size", "max-file", "compress"], has_extra: true, open: None },
+    Driver { name: "local", own: &["max-size", "max-file", "compress"], has_extra: false, open: None },
+    Driver { name: "syslog", own: &[], has_extra: true, open: Some("syslog-") },
+    Driver { name: "journald", own: &[], has_extra: true, open: None },
+    Driver { name: "gelf", own: &[], has_extra: true, open: Some("gelf-") },
+    Driver { name: "fluentd", own: &[], has_extra: true, open: Some("fluentd-") },
+    Driver { name: "awslogs", own: &[], has_extra: true, open: Some("awslogs-") },
+    Driver { name: "splunk", own: &[], has_extra: true, open: Some("splunk-") },
+    Driver { name: "gcplogs", own: &[], has_extra: true, open: Some("gcp-") },
+];
+
+impl Driver {
+    fn options(&self) -> impl Iterator<Item = &'static str> + Clone {
+        let extra: &'static [&'static str] = if self.has_extra { &EXTRA } else { &[] };
+        self.own.iter().chain(extra).chain(&OF_EVERY).copied()
+    }
+
+    fn knows(&self, option: &str) -> bool {
+        self.options().any(|known| known == option) || self.open.is_some_and(|beginning| option.starts_with(beginning))
+    }
+}
+
+/// Whether a driver that is part of the engine refuses the option.
+pub fn is_unknown(driver: &str, option: &str) -> bool {
+    DRIVERS.iter().any(|known| known.name == driver && !known.knows(option))
+}
+
+/// Refuses options that the engine would refuse. Drivers that are plugins have their own, and so may the engine's default driver where the
+/// description names none: then only what is nearly an option of `json-file` is refused.
+pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure> {
+    let wrong = |option: &str, message: String| field.fail_value(&["options", option], message);
+    let Some(name) = logging.driver.as_deref() else {
+        let slip = logging.options.keys().find(|option| !DRIVERS.iter().any(|driver| driver.knows(option)));
+        return match slip.and_then(|option| Some((option, nearest(option, DRIVERS[0].options())?))) {
+            Some((option, near)) => Err(field
+                .fail_below(&["options", option], format!("No log driver of the engine has an option \"{option}\""))
+                .hint(format!("did you mean \"{near}\"?"))),
+            None => Ok(()),
+        };
+    };
+    let Some(driver) = DRIVERS.iter().find(|driver| driver.name == name) else { return Ok(()) };
+    if let Some(option) = logging.options.keys().find(|option| !driver.knows(option)) {
+        let failure = field.fail_below(&["options", option], format!("The log driver \"{name}\" has no option \"{option}\""));
+        return Err(failure.hint(did_you_mean(option, driver.options()).unwrap_or_default()));
+    }
+    let option = |name: &str| logging.options.get(name).map(String::as_str);
+    if let Some(mode) = option("mode").filter(|mode| !matches!(*mode, "" | "blocking" | "non-blocking")) {
+        return Err(wrong("mode", format!("\"mode\" of a log driver can't be \"{mode}\"")).hint("there is: blocking, non-blocking"));
+    }
+    if let Some(size) = option("max-buffer-size") {
+        if option("mode") != Some("non-blocking") {
+            return Err(wrong(
+                "max-buffer-size",
+                format!("\"max-buffer-size\" is \"{size}\", but only mode \"non-blocking\" has a buffer"),
+            )
+            .hint("add `mode: non-blocking`, or leave it out"));
+        }
+        bytes(size).ok_or_else(|| wrong("max-buffer-size", not_a_size(size)).hint(SIZE))?;
+    }
+    if matches!(name, "json-file" | "local") { check_rotation(name, &option, &wrong) } else { Ok(()) }
+}
+
+const SIZE: &str = "write it like \"10m\"";
+
+fn not_a_size(text: &str) -> String {
+    format!("\"{text}\" is not a size that a log driver takes")
+}
+
+/// When a log file is full, and how many there are.
+fn check_rotation<'a>(
+    driver: &str,
+    option: &dyn Fn(&str) -> Option<&'a str>,
+    wrong: &dyn Fn(&str, String) -> Failure,
+) -> Result<(), Failure> {
+    let is_json = driver == "json-file";
+    if let Some(size) = option("max-size") {
+        let bytes = bytes(size).ok_or_else(|| wrong("max-size", not_a_size(size)).hint(SIZE))?;
+        if bytes == 0 && is_json {
+            return Err(wrong("max-size", format!("\"max-size\" is \"{size}\", and a log file needs at least a byte")).hint(SIZE));
+        }
+    }
+    let least = i64::from(is_json);
+    let files = match option("max-file") {
+        Some(text) => match text.parse::<i64>().ok().filter(|number| *number >= least) {
+            Some(number) => Some(number),
+            None => {
+                let message = format!("\"max-file\" is \"{text}\", and has to be a whole number from {least} on");
+                return Err(wrong("max-file", message).hint("it is the number of log files that are kept, like \"3\""));
+            }
+        },
+        None => None,
+    };
+    let compress = match option("compress") {
+        // As Go reads truth values.
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
+        Some(text) => return Err(wrong("compress", format!("\"compress\" has to be true or false, but it is \"{text}\""))),
+        None => None,
+    };
+    if is_json && compress == Some(true) && (files.is_none_or(|files| files < 2) || option("max-size").is_none()) {
+        return Err(wrong(
+            "compress",
+            "\"compress\" needs \"max-size\" and a \"max-file\" of 2 or more: only full log files are compressed".to_owned(),
+        )
+        .hint("add both, or leave it out"));
+    }
+    if !is_json && compress != Some(false) && files.is_some_and(|files| files < 2) {
+        let message = format!("The log driver \"{driver}\" compresses full log files, and \"max-file\" leaves it none");
+        return Err(wrong("max-file", message).hint("keep 2 files or more, or add `compress: \"false\"`"));
+    }
+    Ok(())
+}
+
+/// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib` behind it; whole bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let is_number = number.split('.').all(|part| !part.is_empty());
+    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
+    let power = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        letter => i32::try_from("kmgtp".find(letter).filter(|_| letter.len() == 1)? + 1).ok()?,
+    };
+    if !is_number || !matches!(unit.len(), 0..=3) {
+        return None;
+    }
+    let bytes = number.parse::<f64>().ok()? * 1000_f64.powi(power);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not below 0; what is too large is largest")]
+    Some(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::super::{Project, ReadOptions};
+
+    fn read(logging: Value) -> Result<(), String> {
+        let options = ReadOptions { directory: Path::new("/srv"), lookup: &|_| None };
+        let description = json!({"services": {"a": {"image": "x", "logging": logging}}});
+        Project::read("spc", &description, &options).map(drop).map_err(|failure| {
+            format!("{}: {} ({})", failure.path.unwrap().keys[3..].join("."), failure.message, failure.hint.unwrap_or_default())
+        })
+    }
+
+    fn options(driver: &str, options: Value) -> Result<(), String> {
+        read(json!({"driver": driver, "options": options}))
+    }
+
+    #[test]
+    fn options_that_the_engines_own_drivers_do_not_have_are_refused() {
+        for (driver, option, hint) in [
+            ("json-file", "max-sizex", "did you mean \"max-size\"?"),
+            ("json-file", "cache-max-sizex", "did you mean \"cache-max-size\"?"),
+            ("journald", "tags", "did you mean \"tag\"?"),
+            ("syslog", "tagg", "did you mean \"tag\"?"),
+        ] {
+            let expected = format!("options.{option}: The log driver \"{driver}\" has no option \"{option}\" ({hint})");
+            assert_eq!(options(driver, json!({option: "1"})), Err(expected));
+        }
+        let listed = options("local", json!({"labels": "a"})).unwrap_err();
+        assert!(listed.contains("The log driver \"local\" has no option \"labels\" (there is: cache-compress, cache-disabled"), "{listed}");
+        assert_eq!(
+            read(json!({"options": {"max-sizex": "1"}})).unwrap_err(),
+            "options.max-sizex: No log driver of the engine has an option \"max-sizex\" (did you mean \"max-size\"?)"
+        );
+    }
+
+    #[test]
+    fn options_of_plugins_of_newer_engines_and_of_no_driver_are_taken() {
+        for (driver, option) in [
+            ("loki", "loki-url"),
+            ("fluentd", "fluentd-read-timeout"),
+            ("awslogs", "awslogs-new"),
+            ("none", "foo"),
+            ("gcplogs", "gcp-project"),
+        ] {
+            assert_eq!(options(driver, json!({option: "1"})), Ok(()), "{driver} {option}");
+        }
+        assert_eq!(read(json!({"options": {"loki-url": "x", "gelf-address": "udp://x:1", "max-size": "1m"}})), Ok(()));
+    }
+
+    #[test]
+    fn values_are_those_that_the_engine_starts_a_container_with() {
+        let file = |options: Value| self::options("json-file", options);
+        for right in [
+            json!({"max-size": "10m", "max-file": "3"}),
+            json!({"max-size": "1.5m"}),
+            json!({"max-size": "10 MB"}),
+            json!({"max-size": "1kib"}),
+            json!({"max-size": "1Ki"}),
+            json!({"max-size": 1000, "max-file": 3, "compress": true}),
+            json!({"max-file": "+3"}),
+            json!({"mode": "non-blocking", "max-buffer-size": "1m"}),
+            json!({"mode": ""}),
+            json!({"compress": "f"}),
+        ] {
+            assert_eq!(file(right.clone()), Ok(()), "{right}");
+        }
+        for (wrong, at) in [
+            (json!({"max-size": "x"}), "max-size"),
+            (json!({"max-size": "0"}), "max-size"),
+            (json!({"max-size": "0.5"}), "max-size"),
+            (json!({"max-size": "-1"}), "max-size"),
+            (json!({"max-size": ""}), "max-size"),
+            (json!({"max-size": "1e3"}), "max-size"),
+            (json!({"max-size": ".5m"}), "max-size"),
+            (json!({"max-size": "5.m"}), "max-size"),
+            (json!({"max-size": " 5m"}), "max-size"),
+            (json!({"max-size": "10XB"}), "max-size"),
+            (json!({"max-file": "0"}), "max-file"),
+            (json!({"max-file": "x"}), "max-file"),
+            (json!({"max-file": " 3"}), "max-file"),
+            (json!({"compress": "yes"}), "compress"),
+            (json!({"compress": "true"}), "compress"),
+            (json!({"compress": "true", "max-size": "1k", "max-file": "1"}), "compress"),
+            (json!({"mode": "x"}), "mode"),
+            (json!({"max-buffer-size": "1m"}), "max-buffer-size"),
+            (json!({"mode": "non-blocking", "max-buffer-size": "x"}), "max-buffer-size"),
+        ] {
+            assert!(file(wrong.clone()).unwrap_err().starts_with(&format!("options.{at}: ")), "{wrong}");
+        }
+        let local = |options: Value| self::options("local", options);
+        for right in [json!({"max-size": "0"}), json!({"max-file": "0", "compress": "false"}), json!({"max-file": "2"})] {
+            assert_eq!(local(right.clone()), Ok(()), "{right}");
+        }
+        for wrong in [json!({"max-file": "1"}), json!({"max-file": "-1", "compress": "false"}), json!({"max-size": "x"})] {
+            assert!(local(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+}
