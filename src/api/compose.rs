@@ -15,11 +15,11 @@ use crate::compose::file::{FILE_NAMES, OVERRIDE_NAMES, source};
 use crate::compose::veil::veiled;
 use crate::host::HostErrorKind;
 use crate::host::resolve::shown;
+use crate::model::Failure;
 use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level};
 use crate::model::names::{check_project, normalise_project};
 use crate::model::suggest::nearest;
-use crate::model::{Failure, Kind};
 use crate::value::Options;
 
 /// The active profiles, where none are given.
@@ -122,6 +122,22 @@ pub fn default_files(context: &Context) -> Vec<String> {
     FILE_NAMES.into_iter().find(|name| paths::exists(context, name).unwrap_or(false)).map(str::to_owned).into_iter().collect()
 }
 
+/// The project at hand, where no runbook describes one: a name that was given, the compose file's own, or the project directory's.
+pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
+    let of_file = || {
+        let [path] = &default_files(context)[..] else { return None };
+        let checked = paths::to_read(context, path).ok()?;
+        let content = context.host.read(&checked).ok()?;
+        let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
+        let file = ComposeFile::read(source, &content, &|name| context.variable(name).map(str::to_owned)).ok()?;
+        file.project_name().ok()?
+    };
+    match context.project.name.is_none().then(of_file).flatten() {
+        Some(name) => Ok(name),
+        None => super::project::name(context),
+    }
+}
+
 /// What is wrong with the names of files in `COMPOSE_FILE`.
 pub fn wrong_names(context: &Context) -> Option<Failure> {
     let named = named_files(context);
@@ -156,7 +172,7 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
 }
 
 fn missing(context: &Context, path: &str) -> Failure {
-    let failure = Failure::new(Kind::NotFound, format!("There is no compose file \"{path}\""));
+    let failure = Failure::usage(format!("There is no compose file \"{path}\""));
     let there: Vec<&str> = FILE_NAMES.into_iter().filter(|name| paths::exists(context, name).unwrap_or(false)).collect();
     match nearest(path, there.iter().copied()).or(there.first().copied()) {
         Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
@@ -178,7 +194,7 @@ fn found(context: &Context) -> Result<String, Failure> {
     let files = there(FILE_NAMES)?;
     let Some((first, others)) = files.split_first() else {
         let folder = shown(&*context.host, &context.project.directory);
-        return Err(Failure::new(Kind::NotFound, format!("There is no compose file in \"{folder}\""))
+        return Err(Failure::usage(format!("There is no compose file in \"{folder}\""))
             .hint(format!("it is called {}; another name is given: compose(\"stack.yaml\")", FILE_NAMES.join(", "))));
     };
     if let Some(over) = there(OVERRIDE_NAMES)?.first() {

@@ -99,8 +99,8 @@ impl BuildContext {
 /// Finds what `build` sends: all of the context folder but what `<Dockerfile>.dockerignore`, or else `.dockerignore`, leaves out.
 /// That file and the Dockerfile are always sent, and spc's own records never: they change with every run.
 ///
-/// Fails with [`Kind::NotFound`] if the folder or the Dockerfile is missing, [`Kind::Usage`] if the description or a line of
-/// `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
+/// Fails with [`Kind::Usage`] if the folder or the Dockerfile is missing, or the description or a line of `.dockerignore` is wrong, and
+/// [`Kind::Build`] if something can't be read.
 pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<BuildContext, Failure> {
     let Opened { folder, own, ignore, content, instructions } = open(host, policy, build)?;
     let mut notes = Vec::new();
@@ -208,11 +208,9 @@ fn require_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), Failure> 
         Ok(_) => Err(Failure::usage(format!("The build context \"{shown}\" is not a folder"))
             .hint("\"context:\" names the folder that holds the Dockerfile and what it copies")
             .field("path", shown.to_string())),
-        Err(error) if error.kind == HostErrorKind::NotFound => {
-            Err(Failure::new(Kind::NotFound, format!("The build context \"{shown}\" is not there"))
-                .hint("\"context:\" is relative to the project's folder")
-                .field("path", shown.to_string()))
-        }
+        Err(error) if error.kind == HostErrorKind::NotFound => Err(Failure::usage(format!("The build context \"{shown}\" is not there"))
+            .hint("\"context:\" is relative to the project's folder")
+            .field("path", shown.to_string())),
         Err(error) => Err(of_host(error).field("path", shown.to_string())),
     }
 }

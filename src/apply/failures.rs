@@ -13,7 +13,9 @@ const LEFT_OVER: &str = "a crash of the engine left something of the container's
 
 /// Why no engine could be connected to: such an error describes itself.
 pub fn of_connecting(error: EngineError) -> Failure {
-    let failure = Failure::new(kind_of(error.kind), sentence(&error.message));
+    // What can't be connected to as it is written was given so: nothing was asked of an engine.
+    let kind = if error.kind == EngineErrorKind::Invalid { Kind::Usage } else { kind_of(error.kind) };
+    let failure = Failure::new(kind, sentence(&error.message));
     match error.hint {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -25,7 +27,6 @@ fn kind_of(kind: EngineErrorKind) -> Kind {
         EngineErrorKind::NotFound => Kind::NotFound,
         EngineErrorKind::Conflict => Kind::Conflict,
         EngineErrorKind::Timeout => Kind::Timeout,
-        EngineErrorKind::Invalid => Kind::Usage,
         EngineErrorKind::Refused => Kind::Policy,
         _ => Kind::Engine,
     }

@@ -9,6 +9,7 @@ use super::failures::of_engine;
 use super::records::Records;
 use crate::host::resolve::resolve;
 use crate::model::event::{Event, Level};
+use crate::model::failure::SpecPath;
 use crate::model::secret::Secrets;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{FileMount, Project, Secret, SecretSource, Service};
@@ -16,22 +17,10 @@ use crate::model::{Failure, Kind};
 
 /// The value of a top-level secret, from its file or variable.
 pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
-    let value = match &secret.source {
-        SecretSource::File(path) => {
-            // Once more: since it was described, a container may have put a symlink there.
-            let checked = around.policy.read_path(path, &|path| resolve(&*around.host, path))?;
-            let bytes = around.host.read(&checked).map_err(|error| {
-                Failure::new(Kind::NotFound, format!("The secret \"{name}\" could not be read: {error}"))
-                    .hint("make the file, or change the secret's `file`")
-            })?;
-            String::from_utf8(bytes.to_vec())
-                .map_err(|_| Failure::usage(format!("The secret \"{name}\" is not text: \"{}\" is not UTF-8", path.display())))?
-        }
-        SecretSource::Environment(variable) => around.environment.get(variable).cloned().ok_or_else(|| {
-            Failure::new(Kind::NotFound, format!("The secret \"{name}\" has no value: the variable \"{variable}\" is not set"))
-                .hint(format!("set {variable} in .env or in the environment"))
-        })?,
-    };
+    let value = read(around, name, secret).map_err(|failure| match failure.path {
+        Some(_) => failure,
+        None => failure.at(SpecPath { keys: vec!["secrets".to_owned(), name.to_owned()], on_key: true }),
+    })?;
     if around.secrets.token_of(name, &value).is_none() {
         if let Some(text) = Secrets::warning(name, &value) {
             around.events.event(&Event::Log { level: Level::Warning, text });
@@ -41,6 +30,25 @@ pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<Strin
         around.secrets.add(name, &Secrets::token(name, nonce), &value);
     }
     Ok(value)
+}
+
+fn read(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
+    Ok(match &secret.source {
+        SecretSource::File(path) => {
+            // Once more: since it was described, a container may have put a symlink there.
+            let checked = around.policy.read_path(path, &|path| resolve(&*around.host, path))?;
+            let bytes = around.host.read(&checked).map_err(|error| {
+                Failure::usage(format!("The secret \"{name}\" could not be read: {error}"))
+                    .hint("make the file, or change the secret's `file`")
+            })?;
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Failure::usage(format!("The secret \"{name}\" is not text: \"{}\" is not UTF-8", path.display())))?
+        }
+        SecretSource::Environment(variable) => around.environment.get(variable).cloned().ok_or_else(|| {
+            Failure::usage(format!("The secret \"{name}\" has no value: the variable \"{variable}\" is not set"))
+                .hint(format!("set {variable} in .env or in the environment"))
+        })?,
+    })
 }
 
 /// What would be delivered to a service: its secret files, and secrets exposed in its environment.

@@ -14,6 +14,7 @@ use crate::model::diagnostic::{Place, Source};
 use crate::policy::CheckedPath;
 use crate::script::Library;
 use crate::script::names::Names;
+use crate::script::open_comment;
 use crate::script::resolver::{Found, find, source_text};
 use crate::script::rules;
 use crate::script::syntax_error::SyntaxError;
@@ -74,6 +75,10 @@ impl Reader<'_> {
 
     fn parse(&mut self, source: Source, path: Option<PathBuf>) {
         let source = Arc::new(source);
+        if let Some((failure, position)) = open_comment::unclosed(&source.text) {
+            self.findings.add(Rule::Syntax, &source, position, failure);
+            return;
+        }
         match Parsed::parse(self.engine, source.clone(), path) {
             Ok(mut parsed) => {
                 self.broken(&parsed);

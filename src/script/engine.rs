@@ -75,7 +75,7 @@ pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Eng
 }
 
 /// An engine whose parser is that of runs.
-fn parsing() -> Engine {
+pub(super) fn parsing() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(STANDARD.as_shared_module());
     engine.set_max_strings_interned(STRINGS_INTERNED);

@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rhai::{AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Module, Position, Scope, Shared, Stmt};
+use rhai::{
+    AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Module, ParseError, ParseErrorType, Position, Scope, Shared, Stmt,
+};
 
 use super::names::{Defined, Names};
+use super::open_comment;
 use super::rules;
 use super::standard::{self, Modules};
 use super::unique::made_unique;
@@ -102,14 +105,18 @@ impl Library {
         let source = Arc::new(Source { name: name.to_owned(), text });
         let known = Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
         self.lock().sources.insert(name.to_owned(), known);
-        let ast = engine.compile_with_scope(scope, &source.text).inspect_err(|_| self.learn_broken(&source))?;
+        if let Some((failure, position)) = open_comment::unclosed(&source.text) {
+            return Err(at(failure, position));
+        }
+        let ast = engine.compile_with_scope(scope, &source.text).map_err(|error| {
+            self.learn_broken(&source);
+            syntax_first(error, &source.text)
+        })?;
         self.learn(&ast, &source);
         self.learn_variables(name, scope);
         let names = self.host_names.get_or_init(|| Names::host(engine));
         if let Some((failure, position)) = rules::broken(&ast, &source.text, names) {
-            let mut error = throw(failure);
-            error.set_position(position);
-            return Err(error);
+            return Err(at(failure, position));
         }
         let doc = ast.doc().to_owned();
         let file = self.lock().sources.len();
@@ -269,6 +276,20 @@ impl Library {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn at(failure: Failure, position: Position) -> Box<EvalAltResult> {
+    let mut error = throw(failure);
+    error.set_position(position);
+    error
+}
+
+/// The error that a check would find: what can't be read at all goes before a name that is nowhere, wherever that stands.
+fn syntax_first(error: ParseError, text: &str) -> ParseError {
+    if !matches!(*error.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)) {
+        return error;
+    }
+    super::engine::parsing().compile(text).err().unwrap_or(error)
 }
 
 fn defined_in(ast: &AST) -> Defined {

@@ -20,6 +20,7 @@ pub mod functions;
 pub mod library;
 mod memory;
 pub mod names;
+pub mod open_comment;
 pub mod place;
 pub mod printer;
 pub mod resolver;

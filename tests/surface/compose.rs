@@ -50,7 +50,7 @@ fn the_projects_file_is_found_in_composes_order() {
         .run();
     with(&["docker-compose.yml", "stack.yml"]).env("COMPOSE_FILE", "stack.yml").stdout("stack-yml\n").run();
     found()
-        .code(1)
+        .code(2)
         .stderr(
             r#"
             error: There is no compose file in "."
@@ -109,7 +109,7 @@ fn a_file_that_is_not_there_comes_with_the_nearest() {
         .file("spc.toml", "")
         .file("docker-compose.yml", "services: {}\n")
         .runbook("compose(\"docker_compose.yml\");")
-        .code(1)
+        .code(2)
         .stderr(
             r#"
             error: There is no compose file "docker_compose.yml"

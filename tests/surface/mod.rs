@@ -24,6 +24,7 @@ mod policy;
 mod project;
 mod prompt;
 mod questions;
+mod refused_values;
 mod repl;
 mod runbooks;
 mod secrets;

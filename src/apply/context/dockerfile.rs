@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::path::{Component, Path};
 
 use crate::host::{FileKind, Host, HostErrorKind};
+use crate::model::Failure;
 use crate::model::spec::Build;
 use crate::model::suggest::nearest;
-use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 
 /// Links followed before a path counts as a loop, as Linux has it.
@@ -105,7 +105,7 @@ fn missing(host: &dyn Host, folder: &CheckedPath, described: &str, path: &[Strin
         None if similar.is_empty() => "write one there, or name another with \"dockerfile:\"".to_owned(),
         None => format!("there is: {}", similar.join(", ")),
     };
-    Failure::new(Kind::NotFound, format!("There is no Dockerfile \"{described}\" in the build context \"{}\"", folder.as_path().display()))
+    Failure::usage(format!("There is no Dockerfile \"{described}\" in the build context \"{}\"", folder.as_path().display()))
         .hint(hint)
         .field("path", folder.as_path().join(described).display().to_string())
 }

@@ -320,7 +320,7 @@ fn a_name_that_is_not_utf_8_is_refused_unless_it_is_ignored() {
 #[test]
 fn a_context_that_is_missing_or_no_folder_is_named() {
     let folder = Folder::new();
-    for (context, kind, words) in [("backend", Kind::NotFound, "is not there"), ("Dockerfile", Kind::Usage, "is not a folder")] {
+    for (context, kind, words) in [("backend", Kind::Usage, "is not there"), ("Dockerfile", Kind::Usage, "is not a folder")] {
         let build = Build::of_context(folder.path(context));
         let failure = run(collect(&folder.host, &folder.policy(), &build)).unwrap_err();
         assert_eq!(failure.kind, kind);
@@ -349,7 +349,7 @@ fn a_missing_dockerfile_is_named_with_what_is_there_instead() {
             folder.file(name, "");
         }
         let failure = folder.collect().unwrap_err();
-        assert_eq!(failure.kind, Kind::NotFound);
+        assert_eq!(failure.kind, Kind::Usage);
         assert_eq!(
             failure.message,
             format!("There is no Dockerfile \"Dockerfile\" in the build context \"{}\"", folder.dir.path().display())
