@@ -500,7 +500,11 @@ async fn remove_volume(engine: &dyn crate::engine::Engine, name: &str) -> Result
         Err(error) => {
             let conflict = error.is_conflict();
             let failure = of_engine(error, &format!("remove the volume \"{name}\""));
-            Err(if conflict { failure.hint("a container still uses it: `docker ps -a --filter volume=NAME` names it") } else { failure })
+            Err(if conflict {
+                failure.hint(format!("a container still uses it: `docker ps -a --filter volume={name}` names it"))
+            } else {
+                failure
+            })
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Common;
 use super::session::Session;
+use crate::api::compose::project_at_hand;
 use crate::api::project;
 use crate::apply::verbs;
 use crate::model::diagnostic::Diagnostic;
@@ -26,7 +27,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let place = place::find(&*session.host, &common.wanted(), &current)?;
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let name = project::name(&context).map_err(plain)?;
+    let name = project_at_hand(&context).map_err(plain)?;
     let observed =
         context.conductor.block_on(async { verbs::look(&project::surroundings(&context, &name).await?, &name).await }).map_err(plain)?;
     if common.json {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Common;
 use super::session::Session;
+use crate::api::compose::project_at_hand;
 use crate::api::project;
 use crate::apply::lock;
 use crate::host::{Liveness, StandardStream};
@@ -23,7 +24,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let place = place::find(&*session.host, &common.wanted(), &current)?;
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let name = project::name(&context).map_err(plain)?;
+    let name = project_at_hand(&context).map_err(plain)?;
     let work = async {
         let around = project::surroundings(&context, &name).await?;
         let Some((id, holder)) = lock::holder(&around, &name).await? else {
