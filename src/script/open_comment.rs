@@ -14,10 +14,10 @@ pub fn unclosed(text: &str) -> Option<(Failure, Position)> {
 }
 
 fn unclosed_at(text: &str) -> Option<usize> {
-    let at = text.contains("/*").then(|| scan(text)).flatten()?;
+    let (at, depth) = text.contains("/*").then(|| scan(text)).flatten()?;
     // Where Rhai reads it otherwise, it is right.
     let compiles = |text: &str| Engine::new_raw().compile(text).is_ok();
-    (compiles(&format!("{text}\n{}", "*/".repeat(1 + text[at + 2..].matches("/*").count()))) || !compiles(text)).then_some(at)
+    (compiles(&format!("{text}\n{}", "*/".repeat(depth))) || !compiles(text)).then_some(at)
 }
 
 /// What is open at a place.
@@ -27,8 +27,8 @@ enum Open {
     Backticks,
 }
 
-/// Where the comment begins in which the text ends.
-fn scan(text: &str) -> Option<usize> {
+/// Where the comment begins in which the text ends, and how many comments are open there.
+fn scan(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let mut open: Vec<Open> = Vec::new();
     let mut at = 0;
@@ -47,8 +47,8 @@ fn scan(text: &str) -> Option<usize> {
             quote @ (b'"' | b'\'') => at = end_of_quoted(bytes, at, quote)?,
             b'/' if next == Some(b'/') => at += text[at..].find('\n')?,
             b'/' if next == Some(b'*') => match end_of_comment(bytes, at + 2) {
-                Some(end) => at = end,
-                None => return Some(at),
+                Ok(end) => at = end,
+                Err(depth) => return Some((at, depth)),
             },
             _ => {}
         }
@@ -66,8 +66,8 @@ fn end_of_quoted(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     (at < bytes.len()).then_some(at)
 }
 
-/// The last byte of a comment whose text begins at `start`; comments may stand in comments.
-fn end_of_comment(bytes: &[u8], start: usize) -> Option<usize> {
+/// The last byte of a comment whose text begins at `start`; comments may stand in comments. Where the text ends in it: how many are open.
+fn end_of_comment(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let (mut depth, mut at) = (1, start);
     while at + 1 < bytes.len() {
         match (bytes[at], bytes[at + 1]) {
@@ -79,14 +79,14 @@ fn end_of_comment(bytes: &[u8], start: usize) -> Option<usize> {
                 depth -= 1;
                 at += 1;
                 if depth == 0 {
-                    return Some(at);
+                    return Ok(at);
                 }
             }
             _ => {}
         }
         at += 1;
     }
-    None
+    Err(depth)
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
             ("let a = 1;\n  /* never\nclosed\nprint(a);\n", (2, 3)),
             ("if true {\n/* x\n}\n", (2, 1)),
             ("/* a /* b */ c", (1, 1)),
-            ("/* */ let s = \"*/\"; /* x", (1, 22)),
+            ("/* */ let s = \"*/\"; /* x", (1, 21)),
             ("let s = `a ${ 1 /* x", (1, 17)),
         ] {
             let (_, found) = unclosed(text).expect(text);
