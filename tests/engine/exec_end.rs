@@ -43,22 +43,22 @@ fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
 #[test]
 fn a_command_of_any_user_is_ended_in_a_container_of_another() {
     let project = Project::new("exec-users");
-    // Busybox becomes root by its setuid bit, as sudo does, where the file of users has root without a password.
+    // `su` becomes root by its setuid bit, as sudo does, where the file of users has root without a password.
     let image = super::images::image("exec-users", &["USER 0"]);
     project.stack(&format!(
         r#"services: #{{ web: #{{ image: "{image}", user: "1000", command: ["sleep", "100000"], stop_grace_period: "0s" }} }}"#
     ));
     project.up().ends(0);
-    let prepare =
-        "mkdir -p /etc; echo root::0:0::/:/bin/sh > /etc/passwd; echo u:x:1000:1000::/:/bin/sh >> /etc/passwd; chmod 4755 /bin/busybox";
+    let prepare = "mkdir -p /etc; echo root::0:0::/:/bin/sh > /etc/passwd; echo u:x:1000:1000::/:/bin/sh >> /etc/passwd; rm -f /bin/su; \
+         cp /bin/busybox /bin/su; chmod 4755 /bin/su";
     docker(&["exec", "--user", "0", &project.container("web"), "sh", "-c", prepare]);
     for (command, user) in [
         ("sleep 4242", "user: \"0\""),
         ("sleep 4242", "user: \"root\""),
         ("sleep 4242", "user: \"1000\""),
         ("sleep 4242", "user: \"1001:50\""),
-        ("busybox su root -c 'sleep 4242'", ""),
-        ("busybox su root -c 'sleep 4242'", "user: \"1001\""),
+        ("/bin/su root -c 'sleep 4242'", ""),
+        ("/bin/su root -c 'sleep 4242'", "user: \"1001\""),
     ] {
         let text = format!(r#"app::describe().service("web").exec("{command}", #{{ timeout: "1s", {user} }});"#);
         project.script(&text).ends(1).told(&["it was ended"]);
