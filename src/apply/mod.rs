@@ -3,6 +3,7 @@
 //! The verbs stand in [`verbs`]; each observes, has `model::reconcile` make a plan, and gives it to
 //! [`execute`], which decides nothing of its own.
 
+mod anonymous;
 pub mod bind_sources;
 mod build_changes;
 pub mod builds;

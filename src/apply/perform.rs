@@ -9,19 +9,19 @@ use super::execute::Execution;
 use super::failures::{cause_of, not_executable, of_engine, taken_port, taken_port_hint};
 use super::hub::Hub;
 use super::images::{self, Building};
-use super::observe::{find_container, image_id, image_volumes, inspect, is_anonymous, publisher};
+use super::observe::{find_container, inspect, is_anonymous, publisher};
 use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
 use super::restore_network::{self, Restored};
-use super::{Told, name_holder, secrets};
+use super::{Told, anonymous, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::image_reference::canonical;
-use crate::model::names::{NEW_SUFFIX, label};
+use crate::model::names::label;
 use crate::model::plan::{Action, Anonymous, ContainerRef};
 use crate::model::spec::secret::SECRETS_FOLDER;
-use crate::model::spec::{MountSource, ProbeMode, Project, Service};
+use crate::model::spec::{ProbeMode, Project, Service};
 use crate::model::{Failure, Kind, hash};
 
 /// Docker's own time from TERM to KILL.
@@ -264,7 +264,7 @@ impl Execution<'_> {
             name_holder::check_final_name(&*around.engine, name, old, service, &gives_up).await?;
         }
         let inherited = match replaces {
-            Some(old) => self.inherited_volumes(service, name, &learnt.id(old)).await?,
+            Some(old) => anonymous::inherited(around, service, name, &learnt.id(old), self.renew_anonymous_volumes).await?,
             None => BTreeMap::new(),
         };
         if let (false, Some(target)) = (alias, inherited.keys().next()) {
@@ -303,38 +303,6 @@ impl Execution<'_> {
             around.log(Level::Warning, format!("{name}: {warning}"));
         }
         Ok(created.id)
-    }
-
-    /// The anonymous volumes of the container that is replaced, where the new one, `name`, has one too: their data goes on with it, unless
-    /// they are to be renewed. What of that can surprise is said.
-    async fn inherited_volumes(&self, service: &Service, name: &str, old: &str) -> Result<BTreeMap<String, String>, Failure> {
-        let engine = &*self.around.engine;
-        let replaced = inspect(engine, old).await?;
-        let mut volumes = replaced.volumes;
-        volumes.retain(|target, name| is_anonymous(name) && target != SECRETS_FOLDER);
-        if volumes.is_empty() {
-            return Ok(volumes);
-        }
-        let of_image = image_volumes(engine, &service.image).await?;
-        volumes.retain(|target, _| match service.volumes.iter().find(|mount| mount.target == *target) {
-            Some(mount) => mount.source == MountSource::Anonymous,
-            None => of_image.contains(target),
-        });
-        let is_other_image = image_id(engine, &service.image).await?.is_some_and(|id| id != replaced.image_id);
-        let service = &service.name;
-        for (target, volume) in &volumes {
-            if self.renew_anonymous_volumes {
-                let text =
-                    format!("{service}: the anonymous volume at \"{target}\" is a new one; the old one, \"{volume}\", stays on the engine");
-                self.around.log(Level::Warning, text);
-            } else if is_other_image {
-                let text =
-                    format!("{service}: the image changed, and \"{target}\" keeps what the old container had there: an anonymous volume");
-                let how = "`up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes takes a new one";
-                self.around.log(Level::Warning, format!("{text} goes on with {}; {how}", name.trim_end_matches(NEW_SUFFIX)));
-            }
-        }
-        Ok(if self.renew_anonymous_volumes { BTreeMap::new() } else { volumes })
     }
 
     async fn start(&self, learnt: &Learnt, service: Option<&str>, container: &ContainerRef) -> Result<(), Failure> {

@@ -334,6 +334,23 @@ fn warnings(machine: &Machine) -> String {
 }
 
 #[test]
+fn an_anonymous_volume_that_has_no_place_any_more_is_named() {
+    let image = ImageSpec::command(&["one"]).with_volume("/deps");
+    let machine = machine_with(1, |builder| builder.image("app:1", image).image("app:2", ImageSpec::command(&["two"])));
+    let description = |tag: &str, volumes: Value| json!({"services": {"a": {"image": format!("app:{tag}"), "volumes": volumes}}});
+    machine.up(&description("1", json!(["/cache"]))).unwrap();
+    let found = machine.run(machine.engine.container_inspect("shop-a-1")).unwrap();
+    let volumes: BTreeMap<String, String> =
+        found.mounts.unwrap().into_iter().map(|mount| (mount.destination.unwrap(), mount.name.unwrap())).collect();
+    machine.up(&description("2", json!([]))).unwrap();
+    for (target, volume) in volumes {
+        let said = format!("a: \"{target}\" has no anonymous volume any more; the old one, \"{volume}\", stays on the engine");
+        assert!(warnings(&machine).contains(&said), "{}", warnings(&machine));
+        assert!(machine.state().volume(&volume).is_some());
+    }
+}
+
+#[test]
 fn an_anonymous_volume_that_goes_on_under_another_image_is_said_and_can_be_renewed() {
     let image = |word: &str| ImageSpec::command(&[word]).with_volume("/deps");
     let machine = machine_with(1, |builder| builder.image("app:1", image("one")).image("app:2", image("two")));
