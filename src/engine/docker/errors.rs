@@ -85,10 +85,12 @@ pub(super) fn forbidden_before(body: &str) -> String {
 /// Letters of a page that are shown.
 const SHOWN_OF_A_PAGE: usize = 200;
 
-/// The text of a page as a proxy writes it; any other text as it is.
+/// The text of a page as a proxy writes it, or its `message` where it is JSON; any other text as it is.
 fn without_markup(text: &str) -> String {
     if !text.trim_start().starts_with('<') {
-        return text.trim().to_owned();
+        let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
+        let message = json.as_ref().and_then(|json| json.get("message")?.as_str());
+        return message.unwrap_or(text).trim().to_owned();
     }
     let mut plain = String::new();
     let mut is_tag = false;

@@ -49,6 +49,9 @@ pub(super) struct Told {
 impl Failure {
     /// What a request met; `tls` is what it was encrypted with.
     pub(super) fn of_client(error: &bollard::errors::Error, tls: Option<&TlsFiles>) -> Self {
+        if let bollard::errors::Error::DockerResponseServerError { status_code: status @ (401 | 403), message } = error {
+            return Self::of_status(*status, message);
+        }
         // bollard shows its own error and the one inside as one, whose causes begin below both.
         let error: &(dyn Error + 'static) = match error {
             bollard::errors::Error::HyperResponseError { err } => err,
@@ -79,7 +82,7 @@ impl Failure {
         }
         let words = body.lines().next().unwrap_or_default().trim_end_matches('.');
         if matches!(status, 401 | 403) {
-            let why = format!("\"GET /_ping\" is forbidden there, which spc asks for the engine's version: status {status} {words}");
+            let why = format!("\"GET /_ping\" is forbidden there, which spc asks for the engine's version: {status} {words}");
             return Self::Told(Told { why: why.trim_end().to_owned(), hint: errors::allow("/_ping") });
         }
         Self::Other(format!("it answered with status {status} {words}").trim_end().to_owned())
