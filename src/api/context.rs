@@ -51,7 +51,7 @@ pub trait Watch: Send + Sync {
     fn unknown(&self, container: &str) -> Option<String>;
     /// The script goes on with something that nobody can know: what, and what is assumed of it.
     fn assumes(&self, what: &str, assumed: &str);
-    /// A call fails with this message, whatever nobody can know yet: a command that really ran, a name that is nowhere.
+    /// A call fails with this message, whatever nobody can know yet: a command that really ran, a name that does not exist.
     fn fails(&self, message: &str);
     /// The script goes a way back: in which line of a source, what it does, because of which error.
     fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str);

@@ -55,7 +55,7 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
     diagnostic
 }
 
-/// Whether the runbook is wrong whatever it is answered: syntax, a name that is nowhere. What is done with a value may depend on it.
+/// Whether the runbook is wrong whatever it is answered: syntax, a name that does not exist. What is done with a value may depend on it.
 fn is_certain(inner: &EvalAltResult, diagnostic: &Diagnostic) -> bool {
     match missing(inner) {
         Some(Missing::Function { .. }) => diagnostic.message == failure_of(inner).message,

@@ -284,7 +284,7 @@ fn at(failure: Failure, position: Position) -> Box<EvalAltResult> {
     error
 }
 
-/// The error that a check would find: what can't be read at all goes before a name that is nowhere, wherever that stands.
+/// The error that a check would find: what can't be read at all goes before a name that does not exist, wherever that stands.
 fn syntax_first(error: ParseError, text: &str) -> ParseError {
     if !matches!(*error.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)) {
         return error;
