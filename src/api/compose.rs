@@ -51,7 +51,16 @@ pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<Stri
 fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
     let (profiles, project) = options_of(options)?;
     let (file, folder) = read(context, path)?;
-    of_file(context, file, &folder, profiles, project).map_err(Faults::into_failure)
+    of_file(context, file, &folder, profiles, project, Depth::Written).map_err(Faults::into_failure)
+}
+
+/// How much of a description has to be right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// What is written: what is missing on the machine is only said to who creates something.
+    Written,
+    /// Also the content and the folders that its active services need.
+    Startable,
 }
 
 fn of_file(
@@ -60,6 +69,7 @@ fn of_file(
     folder: &Path,
     profiles: Option<Vec<String>>,
     project: Option<String>,
+    depth: Depth,
 ) -> Result<Stack, Faults> {
     let name = match context.project.name.clone().or(project) {
         Some(name) => name,
@@ -71,8 +81,12 @@ fn of_file(
     let of_variable = profiles.is_none();
     let profiles = profiles.unwrap_or_else(|| listed(context, PROFILES));
     let project = faults::read(&file, &file.description(profiles), &|description, scope| {
-        describe::project(context, &name, description, folder, scope)
-            .map_err(|failure| if of_variable { of_profiles_variable(failure) } else { failure })
+        let project = describe::project(context, &name, description, folder, scope)
+            .map_err(|failure| if of_variable { of_profiles_variable(failure) } else { failure })?;
+        if depth == Depth::Startable {
+            describe::check_possible(context, &project)?;
+        }
+        Ok(project)
     })?;
     Ok(Stack { file: Some(Arc::new(file)), ..Stack::of(context, name, project) })
 }
@@ -109,7 +123,7 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
     };
     let notes = file.notes.iter().map(|note| (note.line, note.text.clone())).collect();
     let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
-    let faults = of_file(context, file, folder, None, None).err();
+    let faults = of_file(context, file, folder, None, None, Depth::Startable).err();
     Some(Checked { source, notes, faults })
 }
 

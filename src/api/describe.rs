@@ -1,6 +1,6 @@
 //! A description read: into the typed project, held to what `spc.toml` allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,16 +82,24 @@ pub(super) fn project(context: &Context, name: &str, description: &Value, direct
         Scope::Parts => Project::read_parts(name, description, &options)?,
     };
     check_policy(context, &project)?;
-    check_possible(context, &project)?;
+    project.volumes.iter().try_for_each(|(key, volume)| volume.check_mount(key))?;
     project.add_env_files(&|file, earlier| read_env_file(context, file, earlier))?;
     project.add_configs(&|name, config| read_config(context, name, config))?;
     Ok(project)
 }
 
-/// Refuses what can't be done on any machine: options of a volume that lack another, and mounts below a file.
+/// Refuses, for `spc check`, what `up` of the active services will refuse, and options of a volume that lack another.
 pub fn check_possible(context: &Context, project: &Project) -> Result<(), Failure> {
     project.volumes.iter().try_for_each(|(key, volume)| volume.check_mount(key))?;
-    bind_sources::check_in(&*context.host, &context.project.directory, project)
+    let active = project.services.values().filter(|service| project.is_active(service));
+    check_startable(context, project, &active.map(|service| service.name.clone()).collect())
+}
+
+/// Refuses what keeps `services` from being brought up, as far as the project directory shows it: content that can't be read, and mounts
+/// below a file.
+pub(super) fn check_startable(context: &Context, project: &Project, services: &BTreeSet<String>) -> Result<(), Failure> {
+    project.check_read(services)?;
+    bind_sources::check_in(&*context.host, &context.project.directory, services.iter().map(|name| &project.services[name]))
 }
 
 /// What a description asks for and `spc.toml` has to allow: checked before anything is done with it.
@@ -186,4 +194,48 @@ fn read_env_file(
         let _ = context.variable(name);
     }
     Ok(Some(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::trial::Trial;
+    use crate::engine::sim::{ImageSpec, SimEngine};
+    use crate::host::sim::conductor::SimConductor;
+
+    #[test]
+    fn only_who_creates_containers_needs_the_files_of_their_services() {
+        let file = "services:\n  web:\n    image: x\n    env_file: [web.env]\n    configs: [site]\n  debug:\n    image: x\n    profiles: \
+                    [dev]\n    env_file: [debug.env]\n    configs: [other]\n    volumes: [./web.env/below:/a]\nconfigs:\n  site: {file: \
+                    ./site}\n  other: {environment: NONE}\n";
+        let sim = SimConductor::new(1);
+        let engine = SimEngine::builder(sim.clone()).image("x", ImageSpec::command(&["run"])).build();
+        let host = |host: crate::host::sim::SimHost| {
+            host.with_file("/project/compose.yaml", file).with_file("/project/web.env", "A=1\n").with_file("/project/site", "a")
+        };
+        let trial = Trial::on_engine(&sim, Arc::new(engine), host, "");
+        assert_eq!(trial.text("compose().up().changed"), "true");
+        for (missing, content, message, at) in [
+            ("web.env", "A=1\\n", "The env_file \"/project/web.env\" of the service \"web\" is missing", "compose.yaml:4:5"),
+            ("site", "a", "The config \"site\" could not be read", "compose.yaml:13:3"),
+        ] {
+            let of_nothing = "let shop = compose(); shop.stop(); shop.start(); shop.restart(); shop.logs(); shop.ps().len()";
+            assert_eq!(trial.text(&format!("fs::remove(\"{missing}\"); {of_nothing}")), "1");
+            for call in ["up()", "up([\"web\"])", "service(\"web\").run([\"a\"])", "service(\"web\").scale(2)"] {
+                let said = trial.text(&format!(
+                    "let e = attempt(|| compose().{call}).error; `${{e.message}} ${{e.at.file}}:${{e.at.line}}:${{e.at.column}}`"
+                ));
+                assert!(said.contains(message) && said.ends_with(at), "{call}: {said}");
+            }
+            trial.text(&format!("fs::write(\"{missing}\", \"{content}\")"));
+        }
+        let missing = "The env_file \"/project/debug.env\" of the service \"debug\" is missing";
+        assert_eq!(trial.text("attempt(|| compose().up([\"debug\"])).error.message"), missing);
+        assert_eq!(trial.text("attempt(|| compose(#{ profiles: [\"dev\"] }).up()).error.message"), missing);
+        trial.text("fs::write(\"debug.env\", \"\")");
+        let e = "let e = attempt(|| compose().up([\"debug\"])).error; `${e.message}; ${e.details}`";
+        assert_eq!(trial.text(e), "The config \"other\" has no content: the variable \"NONE\" is not set; ");
+        assert_eq!(trial.text("fs::remove(\"web.env\"); compose().down().changed"), "true");
+    }
 }

@@ -10,6 +10,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContex
 
 use super::assumed::Patience;
 use super::context::Context;
+use super::describe::check_startable;
 use super::logs;
 use super::project::{self, finish, surroundings};
 use super::service::Service;
@@ -90,8 +91,9 @@ impl Stack {
     pub(super) fn up(&self, services: Option<Vec<String>>, given: Map) -> Result<Record, Failure> {
         let project = self.described()?.clone();
         let up = up_options(&self.context, services, given)?;
-        // What is wrong with the names is told without an engine.
-        project.select(up.services.as_deref())?;
+        // What is wrong with the names, and what is missing, is said without an engine.
+        let services = project.select(up.services.as_deref())?;
+        self.placed(check_startable(&self.context, &project, &services))?;
         unread::hint(&self.context);
         unfinished::warn(&self.context, &self.name);
         let outcome = finish(&self.context, async {

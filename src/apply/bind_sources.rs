@@ -31,10 +31,9 @@ pub(super) fn check(host: &dyn Host, service: &Service, index: usize, path: &Pat
         .at(place(service, index)))
 }
 
-/// Refuses a source in `folder` that is below a file, of services whose profile is active. For what is elsewhere the engine has to be
-/// known: it may be on another machine.
-pub fn check_in(host: &dyn Host, folder: &Path, project: &Project) -> Result<(), Failure> {
-    for service in project.services.values().filter(|service| project.is_active(service)) {
+/// Refuses sources in `folder` that are below a file. For what is elsewhere the engine has to be known: it may be on another machine.
+pub fn check_in<'a>(host: &dyn Host, folder: &Path, services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
+    for service in services {
         for (index, mount) in service.volumes.iter().enumerate() {
             if let MountSource::Bind { path, .. } = &mount.source
                 && path.starts_with(folder)

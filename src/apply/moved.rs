@@ -130,7 +130,8 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
             Level::Info,
             if former.is_empty() {
                 format!(
-                    "What Docker Compose left of the project \"{project}\" is of \"{here}\" from now on: --adopt is not needed here again"
+                    "The networks and volumes that Docker Compose left of the project \"{project}\" are of \"{here}\" from now on: they need \
+                     no --adopt again"
                 )
             } else {
                 format!("The project \"{project}\" is in \"{here}\" from now on, no longer in {from}: --project is not needed here again")

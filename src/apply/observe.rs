@@ -226,6 +226,7 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         exit_code,
         networks: endpoints(summary).filter_map(|endpoint| endpoint.network_id.clone()).filter(|id| !id.is_empty()).collect(),
         addresses: addresses(summary),
+        static_addresses: static_addresses(summary),
         depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
         ports: ports(summary),
         writes: written_volumes(summary),
@@ -266,12 +267,18 @@ fn endpoints(summary: &models::ContainerSummary) -> impl Iterator<Item = &models
 
 /// Its addresses now, with the ids of their networks; empty while it does not run.
 fn addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
-    let of_endpoint = |endpoint: &models::EndpointSettings| {
-        let network = endpoint.network_id.clone().unwrap_or_default();
-        let texts = [endpoint.ip_address.clone(), endpoint.global_ipv6_address.clone()];
-        texts.into_iter().flatten().filter_map(|text| text.parse().ok()).map(move |address| (network.clone(), address)).collect::<Vec<_>>()
-    };
-    endpoints(summary).flat_map(of_endpoint).collect()
+    endpoints(summary).flat_map(|endpoint| of_endpoint(endpoint, [&endpoint.ip_address, &endpoint.global_ipv6_address])).collect()
+}
+
+/// The addresses that were asked for, with the ids of their networks.
+fn static_addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
+    let asked = endpoints(summary).filter_map(|endpoint| Some((endpoint, endpoint.ipam_config.as_ref()?)));
+    asked.flat_map(|(endpoint, ipam)| of_endpoint(endpoint, [&ipam.ipv4_address, &ipam.ipv6_address])).collect()
+}
+
+fn of_endpoint(endpoint: &models::EndpointSettings, texts: [&Option<String>; 2]) -> Vec<(String, IpAddr)> {
+    let network = endpoint.network_id.clone().unwrap_or_default();
+    texts.into_iter().flatten().filter_map(|text| text.parse().ok()).map(|address| (network.clone(), address)).collect()
 }
 
 fn taken_subnets(network: &models::Network) -> Vec<TakenSubnet> {

@@ -96,6 +96,7 @@ async fn bring_up(
     services: BTreeSet<String>,
     purpose: Purpose<'_>,
 ) -> Result<Outcome, Failure> {
+    project.check_read(&services)?;
     let scaled = if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
     let one_off = if let Purpose::OneOff(service) = purpose { Some(service) } else { None };
     let asked: BTreeSet<String> = match purpose {
@@ -270,6 +271,7 @@ pub async fn lifecycle_of(
         verb: word,
         deadline: timeout,
         makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
+        sees_others: matches!(verb, Lifecycle::Start | Lifecycle::Restart),
         ..Work::without_description(around, project, &names, &fingerprints)
     };
     work.run(&|observed| {
@@ -279,12 +281,12 @@ pub async fn lifecycle_of(
             let named = observed.containers.iter().filter(|container| services.contains(&container.service));
             stopped.extend(named.map(|container| container.id.clone()));
         }
-        Ok(match verb {
+        match verb {
             Lifecycle::Start => reconcile::start(project, observed, services, &stopped),
-            Lifecycle::Stop => reconcile::stop(project, observed, services),
+            Lifecycle::Stop => Ok(reconcile::stop(project, observed, services)),
             Lifecycle::Restart => reconcile::restart(project, observed, services, &stopped),
-            Lifecycle::Remove { volumes } => reconcile::remove_containers(project, observed, services, volumes),
-        })
+            Lifecycle::Remove { volumes } => Ok(reconcile::remove_containers(project, observed, services, volumes)),
+        }
     })
     .await
 }

@@ -86,7 +86,7 @@ impl<'a> Work<'a> {
 impl Work<'_> {
     /// The same, without the lock and without a word where there is nothing to do.
     pub(super) async fn run_if_needed(&self, make_plan: &MakePlan<'_>) -> Result<Option<Outcome>, Failure> {
-        let plan = make_plan(&self.observe().await?)?;
+        let plan = self.plan(make_plan, &self.observe().await?).await?;
         if plan.steps.is_empty() {
             self.say_notes(&plan);
             return Ok(None);
@@ -97,7 +97,7 @@ impl Work<'_> {
     /// Observes, plans, and walks the plan under the lock.
     pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
-        let plan = make_plan(&observed)?;
+        let plan = self.plan(make_plan, &observed).await?;
         // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
         let in_order = (!observed.locked || self.around.lock.is_some()) && !moved::is_outdated(self.around, self.name, &observed);
         self.check(&plan, &observed, false).await?;
@@ -144,7 +144,7 @@ impl Work<'_> {
 
     async fn locked(&self, make_plan: &MakePlan<'_>, lock: Option<&Lock>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
-        let plan = make_plan(&observed)?;
+        let plan = self.plan(make_plan, &observed).await?;
         if plan.steps.is_empty() {
             // Another run did it meanwhile, or had done it.
             moved::settle(self.around, self.name, &observed, lock).await?;
@@ -162,11 +162,22 @@ impl Work<'_> {
         if self.project.is_some() { moved::settle(self.around, self.name, observed, lock).await } else { Ok(()) }
     }
 
+    /// The plan. Where none can be made, whose the project is comes first: no advice leads on in another's folder.
+    async fn plan(&self, make_plan: &MakePlan<'_>, observed: &Observed) -> Result<Plan, Failure> {
+        let plan = make_plan(observed);
+        let is_of_a_folder = !observed.containers.is_empty() || !observed.moves.is_empty();
+        if plan.is_err() && is_of_a_folder {
+            may(&*self.around.engine, Intent::ChangeProject(self.name)).await?;
+        }
+        plan
+    }
+
     /// Fails if something of the plan is known to be refused.
     async fn check(&self, plan: &Plan, observed: &Observed, is_locked: bool) -> Result<(), Failure> {
         if plan.steps.is_empty() {
             // Also where nothing differs: whose it is, is not to come out when something does.
-            return if self.project.is_some() { may(&*self.around.engine, Intent::ChangeProject(self.name)).await } else { Ok(()) };
+            let is_there = self.project.is_some() || !observed.containers.is_empty();
+            return if is_there { may(&*self.around.engine, Intent::ChangeProject(self.name)).await } else { Ok(()) };
         }
         let mut all = if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
         if !is_locked {

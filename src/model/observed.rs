@@ -77,6 +77,8 @@ pub struct Container {
     pub networks: BTreeSet<String>,
     /// Its addresses while it runs, with the id of the network of each.
     pub addresses: BTreeSet<(String, IpAddr)>,
+    /// Those of them that were asked for, also while it does not run; the engine chooses the others at each start.
+    pub static_addresses: BTreeSet<(String, IpAddr)>,
     /// What its service needs, by Compose's label: for verbs without a description.
     pub depends_on: BTreeMap<String, Condition>,
     /// Published ports.

@@ -154,7 +154,7 @@ fn a_file_that_is_asked_for_has_to_be_there() {
 
 #[test]
 fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
-    let script = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", env_file: \"db.env\" } } });";
+    let script = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", env_file: \"db.env\" } } }).up();";
     Spc::new()
         .runbook(script)
         .code(2)
@@ -163,7 +163,7 @@ fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
             error: The env_file "[project]/scripts/db.env" of the service "db" is missing
              --> scripts/a.rhai:1:49
               |
-            1 | stack("spc", #{ services: #{ db: #{ image: "x", env_file: "db.env" } } });
+            1 | stack("spc", #{ services: #{ db: #{ image: "x", env_file: "db.env" } } }).up();
               |                                                 ^^^^^^^^
               |
               = help: make it, or write { path: …, required: false }

@@ -19,7 +19,7 @@ const URLS: [&str; 21] = [
     "image(\"a\").build(#{ context: \"https://hunter2@host/repo.git#main\" })",
     "stack(\"x\", #{ services: #{ a: #{ build: #{ context: \"https://me:hunter2@host/repo.git\" } } } })",
     "stack(\"x\", #{ services: #{ a: #{ image: \"a\", environment: \"A=db://me:hunter2@db/\" } } })",
-    "stack(\"x\", #{ services: #{ a: #{ image: \"a\", env_file: \"https://me:hunter2@host/a\" } } })",
+    "stack(\"x\", #{ services: #{ a: #{ image: \"a\", env_file: \"https://me:hunter2@host/a\" } } }).up()",
     "stack(\"x\", #{ services: #{ a: #{ image: \"me:hunter2@registry/a\" } } }).up()",
     "image(\"https://me:hunter2@registry/a\").pull()",
     "compose(\"https://me:hunter2@host/a.yaml\")",

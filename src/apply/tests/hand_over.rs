@@ -261,8 +261,76 @@ fn an_address_that_a_service_names_is_not_given_to_another_one_first() {
     });
     let machine = machine();
     machine.up(&description).unwrap();
-    machine
-        .run(verbs::lifecycle(&machine.around(), PROJECT, &["a", "b", "z"].map(str::to_owned).into(), verbs::Lifecycle::Stop, None))
-        .unwrap();
+    let verb = |verb| machine.run(verbs::lifecycle(&machine.around(), PROJECT, &["a", "b", "z"].map(str::to_owned).into(), verb, None));
+    verb(verbs::Lifecycle::Stop).unwrap();
     machine.up(&description).unwrap();
+    verb(verbs::Lifecycle::Restart).unwrap();
+    verb(verbs::Lifecycle::Stop).unwrap();
+    verb(verbs::Lifecycle::Start).unwrap();
+    let address = |name: &str| machine.state().container(name).unwrap().networks["shop_n"].address;
+    assert_eq!(address("shop-z-1"), Some("10.7.0.2".parse().unwrap()));
+
+    // Only a part of it: what is left out can't be waited for.
+    verb(verbs::Lifecycle::Stop).unwrap();
+    let of = |services: &[&str], verb| {
+        let services = services.iter().map(|&service| service.to_owned()).collect();
+        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+    };
+    of(&["a"], verbs::Lifecycle::Start).unwrap();
+    assert_eq!(address("shop-a-1"), Some("10.7.0.2".parse().unwrap()));
+    for lifecycle in [verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
+        let failure = of(&["z"], lifecycle).unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (
+                Kind::Conflict,
+                "The container \"shop-z-1\" needs the address 10.7.0.2 on the network \"shop_n\", which is taken by the container \"shop-a-1\""
+            )
+        );
+        assert_eq!(
+            failure.hint.unwrap(),
+            "the engine gave it that address: `stop()`, then `start()` gives it to \"z\" first; for good, give the network \"n\" an \
+             `ip_range` without the addresses that services name"
+        );
+    }
+    verb(verbs::Lifecycle::Stop).unwrap();
+    verb(verbs::Lifecycle::Start).unwrap();
+    assert_eq!(address("shop-z-1"), Some("10.7.0.2".parse().unwrap()));
+}
+
+#[test]
+fn a_start_says_where_the_engine_may_give_a_static_address_away() {
+    let on = |attachment: Value| json!({"image": "redis:1", "networks": {"n": attachment}});
+    let mut needing = on(json!({"ipv4_address": "10.7.0.2"}));
+    needing["depends_on"] = json!(["a"]);
+    let mut description = json!({
+        "services": {"a": on(json!({})), "z": needing},
+        "networks": {"n": {"ipam": {"config": [{"subnet": "10.7.0.0/24", "ip_range": "10.7.0.8/29"}]}}},
+    });
+    let machine = machine();
+    machine.up(&description).unwrap();
+    let of = |services: &[&str], verb| {
+        let services = services.iter().map(|&service| service.to_owned()).collect();
+        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+    };
+    let said = || machine.logged().into_iter().filter(|text| text.contains("which is that one's")).collect::<Vec<_>>();
+    // Restarted one after the other, each has its own all the time.
+    of(&["a", "z"], verbs::Lifecycle::Restart).unwrap();
+    of(&["a", "z"], verbs::Lifecycle::Stop).unwrap();
+    of(&["a", "z"], verbs::Lifecycle::Start).unwrap();
+    assert_eq!(said(), Vec::<String>::new());
+
+    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions::default())).unwrap();
+    description["networks"]["n"] = json!({"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}});
+    description["services"]["z"]["networks"]["n"] = json!({"ipv4_address": "10.7.0.3"});
+    machine.up(&description).unwrap();
+    of(&["z"], verbs::Lifecycle::Stop).unwrap();
+    of(&["a"], verbs::Lifecycle::Restart).unwrap();
+    assert_eq!(
+        said(),
+        [
+            "shop-a-1 starts before shop-z-1, and the engine may give it 10.7.0.3, which is that one's: give the network \"n\" an `ip_range` \
+          without the addresses that services name"
+        ]
+    );
 }

@@ -2,7 +2,7 @@
 
 use similar_asserts::assert_eq;
 
-use super::ownership::{adopt, described, left_by_compose};
+use super::ownership::{adopt, composed, described, left_by_compose};
 use super::*;
 use crate::engine::Engine;
 use crate::engine::Guard;
@@ -220,14 +220,35 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
     assert_eq!(machine.moves(), Vec::<String>::new());
     up("/srv/one", true).unwrap();
     assert_eq!(machine.moves(), ["[] -> /srv/one"]);
-    assert!(machine.logged().iter().any(|line| line.ends_with("--adopt is not needed here again")), "{:?}", machine.logged());
+    assert!(machine.logged().iter().any(|line| line.ends_with("they need no --adopt again")), "{:?}", machine.logged());
     machine.down_in("/srv/one", false, false).unwrap();
     // The network is gone, the volume stays, and so does who has it.
-    assert!(up("/srv/two", false).is_err());
+    refused(up("/srv/two", false), "/srv/one");
     refused(up("/srv/two", true), "/srv/one");
     up("/srv/one", false).unwrap();
     assert_eq!(machine.state().volume("shop_data").unwrap().stamp, stamp);
     machine.down_in("/srv/one", false, false).unwrap();
     machine.down_in("/srv/one", false, true).unwrap();
     assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
+}
+
+#[test]
+fn another_folders_project_is_refused_before_anything_is_advised() {
+    let mut machine = composed();
+    let host = SimHost::new(machine.conductor.clone());
+    machine.host = Arc::new(host.with_folder("/srv/one").with_folder(DIRECTORY));
+    for adopts in [false, true] {
+        let policy = Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path)).with_adoption(adopts);
+        let around = machine.around();
+        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
+        let around = Surroundings { engine, policy, directory: "/srv/one".into(), ..around };
+        let options = if adopts { adopt() } else { UpOptions::default() };
+        refused(machine.run(verbs::up(&around, &project(&described()), &options)), DIRECTORY);
+        let services = BTreeSet::from(["db".to_owned()]);
+        for verb in [verbs::Lifecycle::Stop, verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
+            refused(machine.run(verbs::lifecycle(&around, PROJECT, &services, verb, None)), DIRECTORY);
+        }
+        refused(machine.run(verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: adopts })), DIRECTORY);
+    }
+    assert_eq!(machine.logged(), Vec::<String>::new());
 }

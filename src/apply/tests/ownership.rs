@@ -165,7 +165,7 @@ pub(super) fn compose_container(service: &str, image: &str, bind: Option<&str>) 
 }
 
 /// The project as Docker Compose would have made it: db on its volume and network, and a service that is described no more.
-fn composed() -> Machine {
+pub(super) fn composed() -> Machine {
     let machine = machine();
     let engine = &machine.engine;
     machine.run(async {

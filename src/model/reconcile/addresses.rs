@@ -72,12 +72,12 @@ pub(super) fn way_out(taken: &Resource, holder: &Container, service: &str, proje
     })
 }
 
-fn outside(key: &str) -> String {
+pub(super) fn outside(key: &str) -> String {
     format!("give the network \"{key}\" an `ip_range` without the addresses that services name")
 }
 
 /// Whether the engine gives it to containers that name none.
-fn may_be_given(network: &Network, address: IpAddr) -> bool {
+pub(super) fn may_be_given(network: &Network, address: IpAddr) -> bool {
     let pool = network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address)));
     pool.and_then(|pool| pool.ip_range).is_none_or(|range| range.contains(&address))
 }
@@ -85,7 +85,11 @@ fn may_be_given(network: &Network, address: IpAddr) -> bool {
 /// Whether it is among the first that the engine gives to as many containers as are described.
 fn is_given_soon(project: &Project, key: &str, network: &Network, address: IpAddr) -> bool {
     let attached = project.services.values().filter(|service| service.networks.contains_key(key));
-    let containers: usize = attached.map(|service| service.scale as usize).sum();
+    is_among_first(network, address, attached.map(|service| service.scale as usize).sum())
+}
+
+/// Whether it is among the first addresses that the engine gives to so many containers.
+pub(super) fn is_among_first(network: &Network, address: IpAddr, containers: usize) -> bool {
     let pool = network.ipam.iter().filter_map(|pool| pool.ip_range.or(pool.subnet)).find(|net| net.contains(&address));
     // One more for the gateway.
     pool.is_none_or(|net: IpNet| net.hosts().take(containers + 1).any(|host| host == address))
@@ -109,7 +113,7 @@ fn is_given_one(plan: &Plan, step: StepId, project: &Project, key: &str, like: I
 }
 
 /// All that comes before a step.
-fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<StepId> {
+pub(super) fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<StepId> {
     let (mut open, mut seen) = (vec![step], BTreeSet::new());
     while let Some(step) = open.pop() {
         open.extend(after[step].iter().filter(|before| seen.insert(**before)));

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::Failure;
 use super::super::observed::{Container, ContainerState, Health, Observed, OwnerState};
 use super::super::plan::{Action, Anonymous, Plan, Step, StepId, Until};
 use super::super::spec::Condition;
 use super::left_behind::{self, left_behind};
+use super::same_addresses;
 use super::up::{INTERRUPTED, reference};
 
 /// What `down` removes beyond containers and networks.
@@ -100,14 +102,15 @@ pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> 
 }
 
 /// Starts the stopped containers of `services` as they are, what they depend on first, and waits until they are ready.
-/// `stopped`: ids of those that spc stopped; a job that ended by itself is done.
-pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Plan {
+/// `stopped`: ids of those that spc stopped; a job that ended by itself is done. Fails where another container has an address that one of
+/// them needs.
+pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Result<Plan, Failure> {
     let action = |container: &Container| Action::StartContainer { container: reference(container) };
     start_all(project, observed, services, stopped, &|container| !container.is_up(), &action)
 }
 
 /// Restarts the containers of `services`, what they depend on first, and waits until they are ready. Jobs as with [`start`].
-pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Plan {
+pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Result<Plan, Failure> {
     let action = |container: &Container| Action::RestartContainer { container: reference(container) };
     start_all(project, observed, services, stopped, &|_| true, &action)
 }
@@ -165,7 +168,7 @@ fn start_all(
     stopped: &BTreeSet<String>,
     wanted: &dyn Fn(&Container) -> bool,
     action: &dyn Fn(&Container) -> Action,
-) -> Plan {
+) -> Result<Plan, Failure> {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
     let containers = chosen(observed, services);
@@ -202,7 +205,8 @@ fn start_all(
         ready.insert(service, if waits.is_empty() { after } else { waits });
     }
     left_behind::before_starts(&mut plan, observed);
-    plan
+    same_addresses::arrange(&mut plan, observed)?;
+    Ok(plan)
 }
 
 /// The services of `containers`, each before those it depends on.

@@ -10,6 +10,7 @@ mod one_off;
 mod order;
 mod orphan_networks;
 mod replace;
+mod same_addresses;
 mod settings;
 #[cfg(test)]
 mod tests;

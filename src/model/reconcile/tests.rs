@@ -77,6 +77,11 @@ fn applied(project: &Project) -> Observed {
                     .iter()
                     .filter_map(|(key, attachment)| Some((network_id(key), attachment.ipv4_address?.into())))
                     .collect(),
+                static_addresses: service
+                    .networks
+                    .iter()
+                    .filter_map(|(key, attachment)| Some((network_id(key), attachment.ipv4_address?.into())))
+                    .collect(),
                 has_anonymous_volumes: false,
                 depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
                 ports: service.ports.iter().filter_map(published).collect(),
@@ -607,11 +612,13 @@ fn stop_start_and_restart_follow_the_dependencies() {
     let services = BTreeSet::from(["backend".to_owned(), "db".to_owned()]);
     let mut observed = applied(&project(stack()));
     assert_eq!(stop("spc", &observed, &services).to_string(), "  1  stop container spc-backend-1\n  2  stop container spc-db-1  after 1\n");
-    assert!(restart("spc", &observed, &services, &BTreeSet::new()).to_string().contains("restart container spc-backend-1  after 2"));
+    assert!(
+        restart("spc", &observed, &services, &BTreeSet::new()).unwrap().to_string().contains("restart container spc-backend-1  after 2")
+    );
     for container in &mut observed.containers {
         container.state = ContainerState::Exited;
     }
-    assert!(start("spc", &observed, &services, &BTreeSet::new()).to_string().contains("start container spc-backend-1  after 2"));
+    assert!(start("spc", &observed, &services, &BTreeSet::new()).unwrap().to_string().contains("start container spc-backend-1  after 2"));
 }
 
 /// Two services that name one image, which one of them builds.

@@ -6,6 +6,7 @@ pub mod build;
 pub mod builders;
 pub mod config;
 mod container_fields;
+pub mod contents;
 mod exclusive;
 pub mod health;
 pub mod log_options;

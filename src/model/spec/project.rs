@@ -21,14 +21,8 @@ pub struct ReadOptions<'a> {
     pub lookup: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Reads an `env_file`, whose values may ask for what earlier files of the service set; nothing if it is missing.
-pub type EnvFileReader<'a> = dyn Fn(&EnvFile, &BTreeMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Failure> + 'a;
-
-/// Reads the content of the config of that name.
-pub type ConfigReader<'a> = dyn Fn(&str, &Config) -> Result<Vec<u8>, Failure> + 'a;
-
 /// A stack as it is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     pub name: String,
     pub services: BTreeMap<String, Service>,
@@ -38,6 +32,8 @@ pub struct Project {
     pub configs: BTreeMap<String, Config>,
     /// The active profiles.
     pub profiles: BTreeSet<String>,
+    /// What of a service could not be read, by service: see [`Project::check_read`].
+    pub unread: BTreeMap<String, Failure>,
 }
 
 impl Project {
@@ -67,51 +63,12 @@ impl Project {
         if services.values().any(|service| service.networks.contains_key("default")) {
             networks.entry("default".into()).or_insert_with(|| Network { name: names::object(name, "default"), ..Network::default() });
         }
-        Ok(Self { name: name.to_owned(), services, networks, volumes, secrets, configs, profiles })
+        Ok(Self { name: name.to_owned(), services, networks, volumes, secrets, configs, profiles, unread: BTreeMap::new() })
     }
 
     /// The files of every service's `env_file`.
     pub fn env_files(&self) -> impl Iterator<Item = &EnvFile> {
         self.services.values().flat_map(|service| &service.env_file)
-    }
-
-    /// Puts the content of `env_file` below each service's own environment; `read` answers nothing for a missing file.
-    pub fn add_env_files(&mut self, read: &EnvFileReader<'_>) -> Result<(), Failure> {
-        for service in self.services.values_mut() {
-            let mut environment = BTreeMap::new();
-            for file in &service.env_file {
-                let at = path(&["services", &service.name, "env_file"]);
-                let content = read(file, &environment).map_err(|failure| match failure.path {
-                    Some(_) => failure,
-                    None => failure.at(at),
-                })?;
-                match content {
-                    Some(content) => environment.extend(content),
-                    None if file.required => {
-                        return Err(Failure::usage(format!(
-                            "The env_file \"{}\" of the service \"{}\" is missing",
-                            file.path.display(),
-                            service.name
-                        ))
-                        .hint("make it, or write { path: …, required: false }")
-                        .at(path(&["services", &service.name, "env_file"])));
-                    }
-                    None => {}
-                }
-            }
-            environment.append(&mut service.environment);
-            service.environment = environment;
-        }
-        Ok(())
-    }
-
-    /// Puts the content of its source into each config that a service has.
-    pub fn add_configs(&mut self, read: &ConfigReader<'_>) -> Result<(), Failure> {
-        let used: BTreeSet<&String> = self.services.values().flat_map(|service| &service.configs).map(|mount| &mount.source).collect();
-        for (name, config) in self.configs.iter_mut().filter(|(name, _)| used.contains(name)) {
-            config.content = read(name, config).map_err(|failure| failure.at(path(&["configs", name])))?;
-        }
-        Ok(())
     }
 
     /// Whether a service is active: it has no profile, or one of the active ones.
@@ -343,7 +300,7 @@ fn item(service: &str, list: &str, index: usize) -> SpecPath {
     SpecPath { on_key: false, ..path(&["services", service, list, &index.to_string()]) }
 }
 
-fn path(keys: &[&str]) -> SpecPath {
+pub(super) fn path(keys: &[&str]) -> SpecPath {
     SpecPath { keys: keys.iter().map(|&key| key.to_owned()).collect(), on_key: true }
 }
 
