@@ -28,7 +28,7 @@ pub(super) async fn inherited(
     }
     let of_image = image_volumes(engine, &service.image).await?;
     let (volumes, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        volumes.into_iter().partition(|(target, _)| match service.volumes.iter().find(|mount| mount.target == *target) {
+        volumes.into_iter().partition(|(target, _)| match service.volumes.iter().find(|mount| mount.place() == *target) {
             Some(mount) => mount.source == MountSource::Anonymous,
             None => of_image.contains(target),
         });

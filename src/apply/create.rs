@@ -154,7 +154,7 @@ fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
                 mounts.push(volume_mount(target, Some(making.project.volumes[name].name.clone()), *read_only, *nocopy));
             }
             // Taken over from the replaced container under its name.
-            MountSource::Anonymous if making.inherited.contains_key(target) => {}
+            MountSource::Anonymous if making.inherited.contains_key(&mount.place()) => {}
             MountSource::Anonymous => mounts.push(volume_mount(target, None, *read_only, false)),
             MountSource::Bind { path, create } => {
                 let path = path.to_string_lossy().into_owned();

@@ -16,6 +16,7 @@ mod exec_end;
 pub mod execute;
 pub mod failures;
 pub mod hub;
+mod image_checks;
 pub mod images;
 mod interrupted_jobs;
 pub mod lock;

@@ -85,6 +85,7 @@ pub async fn observe(
         locked: containers.iter().any(|it| is_lock(it, project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
         images: images.iter().flat_map(image_names).collect(),
+        unchecked_images: BTreeSet::new(),
         containers: containers.iter().filter_map(|it| container(it, project)).collect(),
     };
     observed.containers.sort_by(|a, b| (&a.service, a.number, &a.name).cmp(&(&b.service, b.number, &b.name)));

@@ -325,7 +325,11 @@ impl Execution<'_> {
         let engine = &*self.around.engine;
         let found = engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect a container"))?;
         let hash = found.config.and_then(|config| config.labels).and_then(|mut labels| labels.remove(label::HASH));
-        if !hash.is_some_and(|hash| hash::is_of_service(&hash, service, project, &self.around.secrets)) {
+        let secrets = &self.around.secrets;
+        let is_made_of_it = |hash: String| {
+            hash::is_of_service(&hash, service, project, secrets) || hash::is_of_service_by_defaults(&hash, service, project, secrets)
+        };
+        if !hash.is_some_and(is_made_of_it) {
             // An old one on its way back: it has the networks of its own description.
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! Values of secrets, and how they and configs get into a container: as files, never in its environment.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
 
@@ -113,15 +114,15 @@ async fn upload(
     // A read-only root takes no upload: its secrets lie in a volume of the container's own.
     let base = if service.read_only { SECRETS_FOLDER } else { "/" };
     for (mount, value) in files {
-        let path =
-            mount.target.strip_prefix(base).map(|path| path.trim_start_matches('/')).filter(|path| !path.is_empty()).ok_or_else(|| {
-                Failure::usage(format!(
-                    "The {kind} \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
-                    mount.source, service.name, mount.target
-                ))
-                .hint(format!("a read-only service has its {kind}s below {SECRETS_FOLDER}"))
-            })?;
-        root.push((path.to_owned(), *mount, value));
+        let place = mount.place();
+        let path = Path::new(&place).strip_prefix(base).ok().filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
+            Failure::usage(format!(
+                "The {kind} \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
+                mount.source, service.name, mount.target
+            ))
+            .hint(format!("a read-only service has its {kind}s below {SECRETS_FOLDER}"))
+        })?;
+        root.push((path.to_string_lossy().into_owned(), *mount, value));
     }
     let archive = archive(&root)
         .map_err(|error| Failure::new(Kind::Failed, format!("The {kind}s of \"{}\" could not be packed: {error}", service.name)))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Surroundings;
 use super::execute::{Execution, Findings};
+use super::image_checks::look_at_image_checks;
 use super::lock::{self, Lock};
 use super::moved;
 use super::observe::{Scope, bystanders, look_at_owners, observe};
@@ -201,6 +202,7 @@ impl Work<'_> {
         look_at_owners(&*self.around.host, &mut observed);
         look_at_folders(self.around, self.project, &mut observed);
         look_at_restarted(&*self.around.engine, self.project, &mut observed).await;
+        look_at_image_checks(self.around, self.project, &mut observed).await;
         Ok(observed)
     }
 

@@ -87,7 +87,7 @@ impl ComposeFile {
 
     /// The project's name by the file's own `name:`.
     pub fn project_name(&self) -> Result<Option<String>, Failure> {
-        let Some(name) = self.description.get("name").and_then(Value::as_str) else { return Ok(None) };
+        let Some(name) = self.description.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { return Ok(None) };
         let normal = normalise_project(name);
         if normal.is_empty() {
             let failure = check_project(name).err().unwrap_or_else(|| Failure::usage("The project's name is empty"));

@@ -26,9 +26,14 @@ pub fn service(service: &Service, project: &Project, secrets: &Secrets) -> Strin
     sha256(canonical(service, project, secrets).to_string().as_bytes())
 }
 
-/// Whether a container with this hash on its label is made of that. The label may be of version 0.1.0, whose hash is over what was written.
+/// Whether a container with this hash on its label is made of that, however either is written. The label may be of an earlier version.
 pub fn is_of_service(label: &str, service: &Service, project: &Project, secrets: &Secrets) -> bool {
-    label == self::service(service, project, secrets) || label == sha256(as_written(service, project, secrets).to_string().as_bytes())
+    forms(service, project, secrets).any(|form| label == sha256(form.to_string().as_bytes()))
+}
+
+/// The same where what the engine takes for the values of a check that are not set counts as not set: it does, unless the image has a check.
+pub fn is_of_service_by_defaults(label: &str, service: &Service, project: &Project, secrets: &Secrets) -> bool {
+    service.with_check_defaults().iter().any(|service| is_of_service(label, service, project, secrets))
 }
 
 /// Hash of a network's definition.
@@ -74,11 +79,10 @@ fn joined(service: &Value) -> String {
     parts.join(",")
 }
 
-/// The keys of a service that differ from those on a container's label, which may be of version 0.1.0.
+/// The keys of a service that differ from those on a container's label, which may be of an earlier version.
 pub fn changed_in(label: &str, service: &Service, project: &Project, secrets: &Secrets) -> Vec<String> {
-    let forms = [canonical(service, project, secrets), as_written(service, project, secrets)];
-    let changes = forms.map(|form| changed_parts(label, &joined(&form)));
-    changes.into_iter().min_by_key(Vec::len).unwrap_or_default()
+    let changes = forms(service, project, secrets).map(|form| changed_parts(label, &joined(&form)));
+    changes.min_by_key(Vec::len).unwrap_or_default()
 }
 
 /// The keys that differ between two [`parts`], in order; a key of `environment` as `environment KEY`, a config as `config NAME`.
@@ -113,11 +117,23 @@ fn part_hashes(canonical: &Value) -> BTreeMap<String, String> {
     parts
 }
 
-/// The service as JSON in one spelling: what is left out and what is written like the default are the same, lists that are sets are in order,
-/// and networks and volumes have the engine's names.
+/// The service as JSON in all forms that a label can be over: today's first.
+fn forms<'a>(service: &'a Service, project: &'a Project, secrets: &'a Secrets) -> impl Iterator<Item = Value> + 'a {
+    (0..3).map(move |form| match form {
+        0 => canonical(service, project, secrets),
+        1 => with_engine_names(&service.canonical_at_first(&project.name), project, secrets),
+        _ => as_written(service, project, secrets),
+    })
+}
+
+/// The service as JSON in one spelling, see [`Service::canonical`].
 fn canonical(service: &Service, project: &Project, secrets: &Secrets) -> Value {
-    let service = service.canonical(&project.name);
-    let mut value = as_written(&service, project, secrets);
+    with_engine_names(&service.canonical(&project.name), project, secrets)
+}
+
+/// The service as JSON, where networks and volumes have the engine's names.
+fn with_engine_names(service: &Service, project: &Project, secrets: &Secrets) -> Value {
+    let mut value = as_written(service, project, secrets);
     if let Value::Object(map) = &mut value {
         map.remove("network_names");
         map.remove("volume_names");
@@ -259,6 +275,27 @@ mod tests {
         let parts_before = joined(&as_written(service, &project, &secrets));
         let changed = described(json!({"image": "y", "volumes": ["w:/w", "v:/v"]}), json!({}), json!({"v": {}, "w": {}}));
         assert_eq!(changed_in(&parts_before, &changed.services["a"], &changed, &secrets), ["image"]);
+    }
+
+    #[test]
+    fn the_labels_of_earlier_spellings_still_match() {
+        let written = json!({
+            "image": "x", "user": "", "stop_signal": "15", "working_dir": "/tmp/", "volumes": ["v:/data/../v"], "command": [],
+            "logging": {"options": {"max-size": "1000k"}}, "healthcheck": {"test": "x", "start_period": "0s"}, "networks": {"n": {"aliases": ["a"]}},
+        });
+        let project = described(written, json!({"n": {}}), json!({"v": {}}));
+        let (service, secrets) = (&project.services["a"], Secrets::new());
+        let labels: Vec<String> = forms(service, &project, &secrets).map(|form| sha256(form.to_string().as_bytes())).collect();
+        assert_eq!(labels.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+        for label in &labels {
+            assert!(is_of_service(label, service, &project, &secrets));
+        }
+        let changed = described(json!({"image": "x", "working_dir": "/tmp"}), json!({"n": {}}), json!({"v": {}}));
+        assert!(labels.iter().all(|label| !is_of_service(label, &changed.services["a"], &changed, &secrets)));
+        // The hash of what had one spelling before is what it was.
+        let plain = described(json!({"image": "x", "stop_signal": "SIGINT", "working_dir": "/w", "user": "app"}), json!({}), json!({}));
+        let mut hashes = forms(&plain.services["a"], &plain, &secrets);
+        assert_eq!(hashes.next(), hashes.next());
     }
 
     #[test]

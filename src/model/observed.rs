@@ -39,6 +39,8 @@ pub struct Observed {
     pub network_ids: BTreeSet<String>,
     /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`] spells them.
     pub images: BTreeMap<String, String>,
+    /// Ids of images that are known to have no health check of their own: looked at where it matters.
+    pub unchecked_images: BTreeSet<String>,
 }
 
 /// The record that a project was moved: a volume of spc's own without anything in it. It outlives the project's containers, and its labels

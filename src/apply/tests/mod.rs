@@ -26,6 +26,7 @@ mod readiness;
 mod relied_on;
 mod replacement;
 mod restarts;
+mod same_meaning;
 mod secrets;
 mod trace;
 mod up;

@@ -1,12 +1,21 @@
-//! How a network or volume that is there differs from the described one: by what is meant, not by how it is written.
+//! How what is there differs from what is described: by what is meant, not by how it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::driver_options::without_passwords;
 use super::super::hash;
-use super::super::observed;
+use super::super::observed::{self, Observed};
 use super::super::spec::network::DEFAULT_NETWORK_DRIVER;
-use super::super::spec::{IpamConfig, Network, Volume};
+use super::super::spec::{IpamConfig, Network, Service, Volume};
+use super::up::Wanted;
+
+/// Whether the container is made of the described service.
+pub(super) fn is_made_of(there: &observed::Container, service: &Service, wanted: &Wanted<'_>, observed: &Observed) -> bool {
+    let Some(hash) = there.hash.as_deref() else { return false };
+    hash::is_of_service(hash, service, wanted.project, wanted.secrets)
+        || observed.unchecked_images.contains(&there.image_id)
+            && hash::is_of_service_by_defaults(hash, service, wanted.project, wanted.secrets)
+}
 
 /// What newer engines add to the options of every network.
 const ADDED_BY_THE_ENGINE: &str = "com.docker.network.enable_ipv";

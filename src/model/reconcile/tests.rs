@@ -132,6 +132,7 @@ fn applied(project: &Project) -> Observed {
         folders: BTreeSet::new(),
         moves: Vec::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
+        unchecked_images: BTreeSet::new(),
         images: project.services.values().map(|service| (canonical(&service.image), format!("id of {}", service.image))).collect(),
     }
 }

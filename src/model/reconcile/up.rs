@@ -15,7 +15,7 @@ use super::holders::holders;
 use super::left_behind;
 use super::orphan_networks::orphan_networks;
 use super::replace::{Old, names_of_images};
-use super::settings;
+use super::settings::{self, is_made_of};
 
 /// What is asked for.
 pub struct Wanted<'a> {
@@ -613,7 +613,7 @@ impl<'a> Planner<'a> {
             return Difference::Changed("its anonymous volumes are renewed".into());
         }
         let project = self.wanted.project;
-        if !container.hash.as_deref().is_some_and(|hash| hash::is_of_service(hash, service, project, self.wanted.secrets)) {
+        if !is_made_of(container, service, self.wanted, self.observed) {
             let changed = hash::changed_in(container.parts.as_deref().unwrap_or(""), service, project, self.wanted.secrets);
             return Difference::Changed(if changed.is_empty() {
                 "description changed".into()

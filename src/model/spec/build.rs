@@ -67,18 +67,15 @@ impl Build {
             return Ok(Self::of_context(context_path(field, context, directory)?));
         }
         let mut map = field.long_form("a folder or a map")?;
-        let context = match map.get("context") {
-            Some(context) => context_path(&context, &context.name_text()?, directory)?,
-            None => directory.to_path_buf(),
-        };
+        let context = map.read_filled("context", |context| context_path(context, &context.name_text()?, directory))?;
         let build = Self {
-            dockerfile: map.read("dockerfile", Field::name_text)?.unwrap_or_else(|| "Dockerfile".into()),
-            target: map.read("target", Field::name_text)?,
+            dockerfile: map.read_filled("dockerfile", Field::name_text)?.unwrap_or_else(|| "Dockerfile".into()),
+            target: map.read_filled("target", Field::name_text)?,
             args: map.read("args", |field| field.pairs(lookup))?.unwrap_or_default(),
             labels: map.read("labels", Field::labels)?.unwrap_or_default(),
             no_cache: map.read("no_cache", Field::bool)?.unwrap_or(false),
             pull: map.read("pull", Field::bool)?.unwrap_or(false),
-            network: map.read("network", Field::name_text)?,
+            network: map.read_filled("network", Field::name_text)?,
             tags: map
                 .read("tags", |field| match field.value {
                     Value::Array(_) => field.list()?.iter().map(read_built_image).collect(),
@@ -86,7 +83,7 @@ impl Build {
                 })?
                 .unwrap_or_default(),
             secrets: map.read("secrets", read_secrets)?.unwrap_or_default(),
-            context,
+            context: context.unwrap_or_else(|| directory.to_path_buf()),
         };
         map.finish(&[
             "additional_contexts",
@@ -157,7 +154,7 @@ impl BuildSecret {
         }
         let mut map = field.long_form("the name of a secret or a map")?;
         let source = map.required("source")?.name_text()?;
-        let id = map.read("target", Field::name_text)?.unwrap_or_else(|| source.clone());
+        let id = map.read_filled("target", Field::name_text)?.unwrap_or_else(|| source.clone());
         for key in ["uid", "gid", "mode"] {
             if let Some(field) = map.get(key) {
                 return Err(field

@@ -37,7 +37,7 @@ impl Config {
         let file = map.read("file", |field| host_path(field, &field.name_text()?, directory))?;
         let content = map.read("content", Field::text)?;
         let environment = map.read("environment", Field::name_text)?;
-        map.read("name", Field::name_text)?;
+        map.read_filled("name", Field::name_text)?;
         if map.read("external", Field::bool)?.unwrap_or(false) {
             return Err(field
                 .fail(format!("The config \"{}\" can't be external: an engine without Swarm keeps no configs", field.key()))
@@ -65,10 +65,11 @@ pub(super) fn read_mount(field: &Field<'_>) -> Result<FileMount, Failure> {
 
 /// Refuses a place where a config can't be put, or would be written into what others see too.
 pub(super) fn check_place(service: &Service, mount: &FileMount) -> Result<(), Failure> {
-    let FileMount { source, target, .. } = mount;
+    let source = &mount.source;
+    let target = &mount.place();
     let beneath =
         |folder: &str| target == folder || target.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'));
-    if let Some(over) = service.volumes.iter().find(|volume| beneath(&volume.target)) {
+    if let Some(over) = service.volumes.iter().find(|volume| beneath(&volume.place())) {
         let what = match over.source {
             MountSource::Bind { .. } => "the bind mount",
             MountSource::Tmpfs { .. } => "the tmpfs",

@@ -79,7 +79,8 @@ impl Healthcheck {
     pub(super) fn read(field: &Field<'_>) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let disable = map.read("disable", Field::bool)?.unwrap_or(false);
-        let test = map.read("test", HealthTest::read)?;
+        let test = map.get("test").filter(|field| field.value.as_array().is_none_or(|words| !words.is_empty()));
+        let test = test.map(|field| HealthTest::read(&field)).transpose()?;
         let health = Self {
             test: if disable { Some(HealthTest::None) } else { test },
             interval: map.read("interval", Field::duration)?,

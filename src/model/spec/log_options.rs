@@ -79,7 +79,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
             )
             .hint("add `mode: non-blocking`, or leave it out"));
         }
-        bytes(size).ok_or_else(|| wrong("max-buffer-size", not_a_size(size)).hint(SIZE))?;
+        self::size(size, BINARY).ok_or_else(|| wrong("max-buffer-size", not_a_size(size)).hint(SIZE))?;
     }
     if matches!(name, "json-file" | "local") { check_rotation(name, &option, &wrong) } else { Ok(()) }
 }
@@ -98,7 +98,7 @@ fn check_rotation<'a>(
 ) -> Result<(), Failure> {
     let is_json = driver == "json-file";
     if let Some(size) = option("max-size") {
-        let bytes = bytes(size).ok_or_else(|| wrong("max-size", not_a_size(size)).hint(SIZE))?;
+        let bytes = self::size(size, DECIMAL).ok_or_else(|| wrong("max-size", not_a_size(size)).hint(SIZE))?;
         if bytes == 0 && is_json {
             return Err(wrong("max-size", format!("\"max-size\" is \"{size}\", and a log file needs at least a byte")).hint(SIZE));
         }
@@ -115,10 +115,10 @@ fn check_rotation<'a>(
         None => None,
     };
     let compress = match option("compress") {
-        // As Go reads truth values.
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
-        Some(text) => return Err(wrong("compress", format!("\"compress\" has to be true or false, but it is \"{text}\""))),
+        Some(text) => match truth(text) {
+            None => return Err(wrong("compress", format!("\"compress\" has to be true or false, but it is \"{text}\""))),
+            truth => truth,
+        },
         None => None,
     };
     if is_json && compress == Some(true) && (files.is_none_or(|files| files < 2) || option("max-size").is_none()) {
@@ -135,22 +135,73 @@ fn check_rotation<'a>(
     Ok(())
 }
 
+/// The same options with sizes, numbers and truth values in one spelling. Those of plugins stay as they are.
+pub(super) fn canonical(logging: &Logging) -> Logging {
+    let mut logging = logging.clone();
+    if logging.driver.as_ref().is_some_and(|name| !DRIVERS.iter().any(|driver| driver.name == name)) {
+        return logging;
+    }
+    for (option, value) in &mut logging.options {
+        let one_spelling = match option.as_str() {
+            "max-size" | "cache-max-size" => size(value, DECIMAL).map(|bytes| in_units(bytes, DECIMAL)),
+            "max-buffer-size" => size(value, BINARY).map(|bytes| in_units(bytes, BINARY)),
+            "max-file" | "cache-max-file" => value.parse::<i64>().ok().map(|number| number.to_string()),
+            "compress" | "cache-compress" | "cache-disabled" => truth(value).map(|truth| truth.to_string()),
+            _ => None,
+        };
+        if let Some(one_spelling) = one_spelling {
+            *value = one_spelling;
+        }
+    }
+    logging
+}
+
+/// A truth value as Go reads it.
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// What a unit is of the one below it: of log files, and of the memory between a container and its driver.
+const DECIMAL: u64 = 1000;
+const BINARY: u64 = 1024;
+
+const UNITS: &str = "kmgtp";
+
 /// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib` behind it; whole bytes.
-fn bytes(text: &str) -> Option<u64> {
+fn size(text: &str, step: u64) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let is_number = number.split('.').all(|part| !part.is_empty());
     let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
     let power = match unit.trim_end_matches('b').trim_end_matches('i') {
         "" => 0,
-        letter => i32::try_from("kmgtp".find(letter).filter(|_| letter.len() == 1)? + 1).ok()?,
+        letter => i32::try_from(UNITS.find(letter).filter(|_| letter.len() == 1)? + 1).ok()?,
     };
     if !is_number || !matches!(unit.len(), 0..=3) {
         return None;
     }
-    let bytes = number.parse::<f64>().ok()? * 1000_f64.powi(power);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not below 0; what is too large is largest")]
-    Some(bytes as u64)
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "it is not below 0; what is too large is largest"
+    )]
+    Some((number.parse::<f64>().ok()? * (step as f64).powi(power)) as u64)
+}
+
+/// With the largest unit of which it is a whole number: `10m`.
+fn in_units(bytes: u64, step: u64) -> String {
+    let (mut number, mut units) = (bytes, UNITS.chars());
+    let mut unit = None;
+    while number > 0 && number.is_multiple_of(step) {
+        let Some(next) = units.next() else { break };
+        (number, unit) = (number / step, Some(next));
+    }
+    format!("{number}{}", unit.map(String::from).unwrap_or_default())
 }
 
 #[cfg(test)]

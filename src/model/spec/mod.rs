@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod builders;
+mod canonical;
 pub mod config;
 mod container_fields;
 pub mod contents;

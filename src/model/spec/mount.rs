@@ -35,6 +35,11 @@ pub enum MountSource {
 }
 
 impl Mount {
+    /// The target as the engine has it: without `.`, `..` and slashes that say nothing.
+    pub fn place(&self) -> String {
+        clean_text(&self.target)
+    }
+
     /// Reads one item of `volumes`; relative paths are below `directory`.
     pub(super) fn read(field: &Field<'_>, directory: &Path) -> Result<Self, Failure> {
         let mount = match field.value {
@@ -47,14 +52,14 @@ impl Mount {
                 .fail(format!("The target \"{target}\" of a mount has to be an absolute path in the container"))
                 .hint(format!("write \"/{}\"", target.trim_start_matches("./"))));
         }
-        let place = clean(Path::new(target));
-        if place == Path::new("/") {
+        let place = mount.place();
+        if place == "/" {
             return Err(field
                 .fail(format!("A mount can't have the target \"{target}\": it is the container's root"))
                 .hint("mount it at a folder below"));
         }
         // The runtime lets nobody hide processes; what is bound may be such a file system itself.
-        if place.starts_with("/proc") && matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous) {
+        if Path::new(&place).starts_with("/proc") && matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous) {
             return Err(field
                 .fail(format!("A volume can't have the target \"{target}\": no container can be started with one in /proc"))
                 .hint("mount it at another folder"));
@@ -106,7 +111,7 @@ impl Mount {
                     options.finish(&["subpath", "labels"])?;
                     Ok(nocopy.unwrap_or(false))
                 })?;
-                match map.read("source", Field::name_text)? {
+                match map.read_filled("source", Field::name_text)? {
                     Some(name) => MountSource::Volume { name, nocopy: nocopy.unwrap_or(false) },
                     None => MountSource::Anonymous,
                 }
@@ -154,6 +159,11 @@ pub(super) fn host_path(field: &Field<'_>, text: &str, directory: &Path) -> Resu
             .hint("write the path in full, or relative to the project with \"./\""));
     }
     Ok(clean(&directory.join(text)))
+}
+
+/// [`clean`] for a path in a container.
+pub(super) fn clean_text(path: &str) -> String {
+    clean(Path::new(path)).to_string_lossy().into_owned()
 }
 
 /// The path without `.`, `..` and slashes that say nothing; symlinks in it are not looked at.

@@ -67,9 +67,9 @@ impl Network {
     pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let network = Self {
-            name: map.read("name", read_name)?.unwrap_or(default_name),
+            name: map.read_filled("name", read_name)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
-            driver: map.read("driver", Field::name_text)?,
+            driver: map.read_filled("driver", Field::name_text)?,
             driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
             ipam: map.read("ipam", read_ipam)?.unwrap_or_default(),
             internal: map.read("internal", Field::bool)?.unwrap_or(false),
@@ -133,7 +133,7 @@ fn read_range(field: &Field<'_>, wrong: &str) -> Result<IpNet, Failure> {
 
 fn read_ipam(field: &Field<'_>) -> Result<Vec<IpamConfig>, Failure> {
     let mut map = field.map()?;
-    map.read("driver", |field| field.one_of(&["default"]))?;
+    map.read_filled("driver", |field| field.one_of(&["default"]))?;
     let pools = map.read("config", |field| field.list()?.iter().map(read_pool).collect())?;
     map.finish(&["options"])?;
     Ok(pools.unwrap_or_default())
@@ -142,12 +142,12 @@ fn read_ipam(field: &Field<'_>) -> Result<Vec<IpamConfig>, Failure> {
 fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
     let mut map = field.map()?;
     let subnet =
-        map.read("subnet", |field| read_range(field, "is not a subnet; write it like \"172.20.0.0/16\"").map(|net| net.trunc()))?;
-    let gateway = map.read("gateway", |field| {
+        map.read_filled("subnet", |field| read_range(field, "is not a subnet; write it like \"172.20.0.0/16\"").map(|net| net.trunc()))?;
+    let gateway = map.read_filled("gateway", |field| {
         let text = field.name_text()?;
         text.parse::<IpAddr>().map_err(|_| field.fail(format!("\"{text}\" is not an address")))
     })?;
-    let ip_range = map.read("ip_range", |field| read_range(field, "is not an address range; write it like \"172.20.5.0/24\""))?;
+    let ip_range = map.read_filled("ip_range", |field| read_range(field, "is not an address range; write it like \"172.20.5.0/24\""))?;
     map.finish(&["aux_addresses"])?;
     let Some(net) = subnet else {
         let alone = if gateway.is_some() { "gateway" } else { "ip_range" };

@@ -47,6 +47,8 @@ impl Port {
                 .hint("write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\"")
         };
         let (rest, protocol) = match text.rsplit_once('/') {
+            // As Docker reads `80/${PROTOCOL}`.
+            Some((rest, "")) => (rest, "tcp"),
             Some((rest, protocol)) if ["tcp", "udp", "sctp"].contains(&protocol) => (rest, protocol),
             Some(_) => return Err(wrong()),
             None => (text, "tcp"),
@@ -79,7 +81,7 @@ impl Port {
         let mut map = field.long_form("a port, a string like \"HOST:CONTAINER\" or a map")?;
         let target = map.required("target")?;
         let target = port(&target, &target.scalar()?)?;
-        let published = map.read("published", |field| port(field, &field.scalar()?))?;
+        let published = map.read_filled("published", |field| port(field, &field.scalar()?))?;
         let host_ip = map.read("host_ip", |field| {
             let text = field.name_text()?;
             match text.parse::<std::net::IpAddr>() {
@@ -87,8 +89,8 @@ impl Port {
                 Err(_) => Err(field.fail(format!("\"{text}\" is not an address of this machine")).hint("write it like \"127.0.0.1\"")),
             }
         })?;
-        let protocol = map.read("protocol", |field| field.one_of(&["tcp", "udp", "sctp"]))?.unwrap_or_else(|| "tcp".into());
-        map.read("mode", |field| field.one_of(&["host", "ingress"]))?;
+        let protocol = map.read_filled("protocol", |field| field.one_of(&["tcp", "udp", "sctp"]))?.unwrap_or_else(|| "tcp".into());
+        map.read_filled("mode", |field| field.one_of(&["host", "ingress"]))?;
         map.finish(&["name", "app_protocol"])?;
         Ok(vec![Self { target, published, host_ip, protocol }])
     }

@@ -50,7 +50,7 @@ impl Project {
         names::check_project(name)?;
         let root = Field::root(description);
         let mut map = root.map()?;
-        map.read("name", Field::name_text)?;
+        map.read_filled("name", Field::name_text)?;
         map.read("version", Field::scalar)?;
         let profiles = map.read("profiles", Field::texts)?.unwrap_or_default().into_iter().collect();
         let mut networks = read_objects(map.get("networks"), |key, field| Network::read(field, names::object(name, key)))?;

@@ -261,6 +261,11 @@ impl<'a> MapReader<'a> {
         self.get(key).map(|field| read(&field)).transpose()
     }
 
+    /// Like [`MapReader::read`]; an empty text counts as not set, as Compose takes it: `"${X}"` is one where X is not set.
+    pub fn read_filled<T>(&mut self, key: &'static str, read: impl FnOnce(&Field<'a>) -> Result<T, Failure>) -> Result<Option<T>, Failure> {
+        self.get(key).filter(|field| field.value.as_str() != Some("")).map(|field| read(&field)).transpose()
+    }
+
     /// A key that has to be there.
     pub fn required(&mut self, key: &'static str) -> Result<Field<'a>, Failure> {
         self.get(key).ok_or_else(|| self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key())))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::mount::host_path;
+use super::mount::{clean_text, host_path};
 use super::reader::Field;
 use crate::model::Failure;
 
@@ -46,7 +46,7 @@ impl Secret {
         let mut map = field.map()?;
         let file = map.read("file", |field| host_path(field, &field.name_text()?, directory))?;
         let environment = map.read("environment", Field::name_text)?;
-        map.read("name", Field::name_text)?;
+        map.read_filled("name", Field::name_text)?;
         map.finish(&["external", "content", "driver", "driver_opts", "labels", "template_driver"])?;
         let source = match (file, environment) {
             (Some(path), None) => SecretSource::File(path),
@@ -58,6 +58,11 @@ impl Secret {
 }
 
 impl FileMount {
+    /// The target without `.`, `..` and slashes that say nothing.
+    pub fn place(&self) -> String {
+        clean_text(&self.target)
+    }
+
     /// The mount of a `kind`; a relative target, or none, is in `folder`.
     pub(super) fn read(field: &Field<'_>, kind: &str, folder: &str) -> Result<Self, Failure> {
         if let Value::String(source) = field.value {
@@ -65,13 +70,13 @@ impl FileMount {
         }
         let mut map = field.long_form(&format!("the name of a {kind} or a map"))?;
         let source = map.required("source")?.name_text()?;
-        let target = map.read("target", Field::name_text)?.unwrap_or_else(|| source.clone());
+        let target = map.read_filled("target", Field::name_text)?.unwrap_or_else(|| source.clone());
         let id =
             |field: &Field<'_>| u32::try_from(field.number()?).map_err(|_| field.fail(format!("\"{}\" is out of range", field.name())));
         let mount = Self {
             target: if target.starts_with('/') { target } else { format!("{folder}/{target}") },
-            uid: map.read("uid", id)?.unwrap_or(0),
-            gid: map.read("gid", id)?.unwrap_or(0),
+            uid: map.read_filled("uid", id)?.unwrap_or(0),
+            gid: map.read_filled("gid", id)?.unwrap_or(0),
             mode: map.read("mode", read_mode)?.unwrap_or(0o444),
             source,
         };

@@ -16,7 +16,6 @@ use super::secret::SECRETS_FOLDER;
 use super::values;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, container_fields, is_false, log_options};
 use crate::model::Failure;
-use crate::model::image_reference;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -253,7 +252,7 @@ impl Service {
         // Such a service has its image elsewhere, or none.
         map.refuse_unsupported(&["extends", "provider"])?;
         let build = map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
-        let image = map.read("image", |field| if build.is_some() { read_built_image(field) } else { field.image_name() })?;
+        let image = map.read_filled("image", |field| if build.is_some() { read_built_image(field) } else { field.image_name() })?;
         let image = match (image, &build) {
             (Some(image), _) => image,
             (None, Some(_)) => crate::model::names::built_image(project, name),
@@ -287,17 +286,17 @@ impl Service {
             configs: map.read("configs", |field| field.list()?.iter().map(config::read_mount).collect())?.unwrap_or_default(),
             depends_on: map.read("depends_on", read_depends_on)?.unwrap_or_default(),
             healthcheck: map.read("healthcheck", Healthcheck::read)?,
-            restart: map.read("restart", read_restart)?.unwrap_or_default(),
+            restart: map.read_filled("restart", read_restart)?.unwrap_or_default(),
             logging: map.read("logging", read_logging)?,
             profiles: map.read("profiles", Field::texts)?.unwrap_or_default(),
             user: map.read("user", container_fields::user)?,
-            working_dir: map.read("working_dir", container_fields::working_dir)?,
-            hostname: map.read("hostname", Field::name_text)?,
+            working_dir: map.read_filled("working_dir", container_fields::working_dir)?,
+            hostname: map.read_filled("hostname", Field::name_text)?,
             init: map.read("init", Field::bool)?,
             scale: scale.or(deploy.replicas).unwrap_or(1),
             scale_is_described: scale.or(deploy.replicas).is_some(),
             stop_grace_period: map.read("stop_grace_period", Field::duration)?,
-            stop_signal: map.read("stop_signal", container_fields::stop_signal)?,
+            stop_signal: map.read_filled("stop_signal", container_fields::stop_signal)?,
             labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
             extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
             read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
@@ -312,39 +311,6 @@ impl Service {
         Ok(service)
     }
 
-    /// The same in one spelling, for the hash: what is left out and what is written like the default are the same, and lists whose order means
-    /// nothing are in order.
-    #[must_use]
-    pub fn canonical(&self, project: &str) -> Self {
-        let mut service = self.clone();
-        service.image = image_reference::canonical(&service.image);
-        for mount in &mut service.volumes {
-            if mount.target.len() > 1 {
-                mount.target = mount.target.trim_end_matches('/').to_owned();
-            }
-        }
-        service.volumes.sort_by(|a, b| a.target.cmp(&b.target));
-        service.secrets.sort();
-        service.configs.sort();
-        service.extra_hosts.sort();
-        service.extra_hosts.dedup();
-        service.networks.values_mut().for_each(|attachment| attachment.aliases.dedup());
-        service.healthcheck = service.healthcheck.filter(|check| *check != Healthcheck::default());
-        service.logging = service.logging.filter(|logging| *logging != Logging::default());
-        service.stop_grace_period = service.stop_grace_period.filter(|grace| *grace != DEFAULT_GRACE);
-        service.stop_signal = service.stop_signal.map(|signal| {
-            let signal = signal.to_ascii_uppercase();
-            if signal.starts_with("SIG") || signal.starts_with(|digit: char| digit.is_ascii_digit()) {
-                signal
-            } else {
-                format!("SIG{signal}")
-            }
-        });
-        let default_name = crate::model::names::container(project, &service.name, 1);
-        service.container_name = service.container_name.filter(|name| *name != default_name);
-        service
-    }
-
     /// What can't be of this service alone, whatever else there is.
     fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
         let name = &self.name;
@@ -353,9 +319,9 @@ impl Service {
                 .fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself"))
                 .hint("choose a key of your own"));
         }
-        if let Some(twice) = self.volumes.iter().enumerate().find(|(at, mount)| {
-            self.volumes[..*at].iter().any(|before| before.target.trim_end_matches('/') == mount.target.trim_end_matches('/'))
-        }) {
+        if let Some(twice) =
+            self.volumes.iter().enumerate().find(|(at, mount)| self.volumes[..*at].iter().any(|before| before.place() == mount.place()))
+        {
             return Err(field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target)));
         }
         values::check(self, field)?;
@@ -414,9 +380,6 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
         .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
 }
 
-/// What the engine gives a container to stop, where nothing is said.
-const DEFAULT_GRACE: Duration = Duration::from_secs(10);
-
 /// A list is the argument vector; a string is split into words as a shell would, but runs in none.
 fn read_command(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     match field.value {
@@ -469,11 +432,11 @@ fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment
         aliases.sort();
         let attachment = NetworkAttachment {
             aliases,
-            ipv4_address: map.read("ipv4_address", |field| {
+            ipv4_address: map.read_filled("ipv4_address", |field| {
                 let text = field.name_text()?;
                 text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv4 address")))
             })?,
-            ipv6_address: map.read("ipv6_address", |field| {
+            ipv6_address: map.read_filled("ipv6_address", |field| {
                 let text = field.name_text()?;
                 text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv6 address")))
             })?,
@@ -528,7 +491,7 @@ fn read_restart(field: &Field<'_>) -> Result<Restart, Failure> {
 fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
     let mut map = field.map()?;
     let logging = Logging {
-        driver: map.read("driver", Field::name_text)?,
+        driver: map.read_filled("driver", Field::name_text)?,
         options: map.read("options", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
     };
     map.finish(&[])?;

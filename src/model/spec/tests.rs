@@ -7,6 +7,8 @@ use crate::model::hash;
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 
+mod unset;
+
 fn read(description: Value) -> Result<Project, Failure> {
     let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|name| (name == "SET").then(|| "set".to_owned()) };
     Project::read("spc", &description, &options)

@@ -45,9 +45,9 @@ impl Volume {
     pub fn read(field: &Field<'_>, default_name: String, directory: &Path) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let mut volume = Self {
-            name: map.read("name", read_name)?.unwrap_or(default_name),
+            name: map.read_filled("name", read_name)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
-            driver: map.read("driver", Field::name_text)?,
+            driver: map.read_filled("driver", Field::name_text)?,
             driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
             labels: map.read("labels", Field::labels)?.unwrap_or_default(),
             written_device: None,
