@@ -7,10 +7,11 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
-use super::exec_end::{GivenUp, Started, end};
+use super::exec_end::{GivenUp, end};
 use super::failures::of_engine;
 use super::patience::spoken_of;
 use super::under_way::UnderWay;
+use crate::engine::exec_end::Started;
 use crate::engine::{EngineErrorKind, ExecInput, ExecRequest, OutputKind, exec_processes};
 use crate::host::memory::{Collected, Full, LARGEST_VALUE};
 use crate::host::{FileSink, HostError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
-use super::exec_end::{Started, end};
+use super::exec_end::end;
 use super::failures::of_engine;
 use super::hub::{Hub, Signal};
 use super::logs::last_lines;
@@ -15,6 +15,7 @@ use super::patience::until_next_word;
 use super::restarted::STEADY;
 use super::under_way::UnderWay;
 use super::{Surroundings, Told};
+use crate::engine::exec_end::Started;
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, Standing};
 use crate::model::observed::{ContainerState, Health};

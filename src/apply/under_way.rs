@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::join_all;
 
 use super::Surroundings;
-use super::exec_end::{Started, end, send};
+use super::exec_end::end;
 use crate::engine::Engine;
+use crate::engine::exec_end::{Started, send};
 use crate::engine::exec_processes::EndSignal;
 
 static ALL: Mutex<Vec<Entry>> = Mutex::new(Vec::new());

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::session::Session;
 use crate::api::logs::interrupt;
 use crate::apply::under_way;
+use crate::engine::planned::{is_any_running, kill_running};
 use crate::host::Host;
 use crate::host::real::ignores_hang_up;
 use crate::model::{Failure, Kind};
@@ -33,7 +34,7 @@ const NOTICE_TIME: Duration = Duration::from_millis(150);
 /// that run others pass on what a terminal has sent to all of them.
 const ECHO: Duration = Duration::from_millis(20);
 
-/// What the second signal waits for at most, where commands run in containers.
+/// What a signal that leaves at once waits for at most, where commands run in containers.
 const KILL_TIME: Duration = Duration::from_millis(1500);
 
 /// Between two tries to wake the reader of a line.
@@ -132,7 +133,7 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
     })
 }
 
-/// Any signal leaves at once: nothing was begun, there is nothing to finish.
+/// Any signal leaves at once: nothing was begun, there is nothing to finish. Read-only commands of a plan are ended in their containers.
 pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
     let (terminal, host) = (session.terminal.clone(), session.host.clone());
     let lines = session.is_json().then(|| session.json_lines());
@@ -145,6 +146,12 @@ pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
             None => said.err("interrupted: nothing was changed"),
         });
         soon(&*host, say).await;
+        if is_any_running() {
+            tokio::select! {
+                () = kill_running() => {}
+                () = host.sleep(KILL_TIME) => {}
+            }
+        }
         leave_now(&terminal);
     })
 }

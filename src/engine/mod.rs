@@ -6,6 +6,7 @@
 //! are given is either of them behind a [`Guard`] and the last look of [`token_check`].
 
 pub mod docker;
+pub mod exec_end;
 pub mod exec_processes;
 mod guard;
 pub mod image_labels;

@@ -5,6 +5,7 @@
 
 mod calls;
 mod live;
+mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,9 @@ use bollard::models;
 use futures::stream::{self, StreamExt};
 
 pub use self::live::{Live, OnWait, connecting};
+use self::running::Running;
+pub use self::running::{is_any_running, kill_running};
+use super::exec_end::Started;
 use super::sim::{SimEngine, Snapshot};
 use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result, exec_processes};
 use crate::host::memory::LARGEST_VALUE;
@@ -183,6 +187,15 @@ impl PlannedEngine {
         let engine = &self.live.engine;
         let mark = request.environment.iter().find(|entry| exec_processes::is_mark(entry));
         self.lock().live_marks.extend(mark.cloned());
+        let command = mark.map(|mark| Started {
+            container: id.to_owned(),
+            name: name.to_owned(),
+            mark: mark.clone(),
+            user: request.user.clone(),
+            privileged: request.privileged,
+            id: None,
+        });
+        let _running = command.map(|command| Running::begin(engine, command));
         let (exec, chunks, state) = self.live.run(name, request, async {
             let mut session = engine.exec_start(id, request).await?;
             let (mut chunks, mut bytes) = (Vec::new(), 0);

@@ -87,6 +87,21 @@ fn a_command_is_ended_with_a_run_that_a_signal_ends() {
 }
 
 #[test]
+fn a_read_only_command_is_ended_with_a_plan_that_a_signal_ends() {
+    let project = idle("exec-plan");
+    project.file("spc.toml", "spc = \"0.1\"\n[allow]\nread_only_execs = true\n");
+    let code = "import \"stack\" as app;\napp::describe().service(\"web\").exec(\"sleep 4242; true\", #{ read_only: true });";
+    project.file("scripts/look.rhai", code);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let plan = project.spc(&["plan", "scripts/look.rhai"]).start();
+        until("the command runs", LIMIT, || commands(&project).iter().any(|command| command == "sleep 4242").then_some(()));
+        plan.signal(signal);
+        assert!(plan.ends(130).took < LIMIT, "{signal:?}");
+        assert_eq!(commands(&project), Vec::<String>::new(), "{signal:?}");
+    }
+}
+
+#[test]
 fn a_command_that_can_t_be_ended_is_told() {
     let project = idle("exec-no-shell");
     docker(&["exec", &project.container("web"), "rm", "/bin/sh"]);
