@@ -8,6 +8,7 @@ use super::super::exclusive::{Resource, taken_at_start};
 use super::super::failure::SpecPath;
 use super::super::observed::{Container, Network, Observed, OtherContainer, TakenSubnet};
 use super::super::plan::{Action, GroupId, Plan, Step, StepId};
+use super::super::spec::Service;
 use super::super::{Failure, Kind};
 use super::addresses;
 use super::joint::Joint;
@@ -100,7 +101,7 @@ pub(super) fn arrange(
             let release = match releases.step(&taker.resource, &container.id) {
                 Some(release) => release,
                 // `check_name` says whose it is.
-                None if is_name(&taker.resource) && wanted.project.services.contains_key(&container.service) => continue,
+                None if is_name(&taker.resource) && taker.service == Some(&container.service) => continue,
                 None => return Err(conflict(taker, holder, wanted)),
             };
             edges.push((release, taker.step));
@@ -299,13 +300,21 @@ fn way_out(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> String
         None => format!("it belongs to no described service: `--adopt --remove-orphans` removes it first; or {another}"),
         Some(described) => {
             let keeps = taken_at_start(described, wanted.project).iter().any(|(resource, _)| resource.overlaps(&taker.resource));
-            if !wanted.services.contains(holder) && !keeps {
+            if is_name(&taker.resource) && !wanted.services.contains(holder) && keeps_name(described, &container.name) {
+                // Stopped, it still has its name.
+                let stop = if container.is_up() { format!("`stop([\"{holder}\"])`, then ") } else { String::new() };
+                format!("{stop}`container(\"{}\").remove()` in a runbook frees the name; or {another}", container.name)
+            } else if !wanted.services.contains(holder) && !keeps {
                 format!("bring up \"{holder}\" in the same run, which lets go of it; or {another}")
             } else {
                 format!("{another}, or stop \"{holder}\" first")
             }
         }
     }
+}
+
+fn keeps_name(described: &Service, name: &str) -> bool {
+    described.container_name.as_deref() == Some(name)
 }
 
 /// A network that is to be made needs addresses that another network has: one of the project's own that is no longer described goes.

@@ -147,6 +147,28 @@ fn a_name_that_an_orphan_keeps_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn a_name_that_two_profiles_share_is_refused_with_the_call_that_frees_it() {
+    let service = |profile: &str| json!({"image": "x", "container_name": "edge", "profiles": [profile]});
+    let of = |profile: &str| {
+        let value = json!({"services": {"dev": service("dev"), "prod": service("prod")}, "profiles": [profile]});
+        project(value)
+    };
+    let mut observed = applied(&of("dev"));
+    observed.containers.retain(|container| container.service == "dev");
+    observed.containers[0].name = "edge".into();
+    for (state, stop) in [(ContainerState::Exited, ""), (ContainerState::Running, "`stop([\"dev\"])`, then ")] {
+        observed.containers[0].state = state;
+        let failure = asked(&of("prod"), &observed).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "The service \"prod\" needs the container name \"edge\", which is taken by the container of the service \"dev\""
+        );
+        let hint = format!("{stop}`container(\"edge\").remove()` in a runbook frees the name; or choose another `container_name`");
+        assert_eq!((failure.hint, failure.path.unwrap().to_string()), (Some(hint), "services.prod.container_name".to_owned()));
+    }
+}
+
+#[test]
 fn swapped_names_are_free_before_they_are_given() {
     let of = |a: &str, b: &str| described(json!({"a": {"image": "x", "container_name": a}, "b": {"image": "x", "container_name": b}}));
     let before = of("one", "two");
