@@ -509,7 +509,7 @@ impl<'a> Wait<'a> {
         }
         let (title, log) = log;
         let failure = failure.detail(title, log);
-        let known = failure.details.iter().find_map(|detail| symptoms::mend(&detail.text));
+        let known = failure.details.iter().find_map(|detail| symptoms::advice(&detail.text));
         match known.filter(|_| failure.hint.is_none()) {
             Some(mend) => failure.hint(mend),
             None => failure,

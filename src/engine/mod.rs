@@ -5,6 +5,7 @@
 //! Engine API over bollard, and [`sim`], an engine in memory with the same semantics. What scripts
 //! are given is either of them behind a [`Guard`] and the last look of [`token_check`].
 
+mod base_image;
 pub mod docker;
 pub mod exec_end;
 pub mod exec_processes;

@@ -1,8 +1,8 @@
-//! What is wrong where a container says it in its own words: known lines of logs and probes, and the mend of each.
+//! What is wrong where a container says it in its own words: known lines of logs and probes, and what to do about each.
 
 use regex_lite::Regex;
 
-/// A line that is known, and its mend; `$1` and so on stand for what the line says there.
+/// A line that is known, and what to do about it; `$1` and so on stand for what the line says there.
 const KNOWN: &[(&str, &str)] = &[
     (
         r#"password authentication failed for user "([^"]+)""#,
@@ -22,12 +22,12 @@ const KNOWN: &[(&str, &str)] = &[
     (r"exec format error", "the image is for another kind of processor than this machine's"),
 ];
 
-/// The mend of the first thing in `text` that is known.
-pub fn mend(text: &str) -> Option<String> {
-    KNOWN.iter().find_map(|(line, mend)| {
+/// What to do about the first thing in `text` that is known.
+pub fn advice(text: &str) -> Option<String> {
+    KNOWN.iter().find_map(|(line, advice)| {
         let found = Regex::new(line).ok()?.captures(text)?;
         let mut said = String::new();
-        found.expand(mend, &mut said);
+        found.expand(advice, &mut said);
         Some(said)
     })
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_known_line_anywhere_in_a_log_gives_its_mend() {
-        for (log, mended) in [
+        for (log, advised) in [
             (
                 "Health: database does not answer: connection failed: FATAL:  password authentication failed for user \"postgres\"\n",
                 "the database has another password for \"postgres\": it keeps",
@@ -62,14 +62,14 @@ mod tests {
             ("OSError: [Errno 28] No space left on device", "the disk is full"),
             ("exec /usr/bin/python3: exec format error", "the image is for another kind"),
         ] {
-            let said = mend(log).unwrap();
-            assert!(said.starts_with(mended), "{said}");
+            let said = advice(log).unwrap();
+            assert!(said.starts_with(advised), "{said}");
         }
     }
 
     #[test]
     fn of_other_logs_nothing_is_said() {
-        assert_eq!(mend("Listening at: http://0.0.0.0:8000\nthe relation of things does not exist"), None);
-        assert_eq!(mend(""), None);
+        assert_eq!(advice("Listening at: http://0.0.0.0:8000\nthe relation of things does not exist"), None);
+        assert_eq!(advice(""), None);
     }
 }

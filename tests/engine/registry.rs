@@ -127,5 +127,9 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
     project.file("app/Dockerfile", &format!("FROM {image}\nRUN true\n"));
     project.file("build.rhai", "print(image(\"local/spct-registry:1\").build(#{ context: \"app\", pull: true }) != \"\");\n");
     project.spc(&["run", "build.rhai"]).env("DOCKER_CONFIG", &config).ends(0);
+    registry.forget();
+    let none = registry.config("none", "{}");
+    let login = format!("log in with `docker login {host}`");
+    project.spc(&["run", "build.rhai"]).env("DOCKER_CONFIG", &none).ends(1).told(&["could not fetch the base image", &login]);
     let _ = try_docker(&["rmi", "local/spct-registry:1"]);
 }

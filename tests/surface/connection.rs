@@ -82,7 +82,7 @@ fn what_a_proxy_forbids_to_ask_of_the_engine_is_named_with_what_it_is_for() {
         .code(1)
         .stderr(
             r#"
-            error: No Docker Engine answers at "unix://[root]/engine.sock" ("GET /_ping" is forbidden there, which spc asks for the engine's version: 403 what stands before the Docker Engine forbids it (403): 403 Forbidden), the address in DOCKER_HOST
+            error: No Docker Engine answers at "unix://[root]/engine.sock" ("GET /_ping" is forbidden there, which spc asks for the engine's version: 403 Forbidden), the address in DOCKER_HOST
             help: ask whoever runs the proxy or plugin to allow "GET /_ping"
             "#,
         )
@@ -280,7 +280,7 @@ fn a_context_that_is_missing_or_malformed_is_told_with_the_mend() {
         .stderr(
             r#"
             error: Could not read "[home]/.docker/config.json": it holds something else than Docker's client writes, at line 2, column 19
-            help: mend the file, or name the engine: --context, --host, DOCKER_CONTEXT or DOCKER_HOST
+            help: correct the file, or name the engine: --context, --host, DOCKER_CONTEXT or DOCKER_HOST
             "#,
         )
         .run();

@@ -5,7 +5,7 @@ use bollard::models::{BuildInfo, BuildInfoAux};
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind, OUTPUT_FOLLOWS, secret_hint};
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind, OUTPUT_FOLLOWS, base_image, secret_hint};
 use crate::model::lines::{CUT, ShortLines};
 
 /// How much of a step's output is kept for the case that it fails.
@@ -139,8 +139,10 @@ impl Progress {
             return if is_variable { error.with_hint(SECRET_AS_VARIABLE) } else { error };
         };
         match step.name.strip_prefix(BASE_IMAGE) {
-            Some(image) => failed(format!("could not fetch the base image \"{image}\": {}", step.error.as_deref().unwrap_or(message)))
-                .with_hint("build or import it first, or check its name and the way to its registry"),
+            Some(image) => {
+                let words = step.error.as_deref().unwrap_or(message);
+                failed(format!("could not fetch the base image \"{image}\": {words}")).with_hint(base_image::hint(image, words))
+            }
             None => {
                 let error = failed(step.failure(message));
                 match missing_secret(step.error.as_deref().unwrap_or(message)) {

@@ -76,7 +76,7 @@ impl<'h> Contexts<'h> {
         let path = self.config_file();
         let Some(content) = self.read(&path)? else { return Ok(None) };
         let config: ClientConfig = parse(&path, &content)
-            .map_err(|error| error.with_hint("mend the file, or name the engine: --context, --host, DOCKER_CONTEXT or DOCKER_HOST"))?;
+            .map_err(|error| error.with_hint("correct the file, or name the engine: --context, --host, DOCKER_CONTEXT or DOCKER_HOST"))?;
         Ok(Some(config.current_context).filter(|name| !name.is_empty()))
     }
 
@@ -85,11 +85,11 @@ impl<'h> Contexts<'h> {
         let id = id(name);
         let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
         let Some(content) = self.read(&path)? else { return Err(self.missing(name, by)) };
-        let mend = format!("make the context again: `docker context rm {name}`, then `docker context create {name} --docker host=…`");
-        let mut meta: Meta = parse(&path, &content).map_err(|error| error.with_hint(mend.clone()))?;
+        let hint = format!("make the context again: `docker context rm {name}`, then `docker context create {name} --docker host=…`");
+        let mut meta: Meta = parse(&path, &content).map_err(|error| error.with_hint(hint.clone()))?;
         let endpoint = meta.endpoints.remove("docker").ok_or_else(|| {
             let message = format!("the context \"{name}\" names no Docker Engine, in \"{}\"", path.display());
-            EngineError::new(EngineErrorKind::Invalid, message).with_hint(mend)
+            EngineError::new(EngineErrorKind::Invalid, message).with_hint(hint)
         })?;
         let folder = self.folder.join("contexts/tls").join(&id).join("docker");
         let tls = TlsFiles::of_context(self.host, &folder, name, !endpoint.skip_tls_verify)?;

@@ -50,13 +50,18 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
 pub(super) fn from_asking(error: ClientError, endpoint: &str, purpose: &str) -> EngineError {
     match error {
         ClientError::DockerResponseServerError { status_code: 401 | 403, message } => {
-            let said = sentence(message.trim_start_matches(FORBIDDEN_BEFORE).trim_start_matches(" (403)").trim_start_matches(": "));
+            let said = sentence(own_words(&message));
             let said = if said.is_empty() { String::new() } else { format!(": {said}") };
             EngineError::new(Kind::Denied, format!("{FORBIDDEN_BEFORE}: spc asks \"GET {endpoint}\" for {purpose}{said}"))
                 .with_hint(allow(endpoint))
         }
         other => from_client(other),
     }
+}
+
+/// What stands before the engine said, without what [`forbidden_before`] puts before it.
+pub(super) fn own_words(message: &str) -> &str {
+    message.trim_start_matches(FORBIDDEN_BEFORE).trim_start_matches(" (403)").trim_start_matches(": ")
 }
 
 /// The next step where a question about the engine itself is refused.

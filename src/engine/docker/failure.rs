@@ -38,7 +38,7 @@ pub(super) enum Failure {
     Other(String),
 }
 
-/// A cause and its mend.
+/// A cause and what leads on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     /// A clause without a full stop.
@@ -82,7 +82,9 @@ impl Failure {
         }
         let words = body.lines().next().unwrap_or_default().trim_end_matches('.');
         if matches!(status, 401 | 403) {
-            let why = format!("\"GET /_ping\" is forbidden there, which spc asks for the engine's version: {status} {words}");
+            let words = errors::own_words(words);
+            let number = if words.starts_with(&status.to_string()) { String::new() } else { format!("{status} ") };
+            let why = format!("\"GET /_ping\" is forbidden there, which spc asks for the engine's version: {number}{words}");
             return Self::Told(Told { why: why.trim_end().to_owned(), hint: errors::allow("/_ping") });
         }
         Self::Other(format!("it answered with status {status} {words}").trim_end().to_owned())

@@ -18,7 +18,7 @@ use super::images::reference::Reference;
 use super::processes::matches;
 use super::state::State;
 use super::tree::Tree;
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, OUTPUT_FOLLOWS, Result, secret_hint};
+use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, OUTPUT_FOLLOWS, Result, base_image, secret_hint};
 use crate::model::dockerfile::has_own_frontend;
 
 const STEP_TAKES: Duration = Duration::from_secs(1);
@@ -197,7 +197,7 @@ impl State {
     fn base_image(&self, name: &str) -> Result<&Image> {
         self.objects.find_image(name).or_else(|_| self.registry.image(name)).map_err(|error| {
             failed(format!("could not fetch the base image \"{name}\": {}", error.message))
-                .with_hint("build or import it first, or check its name and the way to its registry")
+                .with_hint(base_image::hint(name, &error.message))
         })
     }
 

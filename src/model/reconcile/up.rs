@@ -115,7 +115,7 @@ fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
     service.depends_on.iter().filter(|(_, how)| how.condition == Condition::Completed).map(|(name, _)| name.as_str())
 }
 
-/// The cause of what mends a run that was killed.
+/// The cause of what puts right what a killed run left.
 pub(super) const INTERRUPTED: &str = "left by an interrupted run";
 
 /// The cause of removing a container that has the service and number of another one: what is left of a replacement by Docker Compose, say.
