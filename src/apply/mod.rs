@@ -20,6 +20,7 @@ mod image_checks;
 pub mod images;
 mod interrupted_jobs;
 pub mod lock;
+mod log_drivers;
 pub mod logs;
 mod moved;
 mod name_holder;

@@ -11,6 +11,7 @@ use super::bind_sources;
 use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
 use super::images::{self, Building};
+use super::log_drivers;
 use super::name_holder::check_name;
 use super::ports;
 use super::writers::Writing;
@@ -68,6 +69,7 @@ impl Preflight<'_> {
         }
         let Self { around, project, name, plan, observed, all } = self;
         if let Some(project) = project {
+            log_drivers::check(around, project, plan).await?;
             ports::check(around, project, plan).await?;
         }
         Writing { around, name, project: *project, observed, all }.check(plan).await

@@ -12,6 +12,7 @@ mod interrupt;
 mod killed;
 mod lifecycle;
 mod lock;
+mod log_drivers;
 mod logs;
 mod moved;
 mod names;

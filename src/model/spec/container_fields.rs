@@ -35,6 +35,11 @@ pub(super) fn stop_signal(field: &Field<'_>) -> Result<String, Failure> {
 /// `USER`, `USER:GROUP`: names that the image has, or numbers.
 pub(super) fn user(field: &Field<'_>) -> Result<String, Failure> {
     let text = field.scalar()?;
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(field
+            .fail(format!("\"{}\" is no user: a name has no blanks", text.escape_debug()))
+            .hint("write \"USER\" or \"USER:GROUP\", names or numbers"));
+    }
     let is_out = |part: &str| part.parse::<i64>().is_ok_and(|id| !(0..=LAST_ID).contains(&id));
     match text.split(':').find(|part| is_out(part)) {
         Some(id) => Err(field.fail(format!("\"{id}\" is no number of a user or group")).hint(format!("they go from 0 to {LAST_ID}"))),
@@ -129,6 +134,14 @@ mod tests {
             (
                 json!({"user": "0:4294967296"}),
                 "user: \"4294967296\" is no number of a user or group (they go from 0 to 2147483647)".to_owned(),
+            ),
+            (
+                json!({"user": "a b"}),
+                "user: \"a b\" is no user: a name has no blanks (write \"USER\" or \"USER:GROUP\", names or numbers)".to_owned(),
+            ),
+            (
+                json!({"user": "app:\n"}),
+                "user: \"app:\\n\" is no user: a name has no blanks (write \"USER\" or \"USER:GROUP\", names or numbers)".to_owned(),
             ),
             (json!({"container_name": "a b"}), format!("container_name: A container can't be named \"a b\" ({NAME})")),
             (json!({"container_name": "a"}), format!("container_name: A container can't be named \"a\" ({NAME})")),

@@ -1,7 +1,9 @@
 //! Options of the engine's own log drivers, which it refuses when a container is made or started.
 
-use super::Logging;
+use serde_json::Value;
+
 use super::reader::Field;
+use super::{Logging, log_values};
 use crate::model::Failure;
 use crate::model::suggest::{did_you_mean, nearest};
 
@@ -44,6 +46,41 @@ impl Driver {
     }
 }
 
+/// Whether the engine's own settings decide if it takes the options: its default driver, and that one's default options.
+pub fn depends_on_engine(logging: &Logging) -> bool {
+    match &logging.driver {
+        Some(_) => missing(logging).is_some(),
+        None => !logging.options.is_empty(),
+    }
+}
+
+/// What the driver needs and the description does not say.
+fn missing(logging: &Logging) -> Option<&'static str> {
+    let required = log_values::REQUIRED.iter().filter(|(driver, _)| logging.driver.as_deref() == Some(driver));
+    required.map(|(_, option)| *option).find(|option| !logging.options.contains_key(*option))
+}
+
+/// Refuses what an engine with this default driver refuses. `service` has the options.
+pub fn check_with_default(logging: &Logging, default: &str, service: &str) -> Result<(), Failure> {
+    let field = Field::at(&Value::Null, &["services", service, "logging"]);
+    match &logging.driver {
+        Some(name) => match missing(logging).filter(|_| name != default) {
+            Some(option) => Err(field
+                .fail_below(&["driver"], format!("The log driver \"{name}\" needs the option \"{option}\""))
+                .hint(format!("add it under `options`: {option}"))),
+            None => Ok(()),
+        },
+        None => {
+            let Some(driver) = DRIVERS.iter().find(|driver| driver.name == default) else { return Ok(()) };
+            let Some(option) = logging.options.keys().find(|option| !driver.knows(option)) else { return Ok(()) };
+            let message = format!("\"{option}\" is no option of \"{default}\", the engine's own log driver, which \"{service}\" gets");
+            let of =
+                DRIVERS.iter().find(|driver| driver.knows(option)).map(|driver| format!("name the `driver`, like \"{}\"", driver.name));
+            Err(field.fail_below(&["options", option], message).hint(of.unwrap_or_else(|| "name the `driver` that has it".to_owned())))
+        }
+    }
+}
+
 /// Whether a driver that is part of the engine refuses the option.
 pub fn is_unknown(driver: &str, option: &str) -> bool {
     DRIVERS.iter().any(|known| known.name == driver && !known.knows(option))
@@ -59,7 +96,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
             Some((option, near)) => Err(field
                 .fail_below(&["options", option], format!("No log driver of the engine has an option \"{option}\""))
                 .hint(format!("did you mean \"{near}\"?"))),
-            None => Ok(()),
+            None => log_values::check(logging, field),
         };
     };
     let Some(driver) = DRIVERS.iter().find(|driver| driver.name == name) else { return Ok(()) };
@@ -67,10 +104,8 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
         let failure = field.fail_below(&["options", option], format!("The log driver \"{name}\" has no option \"{option}\""));
         return Err(failure.hint(did_you_mean(option, driver.options()).unwrap_or_default()));
     }
+    log_values::check(logging, field)?;
     let option = |name: &str| logging.options.get(name).map(String::as_str);
-    if let Some(mode) = option("mode").filter(|mode| !matches!(*mode, "" | "blocking" | "non-blocking")) {
-        return Err(wrong("mode", format!("\"mode\" of a log driver can't be \"{mode}\"")).hint("there is: blocking, non-blocking"));
-    }
     if let Some(size) = option("max-buffer-size") {
         if option("mode") != Some("non-blocking") {
             return Err(wrong(
@@ -84,9 +119,9 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
     if matches!(name, "json-file" | "local") { check_rotation(name, &option, &wrong) } else { Ok(()) }
 }
 
-const SIZE: &str = "write it like \"10m\"";
+pub(super) const SIZE: &str = "write it like \"10m\"";
 
-fn not_a_size(text: &str) -> String {
+pub(super) fn not_a_size(text: &str) -> String {
     format!("\"{text}\" is not a size that a log driver takes")
 }
 
@@ -97,11 +132,8 @@ fn check_rotation<'a>(
     wrong: &dyn Fn(&str, String) -> Failure,
 ) -> Result<(), Failure> {
     let is_json = driver == "json-file";
-    if let Some(size) = option("max-size") {
-        let bytes = self::size(size, DECIMAL).ok_or_else(|| wrong("max-size", not_a_size(size)).hint(SIZE))?;
-        if bytes == 0 && is_json {
-            return Err(wrong("max-size", format!("\"max-size\" is \"{size}\", and a log file needs at least a byte")).hint(SIZE));
-        }
+    if let Some(size) = option("max-size").filter(|size| is_json && self::size(size, DECIMAL) == Some(0)) {
+        return Err(wrong("max-size", format!("\"max-size\" is \"{size}\", and a log file needs at least a byte")).hint(SIZE));
     }
     let least = i64::from(is_json);
     let files = match option("max-file") {
@@ -114,13 +146,8 @@ fn check_rotation<'a>(
         },
         None => None,
     };
-    let compress = match option("compress") {
-        Some(text) => match truth(text) {
-            None => return Err(wrong("compress", format!("\"compress\" has to be true or false, but it is \"{text}\""))),
-            truth => truth,
-        },
-        None => None,
-    };
+    let compress = option("compress").and_then(truth);
+
     if is_json && compress == Some(true) && (files.is_none_or(|files| files < 2) || option("max-size").is_none()) {
         return Err(wrong(
             "compress",
@@ -157,7 +184,7 @@ pub(super) fn canonical(logging: &Logging) -> Logging {
 }
 
 /// A truth value as Go reads it.
-fn truth(text: &str) -> Option<bool> {
+pub(super) fn truth(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -166,13 +193,13 @@ fn truth(text: &str) -> Option<bool> {
 }
 
 /// What a unit is of the one below it: of log files, and of the memory between a container and its driver.
-const DECIMAL: u64 = 1000;
+pub(super) const DECIMAL: u64 = 1000;
 const BINARY: u64 = 1024;
 
 const UNITS: &str = "kmgtp";
 
 /// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib` behind it; whole bytes.
-fn size(text: &str, step: u64) -> Option<u64> {
+pub(super) fn size(text: &str, step: u64) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let is_number = number.split('.').all(|part| !part.is_empty());

@@ -11,6 +11,7 @@ pub mod contents;
 mod exclusive;
 pub mod health;
 pub mod log_options;
+mod log_values;
 pub mod mount;
 pub mod network;
 pub mod port;
