@@ -13,8 +13,8 @@ use crate::compose::ComposeFile;
 use crate::compose::faults::{self, Faults};
 use crate::compose::file::{FILE_NAMES, OVERRIDE_NAMES, source};
 use crate::compose::veil::veiled;
-use crate::host::HostErrorKind;
 use crate::host::resolve::shown;
+use crate::host::{FileKind, HostErrorKind};
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level};
@@ -134,6 +134,18 @@ pub fn default_files(context: &Context) -> Vec<String> {
         return named;
     }
     FILE_NAMES.into_iter().find(|name| paths::exists(context, name).unwrap_or(false)).map(str::to_owned).into_iter().collect()
+}
+
+/// The failure for one of the [`default_files`] that can't be read.
+pub fn unreadable(context: &Context, name: &str) -> Failure {
+    let by = if named_files(context).is_empty() { "" } else { ", which COMPOSE_FILE names" };
+    let failure = Failure::usage(format!("Could not read the compose file \"{name}\"{by}"));
+    let kind = paths::to_read(context, name).ok().and_then(|path| context.host.info(&path).ok()).map(|found| found.kind);
+    match kind {
+        Some(FileKind::Folder) => failure.hint("it is a folder: a compose file is a file of that name"),
+        Some(_) => failure.hint("see whether you may read it"),
+        None => failure.hint("a path is relative to the project directory"),
+    }
 }
 
 /// The project at hand, where no runbook describes one: a name that was given, the compose file's own, or the project directory's.

@@ -233,6 +233,21 @@ pub(super) fn names(value: &Dynamic) -> Result<Option<Vec<String>>, Failure> {
         .map(Some)
 }
 
+/// The services that `function` is given as its only argument; its options are the second one.
+fn only_names(value: &Dynamic, function: &str) -> Result<Option<Vec<String>>, Failure> {
+    let Some(options) = value.read_lock::<Map>() else { return names(value) };
+    let entry = |(key, value): (&rhai::Identifier, &Dynamic)| {
+        let is_plain = value.is_int() || value.is_bool();
+        // In a map that word has to be quoted.
+        let key = if key == "until" { "\"until\"" } else { key.as_str() };
+        format!("{key}: {}", if is_plain { value.to_string() } else { "…".to_owned() })
+    };
+    let shown = options.iter().map(entry).collect::<Vec<_>>().join(", ");
+    let shown = if shown.is_empty() { "#{}".to_owned() } else { format!("#{{ {shown} }}") };
+    Err(Failure::usage(format!("The options of `{function}` are its second argument, after the services"))
+        .hint(format!("for all services, write `{function}((), {shown})`")))
+}
+
 type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
@@ -355,7 +370,7 @@ pub mod functions {
     /// Build the images of the named services.
     #[rhai_fn(name = "build", return_raw, pure)]
     pub fn build(stack: &mut Stack, services: Dynamic) -> Raw<Dynamic> {
-        Ok(stack.build(names(&services)?, Map::new())?)
+        Ok(stack.build(only_names(&services, "build")?, Map::new())?)
     }
 
     /// Build the images of the named services, with `no_cache` and `pull`.
@@ -405,7 +420,7 @@ pub mod functions {
     /// The logs of the named services.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_named(stack: &mut Stack, services: Dynamic) -> Raw<Dynamic> {
-        Ok(logs::read(stack, names(&services)?, Map::new())?)
+        Ok(logs::read(stack, only_names(&services, "logs")?, Map::new())?)
     }
 
     /// The logs of the named services, sorted by the engine's times. `tail` is a number of lines of each container; `since` and `"until"`
@@ -449,4 +464,24 @@ pub mod functions {
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Stack>("stack");
     engine.register_global_module(shared_module!(functions));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::trial::Trial;
+
+    #[test]
+    fn options_without_services_are_answered_with_the_right_call() {
+        for (call, right) in [
+            ("logs(#{ follow: true, tail: 3 })", "logs((), #{ follow: true, tail: 3 })"),
+            ("logs(#{ \"until\": \"1m\" })", "logs((), #{ \"until\": … })"),
+            ("logs(#{})", "logs((), #{})"),
+            ("build(#{ no_cache: true })", "build((), #{ no_cache: true })"),
+        ] {
+            let failure = Trial::new().fails(&format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\" }} }} }}).{call}"));
+            let function = call.split('(').next().unwrap();
+            assert_eq!(failure.message, format!("The options of `{function}` are its second argument, after the services"));
+            assert_eq!(failure.hint.unwrap(), format!("for all services, write `{right}`"));
+        }
+    }
 }

@@ -159,6 +159,8 @@ mod tests {
         let trial = Trial::new();
         let failure = trial.fails(r#"yaml::parse("a: [1\nb: 2")"#);
         assert!(failure.message.starts_with("The text is not YAML: ") && failure.message.contains("line 2"), "{failure}");
+        // The library tells where it began, too, by another place.
+        assert_eq!(failure.message.matches(" line ").count(), 1, "{failure}");
         assert_eq!(trial.fails(r#"yaml::parse("a: !reset 1")"#).message, "The text has the tag !reset, which says nothing here");
         assert_eq!(trial.fails(r#"yaml::parse("a: .nan")"#).message, "The text holds .nan, which is no number of scripts");
         for digits in ["18446744073709551616", "-9223372036854775809", "0x1FFFFFFFFFFFFFFFF"] {

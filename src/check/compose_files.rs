@@ -26,8 +26,7 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
         if check_file(context, &name, findings) {
             read += 1;
         } else {
-            let failure = Failure::usage(format!("Could not read the compose file \"{name}\", which COMPOSE_FILE names"));
-            findings.add_without_place(Rule::Unreadable, failure.hint("a path is relative to the project directory"));
+            findings.add_without_place(Rule::Unreadable, compose::unreadable(context, &name));
         }
     }
     read

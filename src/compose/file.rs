@@ -134,8 +134,7 @@ impl ComposeFile {
             return failure.hint("keep one; what is different elsewhere is a variable's").in_file(self.place(second_document(text)));
         }
         let mark = locate::mark_of(error);
-        let said = mark.map_or(said.clone(), |mark| said.replacen(&format!(" at line {} column {}", mark.line, mark.column), "", 1));
-        let failure = Failure::usage(format!("The file is not YAML: {said}")).in_file(self.place(mark));
+        let failure = Failure::usage(format!("The file is not YAML: {}", yaml::said(error))).in_file(self.place(mark));
         let is_tab = mark.is_some_and(|mark| text[offset(text, mark.line, mark.column)..].starts_with('\t'));
         if is_tab { failure.hint("indent with spaces: YAML takes no tabs there") } else { failure }
     }

@@ -33,7 +33,7 @@ pub enum Unreadable {
     /// A whole number that neither the library's values nor a script's hold.
     #[error("a whole number of more than 64 bits is no number of scripts{}", place(.0))]
     TooLong(serde_yaml::Error),
-    #[error("{0}")]
+    #[error("{}{}", said(.0), place(.0))]
     Syntax(serde_yaml::Error),
 }
 
@@ -43,6 +43,20 @@ impl From<serde_yaml::Error> for Unreadable {
         // The library says it with the number, which may be a secret, and with the name of a type of Rust's.
         if said.contains("` as u128") || said.contains("` as i128") { Self::TooLong(error) } else { Self::Syntax(error) }
     }
+}
+
+/// What the library says, without places: it may name several.
+pub fn said(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let mut parts = text.split(" at line ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |said, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix(" column ") {
+            Some(rest) if rest.len() < part.len() => said + rest.trim_start_matches(|c: char| c.is_ascii_digit()),
+            _ => said + " at line " + part,
+        }
+    })
 }
 
 fn place(error: &serde_yaml::Error) -> String {

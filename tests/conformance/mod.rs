@@ -109,6 +109,7 @@ macro_rules! for_each_case {
                 a_network_in_use_is_not_removed,
                 a_taken_subnet_is_a_conflict,
                 a_taken_address_is_refused_at_start,
+                a_networks_own_addresses_are_refused_at_start,
                 a_stopped_container_is_put_on_a_network_that_was_made_again,
                 an_unknown_network_is_not_found,
                 a_container_whose_network_is_gone_does_not_start,

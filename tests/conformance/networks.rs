@@ -96,6 +96,30 @@ pub async fn a_taken_address_is_refused_at_start(case: &Case<'_>) {
     assert!(error.message.contains("Address already in use"), "{}", error.message);
 }
 
+pub async fn a_networks_own_addresses_are_refused_at_start(case: &Case<'_>) {
+    // Without a gateway of its own the network takes the first address that it may give.
+    for (noun, subnet, range, taken, free) in
+        [("whole", 10, None, [0, 1, 255], [2, 128]), ("half", 11, Some("10.213.11.128/25"), [0, 128, 255], [1, 129])]
+    {
+        let mut request = request(case, noun, subnet);
+        let pool = request.ipam.as_mut().and_then(|ipam| ipam.config.as_mut()).unwrap();
+        pool[0].ip_range = range.map(str::to_owned);
+        case.engine.network_create(request).await.unwrap();
+        for (last, is_taken) in taken.map(|last| (last, true)).into_iter().chain(free.map(|last| (last, false))) {
+            let address = format!("10.213.{subnet}.{last}");
+            let endpoints = HashMap::from([(case.name(noun), endpoint(&address, "it"))]);
+            let networking = models::NetworkingConfig { endpoints_config: Some(endpoints) };
+            let body = models::ContainerCreateBody { networking_config: Some(networking), ..case.body(SERVE) };
+            let name = case.created(&format!("{noun}-{last}"), body).await;
+            let started = case.engine.container_start(&name).await;
+            assert_eq!(started.is_err(), is_taken, "{address}: {started:?}");
+            if let Err(error) = started {
+                assert!(error.message.contains("Address already in use"), "{address}: {}", error.message);
+            }
+        }
+    }
+}
+
 pub async fn a_stopped_container_is_put_on_a_network_that_was_made_again(case: &Case<'_>) {
     let network = case.name("one");
     case.engine.network_create(request(case, "one", 8)).await.unwrap();

@@ -304,6 +304,18 @@ fn what_a_run_remarks_on_the_files_of_variables_is_found_without_the_values() {
 }
 
 #[test]
+fn a_compose_file_that_is_a_folder_is_said_to_be_one_and_nothing_of_variables() {
+    let found = |env: &str, name: &str| {
+        let ended = Spc::new().file("spc.toml", "").file(".env", env).file(&format!("{name}/x"), "").args(["check"]).output();
+        ended.stderr.lines().filter(|line| !line.trim().is_empty()).take(2).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let help = "help: it is a folder: a compose file is a file of that name";
+    assert_eq!(found("", "compose.yaml"), ["error[unreadable]: Could not read the compose file \"compose.yaml\"", help]);
+    let named = "error[unreadable]: Could not read the compose file \"b.yml\", which COMPOSE_FILE names";
+    assert_eq!(found("COMPOSE_FILE=b.yml\n", "b.yml"), [named, help]);
+}
+
+#[test]
 fn the_compose_file_that_is_checked_is_the_one_that_the_variables_name() {
     let wrong = "services:\n  a: {imge: x, image: x}\n  b: {image: x, ports: [x]}\n";
     let found = |env: &str| {

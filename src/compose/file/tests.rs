@@ -191,10 +191,7 @@ fn a_wrong_value_is_shown_at_its_place() {
 
 #[test]
 fn what_is_no_yaml_is_shown_where_it_stops_being_one() {
-    refused(
-        "services: [a\nb: 2\n",
-        "2:2 :: The file is not YAML: did not find expected ',' or ']', while parsing a flow sequence at line 1 column 11",
-    );
+    refused("services: [a\nb: 2\n", "2:2 :: The file is not YAML: did not find expected ',' or ']', while parsing a flow sequence");
     refused(
         "services:\n\tdb: {}\n",
         "2:1 \tdb: The file is not YAML: found character that cannot start any token, while scanning for the next token (indent with spaces: YAML takes no tabs there)",

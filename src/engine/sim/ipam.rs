@@ -37,7 +37,8 @@ impl Pool {
 
     /// The address asked for, or the lowest free one.
     pub fn address(&self, wanted: Option<Ipv4Addr>, taken: &BTreeSet<Ipv4Addr>) -> std::result::Result<Ipv4Addr, NoAddress> {
-        let free = |address: &Ipv4Addr| *address != self.gateway && !taken.contains(address) && !self.reserved.contains(address);
+        let of_network = [self.gateway, self.subnet.network(), self.subnet.broadcast()];
+        let free = |address: &Ipv4Addr| !of_network.contains(address) && !taken.contains(address) && !self.reserved.contains(address);
         match wanted {
             Some(address) if !self.subnet.contains(&address) => Err(NoAddress::NotInSubnet),
             Some(address) if free(&address) => Ok(address),
@@ -71,6 +72,10 @@ pub(super) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
             pool.range = range.parse::<Ipv4Net>().map_err(|_| fails())?.trunc();
             if !pool.subnet.contains(&pool.range) {
                 return Err(fails());
+            }
+            // The gateway is taken from the range first of all.
+            if pool.range.network() != pool.subnet.network() {
+                pool.gateway = pool.range.network();
             }
         }
         if let Some(gateway) = config.gateway.as_deref().filter(|text| !text.is_empty()) {

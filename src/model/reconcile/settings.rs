@@ -64,7 +64,7 @@ pub(super) fn of_volume(there: &observed::Volume, wanted: &Volume) -> Option<Str
 fn pools(pools: &[IpamConfig], wanted: &[IpamConfig]) -> String {
     let word = |pool: &IpamConfig| {
         let asks = wanted.iter().any(|wanted| wanted.subnet == pool.subnet && wanted.gateway.is_some());
-        let chosen = pool.subnet.and_then(|net| net.hosts().next());
+        let chosen = pool.default_gateway();
         let gateway = pool.gateway.filter(|gateway| asks || Some(*gateway) != chosen);
         let subnet = pool.subnet.map(|net| net.to_string());
         let range = pool.ip_range.map(|net| format!("ip_range {net}"));

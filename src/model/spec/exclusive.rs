@@ -103,14 +103,16 @@ fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, Stri
         return Some((format!("it is not in the network \"{key}\", which has {all}"), "choose an address in there".to_owned()));
     };
     let net = pool.subnet?;
-    // The engine takes the first address unless the request names another.
-    let gateway = pool.gateway.or_else(|| pool.ip_range.is_none().then(|| net.hosts().next()).flatten());
     let role = if address == net.network() {
         "it is the network itself"
     } else if address.is_ipv4() && address == net.broadcast() {
         "it is the broadcast address"
-    } else if Some(address) == gateway {
+    } else if Some(address) == pool.gateway {
         "it is the gateway of the network"
+    } else if pool.gateway.is_none() && Some(address) == pool.default_gateway() {
+        let hint = format!("choose another address in {net}, or name another `gateway` beside the `subnet`");
+        let of = if pool.ip_range.is_some() { "ip_range" } else { "subnet" };
+        return Some((format!("the engine makes the first one of the network's {of} its gateway"), hint));
     } else {
         return None;
     };
@@ -212,7 +214,7 @@ mod tests {
         for (network, address, why) in [
             ("n", "10.8.0.9", "it is not in the network \"n\", which has 10.7.0.0/24"),
             ("n", "10.7.0.0", "it is the network itself"),
-            ("n", "10.7.0.1", "it is the gateway of the network"),
+            ("n", "10.7.0.1", "the engine makes the first one of the network's subnet its gateway"),
             ("n", "10.7.0.255", "it is the broadcast address"),
             ("m", "10.7.0.9", "the network \"m\" has no subnet of its own"),
         ] {
@@ -220,6 +222,35 @@ mod tests {
             refused(&on(network, address), &message, &format!("services.a.networks.{network}.ipv4_address"));
         }
         assert!(read(&on("n", "10.7.0.2")).is_ok());
+    }
+
+    #[test]
+    fn an_address_is_not_that_of_the_gateway_named_or_chosen_by_the_engine() {
+        let read = |pool: Value, version: &str, address: &str| {
+            let services = json!({"a": {"image": "x", "networks": {"n": {version: address}}}});
+            let networks = json!({"n": {"enable_ipv6": true, "ipam": {"config": [pool]}}});
+            read(&json!({"services": services, "networks": networks})).map(drop).map_err(|failure| failure.message)
+        };
+        let named = "it is the gateway of the network";
+        let first = |of: &str| format!("the engine makes the first one of the network's {of} its gateway");
+        for (pool, version, address, why) in [
+            (json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}), "ipv4_address", "10.7.0.9", Some(named.to_owned())),
+            (json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}), "ipv4_address", "10.7.0.1", None),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}), "ipv4_address", "10.7.0.128", Some(first("ip_range"))),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.130/25"}), "ipv4_address", "10.7.0.128", Some(first("ip_range"))),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}), "ipv4_address", "10.7.0.129", None),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}), "ipv4_address", "10.7.0.1", None),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.0/25"}), "ipv4_address", "10.7.0.1", Some(first("ip_range"))),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.129/32"}), "ipv4_address", "10.7.0.129", Some(first("ip_range"))),
+            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25", "gateway": "10.7.0.1"}), "ipv4_address", "10.7.0.128", None),
+            (json!({"subnet": "fd00:7::/64"}), "ipv6_address", "fd00:7::1", Some(first("subnet"))),
+            (json!({"subnet": "fd00:7::/64"}), "ipv6_address", "fd00:7::2", None),
+            (json!({"subnet": "fd00:7::/64", "ip_range": "fd00:7::100/120"}), "ipv6_address", "fd00:7::100", Some(first("ip_range"))),
+            (json!({"subnet": "fd00:7::/64", "ip_range": "fd00:7::100/120"}), "ipv6_address", "fd00:7::1", None),
+        ] {
+            let expected = why.map(|why| format!("The service \"a\" can't have the address {address}: {why}"));
+            assert_eq!(read(pool.clone(), version, address).err(), expected, "{pool} {address}");
+        }
     }
 
     #[test]

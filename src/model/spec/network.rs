@@ -45,6 +45,19 @@ pub struct IpamConfig {
     pub ip_range: Option<IpNet>,
 }
 
+impl IpamConfig {
+    /// The address that the engine takes for the gateway where none is named: the first one of the range that it gives addresses from, but not
+    /// that of the subnet itself.
+    pub fn default_gateway(&self) -> Option<IpAddr> {
+        let subnet = self.subnet?;
+        let first = self.ip_range.unwrap_or(subnet).network();
+        if first != subnet.network() {
+            return Some(first);
+        }
+        subnet.hosts().find(|address| *address != first)
+    }
+}
+
 /// What the engine takes where no driver is given.
 pub const DEFAULT_NETWORK_DRIVER: &str = "bridge";
 
