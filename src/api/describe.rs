@@ -29,7 +29,7 @@ impl Stack {
     pub(super) fn describe(context: &Arc<Context>, name: Option<&str>, description: &Map) -> Result<Self, Failure> {
         let mut json = description_to_json(description)?;
         secret::none_in(name.unwrap_or_default(), "the name of a stack")?;
-        let own_name = json.get("name").and_then(|name| name.as_str()).map(str::to_owned);
+        let own_name = json.get("name").and_then(|name| name.as_str()).filter(|name| !name.is_empty()).map(str::to_owned);
         let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
             (Some(name), _) => name.clone(),
             (None, Some(name)) => name,

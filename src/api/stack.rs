@@ -471,6 +471,16 @@ mod tests {
     use crate::api::trial::Trial;
 
     #[test]
+    fn an_empty_name_of_a_description_is_none() {
+        let text = "name: \"${NOWHERE}\"\nservices: {a: {image: x}}\n";
+        let trial = Trial::on(|host| host.with_file("/project/a.yaml", text));
+        let services = "services: #{ a: #{ image: \"x\" } }";
+        let names = format!("[stack(#{{ name: \"\", {services} }}).name, stack(#{{ {services} }}).name, compose(\"a.yaml\").name]");
+        assert_eq!(trial.text(&names), r#"["project", "project", "project"]"#);
+        assert_eq!(trial.text(&format!("stack(#{{ name: \"shop\", {services} }}).name")), "shop");
+    }
+
+    #[test]
     fn options_without_services_are_answered_with_the_right_call() {
         for (call, right) in [
             ("logs(#{ follow: true, tail: 3 })", "logs((), #{ follow: true, tail: 3 })"),
