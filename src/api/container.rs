@@ -14,7 +14,7 @@ use crate::apply::observe::{Found, find_container};
 use crate::apply::preflight::may;
 use crate::apply::writers::check_start;
 use crate::engine::{EngineError, Intent, StopRequest};
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, signal};
 use crate::value::Record;
 use crate::value::json::from_json;
 
@@ -47,9 +47,12 @@ impl Container {
         exec::run(&self.context, &project, &self.name, &self.name, command, options)
     }
 
-    pub(super) fn kill(&self, signal: &str) -> Result<(), Failure> {
-        secret::none_in(signal, "the name of a signal")?;
-        self.change(&Change::Kill(signal))
+    pub(super) fn kill(&self, name: &str) -> Result<(), Failure> {
+        secret::none_in(name, "the name of a signal")?;
+        if !signal::is_signal(name) {
+            return Err(Failure::usage(format!("\"{name}\" is no signal")).hint(signal::hint(name)));
+        }
+        self.change(&Change::Kill(name))
     }
 
     fn change(&self, change: &Change<'_>) -> Result<(), Failure> {
@@ -229,4 +232,16 @@ pub mod functions {
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Container>("container");
     engine.register_global_module(shared_module!(functions));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+
+    #[test]
+    fn what_is_no_signal_is_refused_before_the_engine_is_asked() {
+        let said = |call: &str| Trial::new().text(&format!("let e = attempt(|| {call}).error; `${{e.message}}; ${{e.hint}}`"));
+        assert_eq!(said("container(\"web\").kill(\"HUPP\")"), "\"HUPP\" is no signal; did you mean \"SIGHUP\"?");
+        assert!(said("container(\"web\").kill(\"sighup\")").contains("no engine in this test"));
+    }
 }

@@ -126,7 +126,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         End::Killed => conductor.stop().map(|stop| lab.stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
-    let failure = failure.or_else(|| violated(&lab)).or_else(|| unused(&lab)).map(|mut diagnostic| {
+    let failure = failure.or_else(|| violated(&lab)).or_else(|| unused(&lab)).or_else(|| lab.slip()).map(|mut diagnostic| {
         if diagnostic.place.is_none() {
             diagnostic.place = definition(subject, file, test);
         }

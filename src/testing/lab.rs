@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rhai::NativeCallContext;
 
+use super::stubs::Stubs;
 use super::{End, Ran, World};
 use crate::api::Context;
 use crate::api::task::may_wait;
@@ -33,6 +34,7 @@ const SHOWN_RUNS: usize = 3;
 /// A test's surroundings, which its functions find in their context.
 pub struct Lab {
     pub world: World,
+    pub stubs: Stubs,
     /// Of the test's file: where the runbooks stand that it names.
     folder: PathBuf,
     script: OnceLock<Weak<Script>>,
@@ -57,6 +59,7 @@ impl Lab {
     pub fn new(world: World, folder: PathBuf) -> Self {
         Self {
             world,
+            stubs: Stubs::default(),
             folder,
             script: OnceLock::new(),
             orders: Mutex::default(),
@@ -107,6 +110,14 @@ impl Lab {
             let failure = Failure::new(Kind::Failed, format!("A run told the value of the secret \"{name}\""));
             self.fail(crate::script::place::plain(failure));
         }
+    }
+
+    /// The failure of a test that says what is answered to something that nobody asks.
+    pub fn slip(&self) -> Option<Box<Diagnostic>> {
+        for (pattern, image, fits) in self.world.engine.builds_asked() {
+            self.stubs.ask("sim::build", &pattern, &image, fits);
+        }
+        self.stubs.slip().map(crate::script::place::plain)
     }
 
     /// A path as a test writes it: relative to the project's directory.

@@ -110,11 +110,17 @@ fn every_example_of_them_runs() {
 
 /// What each test of a file fails with: the message and the hint.
 fn failures(runbook: &'static str, tests: &'static str) -> Vec<(String, String, String)> {
+    failures_with(runbook, tests, &[])
+}
+
+/// The same with further files of the project.
+fn failures_with(runbook: &'static str, tests: &'static str, files: &[(&str, &'static str)]) -> Vec<(String, String, String)> {
     let sim = crate::host::sim::conductor::SimConductor::new(1);
     let host = crate::host::sim::SimHost::new(sim)
         .with_file("/project/spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"git\"]\n")
         .with_file("/project/up.rhai", runbook)
         .with_file("/project/a_test.rhai", tests);
+    let host = files.iter().fold(host, |host, (name, text)| host.with_file(format!("/project/{name}"), *text));
     let subject = Subject::new(Arc::new(host), "/project".into(), "/project".into(), []);
     let file = Path::new("/project/a_test.rhai");
     let all = super::case::tests_of(&subject, file).unwrap().into_iter();
@@ -124,6 +130,35 @@ fn failures(runbook: &'static str, tests: &'static str) -> Vec<(String, String, 
         (test.name, message, hint)
     })
     .collect()
+}
+
+#[test]
+fn a_pattern_that_nothing_fits_fails_the_test_where_something_was_asked_without_an_answer() {
+    let runbook = "try { http::get(\"http://localhost:8000/health\") } catch {}\nimage(\"shop:1\").build(#{ context: \"app\" });";
+    let tests = r#"
+        fn test_1_slip() { sim::http("http://localhost:8000/helth", 503); runbook("up"); }
+        fn test_2_build() { sim::build("shop:2", #{ fails_at: "RUN" }); runbook("up"); }
+        fn test_3_right() {
+            sim::http("GET http://localhost:*", 503);
+            sim::http("http://localhost:9000/", 503);
+            sim::build("shop:*", #{ step_takes: "1s" });
+            runbook("up");
+        }
+        fn test_4_nothing_asked() { sim::command("git *", "x"); sim::http("http://localhost/", 200); }
+    "#;
+    let failed = failures_with(runbook, tests, &[("app/Dockerfile", "FROM scratch\n")]);
+    let message = |call: &str| format!("Nothing that was asked is what {call} means");
+    let expected = [
+        (
+            "test_1_slip",
+            message("sim::http(\"http://localhost:8000/helth\")"),
+            "did you mean \"GET http://localhost:8000/health\"?".to_owned(),
+        ),
+        ("test_2_build", message("sim::build(\"shop:2\")"), "did you mean \"shop:1\"?".to_owned()),
+        ("test_3_right", String::new(), String::new()),
+        ("test_4_nothing_asked", String::new(), String::new()),
+    ];
+    assert_eq!(failed, expected.map(|(name, message, hint)| (name.to_owned(), message, hint)));
 }
 
 #[test]

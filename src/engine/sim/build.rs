@@ -81,6 +81,8 @@ pub(super) struct Builds {
     pub scripts: Vec<(String, BuildScript)>,
     /// Ids of what was built.
     built: BTreeSet<String>,
+    /// The pattern of a script, the name of an image that was to be built, and whether the two fit.
+    pub asked: BTreeSet<(String, String, bool)>,
 }
 
 /// A build, without the stream its context came in.
@@ -146,6 +148,7 @@ impl State {
         };
         stages.iter().filter(|stage| find_stage(&stages, &stage.base).is_none()).for_each(|stage| self.offer(&stage.base));
         let needed = needed(&stages, last);
+        self.note_build(order);
         let script = self.build_script(order);
         let (mut config, base) = self.base_config(&stages, last, &order.args)?;
         config.labels.get_or_insert_default().extend(order.labels.clone());
@@ -171,6 +174,14 @@ impl State {
             let mounts = mounts::of_run(&run.rest, self.api >= MODERN_API);
             mounts.map(drop).map_err(|words| failed(format!("the build failed: dockerfile parse error: {words}")))
         })
+    }
+
+    fn note_build(&mut self, order: &BuildOrder) {
+        let asked = self.builds.scripts.iter().map(|(pattern, _)| {
+            let fits = order.tags.iter().any(|tag| matches(pattern, tag));
+            (pattern.clone(), order.tags.join(" "), fits)
+        });
+        self.builds.asked.extend(asked.collect::<Vec<_>>());
     }
 
     fn build_script(&self, order: &BuildOrder) -> BuildScript {

@@ -76,6 +76,11 @@ impl SimEngine {
         self.shared.with(|state| state.builds.scripts.push((pattern.to_owned(), script)));
     }
 
+    /// What was to be built: the pattern of each script, the image's name, and whether the two fit.
+    pub fn builds_asked(&self) -> Vec<(String, String, bool)> {
+        self.shared.with(|state| state.builds.asked.iter().cloned().collect())
+    }
+
     /// Somebody changes the content of a volume; whether it is there.
     pub fn change_volume(&self, name: &str) -> bool {
         self.shared.with(|state| state.objects.volumes.get_mut(name).map(|volume| volume.writes += 1).is_some())

@@ -297,9 +297,12 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn command(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
         placed(&call, |lab| {
-            let (answers, pattern) = (Answers::of(lab, &answer)?, pattern.to_owned());
+            let (answers, pattern, stubs) = (Answers::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
+            stubs.declare("sim::command", &pattern);
             lab.world.host.add_command(move |request| {
-                let fits = matches(&pattern, &words_of(&request.command));
+                let words = words_of(&request.command);
+                let fits = matches(&pattern, &words);
+                stubs.ask("sim::command", &pattern, &words, fits);
                 fits.then(|| answers.give(&request.command)).flatten().map(Into::into)
             });
             Ok(())
@@ -325,11 +328,14 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn http(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
         placed(&call, |lab| {
-            let (pages, pattern) = (Pages::of(lab, &answer)?, pattern.to_owned());
+            let (pages, pattern, stubs) = (Pages::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
+            stubs.declare("sim::http", &pattern);
             lab.world.host.add_http(move |request| {
                 let method = if request.method.is_empty() { "GET" } else { &request.method };
                 let whole = format!("{method} {}", request.url);
-                (matches(&pattern, &request.url) || matches(&pattern, &whole)).then(|| pages.give(&whole)).flatten()
+                let fits = matches(&pattern, &request.url) || matches(&pattern, &whole);
+                stubs.ask("sim::http", &pattern, &whole, fits);
+                fits.then(|| pages.give(&whole)).flatten()
             });
             Ok(())
         })

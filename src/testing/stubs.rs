@@ -1,0 +1,57 @@
+//! What a test says is answered by the machine, and what was asked of it: a pattern that nothing fits, where something was asked that fits
+//! none, is a slip, and the test would pass and show nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::suggest::did_you_mean;
+use crate::model::{Failure, Kind};
+
+/// The patterns of a test by the function that takes them, and what came since: cheap to clone.
+#[derive(Clone, Default)]
+pub struct Stubs(Arc<Mutex<BTreeMap<&'static str, Stub>>>);
+
+#[derive(Default)]
+struct Stub {
+    /// Each with whether something fitted it.
+    patterns: BTreeMap<String, bool>,
+    /// Each with whether it fitted a pattern.
+    asked: BTreeMap<String, bool>,
+}
+
+impl Stubs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Stub>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The test gave `function` this pattern.
+    pub fn declare(&self, function: &'static str, pattern: &str) {
+        self.lock().entry(function).or_default().patterns.insert(pattern.to_owned(), false);
+    }
+
+    /// Something was asked and compared with the pattern.
+    pub fn ask(&self, function: &'static str, pattern: &str, asked: &str, fits: bool) {
+        let mut all = self.lock();
+        let stub = all.entry(function).or_default();
+        *stub.patterns.entry(pattern.to_owned()).or_default() |= fits;
+        *stub.asked.entry(asked.to_owned()).or_default() |= fits;
+    }
+
+    /// The failure of a test with a slip in a pattern.
+    pub fn slip(&self) -> Option<Failure> {
+        self.lock().iter().find_map(|(function, stub)| {
+            let pattern = stub.patterns.iter().find(|(_, fits)| !**fits).map(|(pattern, _)| pattern)?;
+            let unanswered: BTreeSet<&str> = stub.asked.iter().filter(|(_, fits)| !**fits).map(|(asked, _)| asked.as_str()).collect();
+            if unanswered.is_empty() {
+                return None;
+            }
+            let failure = Failure::new(Kind::Failed, format!("Nothing that was asked is what {function}(\"{pattern}\") means"));
+            let hint = did_you_mean(pattern.trim_matches('*'), unanswered.iter().copied());
+            Some(
+                failure
+                    .hint(hint.unwrap_or_else(|| "correct the pattern, or take the call out of this test".to_owned()))
+                    .detail("asked without an answer", unanswered.into_iter().collect::<Vec<_>>().join("\n")),
+            )
+        })
+    }
+}
