@@ -186,7 +186,8 @@ mod functions {
         let mut values = read.map_err(|failure| failure.field(COMMAND_LINE, true))?;
         let kept = declarations.iter().any(|(_, declared)| declared.kept.is_some()).then(|| Kept::of(&context)).transpose()?;
         for (key, declared) in declarations {
-            if !values.contains_key(key.as_str()) {
+            let is_given = values.contains_key(key.as_str());
+            if !is_given {
                 let default = match declared.default.read_lock::<FnPtr>() {
                     Some(function) => declared.checked(call(&call_context, &function)?)?,
                     None => declared.checked(declared.default.clone())?,
@@ -195,7 +196,7 @@ mod functions {
                 values.insert(key.as_str().into(), value);
             }
             if let Some(kept) = &kept {
-                kept.choose(&key, &declared, &values[key.as_str()]);
+                kept.choose(&key, &declared, &values[key.as_str()], is_given);
             }
         }
         Ok(Record::new("args", values))

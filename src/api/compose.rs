@@ -71,6 +71,9 @@ fn of_file(
     project: Option<String>,
     depth: Depth,
 ) -> Result<Stack, Faults> {
+    if let Ok(Some(name)) = file.project_name() {
+        context.add_own_name(&name);
+    }
     let name = match context.project.name.clone().or(project) {
         Some(name) => name,
         None => match file.project_name().map_err(Faults::one)? {

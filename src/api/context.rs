@@ -152,9 +152,15 @@ pub struct Context {
     read: Mutex<BTreeMap<String, Option<String>>>,
     /// What `up` keeps of this run's options.
     choices: Mutex<Choices>,
+    /// Those of these options that the command line or the environment gave.
+    by_hand: Mutex<BTreeSet<String>>,
     /// For each `guarded` that runs, the innermost last: its project, and whether that was brought up in it. Then the choices are kept if it
     /// ends well.
     undecided: Mutex<Vec<(String, bool)>>,
+    /// Projects of which only some services were brought up: what was chosen for them is kept if the run ends well.
+    partly_up: Mutex<BTreeSet<String>>,
+    /// The names that descriptions of this run have without `--project`.
+    own_names: Mutex<BTreeSet<String>>,
     /// What was described, the last of each name; the last one at the end.
     described: Mutex<Vec<Arc<Project>>>,
     /// Networks and volumes that descriptions of this run use and don't make.
@@ -191,6 +197,9 @@ impl Context {
             help: OnceLock::new(),
             read: Mutex::default(),
             choices: Mutex::default(),
+            by_hand: Mutex::default(),
+            own_names: Mutex::default(),
+            partly_up: Mutex::default(),
             undecided: Mutex::default(),
             described: Mutex::default(),
             externals: Mutex::default(),
@@ -347,6 +356,23 @@ impl Context {
         self.choices.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned(), choice);
     }
 
+    /// A description is called so where `--project` says nothing.
+    pub(super) fn add_own_name(&self, name: &str) {
+        self.own_names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    /// The option was given on the command line or by the environment.
+    pub(super) fn choose_by_hand(&self, option: &str) {
+        self.by_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned());
+    }
+
+    /// The options whose value nobody gave in this run.
+    pub(super) fn unchosen(&self) -> Choices {
+        let by_hand = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        let choices = self.choices.lock().unwrap_or_else(PoisonError::into_inner);
+        choices.iter().filter(|(option, _)| !by_hand.contains(*option)).map(|(option, choice)| (option.clone(), choice.clone())).collect()
+    }
+
     /// Keeps what was chosen in this run for `project`, now or when the `guarded` around it ends well. That it can't be kept is said and is
     /// no failure.
     pub(super) fn keep_choices(&self, project: &str) {
@@ -357,9 +383,24 @@ impl Context {
         }
         drop(undecided);
         let chosen = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Err(error) = choices::keep(&*self.host, &self.policy, self.project.name.as_deref(), project, &chosen) {
+        // A description of that name means the same project without `--project`.
+        let is_own = self.own_names.lock().unwrap_or_else(PoisonError::into_inner).contains(project);
+        let given = self.project.name.as_deref().filter(|_| !is_own);
+        if let Err(error) = choices::keep(&*self.host, &self.policy, given, project, &chosen) {
             let text = format!("The options of this run are not kept for the next: {error}");
             self.events.event(&Event::Log { level: Level::Warning, text });
+        }
+    }
+
+    /// The same after some of the project's services were brought up: the others may fail later in this run, so its end decides.
+    pub(super) fn keep_choices_at_the_end(&self, project: &str) {
+        self.partly_up.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned());
+    }
+
+    /// The script has ended without an error.
+    pub fn ended_well(&self) {
+        for project in std::mem::take(&mut *self.partly_up.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.keep_choices(&project);
         }
     }
 

@@ -30,7 +30,11 @@ impl Stack {
         let mut json = description_to_json(description)?;
         secret::none_in(name.unwrap_or_default(), "the name of a stack")?;
         let own_name = json.get("name").and_then(|name| name.as_str()).filter(|name| !name.is_empty()).map(str::to_owned);
-        let name = match (&context.project.name, name.map(str::to_owned).or(own_name)) {
+        let own_name = name.map(str::to_owned).or(own_name);
+        if let Some(name) = &own_name {
+            context.add_own_name(name);
+        }
+        let name = match (&context.project.name, own_name) {
             (Some(name), _) => name.clone(),
             (None, Some(name)) => name,
             (None, None) => at_hand::name(context)?,

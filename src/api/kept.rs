@@ -7,7 +7,9 @@ use rhai::Dynamic;
 use super::args::Declared;
 use super::context::Context;
 use super::words;
-use crate::apply::choices::{Choice, Choices};
+use crate::apply::Surroundings;
+use crate::apply::choices::{self, Choice, Choices};
+use crate::apply::moved::former_folders;
 use crate::model::Failure;
 use crate::model::event::{Event, Level};
 
@@ -50,8 +52,12 @@ impl<'a> Kept<'a> {
         Some(value)
     }
 
-    pub(super) fn choose(&self, key: &str, declared: &Declared, value: &Dynamic) {
+    /// Takes an option's value; `is_given`: on the command line.
+    pub(super) fn choose(&self, key: &str, declared: &Declared, value: &Dynamic, is_given: bool) {
         if let Some(Keeping { variable, .. }) = &declared.kept {
+            if is_given || self.process.get(variable).is_some_and(|value| !value.is_empty()) {
+                self.context.choose_by_hand(key);
+            }
             self.context.choose(key, Choice { value: words::written(value), described: self.described(variable), project: None });
         }
     }
@@ -59,4 +65,33 @@ impl<'a> Kept<'a> {
     fn described(&self, variable: &str) -> Option<String> {
         self.context.project.files.get(variable).map(|variable| variable.value.clone()).filter(|value| !value.is_empty())
     }
+}
+
+/// Fails where a person says that a project goes on in this folder, and it was brought up in its former one with other values of options
+/// that nobody chose now: production would become development.
+pub(super) async fn choices_of_former_folders(context: &Context, around: &Surroundings, project: &str) -> Result<(), Failure> {
+    let unchosen = context.unchosen();
+    if unchosen.is_empty() || !context.policy.is_given_project(project) {
+        return Ok(());
+    }
+    let kept_here = context.kept_choices()?;
+    let open = || unchosen.iter().filter(|(option, _)| !kept_here.contains_key(*option));
+    if open().next().is_none() {
+        return Ok(());
+    }
+    for folder in former_folders(around, project).await? {
+        let there = choices::of_folder(&*context.host, &folder, project);
+        for (option, here) in open() {
+            let Some(before) = there.get(option).filter(|before| before.value != here.value) else { continue };
+            let option = words::option_name(option);
+            let message = format!(
+                "The project \"{project}\" was last brought up with --{option} {}, in \"{folder}\"; here it would be {}",
+                before.value, here.value
+            );
+            let hint =
+                format!("say which: --{option} {} or --{option} {}; it is kept in this folder from then on", before.value, here.value);
+            return Err(Failure::usage(message).hint(hint));
+        }
+    }
+    Ok(())
 }

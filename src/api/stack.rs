@@ -11,6 +11,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContex
 use super::assumed::Patience;
 use super::context::Context;
 use super::describe::check_startable;
+use super::kept::choices_of_former_folders;
 use super::logs;
 use super::project::{self, finish, surroundings};
 use super::service::Service;
@@ -98,9 +99,14 @@ impl Stack {
         unfinished::warn(&self.context, &self.name);
         let outcome = finish(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
+            choices_of_former_folders(&self.context, &around, &self.name).await?;
             let outcome = verbs::up(&around, &project, &up).await?;
             // Only of what is up now: one that failed left the project as it was before.
-            self.context.keep_choices(&self.name);
+            if project.select(None).is_ok_and(|all| all.is_subset(&services)) {
+                self.context.keep_choices(&self.name);
+            } else {
+                self.context.keep_choices_at_the_end(&self.name);
+            }
             Ok(outcome)
         });
         Ok(self.outcome(&self.placed(outcome)?))

@@ -2,10 +2,12 @@
 //! other runbook turns production back into development. In `.spc/options.json` of the project directory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::records;
+use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
 use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, Policy};
@@ -61,6 +63,12 @@ pub fn keep(host: &dyn Host, policy: &Policy, given: Option<&str>, project: &str
     Ok(host.write(&folder.join(FILE), &serde_json::to_vec_pretty(&after).unwrap_or_default(), Some(0o600))?)
 }
 
+/// What was kept for `project` in another folder, which a person says it was in before; nothing where that can't be read.
+pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> Choices {
+    let folder = named(host, &Path::new(folder).join(records::FOLDER));
+    file(host, &folder).ok().and_then(|mut file| file.remove(project)).unwrap_or_default()
+}
+
 fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
     let path = folder.join(FILE);
     let failure = |why: &str| {
@@ -80,8 +88,6 @@ fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::host::resolve::resolve;
     use crate::host::sim::SimHost;

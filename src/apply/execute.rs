@@ -386,9 +386,23 @@ impl<'a> Walk<'a> {
                 Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
             };
             self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
-            if let Some(failure) = self.failures.first_mut() {
-                *failure = failure.clone().detail("after the failure", line);
-            }
+            self.say_after_failure(line);
+        }
+        // Together with what went back: one release is in part of the project, another in the rest.
+        let is_replaced = |back: &Rollback| back.undo.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
+        let past = plan.rollbacks.iter().filter(|(_, back)| is_replaced(back) && self.is_past(back)).map(|(group, _)| *group);
+        let past: BTreeSet<GroupId> = past.collect();
+        let of_past = plan.steps.iter().filter(|step| step.group.is_some_and(|group| past.contains(&group)));
+        let stay: BTreeSet<&str> = of_past.filter_map(|step| step.service.as_deref()).collect();
+        if !stay.is_empty() {
+            let names = stay.into_iter().collect::<Vec<_>>().join(", ");
+            self.say_after_failure(format!("{names}: replaced before it, and stays so"));
+        }
+    }
+
+    fn say_after_failure(&mut self, line: String) {
+        if let Some(failure) = self.failures.first_mut() {
+            *failure = failure.clone().detail("after the failure", line);
         }
     }
 

@@ -22,7 +22,7 @@ mod interrupted_jobs;
 pub mod lock;
 mod log_drivers;
 pub mod logs;
-mod moved;
+pub mod moved;
 mod name_holder;
 pub mod observe;
 pub mod oneoff;

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::Surroundings;
 use super::failures::of_engine;
 use super::lock::Lock;
+use super::verbs::look;
 use crate::host::resolve::resolve;
 use crate::model::Failure;
 use crate::model::event::Level;
@@ -55,6 +56,13 @@ pub(super) fn folders(
         [label::PROJECT, compose_label::PROJECT].iter().any(|key| labels.get(*key).is_some_and(|of| of == project))
     };
     all.filter(is_of).filter_map(|labels| labels.get(compose_label::WORKING_DIR)).filter(|folder| !folder.is_empty()).cloned().collect()
+}
+
+/// The folders other than the project directory that what there is of `project` was made from.
+pub async fn former_folders(around: &Surroundings, project: &str) -> Result<Vec<String>, Failure> {
+    let observed = look(around, project).await?;
+    let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
+    Ok(observed.folders.into_iter().filter(|folder| !is_here(folder)).collect())
 }
 
 /// What is to be done so that the record is true.

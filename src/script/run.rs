@@ -191,6 +191,7 @@ impl Script {
         if is_deeper(&value, VALUE_DEPTH) {
             return Err(Failure::usage(format!("The value of the script is nested more than {VALUE_DEPTH} deep")).into());
         }
+        self.context.ended_well();
         Ok(value)
     }
 

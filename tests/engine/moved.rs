@@ -91,3 +91,26 @@ fn releases_behind_a_link_take_the_stack_over_from_each_other() {
     run(&project, "current", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
     assert_eq!(objects(name), Vec::<String>::new());
 }
+
+#[test]
+fn a_release_in_another_folder_does_not_forget_what_the_project_was_brought_up_with() {
+    let project = Project::new("release-kept");
+    let name = &project.name;
+    let script = "let o = args(#{ mode: arg::text(\"development\", \"Mode\").kept(\"MODE\") }); compose().up(); print(o.mode);";
+    for folder in ["1", "2"] {
+        compose(&project, folder, "a");
+        project.file(&format!("{folder}/up.rhai"), script);
+    }
+    let up = |folder: &str| Spc::new(project.path("").as_path(), &["run", "-C", folder, "up.rhai"]);
+    let named = |folder: &str| Spc::new(project.path("").as_path(), &["run", "-C", folder, "--project", name, "up.rhai"]);
+    up("1").args(&["--mode", "production"]).ends(0);
+    let before = containers(name);
+    named("2").ends(2).told(&[
+        &format!("The project \"{name}\" was last brought up with --mode production, in"),
+        "here it would be development",
+        "say which: --mode production or --mode development",
+    ]);
+    assert_eq!(containers(name), before);
+    named("2").args(&["--mode", "production"]).ends(0);
+    assert_eq!(up("2").ends(0).stdout.trim(), "production");
+}

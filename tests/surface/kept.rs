@@ -61,6 +61,38 @@ fn test_what_was_cut_off_is_said_until_it_runs_to_its_end() {
 }
 "#;
 
+/// Brings a part up, then the rest, which may fail.
+const PARTS: &str = r#"
+import "s" as s;
+let o = args(s::options());
+let shop = stack("shop", #{ services: #{ migrate: #{ image: `migrate:${o.tag}` }, web: #{ image: `web:${o.tag}` } } });
+shop.up(["migrate"]);
+shop.up();
+shop.up(["web"]);
+if o.tag == "3" { fail("failed", "after all of it is up") }
+"#;
+
+const PARTS_TESTS: &str = r#"
+fn test_a_part_that_is_up_keeps_nothing_where_the_rest_fails() {
+    runbook("parts");
+    sim::process("web:2", #{ exits_after: "10ms", exit_code: 1 });
+    assert_eq(runbook("parts", "--tag 2").error.kind, "unhealthy");
+    assert_eq(runbook("up").printed[0], "1");
+}
+fn test_all_of_it_that_is_up_is_kept_whatever_comes_after() {
+    runbook("parts");
+    assert_eq(runbook("parts", "--tag 3").error.message, "after all of it is up");
+    assert_eq(runbook("up").printed[0], "3");
+}
+fn test_a_part_is_kept_when_the_run_ends_well() {
+    runbook("parts");
+    assert_eq(runbook("part", "--tag 4").error, ());
+    assert_eq(runbook("up").printed[0], "4");
+}
+"#;
+
+const PART: &str = r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(["web"]); s::describe(o.tag).up([]);"#;
+
 fn project() -> Spc {
     Spc::new().file("spc.toml", "").file("s.rhai", STACK).file("up.rhai", UP).file("deploy.rhai", DEPLOY).args(["test", "--jobs", "1"])
 }
@@ -75,4 +107,10 @@ fn a_guarded_function_that_was_cut_off_is_said() {
 fn what_a_guarded_function_brought_up_and_undid_is_not_kept() {
     let ended = project().file("kept_test.rhai", TESTS).output();
     assert!(ended.code == 0 && ended.stdout.contains("4 tests passed"), "{ended}");
+}
+
+#[test]
+fn what_a_part_was_brought_up_with_is_kept_when_the_run_ends_well() {
+    let ended = project().file("parts.rhai", PARTS).file("part.rhai", PART).file("parts_test.rhai", PARTS_TESTS).output();
+    assert!(ended.code == 0 && ended.stdout.contains("3 tests passed"), "{ended}");
 }
