@@ -25,6 +25,7 @@ use crate::model::event::{Detail, Event, Level, Standing};
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Plan, Rollback, Step, StepId, Undo, Until};
 use crate::model::spec::{Project, Service};
+use crate::model::storage::Storages;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
 
@@ -44,6 +45,8 @@ pub struct Execution<'a> {
     pub renew_anonymous_volumes: bool,
     /// Service → how long its containers took to get ready before.
     pub paces: BTreeMap<String, Pace>,
+    /// Where volumes and folders are kept.
+    pub storages: &'a Storages,
     /// Containers that the plan leaves alone and that have to run on.
     pub kept: &'a [Kept],
 }

@@ -58,7 +58,11 @@ pub struct Lock {
     id: String,
     lost: Arc<AtomicBool>,
     beating: Option<Background>,
+    turn: futures::lock::Mutex<()>,
 }
+
+/// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now; until it is dropped.
+pub type TurnGuard<'a> = futures::lock::MutexGuard<'a, ()>;
 
 /// Why a lock is not taken.
 enum NotTaken {
@@ -309,7 +313,7 @@ async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
             }
         }
     });
-    Ok(Take::Taken(Lock { engine, id: created.id, lost, beating: Some(beating) }))
+    Ok(Take::Taken(Lock { engine, id: created.id, lost, beating: Some(beating), turn: futures::lock::Mutex::new(()) }))
 }
 
 impl Lock {
@@ -330,6 +334,16 @@ impl Lock {
             }
             Err(error) => Err(of_engine(error, "look at the project's lock")),
         }
+    }
+
+    /// Waits until no other task of the `guarded` function that holds the lock starts containers.
+    pub async fn turn(&self) -> TurnGuard<'_> {
+        self.turn.lock().await
+    }
+
+    /// The same without waiting; nothing where another one does.
+    pub fn free_turn(&self) -> Option<TurnGuard<'_>> {
+        self.turn.try_lock()
     }
 
     /// Gives the lock back.

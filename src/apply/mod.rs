@@ -19,6 +19,7 @@ pub mod hub;
 mod image_checks;
 pub mod images;
 mod interrupted_jobs;
+mod last_look;
 pub mod lock;
 mod log_drivers;
 pub mod logs;

@@ -10,10 +10,12 @@ use super::builds::{Rebuild, build_services};
 use super::create;
 use super::exec::{Ended, shown, too_large};
 use super::failures::of_engine;
+use super::last_look::{self, LastLook, writes_alone};
+use super::lock::{self, Lock, TurnGuard};
 use super::observe::{bystanders, image_id};
 use super::patience::spoken_of;
 use super::preflight;
-use super::verbs::{look, prepare_one_off, remove_left_behind};
+use super::verbs::{DEFAULT_LOCK_PATIENCE, look, prepare_one_off, remove_left_behind};
 use super::writers::check_new;
 use crate::engine::{Intent, LogsRequest, OutputKind, StopRequest};
 use crate::host::memory::Collected;
@@ -45,7 +47,7 @@ pub struct OneOff<'a> {
 }
 
 /// Runs a command in a container of its own and removes that, whatever happens. What the container needs and does not find is made before,
-/// under the project's lock; the lock is not held while the command runs.
+/// under the project's lock, and one that writes to what only one may write to is started under it; it is not held while the command runs.
 ///
 /// # Errors
 /// Of kind `conflict`, before anything is done, where it would write to a volume beside a container that runs.
@@ -63,7 +65,7 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     match one_off.service {
         Some((project, service)) => {
             preflight::one_off_objects(around, project, service).await?;
-            refuse_second_writer(around, project, service).await?;
+            refuse_second_writer(around, one_off).await?;
             // On the heap: it is large, and this future is part of others.
             Box::pin(prepare_one_off(around, project, &service.name, one_off.with_dependencies)).await?;
         }
@@ -82,11 +84,23 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
             }
         }
     }
-    let created = around
-        .engine
-        .container_create(&name, None, body)
-        .await
-        .map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))?;
+    // Until it is started: whoever has the lock starts no second writer, and sees this one when it has it.
+    let mut turn = Turn::take(around, one_off).await?;
+    let checked = if turn.is_needed { refuse_second_writer(around, one_off).await } else { Ok(()) };
+    let created = match checked {
+        Ok(()) => {
+            let created = around.engine.container_create(&name, None, body).await;
+            created.map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))
+        }
+        Err(failure) => Err(failure),
+    };
+    let created = match created {
+        Ok(created) => created,
+        Err(failure) => {
+            turn.end().await?;
+            return Err(failure);
+        }
+    };
     let command = if one_off.command.is_empty() { String::new() } else { format!(" {}", shown(&one_off.command)) };
     let still =
         |waited| around.log(Level::Info, format!("waiting for the command{command} in \"{name}\": not done after {}", elapsed(waited)));
@@ -97,7 +111,7 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         }
     };
     let result = futures::select_biased! {
-        result = Box::pin(spoken_of(&*around.host, &still, to_its_end(around, one_off, &created.id))).fuse() => result,
+        result = Box::pin(spoken_of(&*around.host, &still, to_its_end(around, one_off, &created.id, &mut turn))).fuse() => result,
         () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
         () = Box::pin(timer).fuse() => {
             let whose = one_off.service.map_or(one_off.image, |(_, service)| service.name.as_str());
@@ -106,11 +120,43 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
                 .hint("it was ended; give it more time with `timeout`, or leave that out"))
         }
     };
+    let given_back = turn.end().await;
     let say = |waited| around.log(Level::Info, format!("removing the container \"{name}\": not done after {}", elapsed(waited)));
     let removed = spoken_of(&*around.host, &say, remove(around, one_off, &created.id)).await;
     let ended = result?;
     removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
+    given_back?;
     Ok(ended)
+}
+
+/// The time from the last check to the start of a container that writes to what only one may write to: nobody else of the project starts
+/// anything meanwhile.
+struct Turn<'a> {
+    is_needed: bool,
+    lock: Option<Lock>,
+    /// Of a lock that a `guarded` function holds for several tasks.
+    among: Option<TurnGuard<'a>>,
+}
+
+impl<'a> Turn<'a> {
+    async fn take(around: &'a Surroundings, one_off: &OneOff<'_>) -> Result<Self, Failure> {
+        let is_needed = one_off.service.is_some_and(|(project, service)| writes_alone(project, service));
+        let mut turn = Self { is_needed, lock: None, among: None };
+        match &around.lock {
+            _ if !is_needed => {}
+            Some(held) => turn.among = Some(held.turn().await),
+            None => turn.lock = Some(lock::acquire(around, one_off.project, DEFAULT_LOCK_PATIENCE).await?),
+        }
+        Ok(turn)
+    }
+
+    async fn end(&mut self) -> Result<(), Failure> {
+        self.among = None;
+        match self.lock.take() {
+            Some(lock) => lock.release().await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Removes the container, whether its command has ended or not. One that may be in the middle of writing to a volume is stopped first.
@@ -124,24 +170,16 @@ async fn remove(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> crate:
 }
 
 /// Never two containers on one writable volume, unless it is marked as shared.
-async fn refuse_second_writer(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
-    if project.own_volumes(service).is_empty() && service.writable_binds().next().is_none() {
-        return Ok(());
-    }
+async fn refuse_second_writer(around: &Surroundings, one_off: &OneOff<'_>) -> Result<(), Failure> {
+    let Some((project, service)) = one_off.service.filter(|(project, service)| writes_alone(project, service)) else { return Ok(()) };
     let observed = look(around, &project.name).await?;
     let mut all = bystanders(&*around.engine).await?;
     // Removed before.
     all.retain(|there| !observed.one_offs.iter().any(|one_off| one_off.id == there.id && one_off.run == OwnerState::Gone));
-    let refused = check_new(around, project, &service.name, &observed, &all).await;
-    refused.map_err(|failure| {
-        let message = failure.message.replacen("The service", "A one-off container of", 1);
-        Failure { message, ..failure }.hint(
-            "run the command in that container with exec, or when it has ended; a volume that is safe to share has \"x-spc-shared\": true",
-        )
-    })
+    check_new(around, project, &service.name, &observed, &all).await.map_err(last_look::of_one_off)
 }
 
-async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Result<Ended, Failure> {
+async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str, turn: &mut Turn<'_>) -> Result<Ended, Failure> {
     let begun = around.host.monotonic();
     if let Some((project, service)) = one_off.service {
         for (network, endpoint) in create::further_networks(project, &without_exclusive(service), false) {
@@ -159,7 +197,18 @@ async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> Re
         }
     }
     let failed = |error| of_engine(error, "run a one-off container");
-    around.engine.container_start(id).await.map_err(failed)?;
+    match one_off.service.filter(|_| turn.is_needed) {
+        Some((project, service)) => {
+            let storages = look(around, &project.name).await?.storages;
+            let (name, service) = (one_off.project, Some(service.name.as_str()));
+            let last_look = LastLook { around, name, project: Some(project), service, storages: &storages, id };
+            last_look.before().await.map_err(last_look::of_one_off)?;
+            around.engine.container_start(id).await.map_err(failed)?;
+            last_look.after().await.map_err(last_look::of_one_off)?;
+        }
+        None => drop(around.engine.container_start(id).await.map_err(failed)?),
+    }
+    turn.end().await?;
     let mut output = around.engine.container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() }).await.map_err(failed)?;
     let mut ended = Ended::default();
     let (mut stdout, mut stderr) = (Collected::default(), Collected::default());

@@ -9,6 +9,7 @@ use super::execute::Execution;
 use super::failures::{cause_of, not_executable, of_engine, taken_port, taken_port_hint};
 use super::hub::Hub;
 use super::images::{self, Building};
+use super::last_look::LastLook;
 use super::observe::{find_container, inspect, is_anonymous, publisher};
 use super::pace::Pace;
 use super::readiness::{self, Waiting};
@@ -314,8 +315,14 @@ impl Execution<'_> {
         {
             self.connect_missing(project, service, &id).await?;
         }
+        let last_look =
+            LastLook { around: self.around, name: &self.plan.project, project: self.project, service, storages: self.storages, id: &id };
+        last_look.before().await?;
         match engine.container_start(&id).await {
-            Ok(_) => self.let_up(learnt, &id).await,
+            Ok(_) => {
+                last_look.after().await?;
+                self.let_up(learnt, &id).await
+            }
             Err(error) => Err(self.start_failure(error, &container.name).await.field("service", service.unwrap_or_default())),
         }
     }

@@ -114,6 +114,11 @@ impl Work<'_> {
             return self.walk(&plan, &observed, None).await;
         }
         if let Some(held) = &self.around.lock {
+            let Some(_turn) = held.free_turn() else {
+                let _turn = held.turn().await;
+                // Another task of this run changed something meanwhile.
+                return self.locked(make_plan, Some(held)).await;
+            };
             if plan.steps.is_empty() {
                 moved::settle(self.around, self.name, &observed, Some(held)).await?;
                 return Ok(self.unchanged(&plan, observed));
@@ -227,6 +232,7 @@ impl Work<'_> {
             deadline: self.deadline,
             renew_anonymous_volumes: self.renew_anonymous_volumes,
             paces,
+            storages: &observed.storages,
             kept: &kept,
         };
         let (findings, result) = execution.run().await;

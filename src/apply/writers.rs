@@ -30,16 +30,22 @@ pub struct Writing<'a> {
 impl Writing<'_> {
     /// Fails if `plan` would start a second writer on a volume that is not marked as shared.
     pub async fn check(&self, plan: &Plan) -> Result<(), Failure> {
+        match self.second(plan).await {
+            Some((_, refusal)) => Err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    /// The first container beside which `plan` would start a second writer, and the refusal.
+    pub(super) async fn second(&self, plan: &Plan) -> Option<(ContainerRef, Failure)> {
         let shared = Records::new(&*self.around.host, &self.around.policy, self.name).state().shared;
         let mut storages = self.observed.storages.clone();
         let mounted = self.all.iter().flat_map(|there| there.folders.iter().cloned());
         follow_links(self.around, &mut storages, mounted);
         let Self { project, observed, all, .. } = *self;
         let writers = Writers { plan, project, observed, storages: &storages, all, shared: &shared };
-        match writers.second() {
-            Some(second) => Err(self.refusal(&second).await),
-            None => Ok(()),
-        }
+        let second = writers.second()?;
+        Some((second.holder.clone(), self.refusal(&second).await))
     }
 
     async fn refusal(&self, second: &SecondWriter) -> Failure {

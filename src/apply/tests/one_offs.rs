@@ -93,7 +93,10 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
     let calls = machine.calls();
     machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &["tool"]))).unwrap();
     let again: Vec<&str> = machine.calls_from(calls).iter().filter(|call| call.mutates).map(|call| call.method).collect();
-    assert_eq!(again, ["container_create", "container_start", "container_stop", "container_remove"], "what is there is used");
+    // It writes to a volume of its own: from the last check to the start it has the project's lock.
+    let lock = ["container_create", "container_upload"];
+    let command = ["container_create", "container_start", "container_remove", "container_stop", "container_remove"];
+    assert_eq!(again, [&lock[..], &command[..]].concat(), "what is there is used");
     let before = machine.footprint();
     machine.up_with(&tools(), &UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() }).unwrap();
     assert_eq!(machine.footprint(), before, "and is as `up` makes it");
@@ -322,11 +325,12 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
     machine.run(async {
         let watch = async {
             let mut was_locked = false;
-            while machine.state().containers.iter().all(|container| !container.name.contains("-run-")) {
+            while !machine.state().containers.iter().any(|container| container.name.contains("-run-") && container.state == "running") {
                 machine.conductor.sleep(millis(10)).await;
                 was_locked |= locked(&machine);
             }
             assert!(was_locked, "while the database was brought up");
+            machine.conductor.sleep(millis(500)).await;
             assert!(!locked(&machine), "while the command runs");
             around.cancel.cancel();
         };
@@ -334,9 +338,66 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
     });
     let held = machine.run(crate::apply::lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
     let before = machine.conductor.now();
-    machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
+    let reads = project(&with(tools(), "services.tool.volumes", json!(["cache:/cache:ro"])));
+    machine.run(oneoff::run(&machine.around(), &of(&reads, "tool", &[]))).unwrap();
     assert!(machine.conductor.now() < before + secs(1), "where nothing is missing, another run's lock is not waited for");
+    let (failure, ()) = machine.run(async {
+        let around = machine.around();
+        let gives_up = async {
+            machine.conductor.sleep(secs(5)).await;
+            around.cancel.cancel();
+        };
+        futures::future::join(oneoff::run(&around, &of(&described, "tool", &[])), gives_up).await
+    });
+    assert_eq!(failure.unwrap_err().kind, Kind::Interrupted, "a second writer could be started meanwhile");
     machine.run(held.release()).unwrap();
+}
+
+#[test]
+fn of_what_is_started_at_once_on_one_volume_one_writes() {
+    let description = json!({
+        "services": {"tool": {"image": "tool:1", "volumes": ["cache:/cache"]}},
+        "volumes": {"cache": {}},
+    });
+    let described = project(&description);
+    for delay in [0, 1, 10, 40, 100, 250, 600] {
+        for first in ["up", "start", "run"] {
+            let machine = machine();
+            machine.engine.set_process("tool", Process::new().writes("/cache"));
+            if first == "start" {
+                machine.up(&description).unwrap();
+                machine
+                    .run(verbs::lifecycle(&machine.around(), PROJECT, &["tool".to_owned()].into(), verbs::Lifecycle::Stop, None))
+                    .unwrap();
+            }
+            let around = machine.around();
+            let (one, two) = machine.run(async {
+                let one = async {
+                    let services = BTreeSet::from(["tool".to_owned()]);
+                    match first {
+                        "up" => verbs::up(&around, &described, &UpOptions::default()).await.map(drop),
+                        "start" => verbs::lifecycle(&around, PROJECT, &services, verbs::Lifecycle::Start, None).await.map(drop),
+                        _ => {
+                            oneoff::run(&around, &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) }).await.map(drop)
+                        }
+                    }
+                };
+                let two = async {
+                    machine.conductor.sleep(millis(delay)).await;
+                    oneoff::run(&around, &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) }).await.map(drop)
+                };
+                Box::pin(futures::future::join(one, two)).await
+            });
+            let kinds: Vec<Option<Kind>> = [&one, &two].map(|ended| ended.as_ref().err().map(|failure| failure.kind)).into();
+            let expected = if first == "run" { Kind::Timeout } else { Kind::Conflict };
+            assert!(
+                kinds.contains(&Some(Kind::Conflict)) && kinds.contains(&Some(expected)) || kinds.contains(&None),
+                "{first} {delay}: {kinds:?}"
+            );
+            assert_ne!(kinds, [None, None], "{first} {delay}");
+            one_writer_each(&machine.state());
+        }
+    }
 }
 
 #[test]

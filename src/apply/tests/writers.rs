@@ -338,3 +338,36 @@ proptest! {
         prop_assert_eq!(machine.engine.violations().iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
+    let description =
+        json!({"services": {"a": {"image": "redis:1", "volumes": ["v:/d"]}}, "volumes": {"v": {"external": true, "name": "common"}}});
+    for delay in [0, 20, 100, 300] {
+        // For a moment two may write, until the later one is seen: the only place where that may be.
+        let machine = std::mem::ManuallyDrop::new(machine());
+        let volume = models::VolumeCreateRequest { name: Some("common".into()), ..models::VolumeCreateRequest::default() };
+        machine.run(machine.engine.volume_create(volume)).unwrap();
+        let around = machine.around();
+        let of = |name: &str| {
+            let options = ReadOptions { directory: Path::new("/project"), lookup: &|_| None };
+            Project::read(name, &description, &options).unwrap()
+        };
+        let (one, two) = (of("one"), of("two"));
+        let options = UpOptions::default();
+        let ended: Vec<Result<Outcome, Failure>> = machine.run(async {
+            let later = async {
+                machine.conductor.sleep(millis(delay)).await;
+                verbs::up(&around, &two, &options).await
+            };
+            let (one, two) = futures::future::join(verbs::up(&around, &one, &options), later).await;
+            vec![one, two]
+        });
+        let refused: Vec<&Failure> = ended.iter().filter_map(|ended| ended.as_ref().err()).collect();
+        assert_eq!(refused.len(), 1, "{delay}: {ended:?}");
+        assert_eq!(refused[0].kind, Kind::Conflict, "{delay}");
+        assert!(refused[0].message.contains("would write to the volume \"common\" beside the container"), "{}", refused[0]);
+        assert_eq!(machine.state().containers.iter().filter(|container| container.state == "running").count(), 1, "{delay}");
+        assert!(machine.engine.violations().iter().all(|found| found.to_string().contains("write to \"common\"")), "{delay}");
+    }
+}
