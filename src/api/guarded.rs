@@ -116,7 +116,8 @@ fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard
     let entries = std::mem::take(&mut *guard.entries.lock().unwrap_or_else(PoisonError::into_inner));
     let undo = if failed && !entries.committed { entries.undo } else { Vec::new() };
     let mut troubles = Vec::new();
-    for Entry { what, function, limit } in undo.into_iter().rev().chain(entries.always.into_iter().rev()) {
+    let undo = undo.into_iter().rev().map(|entry| (entry, true));
+    for (Entry { what, function, limit }, undoes) in undo.chain(entries.always.into_iter().rev().map(|entry| (entry, false))) {
         context.events.event(&Event::Log { level: Level::Info, text: format!("{label}: {what}") });
         let token = CancellationToken::new();
         let _entered = task::enter(token.clone());
@@ -132,6 +133,8 @@ fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard
             let is_late = token.is_cancelled() && failure.kind == Kind::Interrupted;
             let late = || Failure::new(Kind::Timeout, format!("it did not end within {}", format_duration(limit)));
             troubles.push((what, if is_late { late() } else { failure }));
+        } else if undoes {
+            guard.record.undone(&what);
         }
     }
     troubles

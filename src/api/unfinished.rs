@@ -35,6 +35,17 @@ impl Record {
         });
     }
 
+    /// This was undone: only the rest is left, should the run end now.
+    pub(super) fn undone(&self, what: &str) {
+        self.update(|state, label| {
+            if let Some(unfinished) = state.guarded.get_mut(label)
+                && let Some(at) = unfinished.undo.iter().position(|there| there == what)
+            {
+                unfinished.undo.remove(at);
+            }
+        });
+    }
+
     /// It ended; `left` could not be undone.
     pub(super) fn end(&self, left: Vec<String>) {
         self.update(|state, label| {

@@ -74,7 +74,7 @@ struct Change {
     remove: Vec<String>,
 }
 
-fn change(around: &Surroundings, project: &str, observed: &Observed) -> Change {
+fn change(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> Change {
     let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
     let is_given = around.policy.is_given_project(project);
     // A record of another folder is that folder's, unless a person says which one it is.
@@ -85,7 +85,7 @@ fn change(around: &Surroundings, project: &str, observed: &Observed) -> Change {
     let is_needed = !former.is_empty() || has_folderless(observed);
     let is_true = |there: &&Move| is_needed && is_here(&there.to) && former.is_subset(&there.former);
     let kept = observed.moves.iter().find(is_true);
-    let may_record = if former.is_empty() { around.policy.adopts() } else { is_given };
+    let may_record = if former.is_empty() { takes_over && around.policy.adopts() } else { is_given };
     if kept.is_none() && is_needed && !may_record {
         return Change::default();
     }
@@ -101,15 +101,35 @@ fn has_folderless(observed: &Observed) -> bool {
         || observed.networks.iter().any(|network| network.compose && !network.ours)
 }
 
-/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
-pub(super) fn is_outdated(around: &Surroundings, project: &str, observed: &Observed) -> bool {
-    change(around, project, observed) != Change::default()
+/// Networks and volumes that Docker Compose made and the project took over: what is recorded in `.spc/`, and all of them where the engine
+/// has the record that they are this folder's.
+pub(super) fn adopted(around: &Surroundings, observed: &Observed, recorded: BTreeSet<String>) -> BTreeSet<String> {
+    let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
+    let mut adopted = recorded;
+    if observed.moves.iter().any(|there| is_here(&there.to)) {
+        let networks = observed.networks.iter().filter(|network| network.compose && !network.ours).map(|network| network.name.clone());
+        let volumes = observed.volumes.iter().filter(|volume| volume.compose && !volume.ours).map(|volume| volume.name.clone());
+        adopted.extend(networks.chain(volumes));
+    }
+    adopted
+}
+
+/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so. `takes_over`: whether its verb is one
+/// that `--adopt` lets take over what Docker Compose made.
+pub(super) fn is_outdated(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> bool {
+    change(around, project, observed, takes_over) != Change::default()
 }
 
 /// Records where the project was moved from, or removes a record that is not true any more. That it can't be done is said and is no
 /// failure.
-pub(super) async fn settle(around: &Surroundings, project: &str, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
-    let change = change(around, project, observed);
+pub(super) async fn settle(
+    around: &Surroundings,
+    project: &str,
+    observed: &Observed,
+    lock: Option<&Lock>,
+    takes_over: bool,
+) -> Result<(), Failure> {
+    let change = change(around, project, observed, takes_over);
     if change == Change::default() {
         return Ok(());
     }

@@ -11,6 +11,7 @@ use super::bind_sources;
 use super::build_changes;
 use super::hub::Hub;
 use super::images;
+use super::moved;
 use super::observe::{Scope, look_at_owners, observe, wanted_names};
 use super::preflight;
 use super::readiness::{self, Waiting};
@@ -151,7 +152,7 @@ async fn bring_up(
             stopped: state.stopped,
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
-            adopted: state.adopted,
+            adopted: moved::adopted(around, observed, state.adopted),
             build: options.build,
             bases: &bases,
             renew_anonymous_volumes: options.renew_anonymous_volumes,
@@ -201,7 +202,7 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         let own = observed.containers.iter().filter(|container| container.ours || options.adopt);
         let volumes = own.flat_map(|container| &container.writes).filter(|volume| is_anonymous_volume(volume));
         *anonymous.lock().unwrap_or_else(PoisonError::into_inner) = volumes.cloned().collect();
-        Ok(reconcile::down(project, observed, options, &records.state().adopted))
+        Ok(reconcile::down(project, observed, options, &moved::adopted(around, observed, records.state().adopted)))
     };
     let outcome = work.run(&plan).await?;
     let kept = anonymous.lock().unwrap_or_else(PoisonError::into_inner).len();

@@ -100,7 +100,8 @@ impl Work<'_> {
         let observed = self.observe().await?;
         let plan = self.plan(make_plan, &observed).await?;
         // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
-        let in_order = (!observed.locked || self.around.lock.is_some()) && !moved::is_outdated(self.around, self.name, &observed);
+        let in_order = (!observed.locked || self.around.lock.is_some())
+            && !moved::is_outdated(self.around, self.name, &observed, self.project.is_some());
         self.check(&plan, &observed, false).await?;
         if let Some(keep) = self.keep {
             keep()?;
@@ -120,7 +121,7 @@ impl Work<'_> {
                 return self.locked(make_plan, Some(held)).await;
             };
             if plan.steps.is_empty() {
-                moved::settle(self.around, self.name, &observed, Some(held)).await?;
+                self.settle(&observed, Some(held)).await?;
                 return Ok(self.unchanged(&plan, observed));
             }
             self.say_notes(&plan);
@@ -153,7 +154,7 @@ impl Work<'_> {
         let plan = self.plan(make_plan, &observed).await?;
         if plan.steps.is_empty() {
             // Another run did it meanwhile, or had done it.
-            moved::settle(self.around, self.name, &observed, lock).await?;
+            self.settle(&observed, lock).await?;
             return Ok(self.unchanged(&plan, observed));
         }
         self.check(&plan, &observed, true).await?;
@@ -162,10 +163,14 @@ impl Work<'_> {
         self.walk(&plan, &observed, lock).await
     }
 
+    async fn settle(&self, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
+        moved::settle(self.around, self.name, observed, lock, self.project.is_some()).await
+    }
+
     /// Where the project was moved from, before anything is done: a run that is killed was accepted as well. What `down` leaves of the
     /// project is known only after it.
     async fn record_move(&self, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
-        if self.project.is_some() { moved::settle(self.around, self.name, observed, lock).await } else { Ok(()) }
+        if self.project.is_some() { self.settle(observed, lock).await } else { Ok(()) }
     }
 
     /// The plan. Where none can be made, whose the project is comes first: no advice leads on in another's folder.
@@ -250,7 +255,7 @@ impl Work<'_> {
         result?;
         let recorded = recorded?;
         if plan.changes() {
-            moved::settle(self.around, self.name, &recorded, lock).await?;
+            self.settle(&recorded, lock).await?;
         }
         let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
         let services = relied_on::to_check(&recorded, &findings, &kept);

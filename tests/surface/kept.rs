@@ -93,6 +93,35 @@ fn test_a_part_is_kept_when_the_run_ends_well() {
 
 const PART: &str = r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(["web"]); s::describe(o.tag).up([]);"#;
 
+/// Two things to undo.
+const TWICE: &str = r#"
+import "s" as s;
+guarded(s::describe("1"), "twice", |g| {
+    g.undo("first", || { volume("first").create(); });
+    g.undo("second", || { volume("second").create(); });
+    fail("failed", "it fails")
+});
+"#;
+
+const HALF_UNDONE: &str = r#"
+fn test_what_was_undone_before_the_kill_is_not_left() {
+    runbook("up");
+    let seen = 0;
+    for call in 1..60 {
+        runbook("clean");
+        sim::kill_at(call);
+        if !runbook("twice").killed { break; }
+        let there = sim::volumes().map(|it| it.name);
+        let said = runbook("up").logged.filter(|it| it.contains("was cut off"));
+        if there.contains("second") && !there.contains("first") {
+            seen += 1;
+            assert(said[0].contains("this was not undone: first; "), said[0]);
+        }
+    }
+    assert(seen > 0);
+}
+"#;
+
 fn project() -> Spc {
     Spc::new().file("spc.toml", "").file("s.rhai", STACK).file("up.rhai", UP).file("deploy.rhai", DEPLOY).args(["test", "--jobs", "1"])
 }
@@ -113,4 +142,11 @@ fn what_a_guarded_function_brought_up_and_undid_is_not_kept() {
 fn what_a_part_was_brought_up_with_is_kept_when_the_run_ends_well() {
     let ended = project().file("parts.rhai", PARTS).file("part.rhai", PART).file("parts_test.rhai", PARTS_TESTS).output();
     assert!(ended.code == 0 && ended.stdout.contains("3 tests passed"), "{ended}");
+}
+
+#[test]
+fn what_was_undone_before_a_kill_is_not_said_to_be_left() {
+    let clean = r#"for name in ["first", "second"] { if volume(name).exists() { volume(name).remove(); } }"#;
+    let ended = project().file("twice.rhai", TWICE).file("clean.rhai", clean).file("half_test.rhai", HALF_UNDONE).output();
+    assert!(ended.code == 0 && ended.stdout.contains("1 test"), "{ended}");
 }

@@ -252,3 +252,28 @@ fn another_folders_project_is_refused_before_anything_is_advised() {
     }
     assert_eq!(machine.logged(), Vec::<String>::new());
 }
+
+#[test]
+fn the_engine_remembers_what_was_taken_over_and_only_up_takes_over() {
+    let mut machine = left_by_compose();
+    let fresh = |machine: &Machine| Arc::new(SimHost::new(machine.conductor.clone()).with_folder("/srv/one"));
+    machine.host = fresh(&machine);
+    let around = |machine: &Machine, adopts: bool| {
+        machine.engine.allow_adoption();
+        let policy = Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path)).with_adoption(adopts);
+        let around = machine.around();
+        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
+        Surroundings { engine, policy, directory: "/srv/one".into(), ..around }
+    };
+    let services = BTreeSet::from(["db".to_owned()]);
+    machine.run(verbs::lifecycle(&around(&machine, true), PROJECT, &services, verbs::Lifecycle::Stop, None)).unwrap();
+    assert_eq!(machine.moves(), Vec::<String>::new(), "stop takes nothing over");
+    machine.run(verbs::up(&around(&machine, true), &project(&described()), &adopt())).unwrap();
+    machine.run(verbs::down(&around(&machine, false), PROJECT, DownOptions::default())).unwrap();
+    // `.spc/` is lost.
+    machine.host = fresh(&machine);
+    machine.run(verbs::up(&around(&machine, false), &project(&described()), &UpOptions::default())).unwrap();
+    machine.host = fresh(&machine);
+    machine.run(verbs::down(&around(&machine, false), PROJECT, DownOptions { volumes: true, adopt: false })).unwrap();
+    assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
+}
