@@ -10,6 +10,7 @@ pub mod builds;
 pub mod choices;
 pub mod context;
 pub mod create;
+mod delivered;
 pub mod dockerignore;
 pub mod exec;
 mod exec_end;

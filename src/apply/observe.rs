@@ -82,6 +82,7 @@ pub async fn observe(
             .filter_map(moved::record)
             .collect(),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
+        delivered_secrets: BTreeMap::new(),
         locked: containers.iter().any(|it| is_lock(it, project)),
         one_offs: containers.iter().filter_map(|it| one_off(it, project)).collect(),
         images: images.iter().flat_map(image_names).collect(),

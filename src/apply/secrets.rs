@@ -53,7 +53,7 @@ fn read(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Fa
 }
 
 /// What would be delivered to a service: its secret files, and secrets exposed in its environment.
-fn values_of(around: &Surroundings, project: &Project, service: &Service) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn values_of(around: &Surroundings, project: &Project, service: &Service) -> Result<BTreeMap<String, String>, Failure> {
     let mut values = BTreeMap::new();
     for mount in &service.secrets {
         values.insert(mount.source.clone(), value(around, &mount.source, &project.secrets[&mount.source])?);

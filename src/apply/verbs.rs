@@ -9,6 +9,7 @@ use futures::FutureExt;
 use super::Surroundings;
 use super::bind_sources;
 use super::build_changes;
+use super::delivered::KnownSecrets;
 use super::hub::Hub;
 use super::images;
 use super::moved;
@@ -181,6 +182,7 @@ async fn bring_up(
         sees_others: false,
         keep: (one_off.is_none() && (options.adopt || scaled.is_some() || forgets_scales || !shared.is_empty())).then_some(&keep),
         renew_anonymous_volumes: options.renew_anonymous_volumes,
+        delivered: KnownSecrets::default(),
     };
     let mut outcome = match one_off {
         Some(_) => work.run_if_needed(&make_plan).await?.unwrap_or_default(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Surroundings;
+use super::delivered::KnownSecrets;
 use super::execute::{Execution, Findings};
 use super::image_checks::look_at_image_checks;
 use super::lock::{self, Lock};
@@ -42,6 +43,8 @@ pub(super) struct Work<'a> {
     pub(super) renew_anonymous_volumes: bool,
     /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
     pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
+    /// What was found in containers whose secrets their labels don't tell: each is read once, however often the verb observes.
+    pub(super) delivered: KnownSecrets,
 }
 
 /// Whether containers of others can be in the way of a plan: by their names, or as writers to a volume.
@@ -80,6 +83,7 @@ impl<'a> Work<'a> {
             sees_others: false,
             renew_anonymous_volumes: false,
             keep: None,
+            delivered: KnownSecrets::default(),
         }
     }
 }
@@ -213,6 +217,9 @@ impl Work<'_> {
         look_at_folders(self.around, self.project, &mut observed);
         look_at_restarted(&*self.around.engine, self.project, &mut observed).await;
         look_at_image_checks(self.around, self.project, &mut observed).await;
+        if let Some(project) = self.project {
+            self.delivered.look_at(self.around, project, self.fingerprints, &mut observed).await;
+        }
         Ok(observed)
     }
 

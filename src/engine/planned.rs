@@ -4,6 +4,7 @@
 //! [`Effects`], and done on the simulated one, so that what comes after finds it done.
 
 mod calls;
+mod download;
 mod live;
 mod running;
 

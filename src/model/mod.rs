@@ -13,6 +13,7 @@
 //! - [`url_credentials`]: passwords in URLs, hidden
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
 
+pub mod delivered_secrets;
 pub mod diagnostic;
 pub mod dockerfile;
 pub mod driver_options;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::delivered_secrets::DeliveredSecrets;
 use super::exclusive::Resource;
 use super::image_reference::{canonical, id_digits};
 use super::names::NEW_SUFFIX;
@@ -31,6 +32,8 @@ pub struct Observed {
     pub one_offs: Vec<OneOff>,
     /// Volumes with a container's secrets whose container is gone: a run was killed between removing the two.
     pub orphaned_secrets: BTreeSet<String>,
+    /// Id of a container → its secrets, where its label was made with a key that is not here and they had to be looked at.
+    pub delivered_secrets: BTreeMap<String, DeliveredSecrets>,
     /// The folders that containers, networks and volumes of the project were made from, as their labels name them.
     pub folders: BTreeSet<String>,
     /// The records that the project was moved.

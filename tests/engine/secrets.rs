@@ -140,6 +140,39 @@ fn a_changed_secret_replaces_what_has_it_and_says_so() {
 }
 
 #[test]
+fn a_secret_that_was_rotated_is_delivered_where_the_key_of_its_fingerprint_is_gone() {
+    let project = Project::new("secret-key");
+    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
+    describe(&project, "one");
+    project.up().ends(0);
+    let before = containers(&project.name);
+    // As a fresh clone of the folder is.
+    let forget = || std::fs::remove_dir_all(project.path(".spc")).unwrap();
+    forget();
+    project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do"]);
+    project.up().ends(0).told(&["unchanged"]).not_told(&["not compared"]);
+    assert_eq!(containers(&project.name), before);
+
+    project.file("pass", SECOND);
+    let cause = "the value of the secret \"pass\" changed";
+    project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&[cause]);
+    forget();
+    project.up().ends(0).told(&[cause]).not_told(&["not compared", FIRST, SECOND]);
+    assert_eq!(exec(&project.container("open"), &["cat", "/run/secrets/db_pass"]), SECOND);
+    assert_eq!(exec(&project.container("closed"), &["cat", "/run/secrets/pass"]), SECOND);
+    project.up().ends(0).told(&["unchanged"]).not_told(&["not compared"]);
+
+    // What a container put in its place is not followed, however large it is.
+    let open = project.container("open");
+    exec(&open, &["sh", "-c", "rm /run/secrets/token && ln -s /etc/hostname /run/secrets/token"]);
+    forget();
+    project.up().ends(0).told(&["\"/run/secrets/token\" in it is not a regular file", "give the service \"open\" another label"]);
+    exec(&open, &["sh", "-c", "rm /run/secrets/token && truncate -s 1000G /run/secrets/token"]);
+    project.up().ends(0).told(&["the value of the secret \"token\" changed"]);
+    assert_eq!(exec(&project.container("open"), &["cat", "/run/secrets/token"]), OF_VARIABLE);
+}
+
+#[test]
 fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
     let project = Project::new("secret-env");
     project.file("secrets/token", OF_VARIABLE);

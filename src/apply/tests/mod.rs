@@ -1,6 +1,7 @@
 //! The verbs on the simulated engine, in virtual time.
 
 mod crash;
+mod delivered;
 mod exec_end;
 mod faults;
 mod full_disk;

@@ -95,16 +95,6 @@ fn another_value_replaces_the_container_and_says_why() {
 }
 
 #[test]
-fn a_fingerprint_of_an_unknown_key_is_not_compared_and_never_a_cause() {
-    let machine = with_value(VALUE);
-    up(&machine, &web()).unwrap();
-    machine.host.remove(&CheckedPath::trusted("/project/.spc/shop/key.json")).unwrap();
-    assert_eq!(up(&machine, &web()).unwrap().changes, 0);
-    let note = "the secrets of shop-web-1 were not compared: their fingerprints were made with a key that is not here";
-    assert_eq!(machine.logged(), [note]);
-}
-
-#[test]
 fn the_same_value_gives_another_fingerprint_on_another_machine() {
     let print = |seed| {
         let mut machine = machine_with(seed, |builder| builder);

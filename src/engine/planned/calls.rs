@@ -7,6 +7,7 @@ use bollard::models;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
+use super::download::beginning;
 use super::{PlannedEngine, SILENT_SUCCESS, is_lock};
 use crate::engine::sim::bases;
 use crate::engine::{
@@ -213,8 +214,7 @@ impl Engine for PlannedEngine {
     async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
         if let Some(id) = self.as_found(container) {
             let what = format!("{path} in the container {}", self.name_of(container));
-            let chunks =
-                self.live.read(&what, async { self.live.engine.container_download(&id, path).await?.try_collect::<Vec<_>>().await })?;
+            let chunks = self.live.read(&what, async { beginning(self.live.engine.container_download(&id, path).await?).await })?;
             return Ok(stream_of(chunks.into_iter().map(Ok).collect()));
         }
         let name = self.name_of(container);

@@ -11,6 +11,7 @@ mod order;
 mod orphan_networks;
 mod replace;
 mod same_addresses;
+mod secrets;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::holders::holders;
 use super::left_behind;
 use super::orphan_networks::orphan_networks;
 use super::replace::{Old, names_of_images};
+use super::secrets::{SecretsDifference, of_secrets};
 use super::settings::{self, is_made_of};
 
 /// What is asked for.
@@ -628,17 +629,10 @@ impl<'a> Planner<'a> {
             return Difference::Changed(format!("it is not on the network \"{network}\""));
         }
         if let Some(wanted) = self.wanted.fingerprints.get(&service.name) {
-            let key_of = |text: &str| text.split_once(':').map(|(key, _)| key.to_owned());
-            match &container.secrets {
-                Some(there) if key_of(there) == key_of(wanted) => {
-                    if there != wanted {
-                        return Difference::Changed("a secret's value changed".into());
-                    }
-                }
-                _ => self.plan.notes.push(format!(
-                    "the secrets of {} were not compared: their fingerprints were made with a key that is not here",
-                    container.name
-                )),
+            match of_secrets(container, wanted, self.observed) {
+                SecretsDifference::None => {}
+                SecretsDifference::Changed(cause) => return Difference::Changed(cause),
+                SecretsDifference::Unknown(note) => self.plan.notes.push(note),
             }
         }
         match (self.observed.image_id(&service.image), self.images.get(&canonical(&service.image))) {

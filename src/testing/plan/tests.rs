@@ -3,6 +3,7 @@
 mod answers;
 mod builds;
 mod read_only;
+mod secrets;
 mod states;
 
 use std::collections::BTreeMap;

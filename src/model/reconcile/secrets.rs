@@ -1,0 +1,38 @@
+//! Whether a container has the secrets that are described: by its label, or by what is in it where the label's key is not here.
+
+use super::super::delivered_secrets::{DeliveredSecrets, are_of_one_key};
+use super::super::observed::{Container, Observed};
+
+/// How a container's secrets compare with those that would be delivered.
+pub(super) enum SecretsDifference {
+    None,
+    /// The cause of its replacement.
+    Changed(String),
+    /// What nobody can know, and what to do about it.
+    Unknown(String),
+}
+
+/// `wanted`: `<key id>:<fingerprint>` of the secrets that would be delivered.
+pub(super) fn of_secrets(container: &Container, wanted: &str, observed: &Observed) -> SecretsDifference {
+    if let Some(there) = container.secrets.as_deref().filter(|there| are_of_one_key(there, wanted)) {
+        return if there == wanted { SecretsDifference::None } else { SecretsDifference::Changed("a secret's value changed".into()) };
+    }
+    match observed.delivered_secrets.get(&container.id) {
+        Some(DeliveredSecrets::Same) => SecretsDifference::None,
+        Some(DeliveredSecrets::Changed(names)) => {
+            let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            let secrets = if names.len() == 1 { "the secret" } else { "the secrets" };
+            SecretsDifference::Changed(format!("the value of {secrets} {} changed", names.join(", ")))
+        }
+        Some(DeliveredSecrets::Unread(why)) => SecretsDifference::Unknown(unknown(container, why)),
+        None => SecretsDifference::Unknown(unknown(container, "they were not read from it")),
+    }
+}
+
+fn unknown(container: &Container, why: &str) -> String {
+    let (name, service) = (&container.name, &container.service);
+    format!(
+        "the secrets of {name} were not compared: it was made from another folder, or before this one lost `.spc/`, and {why}; if a value \
+         changed since, it goes on with the old one: give the service \"{service}\" another label (`labels`), and `up` replaces it"
+    )
+}

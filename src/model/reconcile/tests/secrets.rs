@@ -1,0 +1,46 @@
+//! Secrets whose labels were made with a key that is not here.
+
+use std::collections::BTreeSet;
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::model::delivered_secrets::DeliveredSecrets;
+
+/// The plan where this was found in the container of `db`, whose label was made with another key.
+fn planned(found: Option<DeliveredSecrets>) -> Plan {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    observed.delivered_secrets.extend(found.map(|found| ("id of db-1".to_owned(), found)));
+    plan_with(&project, &observed, Asked { fingerprint: "other:one", ..Asked::default() }).unwrap()
+}
+
+#[test]
+fn secrets_of_another_key_are_compared_by_what_is_in_the_container() {
+    let same = planned(Some(DeliveredSecrets::Same));
+    assert!(!same.changes() && same.notes.is_empty(), "{:?}", same.notes);
+    for (names, cause) in [
+        (vec!["pass"], "(the value of the secret \"pass\" changed)"),
+        (vec!["key", "pass"], "(the value of the secrets \"key\", \"pass\" changed)"),
+    ] {
+        let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+        let changed = planned(Some(DeliveredSecrets::Changed(names)));
+        assert!(changed.to_string().starts_with(&format!("  1  create container spc-db-1.new  {cause}\n")), "{changed}");
+        assert!(changed.notes.is_empty(), "{:?}", changed.notes);
+    }
+}
+
+#[test]
+fn secrets_that_can_not_be_compared_are_noted_with_what_it_means_and_the_next_step() {
+    let expected = |why: &str| {
+        format!(
+            "the secrets of spc-db-1 were not compared: it was made from another folder, or before this one lost `.spc/`, and {why}; if a \
+             value changed since, it goes on with the old one: give the service \"db\" another label (`labels`), and `up` replaces it"
+        )
+    };
+    for (found, why) in [(Some(DeliveredSecrets::Unread("why".into())), "why"), (None, "they were not read from it")] {
+        let unread = planned(found);
+        assert!(!unread.changes());
+        assert_eq!(unread.notes, [expected(why)]);
+    }
+}
