@@ -13,12 +13,14 @@ use super::context::Context;
 use super::fs::File;
 use super::project::{self, surroundings};
 use super::{secret, task};
+use crate::apply::build_labels::are_of_image;
 use crate::apply::builds::reported;
 use crate::apply::failures::of_engine;
 use crate::apply::images::{self, Building};
 use crate::apply::observe::{Found, find_image, image_id};
 use crate::host::resolve::resolve;
 use crate::model::image_reference::{fault, how_to_name};
+use crate::model::names::{compose_label, label};
 use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, Described};
 use crate::model::spec::{Build, Secret};
@@ -116,7 +118,13 @@ impl Image {
     }
 
     fn remove(&self) -> Result<(), Failure> {
-        let found = self.inspect()?;
+        let mut found = self.inspect()?;
+        if are_of_image(&found) == Some(false)
+            && let Some(of_base) = found.labels.remove(label::PROJECT)
+        {
+            // Whoever built it on an image of the project's may have labelled it; what is the base's says nothing of it.
+            found.labels.retain(|key, owner| key != compose_label::PROJECT || *owner != of_base);
+        }
         project::check_ours(&self.context, &format!("image \"{}\"", self.name), &found.labels)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
@@ -277,4 +285,41 @@ pub mod functions {
 pub fn register(engine: &mut rhai::Engine) {
     engine.register_type_with_name::<Image>("image");
     engine.register_global_module(shared_module!(functions));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trial::Trial;
+    use super::*;
+    use crate::engine::sim::{ImageSpec, SimEngine};
+    use crate::host::sim::conductor::SimConductor;
+
+    #[test]
+    fn an_image_that_somebody_built_on_one_of_the_projects_is_not_the_projects_to_remove() {
+        let sim = SimConductor::new(1);
+        let labelled = |labels: &[(&str, &str)]| ImageSpec {
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            ..ImageSpec::command(&["serve"])
+        };
+        let own = [(label::PROJECT, "project"), (compose_label::PROJECT, "project"), (label::IMAGE, "base:1")];
+        let by_compose = [(label::PROJECT, "project"), (compose_label::PROJECT, "other"), (label::IMAGE, "base:1")];
+        let engine = SimEngine::builder(sim.clone())
+            .image("base:1", labelled(&own))
+            .image("theirs:1", labelled(&own))
+            .image("composed:1", labelled(&by_compose))
+            // From before spc noted names.
+            .image("old:1", labelled(&own[..2]))
+            .build();
+        let trial = Trial::on_engine(&sim, Arc::new(engine), |host| host, "");
+        let fails = |name: &str| trial.fails(&format!("image(\"{name}\").remove()")).message;
+        assert!(fails("theirs:1").ends_with("no project made it"), "{}", fails("theirs:1"));
+        assert!(fails("composed:1").ends_with("Docker Compose made it, for the project \"other\""), "{}", fails("composed:1"));
+        trial.text(
+            "image(\"base:1\").tag(\"again:1\"); image(\"again:1\").remove(); image(\"base:1\").remove(); image(\"old:1\").remove();",
+        );
+        assert_eq!(
+            trial.text("`${image(\"base:1\").exists()} ${image(\"old:1\").exists()} ${image(\"theirs:1\").exists()}`"),
+            "false false true"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use chrono::DateTime;
 
 use super::Surroundings;
+use super::build_labels;
 use super::context;
 use super::images::{Building, arguments_hash};
 use super::observe::find_image;
@@ -59,6 +60,10 @@ async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static
     }
     let build = building.build;
     let Ok(instructions) = context::check(&*around.host, &around.policy, build) else { return Vec::new() };
+    let bases = instructions.bases.iter().flatten().chain(&instructions.possible_bases);
+    if !build_labels::are_own(&*around.engine, &image, bases).await {
+        return Vec::new();
+    }
     let mut changed = Vec::new();
     if has(label::TARGET) != build.target.as_deref().unwrap_or_default() {
         changed.push("target");

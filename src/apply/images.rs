@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
+use super::build_labels;
 use super::context::{self, BuildContext, Instructions};
 use super::failures::{FREE_SPACE, of_engine};
 use super::observe::{Found, find_image};
@@ -219,11 +220,20 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         return Ok(found.id.clone());
     }
     // The builder's cache knows no secrets: what a step made of another value would be taken for this one's.
-    let is_cache_stale = !secrets.is_empty() && found.is_none_or(|found| fingerprint_of(&found) != fingerprint);
+    // Nor does an image tell that somebody else built on one that was built with the same secrets.
+    let is_cache_stale = !secrets.is_empty()
+        && match &found {
+            Some(found) => {
+                let bases = context.instructions.bases.iter().flatten();
+                fingerprint_of(found) != fingerprint || !build_labels::are_own(&*around.engine, found, bases).await
+            }
+            None => true,
+        };
     let mut labels = overwritten(around, &context).await?;
     labels.extend(build.labels.clone());
     labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
     labels.insert(label::BUILD_SECRETS.into(), fingerprint);
+    labels.insert(label::IMAGE.into(), build_labels::of_names(&building.tags()));
     labels.extend(origin);
     labels.extend(building.project_labels());
     let request = BuildRequest {

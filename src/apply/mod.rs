@@ -6,6 +6,7 @@
 mod anonymous;
 pub mod bind_sources;
 mod build_changes;
+pub mod build_labels;
 pub mod builds;
 pub mod choices;
 pub mod context;

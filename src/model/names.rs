@@ -57,6 +57,9 @@ pub mod label {
     /// `<key id>:<keyed fingerprint>` of the secrets that an image was built with; empty for none. Not [`SECRETS`]: containers
     /// inherit an image's labels.
     pub const BUILD_SECRETS: &str = "dev.spc.build-secrets";
+    /// The names that an image got when it was built, `name,…` as the engine lists them: an image that somebody builds on it inherits its
+    /// labels, but not its name.
+    pub const IMAGE: &str = "dev.spc.image";
     /// Profiles and target the project was last brought up with are read from these.
     pub const PROFILES: &str = "dev.spc.profiles";
 }

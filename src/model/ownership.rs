@@ -14,7 +14,7 @@ use super::names::{self, LOCK_SUFFIX, NEW_SUFFIX, compose_label, is_reserved_lab
 pub type Labels = BTreeMap<String, String>;
 
 /// Every label of spc's own.
-pub const SPC_LABELS: [&str; 18] = [
+pub const SPC_LABELS: [&str; 19] = [
     label::FORMAT,
     label::PROJECT,
     label::SERVICE,
@@ -32,6 +32,7 @@ pub const SPC_LABELS: [&str; 18] = [
     label::ARGUMENTS,
     label::TARGET,
     label::BUILD_SECRETS,
+    label::IMAGE,
     label::PROFILES,
 ];
 

@@ -59,3 +59,30 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
     docker(&["volume", "rm", &first]);
     docker(&["rmi", &image]);
 }
+
+#[test]
+fn an_image_that_somebody_built_on_one_of_spcs_is_not_taken_for_it() {
+    let project = Project::new("stale-base");
+    let (base, app) = (format!("{}-base", project.name), format!("{}-app", project.name));
+    let _ = try_docker(&["rmi", "--force", &app, &base]);
+    project.file("base/Dockerfile", &format!("FROM {}\nRUN echo base >/base\n", busybox()));
+    project.file("app/Dockerfile", &format!("FROM {base}\nARG V\nRUN echo app >/app\n"));
+    let service = r#"command: ["sleep", "1000"], stop_grace_period: "0s""#;
+    project.stack(&format!(r#"services: #{{ base: #{{ build: "base", {service} }} }}"#));
+    project.up().ends(0);
+    docker(&["build", "--quiet", "--tag", &app, project.path("app").to_str().unwrap()]);
+    let label = |image: &str, key: &str| inspect(image)["Config"]["Labels"][key].clone();
+    assert_eq!(label(&app, "dev.spc.arguments"), label(&base, "dev.spc.arguments"), "labels are inherited");
+    let described = |value: &str| {
+        let app = format!(r#"app: #{{ build: #{{ context: "app", args: #{{ V: "{value}" }} }}, {service} }}"#);
+        project.stack(&format!(r#"services: #{{ base: #{{ build: "base", {service} }}, {app} }}"#));
+    };
+    described("1");
+    project.up().ends(0).not_told(&["was built from something else"]);
+    project.script("app::describe().build();").ends(0);
+    assert_eq!(label(&app, "dev.spc.image"), format!("{app}:latest"));
+    described("2");
+    project.up().ends(0).told(&[&format!("the image \"{app}\" was built from something else than is described now (arguments)")]);
+    project.script("app::describe().down();").ends(0);
+    docker(&["rmi", &app, &base]);
+}

@@ -184,6 +184,7 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
         label::BASE,
         label::BUILD,
         label::FORMAT,
+        label::IMAGE,
         label::PROJECT,
         "tier",
     ];

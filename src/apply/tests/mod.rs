@@ -1,5 +1,6 @@
 //! The verbs on the simulated engine, in virtual time.
 
+mod build_labels;
 mod crash;
 mod delivered;
 mod exec_end;
