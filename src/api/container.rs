@@ -12,6 +12,7 @@ use crate::apply::failures::of_engine;
 use crate::apply::logs::Selection;
 use crate::apply::observe::{Found, find_container};
 use crate::apply::preflight::may;
+use crate::apply::start_failures::RefusedStart;
 use crate::apply::writers::check_start;
 use crate::engine::{EngineError, Intent, StopRequest};
 use crate::model::{Failure, Kind, signal};
@@ -70,19 +71,35 @@ impl Container {
             let found = find_container(&*engine, name).await?.ok_or_else(|| self.missing())?;
             project::check_ours(&self.context, &format!("container \"{name}\""), &found.labels)?;
             let request = StopRequest::default();
-            if matches!(change, Change::Start | Change::Restart) {
-                let project = project::name(&self.context)?;
-                check_start(&project::surroundings(&self.context, &project).await?, &project, &found.id).await?;
-            }
             match change {
-                Change::Start => engine.container_start(name).await.map(drop),
+                Change::Start | Change::Restart => return self.begin(change, verb, &found.id).await,
                 Change::Stop => engine.container_stop(name, &request).await.map(drop),
-                Change::Restart => engine.container_restart(name, &request).await,
                 Change::Kill(signal) => engine.container_kill(name, signal).await,
                 Change::Remove { volumes } => engine.container_remove(name, true, *volumes).await,
             }
             .map_err(failed)
         })
+    }
+
+    /// Starts or restarts it; the engine's refusal is explained as that of a plan's step is.
+    async fn begin(&self, change: &Change<'_>, verb: &str, id: &str) -> Result<(), Failure> {
+        let name = &self.name;
+        let engine = self.context.engine().await?;
+        let project = project::name(&self.context)?;
+        let around = project::surroundings(&self.context, &project).await?;
+        check_start(&around, &project, id).await?;
+        let done = match change {
+            Change::Restart => engine.container_restart(name, &StopRequest::default()).await,
+            _ => engine.container_start(name).await.map(drop),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let refused =
+                    RefusedStart { around: &around, verb, project: &project, described: None, service: None, container: name, id };
+                Err(refused.explain(error).await)
+            }
+        }
     }
 
     /// Refuses one of another project: what is in it, and what runs there, is not a script's to see or to start.

@@ -60,7 +60,11 @@ impl Service {
     pub(super) fn running(&self) -> Result<observed::Container, Failure> {
         let containers = self.containers()?;
         let there = containers.first().map(|container| container.status.clone());
+        let paused = containers.iter().find(|container| container.state == ContainerState::Paused).map(|container| container.name.clone());
         containers.into_iter().find(|container| container.state == ContainerState::Running).ok_or_else(|| {
+            if let Some(paused) = paused {
+                return Failure::paused(&paused).field("service", self.name.clone());
+            }
             let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is {status}"));
             Failure::new(Kind::NotFound, format!("The service \"{}\" does not run: {how}", self.name))
                 .hint(format!("bring it up first: `.up([\"{}\"])`, or `spc run` with the runbook that does", self.name))

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt};
 
 use super::Surroundings;
 use super::exec_end::{GivenUp, end};
-use super::failures::of_engine;
+use super::failures::{is_paused, of_engine};
 use super::patience::spoken_of;
 use super::under_way::UnderWay;
 use crate::engine::exec_end::Started;
@@ -128,6 +128,10 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>, running: &UnderWay<'_>, 
     let session = match around.engine.exec_start(exec.container, &exec.request).await {
         Ok(session) => session,
         Err(error) => {
+            if is_paused(&error) {
+                *stage = Stage::Over;
+                return Err(Failure::paused(exec.name));
+            }
             // Without an answer it may have been started; a plan's engine answers at its end.
             if !matches!(error.kind, EngineErrorKind::Unreachable | EngineErrorKind::Timeout | EngineErrorKind::Failed) {
                 *stage = Stage::Over;

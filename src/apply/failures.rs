@@ -75,6 +75,16 @@ pub fn taken_port(error: &EngineError) -> Option<u16> {
     words.filter_map(|word| word.trim_end_matches([':', ',']).rsplit_once(':')).filter_map(|(_, port)| port.parse().ok()).next_back()
 }
 
+/// Whether nothing can be done in a container because it is paused.
+pub fn is_paused(error: &EngineError) -> bool {
+    error.message.contains("paused") && error.message.contains("unpause")
+}
+
+/// Whether a start found an address taken that the container asks for. What a port's listener says begins with a small letter.
+pub fn is_taken_address(error: &EngineError) -> bool {
+    error.message.contains("Address already in use")
+}
+
 /// The next step where a port is taken. `is_published`: by a container of the engine; `owner`: the process that listens, as the host
 /// names it.
 ///

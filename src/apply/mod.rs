@@ -43,6 +43,8 @@ pub mod restore_network;
 mod secrets;
 mod settle;
 mod standby;
+pub mod start_failures;
+mod start_ports;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use super::create::{self, ContainerMaking};
 use super::execute::Execution;
-use super::failures::{cause_of, not_executable, of_engine, taken_port, taken_port_hint};
+use super::failures::of_engine;
 use super::hub::Hub;
 use super::images::{self, Building};
 use super::last_look::LastLook;
-use super::observe::{find_container, inspect, is_anonymous, publisher};
+use super::observe::{find_container, inspect, is_anonymous};
 use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
 use super::restore_network::{self, Restored};
+use super::start_failures::RefusedStart;
 use super::{Told, anonymous, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
@@ -141,11 +142,11 @@ impl Execution<'_> {
             }
             Action::RestartContainer { container } => {
                 learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
-                engine
-                    .container_restart(&learnt.id(container), &StopRequest::default())
-                    .await
-                    .map_err(|error| of_engine(error, &format!("restart the container \"{}\"", container.name)))?;
-                self.forget_stop(learnt, &learnt.id(container));
+                let id = learnt.id(container);
+                if let Err(error) = engine.container_restart(&id, &StopRequest::default()).await {
+                    return Err(self.start_failure(error, "restart", (&container.name, &id), service).await);
+                }
+                self.forget_stop(learnt, &id);
             }
             Action::Wait { container, until } => self.wait(hub, learnt, service, container, *until, progress).await?,
             Action::Attach { container } => self.attach(learnt, service, container).await?,
@@ -323,7 +324,7 @@ impl Execution<'_> {
                 last_look.after().await?;
                 self.let_up(learnt, &id).await
             }
-            Err(error) => Err(self.start_failure(error, &container.name).await.field("service", service.unwrap_or_default())),
+            Err(error) => Err(self.start_failure(error, "start", (&container.name, &id), service).await),
         }
     }
 
@@ -354,25 +355,9 @@ impl Execution<'_> {
         Ok(())
     }
 
-    async fn start_failure(&self, error: EngineError, name: &str) -> Failure {
-        if let Some(code) = not_executable(&error) {
-            return Failure::new(Kind::Unhealthy, format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)))
-                .hint("is the program in the image, and executable?")
-                .field("code", code);
-        }
-        let Some(port) = taken_port(&error) else {
-            return of_engine(error, &format!("start the container \"{name}\""));
-        };
-        let publisher = publisher(&*self.around.engine, port).await.filter(|container| container != name);
-        let owner = if publisher.is_none() { self.around.host.port_owner(port) } else { None };
-        let by = match (&publisher, &owner) {
-            (Some(container), _) => format!(" by the container \"{container}\""),
-            (None, Some(process)) => format!(" by the process {process}"),
-            (None, None) => String::new(),
-        };
-        Failure::new(Kind::Conflict, format!("The port {port} of \"{name}\" is already taken{by}"))
-            .hint(taken_port_hint(&error, publisher.is_some(), owner.as_deref()))
-            .field("port", u64::from(port))
+    async fn start_failure(&self, error: EngineError, verb: &str, (container, id): (&str, &str), service: Option<&str>) -> Failure {
+        let (around, described) = (self.around, self.project);
+        RefusedStart { around, verb, project: &self.plan.project, described, service, container, id }.explain(error).await
     }
 
     async fn wait(

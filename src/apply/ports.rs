@@ -17,19 +17,35 @@ use crate::model::{Failure, Kind};
 /// Processes that have ports for containers: of this engine, which may just be letting go, of another one, or of a network of several engines.
 const OF_ENGINES: [&str; 5] = ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "com.docker"];
 
+/// A port that a container takes when it starts.
+pub struct Listening {
+    /// Whose it is, as it is shown.
+    pub name: String,
+    pub service: Option<String>,
+    pub resource: Resource,
+    /// Its place in the description, if there is one.
+    pub keys: Option<Vec<String>>,
+}
+
 /// Fails if a container that the plan starts publishes a port that a process of this machine has.
 pub async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Result<(), Failure> {
     let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
     let services: BTreeSet<&String> = starts.filter_map(|step| step.service.as_ref()).collect();
-    let services = services.into_iter().filter_map(|service| project.services.get(service));
-    let wanted: Vec<_> = services
-        .flat_map(|service| taken_at_start(service, project).into_iter().map(move |(resource, keys)| (service, resource, keys)))
-        .filter(|(_, resource, _)| matches!(resource, Resource::HostPort { .. }))
-        .collect();
+    let wanted = services.into_iter().filter_map(|service| project.services.get(service)).flat_map(|service| {
+        taken_at_start(service, project).into_iter().map(|(resource, keys)| {
+            let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+            Listening { name: service.name.clone(), service: Some(service.name.clone()), resource, keys: Some(keys) }
+        })
+    });
+    check_listeners(around, wanted.collect()).await
+}
+
+/// Fails if a process of this machine has one of the ports.
+pub async fn check_listeners(around: &Surroundings, wanted: Vec<Listening>) -> Result<(), Failure> {
     if wanted.is_empty() || !around.engine.publishes_here() {
         return Ok(());
     }
-    for (service, resource, keys) in wanted {
+    for Listening { name, service, resource, keys } in wanted {
         let Resource::HostPort { address, port, protocol } = &resource else { continue };
         let Some(holder) = around.host.port_holder(*address, *port, protocol).filter(is_no_engine) else { continue };
         // Asked only now: who has the port may be a container, or its network the machine's own.
@@ -40,13 +56,18 @@ pub async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Res
             continue;
         }
         let by = holder.process.map_or_else(|| " by a process of this machine".to_owned(), |process| format!(" by the process {process}"));
-        let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
         let shown = if protocol == "tcp" { port.to_string() } else { format!("{port}/{protocol}") };
-        return Err(Failure::new(Kind::Conflict, format!("The port {shown} of \"{}\" is already taken{by}", service.name))
+        let failure = Failure::new(Kind::Conflict, format!("The port {shown} of \"{name}\" is already taken{by}"))
             .hint("stop what holds it, or publish another host port")
-            .at(SpecPath { keys, on_key: true })
-            .field("service", service.name.clone())
-            .field("port", u64::from(*port)));
+            .field("port", u64::from(*port));
+        let failure = match service {
+            Some(service) => failure.field("service", service),
+            None => failure,
+        };
+        return Err(match keys {
+            Some(keys) => failure.at(SpecPath { keys, on_key: true }),
+            None => failure,
+        });
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::images::{self, Building};
 use super::log_drivers;
 use super::name_holder::check_name;
 use super::ports;
+use super::start_ports;
 use super::writers::Writing;
 use crate::engine::{Engine, Intent};
 use crate::model::failure::SpecPath;
@@ -71,6 +72,8 @@ impl Preflight<'_> {
         if let Some(project) = project {
             log_drivers::check(around, project, plan).await?;
             ports::check(around, project, plan).await?;
+        } else {
+            start_ports::check(around, plan, observed).await?;
         }
         Writing { around, name, project: *project, observed, all }.check(plan).await
     }

@@ -18,6 +18,7 @@ use super::{Surroundings, Told};
 use crate::engine::exec_end::Started;
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, Standing};
+use crate::model::failure::unpause;
 use crate::model::observed::{ContainerState, Health};
 use crate::model::plan::Until;
 use crate::model::spec::{HealthTest, ProbeMode};
@@ -485,7 +486,12 @@ impl<'a> Wait<'a> {
         let now = inspect(&*self.around.engine, self.waiting.container).await;
         let seen = now.as_ref().unwrap_or(seen);
         let what = if self.waiting.until == Until::Completed { "has not completed" } else { "is not ready" };
-        let mut failure = self.failure(seen, format!("\"{}\" {what} after {waited}", self.waiting.service)).await;
+        let paused = if seen.state == ContainerState::Paused { Some(&seen.name) } else { None };
+        let why = paused.map(|name| format!(": the container \"{name}\" is paused")).unwrap_or_default();
+        let mut failure = self.failure(seen, format!("\"{}\" {what} after {waited}{why}", self.waiting.service)).await;
+        if let Some(name) = paused {
+            failure = failure.hint(unpause(name));
+        }
         failure.kind = if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
         failure
     }

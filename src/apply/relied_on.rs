@@ -9,6 +9,7 @@ use super::execute::Findings;
 use super::hub::Hub;
 use super::readiness::{self, Waiting};
 use crate::model::event::{Detail, Level, Standing};
+use crate::model::failure::unpause;
 use crate::model::observed::{Container, ContainerState, Health, Observed};
 use crate::model::plan::{Action, Plan, Until};
 use crate::model::spec::{Project, Restart, Service};
@@ -84,9 +85,7 @@ impl StillUp<'_> {
                 ContainerState::Running => {}
                 ContainerState::Paused => {
                     let message = format!("\"{service}\" was ready and is paused now");
-                    return Err(Failure::new(Kind::Unhealthy, message)
-                        .hint(format!("let it go on with `docker unpause {}`", container.name))
-                        .field("service", service.clone()));
+                    return Err(Failure::new(Kind::Unhealthy, message).hint(unpause(&container.name)).field("service", service.clone()));
                 }
                 _ if self.is_done(container) => {}
                 _ => {

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::Surroundings;
 use super::name_holder::Holder;
-use super::observe::{bystanders, find_container};
+use super::observe::{Scope, bystanders, find_container, observe};
 use super::records::Records;
+use super::start_ports;
 use crate::host::Host;
 use crate::model::observed::{Bystander, Observed};
 use crate::model::plan::{Action, ContainerRef, Plan, Step};
@@ -110,17 +111,20 @@ pub fn look_at_folders(around: &Surroundings, project: Option<&Project>, observe
     follow_links(around, &mut observed.storages, folders.into_iter());
 }
 
-/// Fails if a container that is there would be a second writer once it is started.
+/// Fails if a container that is there would be a second writer once it is started, or needs a host port that is taken.
 pub async fn check_start(around: &Surroundings, project: &str, container: &str) -> Result<(), Failure> {
     let all = bystanders(&*around.engine).await?;
     let Some(there) = all.iter().find(|there| there.id == container || there.name == container) else { return Ok(()) };
-    if there.writes.is_empty() && there.folders.is_empty() || there.is_up {
+    if there.is_up {
         return Ok(());
     }
-    let observed = super::verbs::look(around, project).await?;
+    let records = Records::new(&*around.host, &around.policy, project);
+    let mut observed = observe(&*around.engine, project, Scope::Engine, &BTreeSet::new(), &records.state()).await?;
+    look_at_folders(around, None, &mut observed);
     let action = Action::StartContainer { container: ContainerRef { name: there.name.clone(), id: Some(there.id.clone()) } };
     let plan = Plan { steps: vec![Step::alone(action)], ..Plan::default() };
-    Writing { around, name: project, project: None, observed: &observed, all: &all }.check(&plan).await
+    Writing { around, name: project, project: None, observed: &observed, all: &all }.check(&plan).await?;
+    start_ports::check(around, &plan, &observed).await
 }
 
 /// Fails if a new container that writes to `volumes` would be a second writer.

@@ -95,6 +95,11 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The next step where a container is paused.
+pub fn unpause(container: &str) -> String {
+    format!("let it go on with `docker unpause {container}`")
+}
+
 /// Where in a description the wrong value stands: `["services", "db", "ports", "0"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecPath {
@@ -194,6 +199,11 @@ impl Failure {
     /// The run was interrupted.
     pub fn interrupted() -> Self {
         Self::new(Kind::Interrupted, "Interrupted")
+    }
+
+    /// A container that `docker pause` holds: nothing of spc's lets it go on.
+    pub fn paused(container: &str) -> Self {
+        Self::new(Kind::Conflict, format!("The container \"{container}\" is paused")).hint(unpause(container))
     }
 
     /// The same failure with a next step.

@@ -1,5 +1,6 @@
 //! Ports, addresses, names, volumes and subnets that change hands within one `up`.
 
+use bollard::models;
 use proptest::prelude::*;
 
 use super::*;
@@ -333,4 +334,41 @@ fn a_start_says_where_the_engine_may_give_a_static_address_away() {
           without the addresses that services name"
         ]
     );
+}
+
+#[test]
+fn a_run_that_finds_an_address_taken_at_a_start_says_what_the_next_one_says() {
+    let on = |more: Value| with(json!({"image": "redis:1", "networks": {"n": {}}}), "depends_on", more);
+    let mut described = json!({
+        "services": {"z": on(json!(["a"])), "a": on(json!({}))},
+        "networks": {"n": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}},
+    });
+    described["services"]["z"]["networks"]["n"] = json!({"ipv4_address": "10.7.0.2"});
+    let check = |machine: &Machine, described: &Value, first: Failure, holder: &str, hint: &str| {
+        let message =
+            format!("The service \"z\" needs the address 10.7.0.2 on the network \"shop_n\", which is taken by the container \"{holder}\"");
+        assert_eq!((first.kind, first.message.as_str()), (Kind::Conflict, message.as_str()));
+        assert!(first.hint.as_deref().unwrap().starts_with(hint), "{:?}", first.hint);
+        let second = machine.up(described).unwrap_err();
+        assert_eq!((second.message, second.hint, second.path), (first.message, first.hint, first.path));
+    };
+    let given = machine();
+    let first = given.up(&described).unwrap_err();
+    check(&given, &described, first, "shop-a-1", "the engine gave it that address: give the network \"n\" an `ip_range`");
+
+    // Somebody else's container gets it while what the service waits for is at work.
+    described["services"]["a"] = json!({"image": "job:1"});
+    described["services"]["z"]["depends_on"] = json!({"a": {"condition": "service_completed_successfully"}});
+    let taken = machine();
+    taken.engine.set_process("migrate", Process::new().exits_after(secs(9), 0));
+    let stranger = async {
+        taken.host.sleep(secs(3)).await;
+        let host = models::HostConfig { network_mode: Some("shop_n".to_owned()), ..models::HostConfig::default() };
+        let body = models::ContainerCreateBody { image: Some("redis:1".into()), host_config: Some(host), ..Default::default() };
+        taken.engine.container_create("stranger", None, body).await.unwrap();
+        taken.engine.container_start("stranger").await.unwrap();
+    };
+    let around = taken.around();
+    let first = taken.up_while(&around, &described, stranger).0.unwrap_err();
+    check(&taken, &described, first, "stranger", "choose another address, or stop that container first");
 }

@@ -43,6 +43,25 @@ fn stop_ends_dependents_first_and_start_begins_with_what_they_need() {
 }
 
 #[test]
+fn a_paused_container_is_not_taken_for_one_that_runs() {
+    use crate::model::observed::ContainerState;
+    use crate::model::reconcile;
+
+    let machine = running();
+    let mut observed = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+    let db = observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
+    db.state = ContainerState::Paused;
+    let stopped = BTreeSet::new();
+    let failure = reconcile::start(PROJECT, &observed, &all(), &stopped).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Conflict, "The container \"shop-db-1\" is paused"));
+    assert_eq!(failure.hint.as_deref(), Some("let it go on with `docker unpause shop-db-1`"));
+    let others = BTreeSet::from(["redis".to_owned()]);
+    assert!(!reconcile::start(PROJECT, &observed, &others, &stopped).unwrap().changes());
+    // A restart lets it go on.
+    assert!(reconcile::restart(PROJECT, &observed, &all(), &stopped).unwrap().changes());
+}
+
+#[test]
 fn a_job_that_is_done_is_run_again_by_whoever_names_it() {
     let machine = running();
     let named = |verb| {

@@ -31,6 +31,7 @@ mod replacement;
 mod restarts;
 mod same_meaning;
 mod secrets;
+mod start_ports;
 mod trace;
 mod up;
 mod waits;

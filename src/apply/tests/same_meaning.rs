@@ -17,6 +17,40 @@ fn happened(machine: &Machine, first: &Value, second: &Value) -> Vec<String> {
     machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect()
 }
 
+#[test]
+fn a_network_keeps_what_it_has_where_that_is_written_too() {
+    let network =
+        |pool: Value| json!({"services": {"a": {"image": "web:1", "networks": ["n"]}}, "networks": {"n": {"ipam": {"config": [pool]}}}});
+    let pool = |more: Value| {
+        let mut pool = json!({"subnet": "10.7.0.0/24"});
+        pool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        network(pool)
+    };
+    let plain = || pool(json!({}));
+    let in_range = json!({"ip_range": "10.7.0.128/25"});
+    let pairs = [
+        (plain(), pool(json!({"gateway": "10.7.0.1"}))),
+        (plain(), pool(json!({"ip_range": "10.7.0.0/24"}))),
+        (plain(), pool(json!({"ip_range": "10.7.0.9/24", "gateway": "10.7.0.1"}))),
+        (pool(in_range.clone()), pool(json!({"ip_range": "10.7.0.128/25", "gateway": "10.7.0.128"}))),
+    ];
+    for (one, other) in &pairs {
+        for (first, second) in [(one, other), (other, one)] {
+            let machine = machine();
+            machine.up(first).unwrap();
+            let calls = machine.calls();
+            machine.up(second).unwrap_or_else(|failure| panic!("{first} then {second}: {failure}"));
+            assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{first} then {second}");
+        }
+    }
+    for other in [pool(json!({"gateway": "10.7.0.9"})), pool(in_range), network(json!({"subnet": "10.7.0.0/25"}))] {
+        let machine = machine();
+        machine.up(&plain()).unwrap();
+        let failure = machine.up(&other).unwrap_err();
+        assert!(failure.message.contains("made with other settings"), "{other}: {failure}");
+    }
+}
+
 fn sizes(options: Value) -> Value {
     json!({"logging": {"driver": "json-file", "options": options}})
 }

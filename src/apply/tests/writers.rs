@@ -371,3 +371,81 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
         assert!(machine.engine.violations().iter().all(|found| found.to_string().contains("write to \"common\"")), "{delay}");
     }
 }
+
+/// Two services that are never active at once, and a job whose end the database waits for, all on one volume.
+fn taking_turns() -> Value {
+    let on = |image: &str, more: Value| {
+        let mut service = json!({"image": image, "volumes": ["data:/data"]});
+        service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        service
+    };
+    let after = json!({"prepare": {"condition": "service_completed_successfully"}});
+    json!({
+        "services": {
+            "prepare": on("job:1", json!({})),
+            "dev": on("db:1", json!({"profiles": ["dev"], "depends_on": after})),
+            "prod": on("db:1", json!({"profiles": ["prod"], "depends_on": after})),
+        },
+        "volumes": {"data": {}},
+    })
+}
+
+#[test]
+fn services_that_never_run_at_once_may_write_to_one_volume() {
+    let machine = machine();
+    let named = |names: &[&str]| {
+        let services = Some(names.iter().map(|&name| name.to_owned()).collect());
+        machine.up_with(&taking_turns(), &UpOptions { services, ..UpOptions::default() })
+    };
+    let only_writer = || assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
+    // Both are named: before anything is done.
+    let failure = named(&["dev", "prod"]).unwrap_err();
+    assert_eq!(failure.message, "2 containers would write to the volume \"data\" at once: dev, prod");
+    assert_eq!(machine.state().containers.len(), 0);
+
+    named(&["dev"]).unwrap();
+    let calls = machine.calls();
+    named(&["dev"]).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+    only_writer();
+
+    // It runs: neither the other one nor the job may be beside it.
+    let changed = with(taking_turns(), "services.prepare.environment", json!({"A": "1"}));
+    for (description, service) in [(taking_turns(), "prod"), (changed, "prepare")] {
+        let events = machine.events();
+        let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
+        let failure = machine.up_with(&description, &options).unwrap_err();
+        assert!(failure.message.contains("would write to the volume \"shop_data\" beside the container \"shop-dev-1\""), "{failure}");
+        assert_eq!(failure.hint.as_deref(), Some("stop the service \"dev\" first: `.stop([\"dev\"])`"));
+        assert_eq!(happened(&machine, events), Vec::<String>::new());
+    }
+    let verb = |verb, names: &[&str]| {
+        let services = names.iter().map(|&name| name.to_owned()).collect();
+        machine.run(verbs::lifecycle_of(&machine.around(), PROJECT, &services, verbs::Chosen::ByName, verb, None))
+    };
+    verb(verbs::Lifecycle::Stop, &["dev"]).unwrap();
+    // The job is run again, and the database waits for its end.
+    verb(verbs::Lifecycle::Start, &["prepare", "dev"]).unwrap();
+    verb(verbs::Lifecycle::Stop, &["dev"]).unwrap();
+    named(&["prod"]).unwrap();
+    let failure = verb(verbs::Lifecycle::Start, &["dev", "prod"]).unwrap_err();
+    assert!(failure.message.contains("beside the container \"shop-prod-1\""), "{failure}");
+    only_writer();
+}
+
+#[test]
+fn a_job_that_a_killed_run_left_at_work_is_waited_for_before_the_database_starts() {
+    let machine = machine();
+    machine.engine.set_process("migrate", Process::new().exits_after(secs(20), 0));
+    let options = UpOptions { services: Some(vec!["dev".to_owned()]), ..UpOptions::default() };
+    let around = machine.around();
+    let interrupt = async {
+        machine.host.sleep(secs(5)).await;
+        around.cancel.cancel();
+    };
+    let described = project(&taking_turns());
+    machine.run(async { futures::join!(verbs::up(&around, &described, &options), interrupt).0 }).unwrap_err();
+    machine.up_with(&taking_turns(), &options).unwrap();
+    assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
+    assert_eq!(machine.state().container("shop-dev-1").unwrap().state, "running");
+}

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::exclusive::Resource;
-use super::super::observed::Container;
+use super::super::exclusive::{Resource, taken_at_start};
+use super::super::failure::SpecPath;
+use super::super::observed::{Container, Observed};
 use super::super::plan::{Action, Plan, StepId};
 use super::super::spec::{Network, NetworkAttachment, Project, Service};
+use super::super::{Failure, Kind};
 use super::hand_over::Taker;
 
 /// The edges (before, after) by which what has an address of its own starts first, as far as nothing else orders the two the other way.
@@ -70,6 +72,34 @@ pub(super) fn way_out(taken: &Resource, holder: &Container, service: &str, proje
             outside(key)
         )
     })
+}
+
+/// What the engine refused to start a container of `service` for: an address of its own that another container has. As the next `up`
+/// says it.
+pub fn taken_address_of(id: &str, service: &Service, project: &Project, observed: &Observed) -> Option<Failure> {
+    let network = |id: &str| observed.networks.iter().find(|network| network.id == id).map(|network| network.name.clone());
+    let has = |addresses: &BTreeSet<(String, IpAddr)>, taken: &Resource| {
+        let mut own = addresses.iter().filter_map(|(id, address)| Some(Resource::Address { network: network(id)?, address: *address }));
+        own.any(|resource| resource.overlaps(taken))
+    };
+    taken_at_start(service, project).into_iter().filter(|(resource, _)| matches!(resource, Resource::Address { .. })).find_map(
+        |(resource, keys)| {
+            let own = observed.containers.iter().find(|it| it.id != id && has(&it.addresses, &resource));
+            let (holder, hint) = match own {
+                Some(own) => {
+                    let hint = way_out(&resource, own, &service.name, project);
+                    (&own.name, hint.unwrap_or_else(|| format!("choose another address, or stop \"{}\" first", own.service)))
+                }
+                None => {
+                    let other = observed.others.iter().find(|it| has(&it.addresses, &resource))?;
+                    (&other.name, "choose another address, or stop that container first".to_owned())
+                }
+            };
+            let message = format!("The service \"{}\" needs {resource}, which is taken by the container \"{holder}\"", service.name);
+            let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+            Some(Failure::new(Kind::Conflict, message).hint(hint).at(SpecPath { keys, on_key: true }))
+        },
+    )
 }
 
 pub(super) fn outside(key: &str) -> String {

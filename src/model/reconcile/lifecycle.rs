@@ -103,7 +103,7 @@ pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> 
 
 /// Starts the stopped containers of `services` as they are, what they depend on first, and waits until they are ready.
 /// `stopped`: ids of those that spc stopped; a job that ended by itself is done. Fails where another container has an address that one of
-/// them needs.
+/// them needs, or one of them is paused.
 pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Result<Plan, Failure> {
     let action = |container: &Container| Action::StartContainer { container: reference(container) };
     start_all(project, observed, services, stopped, &|container| !container.is_up(), &action)
@@ -192,6 +192,8 @@ fn start_all(
                 continue;
             } else if container.state == ContainerState::Exited && done {
                 continue;
+            } else if container.state == ContainerState::Paused && !wanted(container) {
+                return Err(Failure::paused(&container.name).field("service", service));
             } else if wanted(container) {
                 let started = plan.add(step(Some(&service), action(container), "", after.clone()));
                 plan.add(step(Some(&service), wait, "", vec![started]))

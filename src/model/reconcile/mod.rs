@@ -11,6 +11,7 @@ mod order;
 mod orphan_networks;
 mod replace;
 mod same_addresses;
+mod same_ports;
 mod secrets;
 mod settings;
 #[cfg(test)]
@@ -18,8 +19,11 @@ mod tests;
 mod up;
 mod writers;
 
+pub use addresses::taken_address_of;
 pub use left_behind::left_behind;
 pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};
 pub use one_off::one_off;
+pub use same_addresses::taken_address;
+pub use same_ports::check_ports;
 pub use up::{Wanted, up};
 pub use writers::{SecondWriter, Writers};

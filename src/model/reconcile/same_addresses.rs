@@ -85,6 +85,12 @@ fn is_given_soon(own: &Static<'_>, observed: &Observed) -> bool {
     is_among_first(&own.network.settings, own.address, attached.count())
 }
 
+/// What the engine refused to start the container for: an address of its own that another container has.
+pub fn taken_address(container: &str, observed: &Observed) -> Option<Failure> {
+    let container = observed.containers.iter().find(|there| there.id == container)?;
+    statics_of(container, observed).iter().find_map(|own| check_free(own, observed).err())
+}
+
 /// Fails if another container has the address.
 fn check_free(own: &Static<'_>, observed: &Observed) -> Result<(), Failure> {
     let taken = (own.network.id.clone(), own.address);

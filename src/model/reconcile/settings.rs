@@ -42,7 +42,7 @@ pub(super) fn of_network(there: &observed::Network, wanted: &Network) -> Option<
     differences.maps("labels", &there.labels, &wanted.labels);
     // Which pools the engine chose itself is not told: where none is described, they differ if nothing else does.
     if !wanted.ipam.is_empty() || differences.0.is_empty() {
-        differences.compare("ipam", &pools(&there.ipam, &wanted.ipam), &pools(&wanted.ipam, &wanted.ipam));
+        differences.compare("ipam", &pools(&there.ipam), &pools(&wanted.ipam));
     }
     differences.joined()
 }
@@ -60,14 +60,13 @@ pub(super) fn of_volume(there: &observed::Volume, wanted: &Volume) -> Option<Str
     differences.joined()
 }
 
-/// Pools in words, without a gateway that is the engine's choice.
-fn pools(pools: &[IpamConfig], wanted: &[IpamConfig]) -> String {
+/// Pools in words, without what is the same when it is left out: the gateway that the engine would choose, and a range that is the whole
+/// subnet.
+fn pools(pools: &[IpamConfig]) -> String {
     let word = |pool: &IpamConfig| {
-        let asks = wanted.iter().any(|wanted| wanted.subnet == pool.subnet && wanted.gateway.is_some());
-        let chosen = pool.default_gateway();
-        let gateway = pool.gateway.filter(|gateway| asks || Some(*gateway) != chosen);
+        let gateway = pool.gateway.filter(|gateway| Some(*gateway) != pool.default_gateway());
         let subnet = pool.subnet.map(|net| net.to_string());
-        let range = pool.ip_range.map(|net| format!("ip_range {net}"));
+        let range = pool.ip_range.filter(|range| pool.subnet != Some(*range)).map(|net| format!("ip_range {net}"));
         let words: Vec<String> = subnet.into_iter().chain(gateway.map(|gateway| format!("gateway {gateway}"))).chain(range).collect();
         words.join(" ")
     };

@@ -47,7 +47,9 @@ pub struct Wanted<'a> {
 pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     check_foreign(wanted, observed)?;
     // A service that is named is active, whatever its profiles.
-    wanted.project.check_built_names(&|service| wanted.services.contains(&service.name))?;
+    let is_wanted = |service: &Service| wanted.services.contains(&service.name);
+    wanted.project.check_built_names(&is_wanted)?;
+    wanted.project.check_writers(&is_wanted)?;
     let mut planner = Planner::new(wanted, observed);
     for name in in_order(wanted, observed) {
         planner.service(&wanted.project.services[&name])?;
@@ -577,9 +579,7 @@ impl<'a> Planner<'a> {
                 self.begin(service, &reference, &cause, before);
             }
             ContainerState::Paused => {
-                return Err(Failure::new(Kind::Conflict, format!("The container \"{}\" is paused", container.name))
-                    .hint(format!("let it go on with `docker unpause {}`", container.name))
-                    .field("service", service.name.clone()));
+                return Err(Failure::paused(&container.name).field("service", service.name.clone()));
             }
             ContainerState::Removing => {
                 return Err(Failure::new(Kind::Conflict, format!("The container \"{}\" is being removed", container.name))

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::super::names::is_anonymous_volume;
 use super::super::observed::{Bystander, Container, Observed};
-use super::super::plan::{Action, ContainerRef, Plan, Step, StepId};
+use super::super::plan::{Action, ContainerRef, Plan, Step, StepId, Until};
 use super::super::spec::Project;
 use super::super::storage::{Storages, Writes, Written, clash};
 
@@ -61,7 +61,8 @@ impl Writers<'_> {
         };
         for (start, before) in starts.iter().zip(&before).filter(|(start, _)| !start.writes.is_empty()) {
             for other in self.all.iter().filter(|other| self.is_up(other) && start.container.id.as_ref() != Some(&other.id)) {
-                let is_stopped = before.iter().any(|&step| self.stops(step, |container| container.id.as_ref() == Some(&other.id)));
+                let is_it = |container: &ContainerRef| container.id.as_ref() == Some(&other.id);
+                let is_stopped = before.iter().any(|&step| self.stops(step, is_it)) || self.is_awaited(start.step, None, is_it);
                 let held = self.writes().of_running(other.writes.iter(), other.folders.iter());
                 if let (false, Some(both)) = (is_stopped, clash(&start.writes, &held)) {
                     return Some(second(start, both, ContainerRef { name: other.name.clone(), id: Some(other.id.clone()) }));
@@ -71,7 +72,9 @@ impl Writers<'_> {
         for (later, before) in starts.iter().zip(&before) {
             for earlier in starts.iter().take_while(|earlier| earlier.step != later.step) {
                 let is_other = !is_same(earlier.container, later.container) && !self.exclude_each_other(earlier.step, later.step);
-                let is_stopped = before.iter().any(|&step| step > earlier.step && self.stops(step, |it| is_same(it, earlier.container)));
+                let is_it = |it: &ContainerRef| is_same(it, earlier.container);
+                let is_stopped = before.iter().any(|&step| step > earlier.step && self.stops(step, is_it))
+                    || self.is_awaited(later.step, Some(earlier.step), is_it);
                 if let (true, false, Some(both)) = (is_other, is_stopped, clash(&later.writes, &earlier.writes)) {
                     return Some(second(later, both, earlier.container.clone()));
                 }
@@ -131,6 +134,22 @@ impl Writers<'_> {
             open.extend(self.plan.steps[step].after.iter().filter(|&&earlier| before.insert(earlier)));
         }
         before
+    }
+
+    /// Whether a job's end is waited for before `step` begins, whatever fails: `since` it was started, or as it runs now.
+    fn is_awaited(&self, step: StepId, since: Option<StepId>, which: impl Fn(&ContainerRef) -> bool) -> bool {
+        let (mut open, mut seen) = (vec![step], BTreeSet::new());
+        while let Some(step) = open.pop() {
+            let Step { action, when, after, tolerates, .. } = &self.plan.steps[step];
+            let is_wait = matches!(action, Action::Wait { container, until: Until::Completed } if which(container));
+            // A wait that is left out leaves the job at work, unless its start is left out for the same reason.
+            let is_done = when.is_none() || since.is_some_and(|since| self.plan.steps[since].when == *when);
+            if is_wait && is_done && since.is_none_or(|since| step > since) {
+                return true;
+            }
+            open.extend(after.iter().filter(|before| !tolerates.contains(before) && seen.insert(**before)));
+        }
+        false
     }
 
     fn stops(&self, step: StepId, which: impl Fn(&ContainerRef) -> bool) -> bool {

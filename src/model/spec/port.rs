@@ -55,7 +55,8 @@ impl Port {
         };
         let (rest, target) = rest.rsplit_once(':').map_or(("", rest), |(rest, target)| (rest, target));
         let (host_ip, published) = match rest.rsplit_once(':') {
-            Some((ip, published)) => (Some(ip.trim_matches(['[', ']'])), published),
+            // Without an address, as `${BIND_IP:-}:8000:80` is where that is not set: on all.
+            Some((ip, published)) => (Some(ip.trim_matches(['[', ']'])).filter(|ip| !ip.is_empty()), published),
             None => (None, rest),
         };
         if host_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
@@ -134,6 +135,9 @@ mod tests {
         assert_eq!(read(json!("127.0.0.1:5432:5432/udp")).unwrap(), ["127.0.0.1:5432:5432/udp"]);
         assert_eq!(read(json!("[::1]:80:80")).unwrap(), ["::1:80:80/tcp"]);
         assert_eq!(read(json!("127.0.0.1::80")).unwrap(), ["127.0.0.1:0:80/tcp"]);
+        assert_eq!(read(json!(":8000:80")).unwrap(), [":8000:80/tcp"], "of an address that is not set");
+        assert_eq!(read(json!(":8000-8001:80-81/udp")).unwrap(), [":8000:80/udp", ":8001:81/udp"]);
+        assert_eq!(read(json!("::80")).unwrap(), [":0:80/tcp"]);
         assert_eq!(read(json!("8000-8001:80-81")).unwrap(), [":8000:80/tcp", ":8001:81/tcp"]);
         assert_eq!(read(json!({"target": 80, "published": "8080", "protocol": "udp"})).unwrap(), [":8080:80/udp"]);
     }

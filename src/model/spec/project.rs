@@ -71,9 +71,12 @@ impl Project {
         self.services.values().flat_map(|service| &service.env_file)
     }
 
-    /// Whether a service is active: it has no profile, or one of the active ones.
+    /// Whether a service is active: it has no profile, or one of the active ones. An empty one, of a variable that is not set, is active
+    /// where no profile is, as with Docker Compose.
     pub fn is_active(&self, service: &Service) -> bool {
-        service.profiles.is_empty() || self.profiles.contains("*") || service.profiles.iter().any(|profile| self.profiles.contains(profile))
+        service.profiles.is_empty()
+            || self.profiles.contains("*")
+            || service.profiles.iter().any(|profile| self.profiles.contains(profile) || profile.is_empty() && self.profiles.is_empty())
     }
 
     /// The service called `name`; the failure names the nearest.
@@ -127,7 +130,8 @@ impl Project {
             if service.depends_on.get(job).is_some_and(|how| how.condition == Condition::Completed && how.required) {
                 return true;
             }
-            open.extend(service.depends_on.keys().map(String::as_str));
+            // What is not required may be given up with the job at work.
+            open.extend(service.depends_on.iter().filter(|(_, how)| how.required).map(|(name, _)| name.as_str()));
         }
         false
     }
@@ -192,7 +196,7 @@ impl Project {
             }
         }
         self.check_built_names(&|service| self.is_active(service))?;
-        self.check_writers()?;
+        self.check_writers(&|service| self.is_active(service))?;
         exclusive::check(self)?;
         self.check_profiles()?;
         if let Some(cycle) = graph::cycle(self) {
@@ -216,7 +220,7 @@ impl Project {
     /// Checks the numbers of containers again, after one was changed.
     pub fn check_scales(&self) -> Result<(), Failure> {
         self.services.values().try_for_each(Service::check_scale)?;
-        self.check_writers()
+        self.check_writers(&|service| self.is_active(service))
     }
 
     /// The engine's names of the volumes that a container of the service writes to and that only one may write to.
@@ -231,20 +235,25 @@ impl Project {
         described.peek().is_some() && described.all(|described| described.shared)
     }
 
-    /// Never two containers on one writable volume, unless it is marked as shared. Several entries may name one volume, and several
-    /// volumes and bind mounts one folder.
-    fn check_writers(&self) -> Result<(), Failure> {
+    /// Never two containers on one writable volume, unless it is marked as shared: of the services of which `counts` is true. A job that
+    /// has ended before another one starts is not beside it. Several entries may name one volume, and several volumes and bind mounts one
+    /// folder.
+    pub fn check_writers(&self, counts: &dyn Fn(&Service) -> bool) -> Result<(), Failure> {
         let storages = Storages::default();
         let writes = Writes { project: Some(self), storages: &storages, shared: NOT_SHARED };
-        let written: Vec<(&Service, Vec<Written>)> = self.services.values().map(|service| (service, writes.of_service(service))).collect();
+        let counted = self.services.values().filter(|service| service.scale > 0 && counts(service));
+        let written: Vec<(&Service, Vec<Written>)> = counted.map(|service| (service, writes.of_service(service))).collect();
         let is_written = |volume: &Volume| self.services.values().any(|service| self.own_volumes(service).contains(volume.name.as_str()));
         for (key, volume) in self.volumes.iter().filter(|(_, volume)| is_written(volume)) {
             let own = writes.of_started(std::iter::once(&volume.name), std::iter::empty());
-            let clashes = |(service, written): &'_ (&Service, Vec<Written>)| {
-                clash(&own, written).map(|(_, other)| (service.scale, who(service, volume, other)))
-            };
-            let writers: Vec<(u32, String)> = written.iter().filter_map(clashes).collect();
-            let containers: u32 = writers.iter().map(|(scale, _)| scale).sum();
+            let mut writers: Vec<(&Service, String)> = Vec::new();
+            for (service, written) in &written {
+                writers.extend(clash(&own, written).map(|(_, other)| (*service, who(service, volume, other))));
+            }
+            let is_beside = |one: &Service, other: &Service| one.name != other.name && !self.never_together(&one.name, &other.name);
+            let all: Vec<&Service> = writers.iter().map(|(service, _)| *service).collect();
+            writers.retain(|(service, _)| service.scale > 1 || all.iter().any(|other| is_beside(service, other)));
+            let containers: u32 = writers.iter().map(|(service, _)| service.scale).sum();
             if containers > 1 {
                 let names: Vec<&str> = writers.iter().map(|(_, who)| who.as_str()).collect();
                 return Err(Failure::usage(format!(

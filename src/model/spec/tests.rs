@@ -157,6 +157,50 @@ fn profiles_decide_what_is_selected_and_a_named_service_brings_what_it_needs() {
 }
 
 #[test]
+fn an_empty_profile_is_active_where_none_is() {
+    let services = json!({"a": {"image": "x", "profiles": [""]}, "b": {"image": "x", "profiles": ["debug", ""]}, "c": {"image": "x", "profiles": ["debug"]}});
+    let active = |profiles: Value| {
+        let project = read(json!({"profiles": profiles, "services": services})).unwrap();
+        project.select(None).unwrap().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(active(json!([])), "a b");
+    assert_eq!(active(json!(["debug"])), "b c");
+    assert_eq!(active(json!(["*"])), "a b c");
+}
+
+#[test]
+fn only_services_that_may_run_at_once_count_as_writers_of_a_volume() {
+    let writers = |more: Value| {
+        let mut services = serde_json::Map::from_iter([("other".to_owned(), json!({"image": "x", "profiles": ["dev"]}))]);
+        for (name, more) in more.as_object().unwrap() {
+            let mut service = json!({"image": "x", "volumes": ["v:/v"]});
+            service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            services.insert(name.clone(), service);
+        }
+        read(json!({"services": services, "volumes": {"v": {}}, "profiles": ["dev"]})).map(drop).map_err(|failure| failure.message)
+    };
+    let refused = |names: &str| Err(format!("2 containers would write to the volume \"v\" at once: {names}"));
+    let after = |condition: &str, required: bool| json!({"depends_on": {"a": {"condition": condition, "required": required}}});
+    let of = |profile: &str| json!({"profiles": [profile]});
+    assert_eq!(writers(json!({"a": {}, "b": {}})), refused("a, b"));
+    assert_eq!(writers(json!({"a": of("dev"), "b": of("prod")})), Ok(()));
+    assert_eq!(writers(json!({"a": of("dev"), "b": of("dev")})), refused("a, b"));
+    assert_eq!(writers(json!({"a": of("dev"), "b": {}})), refused("a, b"));
+    assert_eq!(writers(json!({"a": {}, "b": {"scale": 0}})), Ok(()));
+    assert_eq!(writers(json!({"a": of("prod"), "b": {"scale": 2}})), refused("b"));
+    assert_eq!(writers(json!({"a": {}, "b": after("service_completed_successfully", true)})), Ok(()));
+    assert_eq!(writers(json!({"a": {}, "b": after("service_completed_successfully", false)})), refused("a, b"));
+    assert_eq!(writers(json!({"a": {}, "b": after("service_started", true)})), refused("a, b"));
+    // Not beside the job, but beside each other.
+    let b = after("service_completed_successfully", true);
+    assert_eq!(writers(json!({"a": {}, "b": b, "c": b})), refused("b, c"));
+    // Given up with the job at work, what is between does not hold the last one back.
+    let between = json!({"depends_on": {"b": {"condition": "service_started", "required": false}}, "volumes": ["v:/v"]});
+    let b = json!({"depends_on": {"a": {"condition": "service_completed_successfully"}}, "volumes": []});
+    assert_eq!(writers(json!({"a": {}, "b": b, "c": between})), refused("a, c"));
+}
+
+#[test]
 fn an_active_profile_that_no_service_has_is_refused_with_the_nearest() {
     let with = |profiles: Value, services: Value| read(json!({"profiles": profiles, "services": services}));
     let proxy = json!({"proxy": {"image": "x", "profiles": ["production"]}});

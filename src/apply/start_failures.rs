@@ -1,0 +1,85 @@
+//! Why the engine did not start a container: the command, or who has a port or address that it needs.
+
+use std::collections::BTreeSet;
+
+use super::Surroundings;
+use super::failures::{cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint};
+use super::observe::{Scope, observe, publisher, wanted_names};
+use super::records::Records;
+use crate::engine::EngineError;
+use crate::model::reconcile::{taken_address, taken_address_of};
+use crate::model::spec::Project;
+use crate::model::{Failure, Kind};
+
+/// A start that the engine refused.
+pub struct RefusedStart<'a> {
+    pub around: &'a Surroundings,
+    /// `start` or `restart`.
+    pub verb: &'a str,
+    /// The project's name.
+    pub project: &'a str,
+    /// What the container was made of; none for verbs that need no description.
+    pub described: Option<&'a Project>,
+    pub service: Option<&'a str>,
+    pub container: &'a str,
+    pub id: &'a str,
+}
+
+impl RefusedStart<'_> {
+    /// The engine's error in the user's words, with the next step.
+    pub async fn explain(&self, error: EngineError) -> Failure {
+        let failure = self.reason(error).await;
+        match self.service {
+            Some(service) => failure.field("service", service),
+            None => failure,
+        }
+    }
+
+    async fn reason(&self, error: EngineError) -> Failure {
+        let (around, name) = (self.around, self.container);
+        if let Some(code) = not_executable(&error) {
+            return Failure::new(Kind::Unhealthy, format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)))
+                .hint("is the program in the image, and executable?")
+                .field("code", code);
+        }
+        if is_paused(&error) {
+            return Failure::paused(name);
+        }
+        if is_taken_address(&error) {
+            return match self.who_has_address().await {
+                Some(failure) => failure,
+                None => of_engine(error, &self.doing()).hint(
+                    "`docker network inspect` of its networks names the container that has its address; it may be free by now: run it again",
+                ),
+            };
+        }
+        let Some(port) = taken_port(&error) else { return of_engine(error, &self.doing()) };
+        let publisher = publisher(&*around.engine, port).await.filter(|container| container != name);
+        let owner = if publisher.is_none() { around.host.port_owner(port) } else { None };
+        let by = match (&publisher, &owner) {
+            (Some(container), _) => format!(" by the container \"{container}\""),
+            (None, Some(process)) => format!(" by the process {process}"),
+            (None, None) => String::new(),
+        };
+        Failure::new(Kind::Conflict, format!("The port {port} of \"{name}\" is already taken{by}"))
+            .hint(taken_port_hint(&error, publisher.is_some(), owner.as_deref()))
+            .field("port", u64::from(port))
+    }
+
+    fn doing(&self) -> String {
+        format!("{} the container \"{}\"", self.verb, self.container)
+    }
+
+    /// What the next run would say of the address, if it is still taken.
+    async fn who_has_address(&self) -> Option<Failure> {
+        let around = self.around;
+        let names = self.described.map_or_else(BTreeSet::new, wanted_names);
+        let records = Records::new(&*around.host, &around.policy, self.project);
+        let observed = observe(&*around.engine, self.project, Scope::Engine, &names, &records.state()).await.ok()?;
+        let described = self.described.and_then(|project| Some((project, project.services.get(self.service?)?)));
+        match described {
+            Some((project, service)) => taken_address_of(self.id, service, project, &observed),
+            None => taken_address(self.id, &observed),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Host ports of containers that are started as they are, without a description. The engine's list shows them only while a container
+//! runs, so that each is inspected.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models;
+
+use super::Surroundings;
+use super::ports::{Listening, check_listeners};
+use crate::engine::Engine;
+use crate::model::Failure;
+use crate::model::observed::{Observed, PublishedPort};
+use crate::model::plan::{Action, Plan};
+use crate::model::reconcile::check_ports;
+
+/// Fails if a container that the plan starts or restarts needs a host port that another container or a process of this machine has.
+pub async fn check(around: &Surroundings, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+    let started: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::StartContainer { container } | Action::RestartContainer { container } => {
+                Some((container.id.as_ref()?, container, step.service.as_ref()))
+            }
+            _ => None,
+        })
+        .collect();
+    let ports = futures::future::join_all(started.iter().map(|(id, ..)| published_at_start(&*around.engine, id))).await;
+    let ports: BTreeMap<String, Vec<PublishedPort>> = started.iter().map(|(id, ..)| (*id).clone()).zip(ports).collect();
+    check_ports(plan, observed, &ports)?;
+    let wanted = started.iter().flat_map(|(id, container, service)| {
+        ports[*id].iter().map(|port| Listening {
+            name: container.name.clone(),
+            service: service.map(|service| (*service).clone()),
+            resource: port.resource(),
+            keys: None,
+        })
+    });
+    check_listeners(around, wanted.collect()).await
+}
+
+/// The host ports that a container has whenever it runs: not those that the engine chooses.
+async fn published_at_start(engine: &dyn Engine, container: &str) -> Vec<PublishedPort> {
+    // One that is gone by now is found gone by its step.
+    let Ok(found) = engine.container_inspect(container).await else { return Vec::new() };
+    let host = found.host_config.unwrap_or_default();
+    let mode = host.network_mode.unwrap_or_default();
+    if mode == "host" || mode == "none" || mode.starts_with("container:") {
+        return Vec::new();
+    }
+    host.port_bindings.map(bound).unwrap_or_default()
+}
+
+fn bound(bindings: HashMap<String, Option<Vec<models::PortBinding>>>) -> Vec<PublishedPort> {
+    let mut ports: Vec<PublishedPort> = bindings
+        .into_iter()
+        .flat_map(|(inside, bindings)| {
+            let (target, protocol) = inside.split_once('/').unwrap_or((&inside, "tcp"));
+            let port = |binding: models::PortBinding| {
+                let published = binding.host_port?.parse().ok().filter(|&port: &u16| port > 0)?;
+                let host_ip = binding.host_ip.unwrap_or_default();
+                Some(PublishedPort { host_ip, published, target: target.parse().ok()?, protocol: protocol.to_owned() })
+            };
+            bindings.into_iter().flatten().filter_map(port).collect::<Vec<_>>()
+        })
+        .collect();
+    ports.sort();
+    ports
+}
