@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use futures::future::BoxFuture;
+
 use super::Surroundings;
 use super::failures::of_engine;
 use super::observe::bystanders;
@@ -38,26 +40,30 @@ struct Clash {
 
 impl LastLook<'_> {
     /// Fails if another container writes to what this one would write to.
-    pub async fn before(&self) -> Result<(), Failure> {
-        match self.clash(true).await? {
-            Some(clash) => Err(clash.refusal),
-            None => Ok(()),
-        }
+    pub fn before(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            match self.clash(true).await? {
+                Some(clash) => Err(clash.refusal),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Stops it and fails if another one that started earlier writes to the same.
-    pub async fn after(&self) -> Result<(), Failure> {
-        let Some(Clash { holder, refusal }) = self.clash(false).await? else { return Ok(()) };
-        let other = holder.id.as_deref().unwrap_or(&holder.name);
-        if self.started(self.id).await?.cmp(&self.started(other).await?).then_with(|| self.id.cmp(other)) == Ordering::Less {
-            let text =
-                format!("The container \"{}\" was started beside one that writes to the same storage: spc would stop it", holder.name);
-            self.around.log(Level::Warning, text);
-            return Ok(());
-        }
-        let stopped = self.around.engine.container_stop(self.id, &StopRequest::default()).await;
-        stopped.map_err(|error| of_engine(error, "stop a container that was started beside another writer"))?;
-        Err(refusal)
+    pub fn after(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let Some(Clash { holder, refusal }) = self.clash(false).await? else { return Ok(()) };
+            let other = holder.id.as_deref().unwrap_or(&holder.name);
+            if self.started(self.id).await?.cmp(&self.started(other).await?).then_with(|| self.id.cmp(other)) == Ordering::Less {
+                let text =
+                    format!("The container \"{}\" was started beside one that writes to the same storage: spc would stop it", holder.name);
+                self.around.log(Level::Warning, text);
+                return Ok(());
+            }
+            let stopped = self.around.engine.container_stop(self.id, &StopRequest::default()).await;
+            stopped.map_err(|error| of_engine(error, "stop a container that was started beside another writer"))?;
+            Err(refusal)
+        })
     }
 
     /// Whether its description has anything that only one container may write to; of one without a description, that is not known.

@@ -1,9 +1,7 @@
 //! Host ports of containers that are started as they are, without a description. The engine's list shows them only while a container
 //! runs, so that each is inspected.
 
-use std::collections::{BTreeMap, HashMap};
-
-use bollard::models;
+use std::collections::BTreeMap;
 
 use super::Surroundings;
 use super::ports::{Listening, check_listeners};
@@ -48,20 +46,16 @@ async fn published_at_start(engine: &dyn Engine, container: &str) -> Vec<Publish
     if mode == "host" || mode == "none" || mode.starts_with("container:") {
         return Vec::new();
     }
-    host.port_bindings.map(bound).unwrap_or_default()
-}
-
-fn bound(bindings: HashMap<String, Option<Vec<models::PortBinding>>>) -> Vec<PublishedPort> {
+    let bindings = host.port_bindings.unwrap_or_default().into_iter();
     let mut ports: Vec<PublishedPort> = bindings
-        .into_iter()
         .flat_map(|(inside, bindings)| {
             let (target, protocol) = inside.split_once('/').unwrap_or((&inside, "tcp"));
-            let port = |binding: models::PortBinding| {
+            let published = bindings.into_iter().flatten().filter_map(|binding| {
                 let published = binding.host_port?.parse().ok().filter(|&port: &u16| port > 0)?;
                 let host_ip = binding.host_ip.unwrap_or_default();
                 Some(PublishedPort { host_ip, published, target: target.parse().ok()?, protocol: protocol.to_owned() })
-            };
-            bindings.into_iter().flatten().filter_map(port).collect::<Vec<_>>()
+            });
+            published.collect::<Vec<_>>()
         })
         .collect();
     ports.sort();

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
 use super::Surroundings;
 use super::delivered::KnownSecrets;
 use super::execute::{Execution, Findings};
@@ -153,18 +155,21 @@ impl Work<'_> {
         Ok(lock)
     }
 
-    async fn locked(&self, make_plan: &MakePlan<'_>, lock: Option<&Lock>) -> Result<Outcome, Failure> {
-        let observed = self.observe().await?;
-        let plan = self.plan(make_plan, &observed).await?;
-        if plan.steps.is_empty() {
-            // Another run did it meanwhile, or had done it.
-            self.settle(&observed, lock).await?;
-            return Ok(self.unchanged(&plan, observed));
-        }
-        self.check(&plan, &observed, true).await?;
-        self.say_notes(&plan);
-        self.record_move(&observed, lock).await?;
-        self.walk(&plan, &observed, lock).await
+    /// Boxed, as [`Self::walk`]: what holds such a future need not be shown to be `Send` part by part again, which takes the compiler minutes.
+    fn locked<'a>(&'a self, make_plan: &'a MakePlan<'a>, lock: Option<&'a Lock>) -> BoxFuture<'a, Result<Outcome, Failure>> {
+        Box::pin(async move {
+            let observed = self.observe().await?;
+            let plan = self.plan(make_plan, &observed).await?;
+            if plan.steps.is_empty() {
+                // Another run did it meanwhile, or had done it.
+                self.settle(&observed, lock).await?;
+                return Ok(self.unchanged(&plan, observed));
+            }
+            self.check(&plan, &observed, true).await?;
+            self.say_notes(&plan);
+            self.record_move(&observed, lock).await?;
+            self.walk(&plan, &observed, lock).await
+        })
     }
 
     async fn settle(&self, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
@@ -230,46 +235,48 @@ impl Work<'_> {
         }
     }
 
-    async fn walk(&self, plan: &Plan, observed: &Observed, lock: Option<&Lock>) -> Result<Outcome, Failure> {
-        self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
-        let telling = Telling::begin(self, plan);
-        let kept = self.project.map(|project| relied_on::kept(observed, plan, project, self.services)).unwrap_or_default();
-        let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
-        let execution = Execution {
-            around: self.around,
-            project: self.project,
-            plan,
-            lock,
-            fingerprints: self.fingerprints,
-            deadline: self.deadline,
-            renew_anonymous_volumes: self.renew_anonymous_volumes,
-            paces,
-            storages: &observed.storages,
-            kept: &kept,
-        };
-        let (findings, result) = execution.run().await;
-        telling.end(result.is_ok());
-        let recorded = self.observe().await.map(|mut observed| {
-            self.record(&findings, &observed);
-            for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
-                // Passed by spc's own probe a moment ago: the engine says so later.
-                if findings.passes.contains_key(&container.id) {
-                    container.health = Health::Healthy;
+    fn walk<'a>(&'a self, plan: &'a Plan, observed: &'a Observed, lock: Option<&'a Lock>) -> BoxFuture<'a, Result<Outcome, Failure>> {
+        Box::pin(async move {
+            self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
+            let telling = Telling::begin(self, plan);
+            let kept = self.project.map(|project| relied_on::kept(observed, plan, project, self.services)).unwrap_or_default();
+            let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
+            let execution = Execution {
+                around: self.around,
+                project: self.project,
+                plan,
+                lock,
+                fingerprints: self.fingerprints,
+                deadline: self.deadline,
+                renew_anonymous_volumes: self.renew_anonymous_volumes,
+                paces,
+                storages: &observed.storages,
+                kept: &kept,
+            };
+            let (findings, result) = execution.run().await;
+            telling.end(result.is_ok());
+            let recorded = self.observe().await.map(|mut observed| {
+                self.record(&findings, &observed);
+                for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
+                    // Passed by spc's own probe a moment ago: the engine says so later.
+                    if findings.passes.contains_key(&container.id) {
+                        container.health = Health::Healthy;
+                    }
                 }
+                observed
+            });
+            result?;
+            let recorded = recorded?;
+            if plan.changes() {
+                self.settle(&recorded, lock).await?;
             }
-            observed
-        });
-        result?;
-        let recorded = recorded?;
-        if plan.changes() {
-            self.settle(&recorded, lock).await?;
-        }
-        let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
-        let services = relied_on::to_check(&recorded, &findings, &kept);
-        let is_changed =
-            relied_on::StillUp { around: self.around, project, plan, deadline: self.deadline }.check(&recorded, &services).await?;
-        let recorded = if is_changed { self.observe().await? } else { recorded };
-        Ok(self.outcome(recorded, &findings))
+            let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
+            let services = relied_on::to_check(&recorded, &findings, &kept);
+            let is_changed =
+                relied_on::StillUp { around: self.around, project, plan, deadline: self.deadline }.check(&recorded, &services).await?;
+            let recorded = if is_changed { self.observe().await? } else { recorded };
+            Ok(self.outcome(recorded, &findings))
+        })
     }
 
     fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {

@@ -107,9 +107,9 @@ const HALF_UNDONE: &str = r#"
 fn test_what_was_undone_before_the_kill_is_not_left() {
     runbook("up");
     let seen = 0;
-    for call in 1..60 {
+    for at in 1..60 {
         runbook("clean");
-        sim::kill_at(call);
+        sim::kill_at(at);
         if !runbook("twice").killed { break; }
         let there = sim::volumes().map(|it| it.name);
         let said = runbook("up").logged.filter(|it| it.contains("was cut off"));
