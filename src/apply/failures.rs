@@ -94,10 +94,12 @@ pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&s
     let proxy = owner.and_then(|owner| owner.strip_prefix("docker-proxy (pid ")?.strip_suffix(')'));
     match proxy {
         _ if is_published => "stop what holds it, or publish another host port".to_owned(),
-        Some(pid) => format!(
-            "no container of this engine publishes it: unless another Docker Engine runs here, a crash of the engine left that process; end \
-             it with `kill {pid}`, or restart the Docker Engine"
-        ),
+        // A container that is being started has its proxy before the engine lists it as running: nobody is advised to kill one.
+        Some(_) => {
+            "no container of this engine publishes it yet: run it again, which names one that was just started; if there is none then and \
+                    no other Docker Engine runs here, a crash of the engine left that process: restart the Docker Engine"
+                .to_owned()
+        }
         None if owner.is_none() && error.message.contains("port is already allocated") => {
             "no container publishes it: a crash of the engine left it marked as taken; restart the Docker Engine, or publish another host \
              port"
@@ -203,7 +205,8 @@ mod tests {
         let usual = "stop what holds it, or publish another host port";
         assert_eq!(taken_port_hint(&allocated, true, None), usual);
         assert_eq!(taken_port_hint(&listens, false, Some("nginx (pid 812)")), usual);
-        assert!(taken_port_hint(&listens, false, Some("docker-proxy (pid 812)")).contains("`kill 812`"));
+        let of_a_proxy = taken_port_hint(&listens, false, Some("docker-proxy (pid 812)"));
+        assert!(of_a_proxy.contains("restart the Docker Engine") && !of_a_proxy.contains("kill"), "{of_a_proxy}");
         assert!(taken_port_hint(&allocated, false, None).contains("restart the Docker Engine"));
         assert!(taken_port_hint(&listens, false, None).contains("a docker-proxy that no container belongs to"));
     }
