@@ -155,7 +155,7 @@ impl Work<'_> {
         Ok(lock)
     }
 
-    /// Boxed, as [`Self::walk`]: what holds such a future need not be shown to be `Send` part by part again, which takes the compiler minutes.
+    /// Observes and plans again, now that nobody else of the project changes anything, and walks that plan. Boxed, as the future is large.
     fn locked<'a>(&'a self, make_plan: &'a MakePlan<'a>, lock: Option<&'a Lock>) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
             let observed = self.observe().await?;
