@@ -113,7 +113,7 @@ fn test_what_was_undone_before_the_kill_is_not_left() {
         if !runbook("twice").killed { break; }
         let there = sim::volumes().map(|it| it.name);
         let said = runbook("up").logged.filter(|it| it.contains("was cut off"));
-        if there.contains("second") && !there.contains("first") {
+        if there.contains("shop_second") && !there.contains("shop_first") {
             seen += 1;
             assert(said[0].contains("this was not undone: first; "), said[0]);
         }
