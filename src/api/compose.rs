@@ -11,7 +11,7 @@ use super::stack::Stack;
 use super::{describe, paths};
 use crate::compose::ComposeFile;
 use crate::compose::faults::{self, Faults};
-use crate::compose::file::{FILE_NAMES, OVERRIDE_NAMES, source};
+use crate::compose::file::{FILE_NAMES, Note, OVERRIDE_NAMES, source};
 use crate::compose::veil::veiled;
 use crate::host::resolve::shown;
 use crate::host::{FileKind, HostErrorKind};
@@ -110,8 +110,7 @@ pub(super) fn profiles_of_variable(context: &Context) -> Vec<String> {
 /// What is wrong in a compose file, and what is worth a note, for `spc check`.
 pub struct Checked {
     pub source: Arc<Source>,
-    /// Lines, from 1, and what is said of them.
-    pub notes: Vec<(usize, String)>,
+    pub notes: Vec<Note>,
     pub faults: Option<Faults>,
 }
 
@@ -124,7 +123,7 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
         Ok(file) => file,
         Err(failure) => return Some(Checked { source, notes: Vec::new(), faults: Some(Faults::one(failure)) }),
     };
-    let notes = file.notes.iter().map(|note| (note.line, note.text.clone())).collect();
+    let notes = file.notes.clone();
     let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
     let faults = of_file(context, file, folder, None, None, Depth::Startable).err();
     Some(Checked { source, notes, faults })

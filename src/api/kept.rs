@@ -47,7 +47,7 @@ impl<'a> Kept<'a> {
         if words::written(default) != choice.value {
             let option = words::option_name(key);
             let text = format!("--{option} is \"{}\", as the project was last brought up; --{option} says otherwise", choice.value);
-            self.context.events.event(&Event::Log { level: Level::Info, text });
+            self.context.events.event(&Event::Log { level: Level::Notice, text });
         }
         Some(value)
     }

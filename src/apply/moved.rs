@@ -72,6 +72,14 @@ struct Change {
     record: Option<BTreeSet<String>>,
     /// Records that are not true any more.
     remove: Vec<String>,
+    /// Where the project was last: the folders of those records, or else those that objects name.
+    from: BTreeSet<String>,
+}
+
+impl Change {
+    fn is_empty(&self) -> bool {
+        self.record.is_none() && self.remove.is_empty()
+    }
 }
 
 fn change(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> Change {
@@ -89,7 +97,9 @@ fn change(around: &Surroundings, project: &str, observed: &Observed, takes_over:
     if kept.is_none() && is_needed && !may_record {
         return Change::default();
     }
+    let last: BTreeSet<String> = observed.moves.iter().map(|there| there.to.clone()).filter(|to| !is_here(to)).collect();
     Change {
+        from: if last.is_empty() { former.clone() } else { last },
         record: (kept.is_none() && is_needed).then_some(former),
         remove: observed.moves.iter().filter(|there| Some(*there) != kept).map(|there| there.name.clone()).collect(),
     }
@@ -117,7 +127,7 @@ pub(super) fn adopted(around: &Surroundings, observed: &Observed, recorded: BTre
 /// Whether what the engine has recorded of moves is not true, or not all, and this run may say so. `takes_over`: whether its verb is one
 /// that `--adopt` lets take over what Docker Compose made.
 pub(super) fn is_outdated(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> bool {
-    change(around, project, observed, takes_over) != Change::default()
+    !change(around, project, observed, takes_over).is_empty()
 }
 
 /// Records where the project was moved from, or removes a record that is not true any more. That it can't be done is said and is no
@@ -130,7 +140,7 @@ pub(super) async fn settle(
     takes_over: bool,
 ) -> Result<(), Failure> {
     let change = change(around, project, observed, takes_over);
-    if change == Change::default() {
+    if change.is_empty() {
         return Ok(());
     }
     if let Some(lock) = lock {
@@ -152,10 +162,10 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
             let message = format!("there is a volume \"{name}\" already, with other labels");
             return Err(Failure::new(crate::model::Kind::Conflict, message));
         }
-        let from = former.iter().map(|folder| format!("\"{folder}\"")).collect::<Vec<_>>().join(" and ");
+        let from = change.from.iter().map(|folder| format!("\"{folder}\"")).collect::<Vec<_>>().join(" and ");
         let here = around.directory.display();
         around.log(
-            Level::Info,
+            Level::Notice,
             if former.is_empty() {
                 format!(
                     "The networks and volumes that Docker Compose left of the project \"{project}\" are of \"{here}\" from now on: they need \

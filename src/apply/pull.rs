@@ -20,7 +20,10 @@ const STALLED: Duration = Duration::from_mins(10);
 
 /// Pulls `image`; its id.
 pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
-    let failed = |error: EngineError| pull_failure(error, image);
+    let failed = |error: EngineError| async {
+        let is_here = image_id(&*around.engine, image).await.is_ok_and(|id| id.is_some());
+        pull_failure(error, image, is_here)
+    };
     let host = &*around.host;
     let say = |silent| progress(Standing::new(format!("no word from the registry for {}", elapsed(silent)), Detail::Waiting));
     let stalled = || {
@@ -30,11 +33,17 @@ pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth
             .field("image", image.to_owned())
     };
     let begun = within(host, STALLED, &say, around.engine.image_pull(image, None, auth)).await;
-    let mut stream = begun.ok_or_else(stalled)?.map_err(failed)?;
+    let mut stream = match begun.ok_or_else(stalled)? {
+        Ok(stream) => stream,
+        Err(error) => return Err(failed(error).await),
+    };
     let mut last = String::new();
     let mut transfer = Transfer::default();
     while let Some(report) = within(host, STALLED, &say, stream.next()).await.ok_or_else(stalled)? {
-        let report = report.map_err(failed)?;
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return Err(failed(error).await),
+        };
         let now = around.host.monotonic();
         if report.layer.is_some() {
             if let Some(standing) = transfer.take(report, now) {
@@ -51,36 +60,44 @@ pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth
         .ok_or_else(|| Failure::new(Kind::Image, format!("The image \"{image}\" was pulled but is not on the engine")))
 }
 
-/// Why an image could not be pulled: it is not there, one may not have it, or its registry does not answer.
-fn pull_failure(error: EngineError, image: &str) -> Failure {
+/// Why an image could not be pulled: it is not there, one may not have it, or its registry does not answer. `is_here`: the engine has one
+/// of this name.
+fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
     let registry = ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
     let words = error.message.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
+    let pulled = if is_here { "could not be pulled" } else { "is not here and could not be pulled" };
+    let here = if is_here { "" } else { "here or " };
     let (message, hint) = match error.kind {
         EngineErrorKind::Denied => (
-            format!("The image \"{image}\" is not here, and the registry \"{registry}\" gives you no access to it: {}", error.message),
+            format!("The image \"{image}\" {pulled}: the registry \"{registry}\" gives you no access to it: {}", error.message),
             format!("log in with `docker login {registry}`, then run the same again"),
         ),
         // A registry tells a stranger nothing else of an image that is another's.
         EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
-            format!("There is no image \"{image}\" here or in its registry, or you have no access to it: {}", error.message),
+            format!("There is no image \"{image}\" {here}in its registry, or you have no access to it: {}", error.message),
             format!("check its name; if it is right, log in with `docker login {registry}`"),
         ),
         EngineErrorKind::NotFound => (
-            format!("There is no image \"{image}\" here or in its registry: {}", error.message),
+            format!("There is no image \"{image}\" {here}in its registry: {}", error.message),
             "check its name and its tag; without a registry, build or import it".to_owned(),
         ),
         EngineErrorKind::Failed | EngineErrorKind::Server => {
             let is_away = says(&["dial tcp", "no such host", "connection refused", "i/o timeout", "deadline exceeded", "server gave http"]);
             let away = if is_away { format!("the registry \"{registry}\" is not reachable: ") } else { String::new() };
             (
-                format!("The image \"{image}\" is not here and could not be pulled: {away}{}", error.message),
+                format!("The image \"{image}\" {pulled}: {away}{}", error.message),
                 "check its name and the connection to the registry; without a registry, build or import it".to_owned(),
             )
         }
         _ => return of_engine(error, &format!("pull the image \"{image}\"")),
     };
-    Failure::new(Kind::Image, message).hint(error.hint.unwrap_or(hint)).field("image", image.to_owned())
+    let hint = match error.hint {
+        Some(hint) => hint,
+        None if is_here => format!("{hint}; `up` takes the one that the engine has"),
+        None => hint,
+    };
+    Failure::new(Kind::Image, message).hint(hint).field("image", image.to_owned())
 }
 
 /// The layers of a pull, added up.

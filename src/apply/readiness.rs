@@ -145,7 +145,11 @@ struct Wait<'a> {
     hub: &'a Hub,
     /// What was last said of how it stands.
     reason: String,
+    /// When that it goes on was last said, monotonic; at first, when the wait began.
+    last_word: Duration,
     exits: u32,
+    /// The code of its last exit that is known.
+    last_exit: Option<i64>,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
     /// Since when the engine does not answer, monotonic.
@@ -184,7 +188,9 @@ impl<'a> Wait<'a> {
             signals,
             hub,
             reason: String::new(),
+            last_word: around.host.monotonic(),
             exits: 0,
+            last_exit: None,
             out_of_memory: false,
             last_probe: None,
             away_since: None,
@@ -208,6 +214,7 @@ impl<'a> Wait<'a> {
                 ContainerState::Running => self.while_running(&seen).await?,
                 ContainerState::Exited | ContainerState::Dead => self.exited(&seen).await?,
                 ContainerState::Restarting => {
+                    self.last_exit = Some(seen.exit_code);
                     self.say(format!("exited with code {}, the engine starts it again", seen.exit_code).into());
                     self.until_signal(&seen).await?
                 }
@@ -312,14 +319,25 @@ impl<'a> Wait<'a> {
     }
 
     fn until_next_word(&self) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
-        let waited = self.around.host.monotonic().saturating_sub(self.begun);
-        self.around.host.sleep(until_next_word(waited)).fuse()
+        let pause = until_next_word(self.last_word.saturating_sub(self.begun));
+        let since = self.around.host.monotonic().saturating_sub(self.last_word);
+        self.around.host.sleep(pause.saturating_sub(since)).fuse()
     }
 
     /// Says that it still stands so.
-    fn say_again(&self) {
-        let waited = elapsed(self.around.host.monotonic().saturating_sub(self.begun));
-        (self.progress)(Standing::new(format!("{}, for {waited}", self.reason), Detail::Waiting));
+    fn say_again(&mut self) {
+        self.last_word = self.around.host.monotonic();
+        let waited = elapsed(self.last_word.saturating_sub(self.begun));
+        (self.progress)(Standing::new(format!("{}, for {waited}{}", self.reason, self.ends_so_far("; ")), Detail::Waiting));
+    }
+
+    /// What is to be said of a container that ended again and again, behind `before`; nothing of one that did not.
+    fn ends_so_far(&self, before: &str) -> String {
+        match self.last_exit {
+            Some(code) if self.exits > 1 => format!("{before}it exited {} times, the last time with code {code}", self.exits),
+            Some(code) => format!("{before}it exited with code {code}"),
+            None => String::new(),
+        }
     }
 
     /// The failure of a wait for the end of what the engine never lets end.
@@ -413,6 +431,7 @@ impl<'a> Wait<'a> {
             Some(Signal::Healthy | Signal::Unhealthy) => Ok(false),
             Some(Signal::Died { exit_code }) => {
                 self.exits += 1;
+                self.last_exit = Some(exit_code);
                 if seen.restarts && self.exits >= EXITS_TOLERATED && self.waiting.until == Until::Ready {
                     return Err(self.exit_failure(seen, exit_code).await);
                 }
@@ -439,6 +458,7 @@ impl<'a> Wait<'a> {
         }
         // It may have exited before anybody listened.
         self.exits = self.exits.max(1);
+        self.last_exit = Some(code);
         if seen.restarts && self.exits < EXITS_TOLERATED && self.waiting.until == Until::Ready {
             self.say(format!("exited with code {code}, the engine starts it again").into());
             return self.until_signal(seen).await;
@@ -487,7 +507,7 @@ impl<'a> Wait<'a> {
         let seen = now.as_ref().unwrap_or(seen);
         let what = if self.waiting.until == Until::Completed { "has not completed" } else { "is not ready" };
         let paused = if seen.state == ContainerState::Paused { Some(&seen.name) } else { None };
-        let why = paused.map(|name| format!(": the container \"{name}\" is paused")).unwrap_or_default();
+        let why = paused.map_or_else(|| self.ends_so_far(": "), |name| format!(": the container \"{name}\" is paused"));
         let mut failure = self.failure(seen, format!("\"{}\" {what} after {waited}{why}", self.waiting.service)).await;
         if let Some(name) = paused {
             failure = failure.hint(unpause(name));

@@ -1,6 +1,7 @@
 //! Why the engine did not start a container: the command, or who has a port or address that it needs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Surroundings;
 use super::failures::{cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint};
@@ -10,6 +11,11 @@ use crate::engine::EngineError;
 use crate::model::reconcile::{taken_address, taken_address_of};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
+
+/// How long a container that is being started may take until the engine lists it as running.
+const STARTING: Duration = Duration::from_secs(2);
+/// Pause between looks at the engine's list.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A start that the engine refused.
 pub struct RefusedStart<'a> {
@@ -36,7 +42,7 @@ impl RefusedStart<'_> {
     }
 
     async fn reason(&self, error: EngineError) -> Failure {
-        let (around, name) = (self.around, self.container);
+        let name = self.container;
         if let Some(code) = not_executable(&error) {
             return Failure::new(Kind::Unhealthy, format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)))
                 .hint("is the program in the image, and executable?")
@@ -54,8 +60,7 @@ impl RefusedStart<'_> {
             };
         }
         let Some(port) = taken_port(&error) else { return of_engine(error, &self.doing()) };
-        let publisher = publisher(&*around.engine, port).await.filter(|container| container != name);
-        let owner = if publisher.is_none() { around.host.port_owner(port) } else { None };
+        let (publisher, owner) = self.who_has_port(port).await;
         let by = match (&publisher, &owner) {
             (Some(container), _) => format!(" by the container \"{container}\""),
             (None, Some(process)) => format!(" by the process {process}"),
@@ -64,6 +69,22 @@ impl RefusedStart<'_> {
         Failure::new(Kind::Conflict, format!("The port {port} of \"{name}\" is already taken{by}"))
             .hint(taken_port_hint(&error, publisher.is_some(), owner.as_deref()))
             .field("port", u64::from(port))
+    }
+
+    /// The container that publishes it, or else the process that has it.
+    async fn who_has_port(&self, port: u16) -> (Option<String>, Option<String>) {
+        let host = &self.around.host;
+        let begun = host.monotonic();
+        loop {
+            let publisher = publisher(&*self.around.engine, port).await.filter(|container| container != self.container);
+            let owner = if publisher.is_none() { host.port_owner(port) } else { None };
+            // The engine lists a container that is being started as running a moment after its proxy has the port.
+            let is_starting = owner.as_ref().is_some_and(|owner| owner.starts_with("docker-proxy "));
+            if !is_starting || host.monotonic().saturating_sub(begun) >= STARTING {
+                return (publisher, owner);
+            }
+            host.sleep(LOOK_AGAIN).await;
+        }
     }
 
     fn doing(&self) -> String {

@@ -212,7 +212,7 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         let (volumes, them) =
             if kept == 1 { ("1 anonymous volume stays".to_owned(), "it") } else { (format!("{kept} anonymous volumes stay"), "them") };
         around.log(
-            Level::Info,
+            Level::Notice,
             format!("{volumes} on the engine, as with docker compose: `down` with `volumes: true` removes {them} with the containers, `docker volume prune` later"),
         );
     }

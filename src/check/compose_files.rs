@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::Context;
 use crate::api::compose::{self, Checked};
 use crate::compose::faults::{Faults, MOST};
+use crate::compose::file::Note;
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
 use crate::script::place::Remark;
@@ -40,8 +41,10 @@ pub fn is_one(path: &Path) -> bool {
 /// Checks a compose file; whether it could be read.
 pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -> bool {
     let Some(Checked { source, notes, faults }) = compose::check(context, path) else { return false };
-    for (line, text) in notes {
-        findings.add_at(Rule::UnclearValue, whole_line(&source, line), Failure::usage(sentence(&text)));
+    for Note { line, span, text } in notes {
+        let line = whole_line(&source, line);
+        let place = span.map_or(line.clone(), |(column, width)| Place { column, width, ..line });
+        findings.add_at(Rule::UnclearValue, place, Failure::usage(sentence(&text)));
     }
     let Some(Faults { list, is_cut }) = faults else { return true };
     for failure in list {

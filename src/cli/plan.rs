@@ -69,7 +69,7 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
     let planning = Planning {
         host: session.host.clone(),
         conductor: crate::host::Conductor::Real(runtime.handle().clone()),
-        connector: session.connector(common),
+        connector: std::sync::Arc::new(session.connector(common)),
         secrets: session.secrets.clone(),
         place: session.keep_from_engines(common, found.place),
         options,
@@ -77,7 +77,7 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
         width: session.terminal.width(),
         say: session.waiting(),
     };
-    let planned = plan(planning, &runbook);
+    let planned = plan(&planning, &runbook);
     // What still runs on it is not waited for.
     runtime.shutdown_background();
     match planned? {

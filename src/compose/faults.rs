@@ -199,7 +199,7 @@ impl Search {
             _ => {}
         }
         // A service without either would be another fault.
-        if let [services, name, "image" | "build"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..]
+        if let [services, name, "image" | "build" | "extends" | "provider"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..]
             && let Some(service) = self.description[services].get_mut(name).and_then(Value::as_object_mut)
             && !service.contains_key("image")
             && !service.contains_key("build")

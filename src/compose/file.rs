@@ -47,6 +47,8 @@ const MOST_NOTES: usize = 100;
 pub struct Note {
     /// From 1.
     pub line: usize,
+    /// Column, from 1, and width in characters of what it is about; the whole line if not given.
+    pub span: Option<(usize, usize)>,
     pub text: String,
 }
 
@@ -192,8 +194,9 @@ impl ComposeFile {
         }
         let Some(mark) = locate::find(&self.source.text, path, false) else { return };
         let rest = self.source.text[offset(&self.source.text, mark.line, mark.column)..].lines().next().unwrap_or_default();
-        if let Some(text) = scalars::remark(token(rest), value) {
-            self.notes.push(Note { line: mark.line, text });
+        let token = token(rest);
+        if let Some(text) = scalars::remark(token, value) {
+            self.notes.push(Note { line: mark.line, span: Some((mark.column, token.chars().count())), text });
         }
     }
 
@@ -203,8 +206,10 @@ impl ComposeFile {
         // Each costs a look through the whole file.
         if self.notes.len() < MOST_NOTES && self.notes.iter().all(|note| note.text != text) {
             let used = [format!("${name}"), format!("${{{name}")];
-            let line = used.iter().filter_map(|used| self.mark_within(path, used, 0)).map(|mark| mark.line).min().unwrap_or(1);
-            self.notes.push(Note { line, text });
+            let marks = used.iter().filter_map(|used| Some((self.mark_within(path, used, 0)?, used.chars().count())));
+            let first = marks.min_by_key(|(mark, _)| (mark.line, mark.column));
+            let span = first.map(|(mark, width)| (mark.column, width));
+            self.notes.push(Note { line: first.map_or(1, |(mark, _)| mark.line), span, text });
         }
     }
 
@@ -255,7 +260,7 @@ impl ComposeFile {
         }
         if root.contains_key("version") {
             let line = locate::find(&self.source.text, &["version".to_owned()], true).map_or(1, |mark| mark.line);
-            self.notes.push(Note { line, text: "\"version\" is obsolete and says nothing: take it out".to_owned() });
+            self.notes.push(Note { line, span: None, text: "\"version\" is obsolete and says nothing: take it out".to_owned() });
         }
         Ok(())
     }

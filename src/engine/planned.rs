@@ -82,6 +82,8 @@ struct State {
     execs: BTreeMap<String, ExecState>,
     /// What marks the processes of such commands.
     live_marks: BTreeSet<String>,
+    /// What the plan begins with and is not on the live engine any more, as the first that was asked about: `the container web`.
+    gone: Option<String>,
 }
 
 impl PlannedEngine {
@@ -123,6 +125,18 @@ impl PlannedEngine {
         self.sim.expect_ready(container).ok().filter(|()| !was_ready).map(|()| name)
     }
 
+    /// What the plan begins with that was removed from the live engine before the plan knew all of it: what is planned since is not to be
+    /// relied on.
+    pub fn gone(&self) -> Option<String> {
+        self.lock().gone.clone()
+    }
+
+    fn missed(&self, what: &str, error: &EngineError) {
+        if error.is_not_found() {
+            self.lock().gone.get_or_insert_with(|| what.to_owned());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +158,8 @@ impl PlannedEngine {
         if let Some(known) = self.lock().containers.get(id) {
             return Ok(known.clone());
         }
-        let found = self.live.ask(&format!("the container {}", self.name_of(id)), self.live.engine.container_inspect(id))?;
+        let what = format!("the container {}", self.name_of(id));
+        let found = self.live.ask(&what, self.live.engine.container_inspect(id)).inspect_err(|error| self.missed(&what, error))?;
         self.sim.learn_container(found.clone());
         self.lock().containers.insert(id.to_owned(), found.clone());
         Ok(found)
@@ -164,7 +179,8 @@ impl PlannedEngine {
     fn meet_image(&self, image: &str) -> Result<()> {
         let Some(id) = self.sim.image_id(image).filter(|id| self.found.images.contains_key(id)) else { return Ok(()) };
         if !self.lock().images.contains_key(&id) {
-            let found = self.live.ask(&format!("the image {image}"), self.live.engine.image_inspect(&id))?;
+            let what = format!("the image {image}");
+            let found = self.live.ask(&what, self.live.engine.image_inspect(&id)).inspect_err(|error| self.missed(&what, error))?;
             self.sim.learn_image(found.clone());
             self.lock().images.insert(id, found);
         }
@@ -198,7 +214,8 @@ impl PlannedEngine {
         });
         let _running = command.map(|command| Running::begin(engine, command));
         let (exec, chunks, state) = self.live.run(name, request, async {
-            let mut session = engine.exec_start(id, request).await?;
+            let begun = engine.exec_start(id, request).await;
+            let mut session = begun.inspect_err(|error| self.missed(&format!("the container {name}"), error))?;
             let (mut chunks, mut bytes) = (Vec::new(), 0);
             while let Some(chunk) = session.output.next().await {
                 let chunk = chunk?;

@@ -37,6 +37,9 @@ impl Sink for NoSink {
 pub enum Level {
     Debug,
     Info,
+    /// As [`Self::Info`], of what the run found or decides by itself: a plan says it too.
+    #[serde(rename = "info")]
+    Notice,
     Warning,
     Error,
 }

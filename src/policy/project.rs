@@ -40,7 +40,7 @@ pub struct Use<'a> {
     pub doing: &'a str,
     /// `shop-db-1`.
     pub object: &'a str,
-    /// It is asked for of a stack of that project, so that the project is meant.
+    /// It is asked for of a stack of that project: the stack can have another name.
     pub of_stack: bool,
 }
 
@@ -70,7 +70,9 @@ impl Policy {
         let moved_here = there.iter().filter(|made| made.from.as_deref().is_some_and(is_here));
         let former: BTreeSet<&str> = moved_here.flat_map(|made| made.former.iter().map(String::as_str)).collect();
         let is_own = |from: &str| former.contains(from) || is_here(from);
-        if let Some(from) = there.iter().filter_map(|made| made.from.as_deref()).find(|from| !is_own(from)) {
+        // Where the project is now says more than where its first object was made.
+        let records_first = there.iter().filter(|made| !made.former.is_empty()).chain(there);
+        if let Some(from) = records_first.filter_map(|made| made.from.as_deref()).find(|from| !is_own(from)) {
             let is_gone = resolve(Path::new(from)) == Resolution::Missing;
             let refused = self.foreign(
                 doing,
@@ -81,7 +83,8 @@ impl Policy {
             let moved = format!(
                 "if this is that project, in a folder that was renamed or moved or in another release, say so with --project {name}"
             );
-            return Err(if of_stack { refused.help(moved) } else { refused });
+            let beside = "to have another one beside it, give this one a name of its own with --project";
+            return Err(refused.help(if of_stack { format!("{moved}; {beside}") } else { moved }));
         }
         // Once its containers are gone, nothing says from where Docker Compose made a volume or a network: then a person's word counts.
         if !self.adopts && there.iter().all(|made| made.from.is_none()) && there.iter().any(|made| !made.by_spc) {

@@ -295,6 +295,9 @@ fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
     ] {
         assert!(own(&there).is_err(), "{there:?}");
     }
+    // Refused with where it is now, not with where it began.
+    let refusal = own(&[made("/work/old"), moved("/work/other", &["/work/old"])]).unwrap_err();
+    assert!(refusal.message().contains("made from \"/work/other\""), "{refusal:?}");
 }
 
 #[test]
@@ -314,6 +317,14 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
         "A script may not stop the container \"shop-web-1\": it belongs to the project \"shop\", made from \"/work/other\""
     );
     assert_eq!(refusal.add, ["projects = [\"shop\"]"]);
+    let here = "if this is that project, in a folder that was renamed or moved or in another release, say so with --project shop";
+    assert_eq!(refusal.help.as_deref(), Some(here));
+    let stack = Use { of_stack: true, ..STOP_WEB };
+    let refusal = bare.own_project("shop", &[made(Some("/work/other"), true)], stack, &|path| disk().resolve(path)).unwrap_err();
+    assert_eq!(
+        refusal.help.as_deref(),
+        Some(format!("{here}; to have another one beside it, give this one a name of its own with --project").as_str())
+    );
     assert!(own(&bare, &[made(Some("/work/app/src"), true)]).is_err());
     let left = own(&bare, &[made(None, false)]).unwrap_err();
     assert!(left.help.as_deref().unwrap().ends_with("--adopt takes it over"), "{left:?}");

@@ -49,6 +49,7 @@ impl fmt::Display for Remark {
 }
 
 /// What is known before a runbook is read.
+#[derive(Clone)]
 pub struct Place {
     /// Where `spc.toml` is, if there is one: the root that imports may not leave.
     pub root: Option<PathBuf>,

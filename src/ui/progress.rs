@@ -163,7 +163,7 @@ impl Progress {
             Level::Error => self.terminal.err(&format!("{} {text}", styled(FAILURE, "error:"))),
             _ if self.verbosity == Verbosity::Quiet => {}
             Level::Warning => self.terminal.err(&format!("{} {text}", styled(WARNING, "warning:"))),
-            Level::Info => self.terminal.err(&text),
+            Level::Info | Level::Notice => self.terminal.err(&text),
             Level::Debug if self.verbosity == Verbosity::Verbose => self.terminal.err(&styled(ASIDE, &format!("debug: {text}"))),
             Level::Debug => {}
         }

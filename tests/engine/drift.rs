@@ -46,8 +46,8 @@ fn a_container_that_is_paused_is_told_with_what_to_do() {
     docker(&["pause", &project.container("db")]);
     let said = ["The container \"spct-paused-db-1\" is paused", "docker unpause spct-paused-db-1"];
     project.up().ends(1).told(&said);
-    project.spc(&["start"]).ends(1).told(&said);
-    project.spc(&["exec", "db", "true"]).ends(1).told(&said);
+    project.script("app::describe().start();").ends(1).told(&said);
+    project.script("app::describe().service(\"db\").exec(\"true\");").ends(1).told(&said);
     docker(&["unpause", &project.container("db")]);
     project.up().ends(0).told(&["unchanged"]);
 }

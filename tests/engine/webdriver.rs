@@ -61,9 +61,16 @@ impl Browser {
     }
 
     /// Opens a page, and waits until it is loaded.
+    ///
+    /// Chromium breaks requests off when the machine gets an interface or address (`ERR_NETWORK_CHANGED`), as with each container that
+    /// starts here. A user loads the page again then, and so does this.
     #[track_caller]
     pub fn go(&self, url: &str) {
-        self.command("/url", &json!({"url": url}));
+        until("the page is loaded with all that it needs", LIMIT, || {
+            self.command("/url", &json!({"url": url}));
+            let broken_off = "return performance.getEntriesByType('resource').some((it) => it.responseStatus === 0)";
+            (self.run(broken_off) == json!(false)).then_some(())
+        });
     }
 
     /// Runs the body of a function in the page; what it returns.

@@ -117,6 +117,19 @@ fn an_image_that_is_nowhere_fails_before_anything_is_made_of_it() {
     assert!(!machine.footprint().locked);
 }
 
+#[test]
+fn a_pull_that_fails_says_whether_the_engine_has_the_image() {
+    let machine = machine();
+    let auth = None;
+    let pull = |image: &str| machine.run(super::super::pull::pull(&machine.around(), image, auth, &|_| {})).unwrap_err();
+    let of_none = pull("nowhere:1");
+    assert!(of_none.message.starts_with("The image \"nowhere:1\" is not here and could not be pulled: "), "{of_none}");
+    assert!(!of_none.hint.as_ref().unwrap().contains("`up` takes"), "{of_none:?}");
+    let of_one = pull("web:1");
+    assert!(of_one.message.starts_with("The image \"web:1\" could not be pulled: "), "{of_one}");
+    assert!(of_one.hint.as_ref().unwrap().ends_with("; `up` takes the one that the engine has"), "{of_one:?}");
+}
+
 /// A service that is built in three seconds, or not.
 fn built(script: BuildScript) -> (Machine, Value) {
     let mut machine = machine_with(1, |builder| builder.on_build("shop-web*", script));

@@ -128,7 +128,7 @@ fn in_any_other_folder_the_project_has_to_be_named_again() {
     for folder in ["/srv/one", "/srv/three"] {
         for changed in [stored(), with(stored(), "services.db.environment", json!({"A": "1"}))] {
             let calls = machine.calls();
-            refused(machine.up_in(folder, false, &changed), if folder == "/srv/one" { "/srv/two" } else { "/srv/one" });
+            refused(machine.up_in(folder, false, &changed), "/srv/two");
             assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{folder}");
         }
     }
@@ -136,6 +136,8 @@ fn in_any_other_folder_the_project_has_to_be_named_again() {
     let changed = with(stored(), "services.db.environment", json!({"A": "1"}));
     machine.up_in("/srv/three", true, &changed).unwrap();
     assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/three"#], "one record: nothing names the second folder");
+    let said = "The project \"shop\" is in \"/srv/three\" from now on, no longer in \"/srv/two\": --project is not needed here again";
+    assert!(machine.logged().iter().any(|text| text == said), "{:?}", machine.logged());
     refused(machine.up_in("/srv/two", false, &changed), "/srv/three");
     machine.up_in("/srv/one", true, &changed).unwrap();
     assert_eq!(machine.moves(), [r#"["/srv/three"] -> /srv/one"#]);

@@ -152,3 +152,21 @@ fn what_the_engine_refuses_at_a_start_or_restart_names_who_has_it() {
         assert!(failure.hint.is_some());
     }
 }
+
+#[test]
+fn a_proxy_of_the_engine_is_looked_behind_for_the_container_that_is_being_started() {
+    let machine = stopped();
+    machine.host.set_port_owner(8000, Some("docker-proxy (pid 7)"));
+    let around = machine.around();
+    let refused =
+        RefusedStart { around: &around, verb: "start", project: PROJECT, described: None, service: None, container: "shop-b-1", id: "b" };
+    let taken = || EngineError::new(EngineErrorKind::Server, "listen tcp4 0.0.0.0:8000: bind: address already in use");
+    let failure = machine.run(refused.explain(taken()));
+    assert_eq!(failure.message, "The port 8000 of \"shop-b-1\" is already taken by the process docker-proxy (pid 7)");
+    let starts = async {
+        machine.conductor.sleep(Duration::from_millis(500)).await;
+        machine.engine.container_start("shop-a-1").await.unwrap();
+    };
+    let (failure, ()) = machine.run(futures::future::join(refused.explain(taken()), starts));
+    assert_eq!(failure.message, "The port 8000 of \"shop-b-1\" is already taken by the container \"shop-a-1\"");
+}

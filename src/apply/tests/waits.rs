@@ -176,9 +176,20 @@ fn waits_for_jobs() -> Vec<Wait> {
             name: "a job that fails and is started again without a limit",
             machine: failing_job,
             work: |machine| up(machine, &behind_a_job(json!({"restart": "on-failure"}))),
-            says: "exited with code 1, the engine starts it again",
+            says: "the last time with code 1",
             ends: (Kind::Unhealthy, "\"job\" exited 11 times with code 1"),
             within: secs(125),
+        },
+        Wait {
+            name: "a job that fails and is started again for longer than it may",
+            machine: failing_job,
+            work: |machine| {
+                let options = UpOptions { timeout: Some(secs(20)), ..UpOptions::default() };
+                machine.up_with(&behind_a_job(json!({"restart": "on-failure"})), &options).map(drop)
+            },
+            says: "exited with code 1, the engine starts it again",
+            ends: (Kind::Timeout, "\"job\" has not completed after 20s: it exited 8 times, the last time with code 1"),
+            within: secs(25),
         },
         Wait {
             name: "a job that fails and is started again three times",

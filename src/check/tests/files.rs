@@ -85,13 +85,35 @@ fn the_projects_compose_file_is_checked_with_its_scripts() {
     let run = project(&[("spc.toml", ""), ("compose.yaml", file), ("docker-compose.yml", "x")]);
     let all = report(&run, &[]);
     let expected = [
-        "compose.yaml:5:7 unclear-value: 1.10 is a number to YAML, and 1.1 is what reaches the container: write \"1.10\" in quotes to keep it",
-        "compose.yaml:7:7 unclear-value: 010 stays as it is here, and Compose makes 8 of it: write \"010\" in quotes, and it is the same for both",
+        "compose.yaml:5:10 unclear-value: 1.10 is a number to YAML, and 1.1 is what reaches the container: write \"1.10\" in quotes to keep it",
+        "compose.yaml:7:10 unclear-value: 010 stays as it is here, and Compose makes 8 of it: write \"010\" in quotes, and it is the same for both",
         "compose.yaml:8:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
     ];
     assert_eq!(all.findings.iter().map(line).collect::<Vec<_>>(), expected);
     assert_eq!(all.files, 1);
     assert_eq!(report(&project(&[("compose.yaml", "services: {a: {image: x}}")]), &[]).files, 1);
+}
+
+#[test]
+fn each_doubtful_value_of_a_line_is_found() {
+    let file = "services: {a: {image: x, environment: {A: 010, B: 1_000, C: '010', D: $NONE, E: \"${NEITHER}\"}}}\n";
+    let all = report(&project(&[("compose.yaml", file)]), &[]);
+    let found: Vec<String> = all.findings.iter().map(line).map(|line| line.split(':').take(4).collect::<Vec<_>>().join(":")).collect();
+    let expected = [
+        "compose.yaml:1:43 unclear-value: 010 stays as it is here, and Compose makes 8 of it",
+        "compose.yaml:1:51 unclear-value: 1_000 stays as it is here, and Compose makes 1000 of it",
+        "compose.yaml:1:71 unclear-value: The variable \"NONE\" is not set, so it is empty",
+        "compose.yaml:1:82 unclear-value: The variable \"NEITHER\" is not set, so it is empty",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_key_that_gives_a_service_its_image_is_found_alone() {
+    let file = "services:\n  a:\n    extends: {service: b}\n  b:\n    provider: {type: x}\n  c: {build: 7}\n  d: {}\n";
+    let all = report(&project(&[("compose.yaml", file)]), &[]);
+    let places: Vec<String> = all.findings.iter().map(line).map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(places, ["compose.yaml:3:5", "compose.yaml:5:5", "compose.yaml:6:14", "compose.yaml:7:3"]);
 }
 
 #[test]

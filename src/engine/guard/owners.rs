@@ -33,6 +33,8 @@ struct Origin {
     former: Vec<String>,
     /// Of a network.
     driver: Option<String>,
+    /// Of a listed container or network, for refusals.
+    name: Option<String>,
 }
 
 impl Origin {
@@ -160,7 +162,8 @@ impl Owners {
             let settled: Vec<String> = known.listed.iter().filter(|(id, listed)| asked(id, listed)).map(|(id, _)| id.clone()).collect();
             for id in settled {
                 let Some(listed) = known.listed.remove(&id) else { continue };
-                let origin = Origin::of(&known.image_labels.set_at_create(&listed.name, &listed.labels, &listed.image));
+                let mut origin = Origin::of(&known.image_labels.set_at_create(&listed.name, &listed.labels, &listed.image));
+                origin.name = Some(listed.name);
                 known.objects.insert((Kind::Container, id), origin);
             }
         });
@@ -173,7 +176,8 @@ impl Owners {
 
     pub(super) fn saw_networks(&self, filters: &Filters, listed: &[models::Network]) {
         for network in listed {
-            let origin = Origin::of(network.labels.iter().flatten()).driven_by(network.driver.clone());
+            let mut origin = Origin::of(network.labels.iter().flatten()).driven_by(network.driver.clone());
+            origin.name.clone_from(&network.name);
             self.with(|known| known.objects.insert((Kind::Network, network.id.clone().unwrap_or_default()), origin));
         }
         self.with(|known| {
@@ -213,14 +217,38 @@ impl Guard {
             Ok(found) => found,
             Err(missing) => return Ok(Err(missing)),
         };
-        if origin.projects.is_empty() && kind == Kind::Container {
-            return Err(self.policy.of_nobody(doing, object).into());
-        }
         if origin.driver.as_deref() == Some("host") {
             self.policy.namespace("network", "host")?;
         }
-        self.are_own(doing, object, &origin).await?;
-        Ok(Ok(id))
+        match self.is_allowed(doing, kind, object, &origin).await {
+            Ok(()) => Ok(Ok(id)),
+            // A refusal names what it is about, whatever the call named it by.
+            Err(refused) => match self.name_of(kind, object, &origin).await {
+                Some(name) => self.is_allowed(doing, kind, &name, &origin).await.map(|()| Ok(id)),
+                None => Err(refused),
+            },
+        }
+    }
+
+    async fn is_allowed(&self, doing: &str, kind: Kind, object: &str, origin: &Origin) -> Result<()> {
+        if origin.projects.is_empty() && kind == Kind::Container {
+            return Err(self.policy.of_nobody(doing, object).into());
+        }
+        self.are_own(doing, object, origin).await
+    }
+
+    /// The name of a container or network that a call names by its whole id.
+    async fn name_of(&self, kind: Kind, object: &str, origin: &Origin) -> Option<String> {
+        if object.len() != 64 || !object.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let name = match (&origin.name, kind) {
+            (Some(name), _) => Some(name.clone()),
+            (None, Kind::Container) => self.engine.container_inspect(object).await.ok()?.name,
+            (None, Kind::Network) => self.engine.network_inspect(object).await.ok()?.name,
+            (None, Kind::Volume | Kind::Image) => None,
+        };
+        name.map(|name| name.trim_start_matches('/').to_owned())
     }
 
     /// Refuses to make an object in another project's name. What the labels say is a claim: it makes nothing that is there the script's.

@@ -407,7 +407,8 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
 fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
     let bed = bed("");
     let id = bed.made("other", "/srv/other");
-    let line = "[projects = [\"other\"] under [allow] in spc.toml]";
+    let line = "[if this is that project, in a folder that was renamed or moved or in another release, say so with --project other; \
+                to allow it, write projects = [\"other\"] under [allow] in spc.toml]";
     let said = |doing: &str, object: &str| {
         format!(
             "A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\", which is not there any more {line}"
@@ -416,18 +417,18 @@ fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
     let guard = &bed.guard;
     let stop = StopRequest::default();
     for name in [&id, &"other-web-1".to_owned()] {
-        assert_eq!(bed.refused(guard.container_start(name)), said("start the container", name));
-        assert_eq!(bed.refused(guard.container_stop(name, &stop)), said("stop the container", name));
-        assert_eq!(bed.refused(guard.container_restart(name, &stop)), said("restart the container", name));
-        assert_eq!(bed.refused(guard.container_kill(name, "KILL")), said("send a signal to the container", name));
-        assert_eq!(bed.refused(guard.container_rename(name, "own-web-1")), said("rename the container", name));
-        assert_eq!(bed.refused(guard.container_remove(name, true, true)), said("remove the container", name));
-        assert_eq!(bed.refused(guard.container_logs(name, &LogsRequest::default())), said("read the log of the container", name));
-        assert_eq!(bed.refused(guard.container_top(name)), said("look into the container", name));
-        assert_eq!(bed.refused(guard.container_upload(name, "/", Bytes::new())), said("write into the container", name));
-        assert_eq!(bed.refused(guard.container_download(name, "/etc")), said("read from the container", name));
+        assert_eq!(bed.refused(guard.container_start(name)), said("start the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_stop(name, &stop)), said("stop the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_restart(name, &stop)), said("restart the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_kill(name, "KILL")), said("send a signal to the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_rename(name, "own-web-1")), said("rename the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_remove(name, true, true)), said("remove the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_logs(name, &LogsRequest::default())), said("read the log of the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_top(name)), said("look into the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_upload(name, "/", Bytes::new())), said("write into the container", "other-web-1"));
+        assert_eq!(bed.refused(guard.container_download(name, "/etc")), said("read from the container", "other-web-1"));
         let exec = ExecRequest { command: vec!["id".into()], ..ExecRequest::default() };
-        assert_eq!(bed.refused(guard.exec_start(name, &exec)), said("run a command in the container", name));
+        assert_eq!(bed.refused(guard.exec_start(name, &exec)), said("run a command in the container", "other-web-1"));
     }
     assert_eq!(bed.refused(guard.volume_remove("other_data", true)), said("remove the volume", "other_data"));
     assert_eq!(bed.refused(guard.network_remove("other_net")), said("remove the network", "other_net"));

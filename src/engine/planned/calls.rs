@@ -184,7 +184,8 @@ impl Engine for PlannedEngine {
         // What will be written is not there to be waited for.
         let request = LogsRequest { follow: false, ..*request };
         let what = format!("the log of the container {}", self.name_of(container));
-        let chunks = self.live.read(&what, async { whole_log(self.live.engine.container_logs(&id, &request).await?).await })?;
+        let chunks = self.live.read(&what, async { whole_log(self.live.engine.container_logs(&id, &request).await?).await });
+        let chunks = chunks.inspect_err(|error| self.missed(&format!("the container {}", self.name_of(container)), error))?;
         Ok(stream_of(chunks.into_iter().map(Ok).collect()))
     }
 
@@ -192,7 +193,8 @@ impl Engine for PlannedEngine {
         match self.as_found(container) {
             Some(id) => {
                 let what = format!("the processes of the container {}", self.name_of(container));
-                self.live.ask(&what, self.live.engine.container_top(&id))
+                let top = self.live.ask(&what, self.live.engine.container_top(&id));
+                top.inspect_err(|error| self.missed(&format!("the container {}", self.name_of(container)), error))
             }
             None => self.sim.container_top(container).await,
         }

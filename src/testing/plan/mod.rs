@@ -9,7 +9,7 @@ mod recorder;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -26,14 +26,14 @@ use crate::engine::sim::Snapshot;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost, epoch};
 use crate::host::{Conductor, Host};
-use crate::model::Kind;
+use crate::model::{Failure, Kind};
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
 use crate::model::plan::{WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 use crate::model::preview::{At, Ending, Preview};
 use crate::model::secret::Secrets;
-use crate::script::place::{Place, RunOptions};
+use crate::script::place::{Place, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::masking::MaskingSink;
 use crate::value::record::Reader;
@@ -44,14 +44,20 @@ const SEED: u64 = 1;
 /// A runbook that waits for so long waits for what a plan can't know.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// How often a plan is begun anew where what it begins with is removed meanwhile.
+const ATTEMPTS: u32 = 6;
+/// Before it is begun anew for the first time; each further pause is twice as long. The engine lists a container for a while that it removes
+/// and knows no more of.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// What is planned, and against what.
 pub struct Planning {
     /// Read, and never changed.
     pub host: Arc<dyn Host>,
     /// The world of the live engine.
     pub conductor: Conductor,
-    /// The way to it; called at most once, when the runbook first needs it.
-    pub connector: Connector,
+    /// The way to it; called when the runbook first needs it.
+    pub connector: Arc<Connector>,
     pub secrets: Arc<Secrets>,
     pub place: Place,
     pub options: RunOptions,
@@ -73,7 +79,30 @@ pub enum Planned {
 }
 
 /// Plans a runbook. Fails as a run would, as far as that can be known, where there is no plan to show up to there.
-pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagnostic>> {
+///
+/// A plan begins with what the engine has at one moment. Where something of that was removed by the time the plan needs to know more of it,
+/// as when another run replaces containers, the plan is made anew.
+pub fn plan(planning: &Planning, runbook: &Runbook) -> Result<Planned, Box<Diagnostic>> {
+    let mut gone = None;
+    for number in 0..ATTEMPTS {
+        if number > 0 {
+            planning.conductor.visit(planning.host.sleep(PAUSE * 2_u32.pow(number - 1)));
+        }
+        let engine = Arc::default();
+        let planned = attempt(planning, runbook, &engine);
+        gone = engine.get().and_then(|engine| engine.gone());
+        if gone.is_none() {
+            return planned;
+        }
+    }
+    let gone = gone.unwrap_or_default();
+    let message = format!("What is on the engine changes while the plan is made: {gone} was removed meanwhile");
+    let failure = Failure::new(Kind::Engine, message).hint("plan again once the run that changes it has ended");
+    Err(plain(failure))
+}
+
+/// Plans a runbook once, on an engine that is put into `engine` when the runbook first needs it.
+fn attempt(planning: &Planning, runbook: &Runbook, engine: &Arc<OnceLock<Arc<PlannedEngine>>>) -> Result<Planned, Box<Diagnostic>> {
     let Planning { host: live_host, conductor: live, connector, secrets, place, options, command, width, say } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
     let sim = SimConductor::starting_at(SEED, now);
@@ -82,20 +111,24 @@ pub fn plan(planning: Planning, runbook: &Runbook) -> Result<Planned, Box<Diagno
     // Only what is beneath: this simulated host has no folder of its own.
     let files = SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
     let host: Arc<dyn Host> = Arc::new(PlannedHost::new(live_host.clone(), files, recorder.clone(), &folder));
-    let engine: Arc<OnceLock<Arc<PlannedEngine>>> = Arc::default();
     let following = Arc::new(Following { recorder: recorder.clone(), engine: engine.clone() });
     let events = Arc::new(MaskingSink::new(secrets.clone(), Following { recorder: recorder.clone(), engine: engine.clone() }));
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
     }
-    let live = Asking { conductor: live, host: live_host, runs_read_only: place.policy.read_only_execs(), say };
-    let connector = seeding(connector, live, sim.clone(), recorder.clone(), engine);
+    let live = Asking {
+        conductor: live.clone(),
+        host: live_host.clone(),
+        runs_read_only: place.policy.read_only_execs(),
+        say: say.clone(),
+    };
+    let connector = seeding(connector.clone(), live, sim.clone(), recorder.clone(), engine.clone());
     let run = new_run(&*host);
-    let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(options), connector)
-        .with_policy(place.policy.with_adoption(options.adopt))
-        .with_secrets(secrets)
-        .with_command(command)
-        .with_width(width)
+    let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(*options), connector)
+        .with_policy(place.policy.clone().with_adoption(options.adopt))
+        .with_secrets(secrets.clone())
+        .with_command(command.clone())
+        .with_width(*width)
         .with_run(run)
         .with_watch(following);
     // It ends where nothing can happen any more.
@@ -169,16 +202,14 @@ struct Asking {
 
 /// The way to the plan's engine: over the live one, of which it takes a snapshot.
 fn seeding(
-    connector: Connector,
+    connector: Arc<Connector>,
     live: Asking,
     sim: Arc<SimConductor>,
     recorder: Arc<Recorder>,
     made: Arc<OnceLock<Arc<PlannedEngine>>>,
 ) -> Connector {
-    // A connector is called at most once.
-    let connector = Mutex::new(connector);
     Box::new(move || {
-        let connected = (connector.lock().unwrap_or_else(PoisonError::into_inner))();
+        let connected = connector();
         let planned = connecting(&live.conductor, &*live.host, &live.say, async {
             let engine = connected.await?;
             let snapshot = Snapshot::take(&*engine).await?;
@@ -221,7 +252,7 @@ impl Sink for Following {
             }
             // By then a plan has waited in virtual time alone: the run whose lock it is goes on, and is named already.
             Event::Waiting { text } if text.ends_with(TAKEN_OVER) => {}
-            Event::Log { level: Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
+            Event::Log { level: Level::Notice | Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
             _ => {}
         }
     }

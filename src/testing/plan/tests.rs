@@ -2,6 +2,7 @@
 
 mod answers;
 mod builds;
+mod meanwhile;
 mod read_only;
 mod secrets;
 mod states;
@@ -95,10 +96,10 @@ fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<Planned, Bo
     let planning = Planning {
         host,
         conductor: Conductor::Sim(world.conductor.clone()),
-        connector: Box::new(move || {
+        connector: Arc::new(Box::new(move || {
             let engine: Arc<dyn Engine> = Arc::new(engine.clone());
             async move { Ok(engine) }.boxed()
-        }),
+        })),
         secrets: Arc::new(Secrets::new()),
         place,
         options: RunOptions::default(),
@@ -106,7 +107,7 @@ fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<Planned, Bo
         width: None,
         say,
     };
-    plan(planning, &Runbook::File(PathBuf::from(ROOT).join(file)))
+    plan(&planning, &Runbook::File(PathBuf::from(ROOT).join(file)))
 }
 
 /// What is planned; the machine is as it was before.
