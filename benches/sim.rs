@@ -268,10 +268,10 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
         let planning = Planning {
             host: host.clone(),
             conductor: Conductor::Sim(conductor.clone()),
-            connector: Box::new(move || {
+            connector: Arc::new(Box::new(move || {
                 let engine: Arc<dyn Engine> = Arc::new(live.clone());
                 async move { Ok(engine) }.boxed()
-            }),
+            })),
             secrets: Arc::new(Secrets::new()),
             place,
             options: RunOptions::default(),
@@ -279,7 +279,7 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
             width: None,
             say: Arc::new(|_: &str| {}),
         };
-        let planned = plan(planning, &Runbook::File(PathBuf::from(ROOT).join("up.rhai"))).unwrap_or_else(|error| panic!("{error:?}"));
+        let planned = plan(&planning, &Runbook::File(PathBuf::from(ROOT).join("up.rhai"))).unwrap_or_else(|error| panic!("{error:?}"));
         seconds.push(begun.elapsed().as_secs_f64());
         let Planned::Preview(preview) = planned else { panic!("help was not asked for") };
         let replaced = preview.summary.get("replace").copied().unwrap_or_default();

@@ -14,7 +14,10 @@ use crate::model::spec::{Build, Project};
 
 /// An image that was built from something else than is described now.
 pub struct ChangedBuild {
+    /// In one spelling.
     image: String,
+    /// See [`changes`].
+    changed: Vec<&'static str>,
     note: String,
 }
 
@@ -26,13 +29,15 @@ pub async fn find<'a>(around: &Surroundings, project: &Project, services: impl I
         let of = Some(service.name.as_str());
         let building = Building { image: &service.image, build, of, project: &project.name, secrets: &project.secrets };
         let changed = changes(around, &building).await;
-        if !changed.is_empty() {
+        // Two services may build one image, each spelling its name in its own way.
+        let is_known = |there: &ChangedBuild| there.image == canonical(&service.image) && there.changed == changed;
+        if !changed.is_empty() && !found.iter().any(is_known) {
             let note = format!(
                 "the image \"{}\" was built from something else than is described now ({}); `build()` or `up(#{{ build: true }})` builds it",
                 service.image,
                 changed.join(", ")
             );
-            found.push(ChangedBuild { image: canonical(&service.image), note });
+            found.push(ChangedBuild { image: canonical(&service.image), changed, note });
         }
     }
     found

@@ -140,6 +140,12 @@ struct Walk<'a> {
     /// Steps that were begun, however they ended.
     begun: BTreeSet<StepId>,
     begun_groups: BTreeSet<GroupId>,
+    /// Groups that had a way back when a container of theirs ended that was ready already.
+    broken_groups: BTreeSet<GroupId>,
+    /// Groups that went back.
+    rolled_back: BTreeSet<GroupId>,
+    /// What was said of those.
+    went_back: Vec<String>,
     failures: Vec<Failure>,
     interrupted: bool,
     /// How often containers ended that were ready, by their ids.
@@ -167,6 +173,9 @@ impl<'a> Walk<'a> {
             due: (0..steps.len()).filter(|&id| steps[id].after.is_empty()).collect(),
             begun: BTreeSet::new(),
             begun_groups: BTreeSet::new(),
+            broken_groups: BTreeSet::new(),
+            rolled_back: BTreeSet::new(),
+            went_back: Vec::new(),
             failures: Vec::new(),
             interrupted: execution.around.cancel.is_cancelled(),
             deaths: BTreeMap::new(),
@@ -303,6 +312,15 @@ impl<'a> Walk<'a> {
             self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
             return;
         }
+        if let Some(id) = id {
+            let plan = self.execution.plan;
+            let group = plan.steps[id].group.filter(|group| plan.rollbacks.get(group).is_some_and(|back| !self.is_past(back)));
+            if let Some(group) = group {
+                // Others of the group are not ready yet, so all of it goes back.
+                self.states[id] = State::Failed;
+                self.broken_groups.insert(group);
+            }
+        }
         self.failures.push(failure);
         self.stop.cancel();
     }
@@ -358,7 +376,7 @@ impl<'a> Walk<'a> {
         } else if self.failures.is_empty() {
             true
         } else {
-            step.group.is_some_and(|group| self.begun_groups.contains(&group))
+            step.group.is_some_and(|group| self.begun_groups.contains(&group) && !self.broken_groups.contains(&group))
         }
     }
 
@@ -389,6 +407,12 @@ impl<'a> Walk<'a> {
                 Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
             };
             self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
+            if result.is_ok() {
+                self.rolled_back.insert(group);
+            }
+            self.went_back.push(line);
+        }
+        for line in self.went_back.clone() {
             self.say_after_failure(line);
         }
         // Together with what went back: one release is in part of the project, another in the rest.
@@ -399,7 +423,7 @@ impl<'a> Walk<'a> {
         let stay: BTreeSet<&str> = of_past.filter_map(|step| step.service.as_deref()).collect();
         if !stay.is_empty() {
             let names = stay.into_iter().collect::<Vec<_>>().join(", ");
-            self.say_after_failure(format!("{names}: replaced before it, and stays so"));
+            self.say_after_failure(format!("{names}: replaced, and stays so"));
         }
     }
 
@@ -508,14 +532,16 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let list = |state: State| {
-            let steps =
-                self.execution.plan.steps.iter().zip(&self.states).filter(|(step, there)| **there == state && step.action.changes());
+            let stays = |step: &Step| step.group.is_none_or(|group| !self.rolled_back.contains(&group));
+            let steps = self.execution.plan.steps.iter().zip(&self.states);
+            let steps = steps.filter(|(step, there)| **there == state && step.action.changes() && stays(step));
             steps.map(|(step, _)| format!("{} {}", step.action.verb(), step.action.object())).collect::<Vec<_>>().join("\n")
         };
         if self.states.iter().all(|state| matches!(state, State::Done | State::Skipped)) {
             return Ok(());
         }
-        Err(Failure::interrupted().hint(GOES_ON).detail(DONE, list(State::Done)).detail("not done", list(State::NotDone)))
+        let failure = Failure::interrupted().hint(GOES_ON).detail(DONE, list(State::Done)).detail("not done", list(State::NotDone));
+        Err(failure.detail("went back", self.went_back.join("\n")))
     }
 }
 

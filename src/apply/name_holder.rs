@@ -42,6 +42,11 @@ impl<'a> Holder<'a> {
             folder: label(compose_label::WORKING_DIR),
         }
     }
+
+    /// Whether it is there for one command.
+    pub fn is_one_off(&self) -> bool {
+        self.is_one_off
+    }
 }
 
 impl fmt::Display for Holder<'_> {

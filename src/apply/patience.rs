@@ -7,11 +7,11 @@ use futures::FutureExt;
 use crate::host::Host;
 
 /// A wait that is shorter needs no word.
-const FIRST_WORD: Duration = Duration::from_secs(10);
+const FIRST_WORD: Duration = Duration::from_secs(4);
 /// At least so often one is said to go on.
 const LAST_PAUSE: Duration = Duration::from_mins(5);
 
-/// When a wait that has lasted `waited` is spoken of next, from now: after 10 s, 20 s, 40 s and so on, then every five minutes.
+/// When a wait that has lasted `waited` is spoken of next, from now: after 4 s, 8 s, 16 s and so on, then every five minutes.
 pub fn until_next_word(waited: Duration) -> Duration {
     waited.clamp(FIRST_WORD, LAST_PAUSE)
 }

@@ -458,6 +458,10 @@ impl<'a> Wait<'a> {
         }
         // It may have exited before anybody listened.
         self.exits = self.exits.max(1);
+        if seen.restarts && seen.restart_count > 0 {
+            // The engine's own count is right, whatever was heard of it.
+            self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
+        }
         self.last_exit = Some(code);
         if seen.restarts && self.exits < EXITS_TOLERATED && self.waiting.until == Until::Ready {
             self.say(format!("exited with code {code}, the engine starts it again").into());

@@ -9,7 +9,7 @@ use super::observe::{Scope, bystanders, find_container, observe};
 use super::records::Records;
 use super::start_ports;
 use crate::host::Host;
-use crate::model::observed::{Bystander, Observed};
+use crate::model::observed::{Bystander, Container, Observed};
 use crate::model::plan::{Action, ContainerRef, Plan, Step};
 use crate::model::reconcile::{SecondWriter, Writers};
 use crate::model::spec::mount::clean;
@@ -58,17 +58,19 @@ impl Writing<'_> {
             let (written, held) = (written.shown(), held.shown());
             format!("{who} would write to {written} beside the container \"{}\", which writes to the same storage as {held}", holder.name)
         };
-        let orphan = |id: &String| {
-            let found = self.observed.containers.iter().find(|there| there.id == *id && there.ours)?;
-            Some((found.service.clone(), !self.project?.services.contains_key(&found.service)))
-        };
+        let of_project = |id: &String| self.observed.containers.iter().find(|there| there.id == *id);
+        let is_orphan = |there: &Container| Some(!self.project?.services.contains_key(&there.service));
         let found = find_container(&*self.around.engine, holder.id.as_ref().unwrap_or(&holder.name)).await.ok().flatten();
         let whose = found.as_ref().map(|found| Holder::of(found).to_string());
-        let hint = match holder.id.as_ref().and_then(orphan) {
-            Some((_, true)) => "--remove-orphans stops and removes that one before".to_owned(),
-            Some((service, false)) => format!("stop the service \"{service}\" first: `.stop([\"{service}\"])`"),
+        let hint = match holder.id.as_ref().and_then(of_project).and_then(|there| Some((there, is_orphan(there)?))) {
+            Some((there, true)) if there.ours => "--remove-orphans stops and removes that one before".to_owned(),
+            Some((_, true)) => "--adopt --remove-orphans stops and removes that one before".to_owned(),
+            Some((there, false)) if there.ours => format!("stop the service \"{0}\" first: `.stop([\"{0}\"])`", there.service),
+            Some((there, false)) => format!("stop it first: `docker stop {}`", there.name),
             None => {
-                "run it again when that one has ended; a volume that several containers may write to has \"x-spc-shared\": true".to_owned()
+                let is_one_off = found.as_ref().is_some_and(|found| Holder::of(found).is_one_off());
+                let first = if is_one_off { "run it again when that one has ended" } else { "stop that one first" };
+                format!("{first}; a volume that several containers may write to has \"x-spc-shared\": true")
             }
         };
         let message = whose.map_or_else(|| message.clone(), |whose| format!("{message}: {whose}"));

@@ -51,7 +51,8 @@ impl Resource {
 
 /// Whether two listeners on one port meet: a wildcard address meets every address of its family, but none of the other's.
 fn listen_on_same(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
-    match (one, other) {
+    // An IPv4 address can be written as an IPv6 one.
+    match (one.map(|ip| ip.to_canonical()), other.map(|ip| ip.to_canonical())) {
         (Some(one), Some(other)) => one.is_ipv4() == other.is_ipv4() && (one == other || one.is_unspecified() || other.is_unspecified()),
         _ => true,
     }
@@ -146,6 +147,10 @@ mod tests {
             ("0.0.0.0", "::", false),
             ("0.0.0.0", "::1", false),
             ("127.0.0.1", "::", false),
+            ("127.0.0.1", "::ffff:127.0.0.1", true),
+            ("0.0.0.0", "::ffff:127.0.0.1", true),
+            ("127.0.0.2", "::ffff:127.0.0.1", false),
+            ("::", "::ffff:127.0.0.1", false),
         ] {
             assert_eq!(port(one, "tcp").overlaps(&port(other, "tcp")), meet, "{one} and {other}");
             assert_eq!(port(other, "tcp").overlaps(&port(one, "tcp")), meet, "{other} and {one}");

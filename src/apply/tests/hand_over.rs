@@ -69,6 +69,43 @@ fn services_that_swapped_ports_both_serve_as_before_if_one_fails() {
     assert_eq!(there(&machine), ["shop-a-1 running 8002->80/tcp", "shop-b-1 running 8001->80/tcp"]);
 }
 
+/// Three services that pass their ports round; the old `c` takes its time to stop.
+fn passed_round(of_each: [&str; 3], image: &str) -> Value {
+    let [a, b, c] = of_each.map(|port| json!([format!("{port}:80")]));
+    json!({"services": {
+        "a": plain(json!({"ports": a})),
+        "b": plain(json!({"ports": b, "image": image})),
+        "c": {"image": "slow:1", "ports": c, "stop_grace_period": "10s"},
+    }})
+}
+
+#[test]
+fn a_container_that_ends_before_all_of_its_group_are_ready_sends_all_back() {
+    for restart in ["no", "always"] {
+        let machine = machine_with(1, |builder| {
+            let images = [("plain:1", "run"), ("slow:1", "slow"), ("late:1", "late")];
+            let builder = images.into_iter().fold(builder, |builder, (image, run)| builder.image(image, ImageSpec::command(&[run])));
+            builder
+                .process("run", Process::new().ready_after(millis(100)))
+                .process("slow", Process::new().stop_takes(Duration::from_secs(6)))
+                .process("late", Process::new().exits_after(Duration::from_secs(1), 3))
+        });
+        let described = |of_each: [&str; 3], image: &str| {
+            let mut described = passed_round(of_each, image);
+            described["services"]["b"]["restart"] = restart.into();
+            described
+        };
+        machine.up(&described(["8001", "8002", "8003"], "plain:1")).unwrap();
+        let ids = || machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>();
+        let before = (there(&machine), ids());
+        let failure = machine.up(&described(["8003", "8001", "8002"], "late:1")).unwrap_err();
+        assert!(failure.message.starts_with("\"b\" was ready, then exited with code 3"), "{failure}");
+        assert_eq!((there(&machine), ids()), before, "{:?}", machine.logged());
+        let said = failure.details.iter().find(|detail| detail.title == "after the failure").unwrap();
+        assert_eq!(said.text, "a, b, c: the container before serves again");
+    }
+}
+
 fn on_network(network: &str, image: &str) -> Value {
     json!({
         "services": {"a": {"image": image, "networks": {network: {"aliases": ["site"], "ipv4_address": "10.7.0.9"}}}},
@@ -161,7 +198,7 @@ struct Has {
     port: usize,
     address: usize,
     name: usize,
-    volume: bool,
+    volume: usize,
     network: usize,
     level: usize,
     /// On which of those before it waits.
@@ -169,7 +206,7 @@ struct Has {
 }
 
 fn has() -> impl Strategy<Value = Option<Has>> {
-    let some = (0..5usize, 0..3usize, 0..4usize, any::<bool>(), 0..2usize, 0..2usize, 0..4usize)
+    let some = (0..5usize, 0..3usize, 0..4usize, 0..4usize, 0..2usize, 0..2usize, 0..4usize)
         .prop_map(|(port, address, name, volume, network, level, needs)| Has { port, address, name, volume, network, level, needs });
     prop::option::weighted(0.8, some)
 }
@@ -179,6 +216,7 @@ fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
     const SERVICES: [&str; 3] = ["a", "b", "c"];
     const NAMES: [Option<&str>; 4] = [None, Some("one"), Some("two"), Some("shop-a-1")];
     const PORTS: [Option<&str>; 5] = [None, Some("8001:80"), Some("8002:80"), Some("127.0.0.1:8001:80"), Some("127.0.0.1:8002:80")];
+    const VOLUMES: [Option<&str>; 4] = [None, Some("data"), Some("more"), Some("rest")];
     let networks = [["n", "m"][keys.0], ["r", "s"][keys.1]];
     let there = || services.iter().enumerate().filter_map(|(number, has)| Some((number, has.as_ref()?)));
     // What an earlier one has, a later one does without.
@@ -199,8 +237,8 @@ fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
             Some(name) if taken.insert(name.to_owned()) => service["container_name"] = json!(name),
             _ => {}
         }
-        if has.volume && taken.insert("data".to_owned()) {
-            service["volumes"] = json!(["data:/data"]);
+        if let Some(volume) = VOLUMES[has.volume].filter(|volume| taken.insert((*volume).to_owned())) {
+            service["volumes"] = json!([format!("{volume}:/data")]);
         }
         if let Some(other) = (has.needs > 0).then(|| has.needs - 1).filter(|&other| other < number && services[other].is_some()) {
             service["depends_on"] = json!({SERVICES[other]: {"condition": "service_healthy"}});
@@ -208,7 +246,7 @@ fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
         map.insert(SERVICES[number].to_owned(), service);
     }
     let pool = |subnet: usize| json!({"ipam": {"config": [{"subnet": format!("10.7.{subnet}.0/24")}]}});
-    json!({"services": map, "networks": {networks[0]: pool(0), networks[1]: pool(1)}, "volumes": {"data": {}}})
+    json!({"services": map, "networks": {networks[0]: pool(0), networks[1]: pool(1)}, "volumes": {"data": {}, "more": {}, "rest": {}}})
 }
 
 fn readable(description: &Value) -> bool {

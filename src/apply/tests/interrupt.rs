@@ -148,6 +148,8 @@ fn a_way_back_that_was_interrupted_waits_a_short_time_for_what_can_not_get_ready
         [
             "db: going back to the container before",
             "db: wait until ready container shop-db-1, at most 10s",
+            "db: wait until ready container shop-db-1: not done after 4.0 s",
+            "db: wait until ready container shop-db-1: not done after 8.0 s",
             "db: the container before runs again, and is not ready after 10s",
         ]
     );
@@ -175,7 +177,7 @@ fn each_step_of_a_way_back_has_a_limit_of_its_own() {
     let took = machine.conductor.now().saturating_sub(begun + secs(5));
     assert!(took < secs(45), "{took:?}");
     let logged = machine.logged();
-    assert!(logged.contains(&"db: stop container shop-db-1.new: not done after 10.0 s".to_owned()), "{logged:?}");
+    assert!(logged.contains(&"db: stop container shop-db-1.new: not done after 4.0 s".to_owned()), "{logged:?}");
     let failed = "db: the container before could not be brought back: Could not stop container shop-db-1.new within 40s";
     assert!(logged.contains(&failed.to_owned()), "{logged:?}");
     machine.engine.set_process("shop-db-1", Process::new());

@@ -23,6 +23,7 @@ mod one_offs;
 mod one_storage;
 mod orphan_networks;
 mod ownership;
+mod passed_on;
 mod ports;
 mod property;
 mod readiness;

@@ -411,7 +411,7 @@ fn a_one_off_that_takes_long_is_spoken_of_and_ended_when_its_time_is_over() {
     let said: Vec<String> = machine.logged().into_iter().filter(|line| line.starts_with("waiting for the command \"forever\"")).collect();
     assert_eq!(
         said.iter().map(|line| line.rsplit_once(": ").unwrap().1).collect::<Vec<_>>(),
-        ["not done after 10.0 s", "not done after 20.0 s"]
+        ["not done after 4.0 s", "not done after 8.0 s", "not done after 16.0 s"]
     );
     assert!(!names(&machine).iter().any(|name| name.contains("-run-")), "{:?}", names(&machine));
 }

@@ -131,7 +131,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
             name: "a container whose check never passes",
             machine: || machine_with(1, |builder| builder.process("web", Process::new().ready_after(secs(9000)))),
             work: |machine| up(machine, &one("web", "web:1", json!({"healthcheck": check("curl")}))),
-            says: "probing, exit code 1, for 10",
+            says: "probing, exit code 1, for 4",
             ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
             within: secs(65),
         },
@@ -139,7 +139,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
             name: "a container that only the engine asks",
             machine: || machine_with(1, |builder| builder.process("web", Process::new().ready_after(secs(9000)))),
             work: |machine| up(machine, &one("web", "web:1", json!({"healthcheck": check("curl"), "x-spc-probe": "engine"}))),
-            says: "waiting for the engine's health check, for 10",
+            says: "waiting for the engine's health check, for 4",
             ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
             within: secs(65),
         },
@@ -206,7 +206,7 @@ fn waits_for_jobs() -> Vec<Wait> {
                 let options = UpOptions { timeout: Some(secs(90)), ..UpOptions::default() };
                 machine.up_with(&behind_a_job(json!({})), &options).map(drop)
             },
-            says: "running, for 10",
+            says: "running, for 4",
             ends: (Kind::Timeout, "\"job\" has not completed after 1m30s"),
             within: secs(95),
         },
@@ -242,7 +242,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             name: "a stop",
             machine: || then_hangs("container_stop"),
             work: |machine| machine.down(false).map(drop),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not stop the container \"shop-web-1\""),
             within: secs(140),
         },
@@ -250,7 +250,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             name: "a removal",
             machine: || then_hangs("container_remove"),
             work: |machine| machine.down(false).map(drop),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not remove the container \"shop-"),
             within: 11 * MINUTE,
         },
@@ -258,7 +258,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             name: "the removal of a network",
             machine: || then_hangs("network_remove"),
             work: |machine| machine.down(false).map(drop),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not remove the network \"shop_"),
             within: 3 * MINUTE,
         },
@@ -266,7 +266,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             name: "the removal of a volume",
             machine: || then_hangs("volume_remove"),
             work: |machine| machine.down(true).map(drop),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not remove the volume \""),
             within: 11 * MINUTE,
         },
@@ -292,7 +292,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             name: "a new network",
             machine: || hangs("network_create"),
             work: |machine| up(machine, &shop()),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not create the network \"shop_"),
             within: 3 * MINUTE,
         },
@@ -300,7 +300,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             name: "a new volume",
             machine: || hangs("volume_create"),
             work: |machine| up(machine, &shop()),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not create the volume \"shop_data\""),
             within: 3 * MINUTE,
         },
@@ -308,7 +308,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             name: "a start",
             machine: || hangs("container_start"),
             work: |machine| up(machine, &shop()),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not start the container \"shop-"),
             within: 3 * MINUTE,
         },
@@ -319,7 +319,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
                 let services = BTreeSet::from(["web".to_owned()]);
                 machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verbs::Lifecycle::Restart, None)).map(drop)
             },
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not restart the container \"shop-web-1\""),
             within: 3 * MINUTE,
         },
@@ -332,7 +332,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
                 machine
             },
             work: |machine| up(machine, &shop()),
-            says: "not done after 10",
+            says: "not done after 4",
             ends: (Kind::Timeout, "Could not "),
             within: 11 * MINUTE,
         },
@@ -340,7 +340,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             name: "a pull",
             machine: || hangs("image_pull"),
             work: |machine| up(machine, &one("web", "elsewhere:1", json!({}))),
-            says: "no word from the registry for 10",
+            says: "no word from the registry for 4",
             ends: (Kind::Timeout, "The pull of \"elsewhere:1\" stalled: the engine reported nothing for 10m"),
             within: 11 * MINUTE,
         },
@@ -353,7 +353,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
                 machine
             },
             work: |machine| up(machine, &one("web", "built:1", json!({"build": "./web"}))),
-            says: "no output for 10",
+            says: "no output for 4",
             ends: (Kind::Timeout, "The build of \"built:1\" stalled: the engine reported nothing for 1h"),
             within: 61 * MINUTE,
         },
@@ -393,7 +393,7 @@ fn a_job_that_takes_long_is_spoken_of_now_and_then_and_waited_for() {
     machine.up(&behind_a_job(json!({}))).unwrap();
     let told = machine.told();
     let said: Vec<&str> = told.split("running, for ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(said.len(), 16, "after 10, 20, 40, … s, then every five minutes: {said:?}");
+    assert_eq!(said.len(), 18, "after 4, 8, 16, … s, then every five minutes: {said:?}");
 }
 
 #[test]

@@ -71,13 +71,36 @@ fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
     // And back, in the order of the names.
     machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
     machine.up(&two(json!(["x:/data"]), json!(["y:/data"]))).unwrap();
-    // Neither can go first.
-    let failure = machine.up(&two(json!(["y:/data"]), json!(["x:/data"]))).unwrap_err();
-    assert_eq!(failure.kind, Kind::Conflict);
-    assert!(failure.hint.as_deref().unwrap().starts_with("stop the service \""), "{failure:?}");
-    let both = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &both, verbs::Lifecycle::Stop, None)).unwrap();
+    // Neither can go first: both are stopped before one of them starts.
+    let events = machine.events();
     machine.up(&two(json!(["y:/data"]), json!(["x:/data"]))).unwrap();
+    stopped_before_started(&machine.happened_from(events));
+}
+
+/// Every container that is stopped is so before the first one starts, and is there until the last one has started.
+fn stopped_before_started(happened: &[String]) {
+    let at = |what: &str| -> Vec<usize> {
+        let is_it = |line: &String| line.starts_with(what) && !line.contains("spc-lock");
+        happened.iter().enumerate().filter(|(_, line)| is_it(line)).map(|(at, _)| at).collect()
+    };
+    let (died, started, destroyed) = (at("die "), at("start "), at("destroy "));
+    assert!(died.len() > 1 && died.len() == started.len() && died.len() == destroyed.len(), "{happened:#?}");
+    assert!(died.iter().max() < started.iter().min() && started.iter().max() < destroyed.iter().min(), "{happened:#?}");
+}
+
+#[test]
+fn services_that_pass_their_volumes_round_are_all_stopped_before_one_starts() {
+    let machine = machine();
+    let three = |of_each: [&str; 3]| {
+        let [a, b, c] = of_each.map(|volume| json!({"image": "db:1", "volumes": [format!("{volume}:/data")]}));
+        json!({"services": {"a": a, "b": b, "c": c}, "volumes": {"x": {}, "y": {}, "z": {}}})
+    };
+    machine.up(&three(["x", "y", "z"])).unwrap();
+    for round in [["y", "z", "x"], ["x", "y", "z"], ["z", "x", "y"]] {
+        let events = machine.events();
+        machine.up(&three(round)).unwrap();
+        stopped_before_started(&machine.happened_from(events));
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     let (ours, foreign): (Vec<&Container>, Vec<&Container>) =
         observed.containers.iter().partition(|container| container.ours || options.adopt);
-    let mut removed = stop_and_remove(&mut plan, &ours, options.volumes);
+    let mut removed = stop_and_remove(&mut plan, &ours, &|_| true, options.volumes);
     // They may hang on the networks and volumes.
     for one_off in &observed.one_offs {
         let cause = if one_off.run == OwnerState::Gone { INTERRUPTED } else { "a one-off" };
@@ -87,8 +87,7 @@ fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
 pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet<String>, volumes: bool) -> Plan {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
-    let ours = chosen(observed, services);
-    stop_and_remove(&mut plan, &ours, volumes);
+    stop_and_remove(&mut plan, &ours(observed), &|service| services.contains(service), volumes);
     plan
 }
 
@@ -96,8 +95,7 @@ pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet
 pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
-    let ours = chosen(observed, services);
-    stop_all(&mut plan, &ours);
+    stop_all(&mut plan, &ours(observed), &|service| services.contains(service));
     plan
 }
 
@@ -115,8 +113,9 @@ pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>, 
     start_all(project, observed, services, stopped, &|_| true, &action)
 }
 
-fn chosen<'a>(observed: &'a Observed, services: &BTreeSet<String>) -> Vec<&'a Container> {
-    observed.containers.iter().filter(|container| container.ours && services.contains(&container.service)).collect()
+/// Of services that a verb is not for, too: one that stands between two others passes their order on.
+fn ours(observed: &Observed) -> Vec<&Container> {
+    observed.containers.iter().filter(|container| container.ours).collect()
 }
 
 /// Says which containers of `services` are left alone: those that Docker Compose made.
@@ -132,13 +131,14 @@ fn step(service: Option<&str>, action: Action, cause: &str, after: Vec<StepId>) 
     Step { service: service.map(str::to_owned), action, cause: cause.to_owned(), after, tolerates: Vec::new(), group: None, when: None }
 }
 
-/// Answers, by service, the stops after which it is down: its own or, where nothing of it runs, those of what depends on it.
-fn stop_all(plan: &mut Plan, containers: &[&Container]) -> BTreeMap<String, Vec<StepId>> {
+/// Stops what is `chosen`. Answers, by service, the stops after which it is down: its own or, where nothing of it is stopped, those of what
+/// depends on it.
+fn stop_all(plan: &mut Plan, containers: &[&Container], chosen: &dyn Fn(&str) -> bool) -> BTreeMap<String, Vec<StepId>> {
     let mut stops: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
     for service in dependents_first(containers) {
         let after: Vec<StepId> =
             dependents(containers, &service).iter().flat_map(|dependent| stops.get(dependent).cloned().unwrap_or_default()).collect();
-        let running = containers.iter().filter(|container| container.service == service && container.is_up());
+        let running = containers.iter().filter(|container| container.service == service && container.is_up() && chosen(&service));
         let own: Vec<StepId> = running
             .map(|container| plan.add(step(Some(&service), Action::StopContainer { container: reference(container) }, "", after.clone())))
             .collect();
@@ -149,11 +149,11 @@ fn stop_all(plan: &mut Plan, containers: &[&Container]) -> BTreeMap<String, Vec<
 }
 
 /// Answers the removals.
-fn stop_and_remove(plan: &mut Plan, containers: &[&Container], volumes: bool) -> Vec<StepId> {
-    let stops = stop_all(plan, containers);
+fn stop_and_remove(plan: &mut Plan, containers: &[&Container], chosen: &dyn Fn(&str) -> bool, volumes: bool) -> Vec<StepId> {
+    let stops = stop_all(plan, containers, chosen);
     let volumes = if volumes { Anonymous::All } else { Anonymous::Kept };
-    containers
-        .iter()
+    let removed = containers.iter().filter(|container| chosen(&container.service));
+    removed
         .map(|container| {
             let after = stops.get(&container.service).cloned().unwrap_or_default();
             plan.add(step(Some(&container.service), Action::RemoveContainer { container: reference(container), volumes }, "", after))
@@ -171,7 +171,7 @@ fn start_all(
 ) -> Result<Plan, Failure> {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
-    let containers = chosen(observed, services);
+    let containers = ours(observed);
     let is_job =
         |service: &str| observed.containers.iter().any(|other| other.ours && other.depends_on.get(service) == Some(&Condition::Completed));
     let mut ready: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
@@ -183,7 +183,7 @@ fn start_all(
         let after: Vec<StepId> = needed.flat_map(|needed| ready.get(needed).cloned().unwrap_or_default()).collect();
         let until = if is_job(&service) { Until::Completed } else { Until::Ready };
         let mut waits = Vec::new();
-        for container in of_service {
+        for container in of_service.into_iter().filter(|_| services.contains(&service)) {
             let wait = Action::Wait { container: reference(container), until };
             let done = until == Until::Completed && container.exit_code == Some(0) && !stopped.contains(&container.id);
             let waited = if container.state == ContainerState::Created {

@@ -54,6 +54,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     for name in in_order(wanted, observed) {
         planner.service(&wanted.project.services[&name])?;
     }
+    planner.swaps();
     planner.orphans();
     planner.orphaned_secrets();
     let Planner { mut plan, groups, handed_over, .. } = planner;
@@ -100,16 +101,17 @@ pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> 
         }
         order.push(name.to_owned());
     }
-    let before = |name: &'_ String| -> BTreeSet<&str> {
-        let service = &wanted.project.services[name];
+    // Also those that are not wanted: they stand between others that are.
+    let first = wanted.project.services.iter().map(|(name, service)| {
         let holders = holders(wanted.project, service, observed).map(|holder| holder.service.as_str());
-        service.depends_on.keys().map(String::as_str).chain(holders).collect()
-    };
-    let first: BTreeMap<&str, BTreeSet<&str>> = wanted.services.iter().map(|name| (name.as_str(), before(name))).collect();
+        (name.as_str(), service.depends_on.keys().map(String::as_str).chain(holders).collect())
+    });
+    let first: BTreeMap<&str, BTreeSet<&str>> = first.collect();
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
     for name in &wanted.services {
         visit(name, &first, &mut seen, &mut order);
     }
+    order.retain(|name| wanted.services.contains(name));
     order
 }
 
@@ -161,6 +163,8 @@ pub(super) struct Planner<'a> {
     let_go: BTreeMap<String, StepId>,
     /// Such a stop, and the service that it is for.
     pub(super) handed_over: Vec<(StepId, String)>,
+    /// Containers, by their ids, that write to what a service is to write to and whose own service comes only after it: the two swap.
+    swapped: Vec<(&'a str, String)>,
     /// Put on every step that is added.
     pub(super) group: Option<GroupId>,
     pub(super) when: Option<When>,
@@ -187,6 +191,7 @@ impl<'a> Planner<'a> {
             groups: 0,
             let_go: BTreeMap::new(),
             handed_over: Vec::new(),
+            swapped: Vec::new(),
             group: None,
             when: None,
         }
@@ -235,6 +240,8 @@ impl<'a> Planner<'a> {
             if let Some(&stop) = self.let_go.get(&holder.id) {
                 removals.push(stop);
                 self.handed_over.push((stop, service.name.clone()));
+            } else if self.swapped.iter().any(|(_, other)| *other == holder.service) {
+                self.swapped.push((&holder.id, service.name.clone()));
             } else if let Some(removal) = self.removal(holder) {
                 removals.push(removal);
             } else if self.is_removable_orphan(holder) {
@@ -246,12 +253,23 @@ impl<'a> Planner<'a> {
                     self.handed_over.push((stop, service.name.clone()));
                 }
                 removals.push(stop.unwrap_or(removal));
+            } else {
+                self.swapped.push((&holder.id, service.name.clone()));
             }
         }
         if !self.wanted.project.own_volumes(service).is_empty() {
             removals.extend(self.surplus(service, ready));
         }
         removals
+    }
+
+    /// Services that write to each other's storages from now on: each is started once the other's containers are stopped.
+    fn swaps(&mut self) {
+        for (id, service) in std::mem::take(&mut self.swapped) {
+            let is_stop = |step: &Step| matches!(&step.action, Action::StopContainer { container } if container.id.as_deref() == Some(id));
+            let stops = (0..self.plan.steps.len()).filter(|&step| is_stop(&self.plan.steps[step]));
+            self.handed_over.extend(stops.map(|stop| (stop, service.clone())));
+        }
     }
 
     /// The step that removes a container that is there.
@@ -500,20 +518,34 @@ impl<'a> Planner<'a> {
 
     /// The steps after which the conditions of `service` hold, and those of them whose failure is no obstacle.
     pub(super) fn conditions(&self, service: &Service) -> (Vec<StepId>, Vec<StepId>) {
-        let (mut all, mut tolerated) = (Vec::new(), Vec::new());
-        for (dependency, how) in &service.depends_on {
-            let steps = match how.condition {
+        let (mut needed, mut all) = (Vec::new(), Vec::new());
+        self.add_conditions(service, true, &mut BTreeSet::new(), &mut needed);
+        self.add_conditions(service, false, &mut BTreeSet::new(), &mut all);
+        let tolerated = all.iter().filter(|step| !needed.contains(step)).copied().collect();
+        (all, tolerated)
+    }
+
+    /// Adds those steps once. A dependency of which nothing is started passes on its own conditions: a job that is done stands between the
+    /// service that awaits it and the database that the job needed. `required`: without those whose failure is no obstacle.
+    fn add_conditions<'s>(&'s self, service: &'s Service, required: bool, seen: &mut BTreeSet<&'s str>, steps: &mut Vec<StepId>) {
+        for (dependency, how) in service.depends_on.iter().filter(|(_, how)| how.required || !required) {
+            let own = match how.condition {
                 Condition::Started => self.started.get(dependency),
                 Condition::Healthy => self.ready.get(dependency),
                 Condition::Completed => self.completed.get(dependency),
             };
-            let steps = steps.cloned().unwrap_or_default();
-            if !how.required {
-                tolerated.extend(&steps);
+            for step in own.into_iter().flatten() {
+                if !steps.contains(step) {
+                    steps.push(*step);
+                }
             }
-            all.extend(steps);
+            if !self.started.contains_key(dependency)
+                && seen.insert(dependency)
+                && let Some(dependency) = self.wanted.project.services.get(dependency)
+            {
+                self.add_conditions(dependency, required, seen, steps);
+            }
         }
-        (all, tolerated)
     }
 
     /// Whether somebody waits for the service's end.
@@ -564,7 +596,7 @@ impl<'a> Planner<'a> {
             ContainerState::Exited if self.is_completed(service, container) => {
                 if self.wanted.asked.contains(&service.name) {
                     self.begin(service, &reference, "asked for by name", before);
-                } else if !self.is_job(service) {
+                } else if !self.is_job(service) && self.when.is_none() {
                     // It may as well be a worker that somebody stopped.
                     self.plan.notes.push(format!(
                         "{} exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"{}\"])` starts it, and \

@@ -68,6 +68,10 @@ impl Port {
         } else {
             range(published).ok_or_else(wrong)?.into_iter().map(Some).collect()
         };
+        if published.len() > 1 && targets.len() == 1 {
+            let failure = field.fail(format!("A free port out of several, as \"{text}\" asks for, is not supported yet"));
+            return Err(failure.hint(format!("name one host port, or none: \"{target}\" publishes on any free one")));
+        }
         if published.len() != targets.len() {
             return Err(field.fail(format!("The two ranges of \"{text}\" have different lengths")));
         }

@@ -26,13 +26,13 @@ use crate::engine::sim::Snapshot;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::sim::{Overlay, SimHost, epoch};
 use crate::host::{Conductor, Host};
-use crate::model::{Failure, Kind};
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
 use crate::model::plan::{WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 use crate::model::preview::{At, Ending, Preview};
 use crate::model::secret::Secrets;
+use crate::model::{Failure, Kind};
 use crate::script::place::{Place, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::masking::MaskingSink;
@@ -116,12 +116,8 @@ fn attempt(planning: &Planning, runbook: &Runbook, engine: &Arc<OnceLock<Arc<Pla
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
     }
-    let live = Asking {
-        conductor: live.clone(),
-        host: live_host.clone(),
-        runs_read_only: place.policy.read_only_execs(),
-        say: say.clone(),
-    };
+    let live =
+        Asking { conductor: live.clone(), host: live_host.clone(), runs_read_only: place.policy.read_only_execs(), say: say.clone() };
     let connector = seeding(connector.clone(), live, sim.clone(), recorder.clone(), engine.clone());
     let run = new_run(&*host);
     let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(*options), connector)

@@ -45,9 +45,6 @@ fn a_plan_on_an_engine_that_never_stands_still_says_so() {
     removed(&world, 100);
     let diagnostic = try_plan(&world, "second.rhai").unwrap_err();
     assert_eq!(diagnostic.kind, Kind::Engine);
-    assert_eq!(
-        diagnostic.message,
-        "What is on the engine changes while the plan is made: the container shop-web-1 was removed meanwhile"
-    );
+    assert_eq!(diagnostic.message, "What is on the engine changes while the plan is made: the container shop-web-1 was removed meanwhile");
     assert_eq!(diagnostic.hint.as_deref(), Some("plan again once the run that changes it has ended"));
 }
