@@ -259,6 +259,16 @@ impl Plan {
         self.steps.iter().any(|step| step.action.changes())
     }
 
+    /// All steps that are done before `step` begins.
+    pub fn before(&self, step: StepId) -> BTreeSet<StepId> {
+        let mut before = BTreeSet::new();
+        let mut open = vec![step];
+        while let Some(step) = open.pop() {
+            open.extend(self.steps[step].after.iter().filter(|&&earlier| before.insert(earlier)));
+        }
+        before
+    }
+
     /// Whether the failure of a step is no failure of the whole: all that depends on its service does so with `required: false`.
     pub fn tolerates(&self, failed: StepId) -> bool {
         let service = &self.steps[failed].service;

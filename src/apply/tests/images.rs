@@ -415,3 +415,22 @@ fn a_build_that_changed_since_is_said_and_is_built_if_asked_for() {
     machine.up(&changed).unwrap();
     assert_eq!(warnings(&machine).len(), before);
 }
+
+#[test]
+fn nothing_that_runs_is_touched_where_an_image_can_not_be_had() {
+    let machine = machine();
+    let described = |level: &str, image: &str| {
+        let db = json!({"image": "db:1", "environment": {"LEVEL": level}});
+        json!({"services": {"db": db, "web": {"image": image}}})
+    };
+    machine.up(&described("1", "web:1")).unwrap();
+    let running = || machine.state().containers.iter().map(|it| (it.id.clone(), it.state.to_string())).collect::<Vec<_>>();
+    let (before, events) = (running(), machine.events());
+    machine.up(&described("2", "nowhere:1")).unwrap_err();
+    assert_eq!(running(), before);
+    let touched = machine.happened_from(events).into_iter().find(|line| line.starts_with("stop ") && !line.contains("spc-lock"));
+    assert_eq!(touched, None);
+    let calls = machine.calls();
+    machine.up(&described("1", "web:1")).unwrap();
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}

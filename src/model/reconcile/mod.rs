@@ -3,6 +3,7 @@
 mod addresses;
 mod hand_over;
 mod holders;
+mod images_first;
 mod joint;
 mod left_behind;
 mod lifecycle;

@@ -12,6 +12,7 @@ use super::super::spec::{Bases, Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
 use super::hand_over;
 use super::holders::holders;
+use super::images_first;
 use super::left_behind;
 use super::orphan_networks::orphan_networks;
 use super::replace::{Old, names_of_images};
@@ -61,6 +62,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     left_behind::before_starts(&mut plan, observed);
     hand_over::arrange(&mut plan, groups, &handed_over, wanted, observed)?;
     orphan_networks(&mut plan, wanted, observed);
+    images_first::arrange(&mut plan);
     Ok(plan)
 }
 

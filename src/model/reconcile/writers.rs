@@ -51,7 +51,7 @@ impl Writers<'_> {
     /// The first start that would make a second writer.
     pub fn second(&self) -> Option<SecondWriter> {
         let starts = self.starts();
-        let before: Vec<BTreeSet<StepId>> = starts.iter().map(|start| self.before(start.step)).collect();
+        let before: Vec<BTreeSet<StepId>> = starts.iter().map(|start| self.plan.before(start.step)).collect();
         let second = |start: &Start<'_>, (written, held): (&Written, &Written), holder: ContainerRef| SecondWriter {
             written: written.clone(),
             held: held.clone(),
@@ -124,16 +124,6 @@ impl Writers<'_> {
         });
         let inherited = inherited.into_iter().flat_map(|old| &old.writes).filter(|volume| is_anonymous_volume(volume));
         own.into_iter().chain(self.writes().of_started(inherited, std::iter::empty())).collect()
-    }
-
-    /// All steps that are done before `step` begins.
-    fn before(&self, step: StepId) -> BTreeSet<StepId> {
-        let mut before = BTreeSet::new();
-        let mut open = vec![step];
-        while let Some(step) = open.pop() {
-            open.extend(self.plan.steps[step].after.iter().filter(|&&earlier| before.insert(earlier)));
-        }
-        before
     }
 
     /// Whether a job's end is waited for before `step` begins, whatever fails: `since` it was started, or as it runs now.
