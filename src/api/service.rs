@@ -13,6 +13,7 @@ use super::project::{finish, surroundings};
 use super::stack::Stack;
 use super::{exec, files, healthcheck, logs, run, task};
 use crate::apply::preflight::may;
+use crate::apply::records::Records;
 use crate::apply::verbs::{self, Lifecycle};
 use crate::engine::Intent;
 use crate::model::observed::{self, ContainerState};
@@ -65,11 +66,29 @@ impl Service {
             if let Some(paused) = paused {
                 return Failure::paused(&paused).field("service", self.name.clone());
             }
+            let is_scaled_down = there.is_none() && self.is_scaled_down();
             let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is {status}"));
+            let (how, hint) = if is_scaled_down {
+                let how = "it is to have 0 containers".to_owned();
+                (how, format!("`.service(\"{}\").scale(1)` gives it one", self.name))
+            } else {
+                (how, format!("bring it up first: `.up([\"{}\"])`, or `spc run` with the runbook that does", self.name))
+            };
             Failure::new(Kind::NotFound, format!("The service \"{}\" does not run: {how}", self.name))
-                .hint(format!("bring it up first: `.up([\"{}\"])`, or `spc run` with the runbook that does", self.name))
+                .hint(hint)
                 .field("service", self.name.clone())
         })
+    }
+
+    /// Whether it is described without a container, or `scale(0)` took the last one: `up` makes none.
+    fn is_scaled_down(&self) -> bool {
+        let context = &self.stack.context;
+        let described = self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
+        let set = Records::new(&*context.host, &context.policy, &self.stack.name).state().scales.get(&self.name).map(|scale| scale.wanted);
+        match described {
+            Some(service) if service.scale_is_described => service.scale == 0,
+            _ => set == Some(0),
+        }
     }
 
     /// Refuses to do something with its containers where the project is not the script's own: `run a command in the service`. The

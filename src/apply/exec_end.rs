@@ -70,7 +70,7 @@ async fn end_processes(around: &Surroundings, started: &Started) -> Result<Given
         return Ok(GivenUp::Ended);
     }
     let why = if found + left == 0 {
-        "neither its user nor root finds its process there: it changed its user"
+        "neither its user nor root finds its process there: it changed its user, or its environment, as `env -i` does"
     } else {
         "it does not end when it is killed"
     };

@@ -27,6 +27,7 @@ mod questions;
 mod refused_values;
 mod repl;
 mod runbooks;
+mod scale;
 mod secrets;
 mod sweep;
 mod tables;

@@ -338,3 +338,17 @@ fn a_service_whose_end_is_waited_for_is_not_started_again_whenever_it_ends() {
         assert!(described(restart, "service_completed_successfully", true).is_ok(), "{restart}");
     }
 }
+
+#[test]
+fn the_keys_of_a_service_that_the_readme_lists_are_read() {
+    let readme = include_str!("../../../README.md");
+    let list = readme.split_once("Of a service's keys in Compose these are read: ").unwrap().1.split_once(". The others").unwrap().0;
+    let listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    assert!(listed.len() > 20, "{listed:?}");
+    for key in &listed {
+        let mut service = json!({"image": "web:1"});
+        service[*key] = Value::Null;
+        let refused = read(json!({"services": {"web": service}})).map_or_else(|failure| failure.message, |_| String::new());
+        assert!(!refused.contains("nknown key") && !refused.contains("not supported"), "{key}: {refused}");
+    }
+}
