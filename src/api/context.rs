@@ -159,6 +159,8 @@ pub struct Context {
     undecided: Mutex<Vec<(String, bool)>>,
     /// Projects of which only some services were brought up: what was chosen for them is kept if the run ends well.
     partly_up: Mutex<BTreeSet<String>>,
+    /// See [`Self::saw_choices`].
+    seen_choices: Mutex<Option<Choices>>,
     /// The names that descriptions of this run have without `--project`.
     own_names: Mutex<BTreeSet<String>>,
     /// What was described, the last of each name; the last one at the end.
@@ -200,6 +202,7 @@ impl Context {
             by_hand: Mutex::default(),
             own_names: Mutex::default(),
             partly_up: Mutex::default(),
+            seen_choices: Mutex::default(),
             undecided: Mutex::default(),
             described: Mutex::default(),
             externals: Mutex::default(),
@@ -351,6 +354,16 @@ impl Context {
         choices::read(&*self.host, &self.policy, self.project.name.as_deref())
     }
 
+    /// What the project was last brought up with when this run read its options, or when it kept its own.
+    pub(super) fn saw_choices(&self, choices: &Choices) {
+        *self.seen_choices.lock().unwrap_or_else(PoisonError::into_inner) = Some(choices.clone());
+    }
+
+    /// Nothing where the run has no options.
+    pub(super) fn seen_choices(&self) -> Option<Choices> {
+        self.seen_choices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// An option's value in this run, which the next `up` keeps.
     pub(super) fn choose(&self, option: &str, choice: Choice) {
         self.choices.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned(), choice);
@@ -389,6 +402,9 @@ impl Context {
         if let Err(error) = choices::keep(&*self.host, &self.policy, given, project, &chosen) {
             let text = format!("The options of this run are not kept for the next: {error}");
             self.events.event(&Event::Log { level: Level::Warning, text });
+        }
+        if let Ok(choices) = self.kept_choices() {
+            self.saw_choices(&choices);
         }
     }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::exec::GO_ON;
+use super::kept::kept_meanwhile;
 use super::project::{finish, surroundings};
 use super::stack::Stack;
 use super::task;
@@ -51,7 +52,11 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
     let nested = context.held_lock(&stack.name).is_some();
     if !nested {
         let lock = finish(&context, async {
-            lock::acquire(&surroundings(&context, &stack.name).await?, &stack.name, DEFAULT_LOCK_PATIENCE).await
+            let lock = lock::acquire(&surroundings(&context, &stack.name).await?, &stack.name, DEFAULT_LOCK_PATIENCE).await?;
+            match kept_meanwhile(&context, &stack.name) {
+                Ok(()) => Ok(lock),
+                Err(failure) => lock.release().await.and(Err(failure)),
+            }
         })?;
         context.hold_lock(&stack.name, Arc::new(lock));
     }

@@ -10,8 +10,8 @@ use super::words;
 use crate::apply::Surroundings;
 use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::moved::former_folders;
-use crate::model::Failure;
 use crate::model::event::{Event, Level};
+use crate::model::{Failure, Kind};
 
 /// How an option is kept.
 #[derive(Debug, Clone)]
@@ -31,7 +31,9 @@ pub(super) struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     pub(super) fn of(context: &'a Context) -> Result<Self, Failure> {
-        Ok(Self { context, choices: context.kept_choices()?, process: context.host.environment() })
+        let choices = context.kept_choices()?;
+        context.saw_choices(&choices);
+        Ok(Self { context, choices, process: context.host.environment() })
     }
 
     /// What the project was last brought up with, unless something newer says otherwise: the process's own environment, or a
@@ -92,6 +94,24 @@ pub(super) async fn choices_of_former_folders(context: &Context, around: &Surrou
                 format!("say which: --{option} {} or --{option} {}; it is kept in this folder from then on", before.value, here.value);
             return Err(Failure::usage(message).hint(hint));
         }
+    }
+    Ok(())
+}
+
+/// Under the project's lock: fails where another run brought the project up with other values since this run read its options, and nobody
+/// chose those now. What this run would do would undo the other's work.
+pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Failure> {
+    let Some(seen) = context.seen_choices() else { return Ok(()) };
+    let now = context.kept_choices()?;
+    for (option, here) in context.unchosen() {
+        let Some(kept) = now.get(&option).filter(|kept| seen.get(&option) != Some(*kept) && kept.value != here.value) else { continue };
+        let option = words::option_name(&option);
+        let message = format!(
+            "Another run brought the project \"{project}\" up with --{option} {} meanwhile; this one began with {}",
+            kept.value, here.value
+        );
+        let hint = format!("run it again to go on with {}, or with --{option} {} to go back", kept.value, here.value);
+        return Err(Failure::new(Kind::Conflict, message).hint(hint));
     }
     Ok(())
 }

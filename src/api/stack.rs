@@ -11,7 +11,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContex
 use super::assumed::Patience;
 use super::context::Context;
 use super::describe::check_startable;
-use super::kept::choices_of_former_folders;
+use super::kept::{choices_of_former_folders, kept_meanwhile};
 use super::logs;
 use super::project::{self, finish, surroundings};
 use super::service::Service;
@@ -20,7 +20,7 @@ use crate::apply::Told;
 use crate::apply::builds::{Rebuild, build_services, reported};
 use crate::apply::images;
 use crate::apply::preflight::may;
-use crate::apply::verbs::{self, Chosen, Lifecycle, UpOptions};
+use crate::apply::verbs::{self, Chosen, Lifecycle, UnderLock, UpOptions};
 use crate::compose::ComposeFile;
 use crate::engine::Intent;
 use crate::model::Failure;
@@ -100,13 +100,19 @@ impl Stack {
         let outcome = finish(&self.context, async {
             let around = surroundings(&self.context, &self.name).await?;
             choices_of_former_folders(&self.context, &around, &self.name).await?;
-            let outcome = verbs::up(&around, &project, &up).await?;
             // Only of what is up now: one that failed left the project as it was before.
-            if project.select(None).is_ok_and(|all| all.is_subset(&services)) {
-                self.context.keep_choices(&self.name);
-            } else {
-                self.context.keep_choices_at_the_end(&self.name);
-            }
+            let is_all = project.select(None).is_ok_and(|all| all.is_subset(&services));
+            let keep = || {
+                if is_all {
+                    self.context.keep_choices(&self.name);
+                } else {
+                    self.context.keep_choices_at_the_end(&self.name);
+                }
+            };
+            let under_lock = UnderLock { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
+            let outcome = verbs::up_under_lock(&around, &project, &up, Some(under_lock)).await?;
+            // Also where the verb needed no lock.
+            keep();
             Ok(outcome)
         });
         Ok(self.outcome(&self.placed(outcome)?))
@@ -197,10 +203,11 @@ pub(super) fn up_options(context: &Context, services: Option<Vec<String>>, given
     let mut options = Options::new(given, "options of up");
     let up = UpOptions {
         services,
-        remove_orphans: options.bool("remove_orphans")?.unwrap_or(context.project.remove_orphans),
-        adopt: options.bool("adopt")?.unwrap_or(context.project.adopt),
+        // What a person says on the command line counts, whatever the script says.
+        remove_orphans: options.bool("remove_orphans")?.unwrap_or(false) || context.project.remove_orphans,
+        adopt: options.bool("adopt")?.unwrap_or(false) || context.project.adopt,
         build: options.bool("build")?.unwrap_or(false),
-        renew_anonymous_volumes: options.bool("renew_anonymous_volumes")?.unwrap_or(context.project.renew_anonymous_volumes),
+        renew_anonymous_volumes: options.bool("renew_anonymous_volumes")?.unwrap_or(false) || context.project.renew_anonymous_volumes,
         timeout: options.duration("timeout")?,
     };
     options.finish()?;

@@ -1,4 +1,4 @@
-//! `guarded` functions that were cut off: by a kill, a lost machine or a second Ctrl-C. Their undo lists are closures and can't be run by
+//! `guarded` functions that were cut off, by a kill, a lost machine or a second Ctrl-C, or whose undo failed. Their undo lists are closures and can't be run by
 //! another process, so that what is left of them is a warning for who runs the next `up`.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl Record {
         record.update(|state, label| {
             let since = context.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
             let (run, command) = (context.run.clone(), context.command.name.clone());
-            state.guarded.insert(label.to_owned(), Unfinished { run, command, since, undo: Vec::new() });
+            state.guarded.insert(label.to_owned(), Unfinished { run, command, since, undo: Vec::new(), failed: false });
         });
         record
     }
@@ -53,6 +53,7 @@ impl Record {
                 state.guarded.remove(label);
             } else if let Some(unfinished) = state.guarded.get_mut(label) {
                 unfinished.undo = left;
+                unfinished.failed = true;
             }
         });
     }
@@ -67,12 +68,14 @@ impl Record {
 pub(super) fn warn(context: &Context, project: &str) {
     let state = Records::new(&*context.host, &context.policy, project).state();
     for (label, unfinished) in state.guarded.iter().filter(|(_, unfinished)| unfinished.run != context.run && !unfinished.undo.is_empty()) {
-        let Unfinished { command, since, undo, .. } = unfinished;
-        let text = format!(
-            "guarded \"{label}\" of \"{command}\" was cut off (it began at {since}), and this was not undone: {}; the warning ends when it runs \
-             again to its end",
-            undo.join("; ")
-        );
+        let Unfinished { command, since, undo, failed, .. } = unfinished;
+        let how = if *failed {
+            format!("failed (it began at {since}), and this could not be undone")
+        } else {
+            format!("was cut off (it began at {since}), and this was not undone")
+        };
+        let text =
+            format!("guarded \"{label}\" of \"{command}\" {how}: {}; the warning ends when it runs again to its end", undo.join("; "));
         context.events.event(&Event::Log { level: Level::Warning, text });
     }
 }

@@ -57,6 +57,9 @@ pub struct Unfinished {
     pub since: String,
     /// What its undo list holds, the last first.
     pub undo: Vec<String>,
+    /// It ended, and this could not be undone. Else it was cut off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }
 
 impl State {

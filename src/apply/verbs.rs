@@ -19,11 +19,12 @@ use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
 use super::secrets;
 use super::under_way::end_left;
+pub use super::work::UnderLock;
 use super::work::Work;
 use super::writers::{look_at_folders, shared_volumes};
 use crate::engine::Intent;
 use crate::model::event::{Detail, Level, Standing};
-use crate::model::names::is_anonymous_volume;
+use crate::model::names::{anonymous_volumes_stay, is_anonymous_volume};
 use crate::model::observed::{Container, Observed};
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
@@ -63,15 +64,25 @@ pub struct Outcome {
 
 /// Brings the services up, ready. What is unchanged is not touched.
 pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
+    up_under_lock(around, project, options, None).await
+}
+
+/// The same, with what the caller does under the project's lock, if the verb takes it.
+pub async fn up_under_lock(
+    around: &Surroundings,
+    project: &Project,
+    options: &UpOptions,
+    under_lock: Option<UnderLock<'_>>,
+) -> Result<Outcome, Failure> {
     let services = project.select(options.services.as_deref())?;
-    bring_up(around, project, options, services, Purpose::Up).await
+    bring_up(around, project, options, services, Purpose::Up, under_lock).await
 }
 
 /// Makes what a one-off container of `service` needs and does not find: its image, networks and volumes and, if `with_dependencies`, the
 /// services that it depends on. Removes what one-off containers a killed run left.
 pub async fn prepare_one_off(around: &Surroundings, project: &Project, service: &str, with_dependencies: bool) -> Result<(), Failure> {
     let services = if with_dependencies { project.required_by(service)? } else { BTreeSet::from([service.to_owned()]) };
-    bring_up(around, project, &UpOptions::default(), services, Purpose::OneOff(service)).await.map(drop)
+    bring_up(around, project, &UpOptions::default(), services, Purpose::OneOff(service), None).await.map(drop)
 }
 
 /// Removes the one-off containers that killed runs of `project` left.
@@ -97,6 +108,7 @@ async fn bring_up(
     options: &UpOptions,
     services: BTreeSet<String>,
     purpose: Purpose<'_>,
+    under_lock: Option<UnderLock<'_>>,
 ) -> Result<Outcome, Failure> {
     project.check_read(&services)?;
     let scaled = if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
@@ -182,6 +194,7 @@ async fn bring_up(
         sees_others: false,
         keep: (one_off.is_none() && (options.adopt || scaled.is_some() || forgets_scales || !shared.is_empty())).then_some(&keep),
         renew_anonymous_volumes: options.renew_anonymous_volumes,
+        under_lock,
         delivered: KnownSecrets::default(),
     };
     let mut outcome = match one_off {
@@ -207,14 +220,11 @@ pub async fn down(around: &Surroundings, project: &str, options: DownOptions) ->
         Ok(reconcile::down(project, observed, options, &moved::adopted(around, observed, records.state().adopted)))
     };
     let outcome = work.run(&plan).await?;
-    let kept = anonymous.lock().unwrap_or_else(PoisonError::into_inner).len();
-    if kept > 0 && !options.volumes {
-        let (volumes, them) =
-            if kept == 1 { ("1 anonymous volume stays".to_owned(), "it") } else { (format!("{kept} anonymous volumes stay"), "them") };
-        around.log(
-            Level::Notice,
-            format!("{volumes} on the engine, as with docker compose: `down` with `volumes: true` removes {them} with the containers, `docker volume prune` later"),
-        );
+    let kept = std::mem::take(&mut *anonymous.lock().unwrap_or_else(PoisonError::into_inner));
+    if !kept.is_empty() && !options.volumes {
+        let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+        let text = format!("{}; `down` with `volumes: true` removes such volumes with the containers", anonymous_volumes_stay(&kept));
+        around.log(Level::Notice, text);
     }
     // What is brought up next is what is described then.
     if let Err(error) = records.update(|state| state.scales.clear()) {
@@ -356,7 +366,7 @@ pub async fn scale(around: &Surroundings, project: &Project, service: &str, coun
     let scaled = Scale { described, wanted: count };
     let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
     let services = project.select(options.services.as_deref())?;
-    bring_up(around, project, &options, services, Purpose::Scale(service, scaled)).await
+    bring_up(around, project, &options, services, Purpose::Scale(service, scaled), None).await
 }
 
 fn is_scale_described(project: &Project, service: &str) -> bool {

@@ -45,8 +45,18 @@ pub(super) struct Work<'a> {
     pub(super) renew_anonymous_volumes: bool,
     /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
     pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
+    pub(super) under_lock: Option<UnderLock<'a>>,
     /// What was found in containers whose secrets their labels don't tell: each is read once, however often the verb observes.
     pub(super) delivered: KnownSecrets,
+}
+
+/// What a caller does under the lock that a verb takes: other runs come before or after both.
+#[derive(Clone, Copy)]
+pub struct UnderLock<'a> {
+    /// Before anything is done; its failure is that of the verb.
+    pub first: &'a (dyn Fn() -> Result<(), Failure> + Sync),
+    /// Once all is done, not after a failure.
+    pub last: &'a (dyn Fn() + Sync),
 }
 
 /// Whether containers of others can be in the way of a plan: by their names, or as writers to a volume.
@@ -85,6 +95,7 @@ impl<'a> Work<'a> {
             sees_others: false,
             renew_anonymous_volumes: false,
             keep: None,
+            under_lock: None,
             delivered: KnownSecrets::default(),
         }
     }
@@ -135,7 +146,14 @@ impl Work<'_> {
             return self.walk(&plan, &observed, Some(held)).await;
         }
         let Some(lock) = self.acquire().await? else { return self.locked(make_plan, None).await };
-        let result = self.locked(make_plan, Some(&lock)).await;
+        let first = self.under_lock.map_or(Ok(()), |under_lock| (under_lock.first)());
+        let result = match first {
+            Ok(()) => self.locked(make_plan, Some(&lock)).await,
+            Err(failure) => Err(failure),
+        };
+        if let (Ok(_), Some(under_lock)) = (&result, self.under_lock) {
+            (under_lock.last)();
+        }
         let released = lock.release().await;
         let outcome = result?;
         released?;

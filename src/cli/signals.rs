@@ -27,6 +27,9 @@ use crate::ui::Terminal;
 
 const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at once";
 
+/// Said where a run is left in the middle.
+const LEFT: &str = "left at once: what was begun is neither finished nor undone; the next run goes on from there";
+
 /// The run learns of a signal after this time, even if the notice of it could not be given yet.
 const NOTICE_TIME: Duration = Duration::from_millis(150);
 
@@ -122,11 +125,12 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
                 signals.let_echo_pass(&*host).await;
                 // Nothing is begun that would have to be finished.
                 if !interrupt() {
-                    soon(&*host, give_notice(&terminal)).await;
+                    soon(&*host, say(&terminal, NOTICE)).await;
                 }
                 cancel.cancel();
             } else if received != Received::HangUp {
                 kill_commands(&*host).await;
+                soon(&*host, say(&terminal, LEFT)).await;
                 leave_now(&terminal);
             }
         }
@@ -186,7 +190,7 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                 Answer::Cancel(token) => {
                     signals.let_echo_pass(&*host).await;
                     if !interrupts.is_told_to_end() {
-                        soon(&*host, give_notice(&terminal)).await;
+                        soon(&*host, say(&terminal, NOTICE)).await;
                     }
                     token.cancel();
                 }
@@ -206,9 +210,9 @@ fn give_back(usual: Option<&Termios>) {
     }
 }
 
-async fn give_notice(terminal: &Arc<Terminal>) {
+async fn say(terminal: &Arc<Terminal>, text: &'static str) {
     let terminal = terminal.clone();
-    beside(move || terminal.err(NOTICE)).await;
+    beside(move || terminal.err(text)).await;
 }
 
 /// Kills what runs in containers and nobody will wait for; not for long, as the process is to leave at once.

@@ -180,6 +180,16 @@ pub fn is_object_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
+/// That these anonymous volumes stay on the engine, and what removes them. Not `docker volume prune`: engines before 23 remove the named ones of a
+/// stack that is down with it.
+pub fn anonymous_volumes_stay(volumes: &[&str]) -> String {
+    let (stay, them) = match volumes.len() {
+        1 => ("1 anonymous volume stays on the engine".to_owned(), "it"),
+        several => (format!("{several} anonymous volumes stay on the engine"), "them"),
+    };
+    format!("{stay}, as with docker compose: `docker volume rm {}` removes {them}", volumes.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

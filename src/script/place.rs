@@ -63,7 +63,7 @@ pub struct Place {
     pub warnings: Vec<Remark>,
 }
 
-/// How a runbook's stack verbs go when it says nothing else.
+/// How a runbook's stack verbs go, whatever it says itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunOptions {
     /// Remove containers of services that are no longer described.

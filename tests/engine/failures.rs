@@ -20,10 +20,12 @@ fn a_port_that_a_process_has_is_named_with_the_process() {
     let port = taken.local_addr().unwrap().port();
     let project = web("port-process", &format!("command: [\"sleep\", \"1000\"], ports: [\"{port}:80\"]"));
     let process = format!("(pid {})", std::process::id());
-    project.up().ends(1).told(&[&format!("The port {port} of \"spct-port-process-web-1\" is already taken by the process"), &process]);
+    let said = format!("The port {port} of \"web\" is already taken by the process");
+    project.up().ends(1).told(&[&said, &process, "scripts/stack.rhai:", "publish another host port"]);
+    assert_eq!(objects(&project.name), [""; 0], "before anything is made");
+    project.spc(&["plan", "scripts/up.rhai"]).ends(1).told(&[&said]);
     drop(taken);
-    // What was made is used.
-    project.up().ends(0).told(&["started"]).not_told(&["created"]);
+    project.up().ends(0).told(&["started"]);
 }
 
 #[test]

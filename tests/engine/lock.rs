@@ -74,6 +74,40 @@ fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
 }
 
 #[test]
+fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
+    let project = Project::new("lock-kept");
+    let image = busybox();
+    let service = r#"command: ["sleep", "1000"], stop_grace_period: "0s", environment: #{ TAG: o.tag }"#;
+    let check = r#"healthcheck: #{ test: `test -f /tmp/well || test ${o.tag} = 1`, interval: "5s" }"#;
+    let runbook = |end: &str| {
+        format!(
+            r#"let o = args(#{{ tag: arg::text("1", "Release").kept("TAG") }});
+            let app = stack("{}", #{{ services: #{{ web: #{{ image: "{image}", {service}, {check} }} }} }});
+            {end}"#,
+            project.name
+        )
+    };
+    project.file("scripts/release.rhai", &runbook("app.up();"));
+    project.file("scripts/guarded.rhai", &runbook(r#"guarded(app, "release", |g| { app.up(); });"#));
+    let run = |runbook: &str, words: &[&str]| project.spc(&["run", runbook]).args(words);
+    run("scripts/release.rhai", &[]).ends(0);
+    let mut first = run("scripts/release.rhai", &["--tag", "2"]).start();
+    first.until_told("web         started");
+    let waiting = ["scripts/release.rhai", "scripts/guarded.rhai"].map(|runbook| {
+        let mut waits = run(runbook, &[]).start();
+        waits.until_told("changes this project");
+        waits
+    });
+    exec(&format!("{}.new", project.container("web")), &["touch", "/tmp/well"]);
+    first.ends(0);
+    for waits in waiting {
+        waits.ends(1).told(&["up with --tag 2 meanwhile; this one began with 1", "run it again to go on with 2"]).not_told(&["created"]);
+    }
+    run("scripts/release.rhai", &[]).ends(0).told(&["unchanged"]);
+    run("scripts/release.rhai", &["--tag", "1"]).ends(0).told(&["(environment TAG"]);
+}
+
+#[test]
 fn the_lock_of_a_killed_run_is_taken_over_at_once() {
     let project = project("lock-at-once");
     let mut watch = Watch::on(&project.name);

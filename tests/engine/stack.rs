@@ -109,10 +109,9 @@ fn development_is_set_up_as_described(project: &Project) {
 /// By a process and by a container: nothing serves there that is not nginx.
 fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> Spc) {
     let (http, https) = (project.variable("NGINX_HTTP_PORT"), project.variable("NGINX_HTTPS_PORT"));
-    let taken = |port: &str| format!("The port {port} of \"{}\" is already taken by the ", project.container("nginx"));
     let process = TcpListener::bind((Ipv4Addr::UNSPECIFIED, http.parse().unwrap())).unwrap();
     to_production().ends(1).told(&[
-        &format!("{}process ", taken(&http)),
+        &format!("The port {http} of \"nginx\" is already taken by the process "),
         &format!("(pid {})", std::process::id()),
         "stop what holds it, or set NGINX_HTTP_PORT to another port in .env",
     ]);

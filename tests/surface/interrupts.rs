@@ -75,7 +75,11 @@ fn a_second_one_leaves_at_once_what_the_first_let_finish() {
     run.interrupt();
     let ended = run.ends_within(AT_ONCE);
     assert_eq!((ended.code, ended.stdout.as_str()), (130, ""));
-    assert_eq!(ended.stderr, "interrupted: finishing what was begun; once more leaves at once\n");
+    assert_eq!(
+        ended.stderr,
+        "interrupted: finishing what was begun; once more leaves at once\n\
+         left at once: what was begun is neither finished nor undone; the next run goes on from there\n"
+    );
 }
 
 #[test]

@@ -122,6 +122,17 @@ fn test_what_was_undone_before_the_kill_is_not_left() {
 }
 "#;
 
+const UNDO_FAILED: &str = r#"
+fn test_an_undo_that_failed_is_told_from_a_run_that_was_cut_off() {
+    runbook("up");
+    assert_eq(runbook("broken").error.message, "the work fails");
+    let said = runbook("up").logged.filter(|it| it.contains("guarded"));
+    assert_eq(said.len(), 1);
+    assert(said[0].starts_with("guarded \"broken\" of \"spc run broken.rhai\" failed (it began at "), said[0]);
+    assert(said[0].contains("and this could not be undone: put it back; "), said[0]);
+}
+"#;
+
 fn project() -> Spc {
     Spc::new().file("spc.toml", "").file("s.rhai", STACK).file("up.rhai", UP).file("deploy.rhai", DEPLOY).args(["test", "--jobs", "1"])
 }
@@ -148,5 +159,18 @@ fn what_a_part_was_brought_up_with_is_kept_when_the_run_ends_well() {
 fn what_was_undone_before_a_kill_is_not_said_to_be_left() {
     let clean = r#"for name in ["first", "second"] { if volume(name).exists() { volume(name).remove(); } }"#;
     let ended = project().file("twice.rhai", TWICE).file("clean.rhai", clean).file("half_test.rhai", HALF_UNDONE).output();
+    assert!(ended.code == 0 && ended.stdout.contains("1 test"), "{ended}");
+}
+
+#[test]
+fn an_undo_that_failed_is_said_to_have_failed() {
+    let broken = r#"
+import "s" as s;
+guarded(s::describe("1"), "broken", |g| {
+    g.undo("put it back", || { fail("failed", "the undo fails"); });
+    fail("failed", "the work fails");
+});
+"#;
+    let ended = project().file("broken.rhai", broken).file("undo_test.rhai", UNDO_FAILED).output();
     assert!(ended.code == 0 && ended.stdout.contains("1 test"), "{ended}");
 }

@@ -12,6 +12,7 @@ mod control;
 mod descriptions;
 mod env;
 mod errors;
+mod flags;
 mod git_ignored;
 mod interrupts;
 mod json;

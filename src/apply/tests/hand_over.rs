@@ -106,6 +106,24 @@ fn a_container_that_ends_before_all_of_its_group_are_ready_sends_all_back() {
     }
 }
 
+#[test]
+fn a_service_gets_its_volume_back_if_the_one_that_took_it_fails() {
+    let of = |a: Value, b: Value, image: &str| {
+        json!({
+            "services": {"a": plain(json!({"volumes": a})), "b": plain(json!({"volumes": b, "image": image}))},
+            "volumes": {"data": {}},
+        })
+    };
+    let machine = prepared(1);
+    machine.up(&of(json!(["data:/data"]), json!([]), "plain:1")).unwrap();
+    let ids = || machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>();
+    let before = (there(&machine), ids());
+    let failure = machine.up(&of(json!([]), json!(["data:/data"]), "bad:1")).unwrap_err();
+    assert_eq!((there(&machine), ids()), before, "{failure} {:?}", machine.logged());
+    machine.up(&of(json!([]), json!(["data:/data"]), "plain:1")).unwrap();
+    one_writer_each(&machine.state());
+}
+
 fn on_network(network: &str, image: &str) -> Value {
     json!({
         "services": {"a": {"image": image, "networks": {network: {"aliases": ["site"], "ipv4_address": "10.7.0.9"}}}},

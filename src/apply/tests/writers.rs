@@ -67,7 +67,7 @@ fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
     machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
     machine.up(&two(json!([]), json!(["x:/data"]))).unwrap();
     let log = machine.engine.event_trace().join("\n");
-    assert!(log.rfind("destroy shop-a-1").unwrap() < log.find("start shop-b-1.new").unwrap(), "{log}");
+    assert!(log.rfind("die shop-a-1").unwrap() < log.find("start shop-b-1.new").unwrap(), "{log}");
     // And back, in the order of the names.
     machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
     machine.up(&two(json!(["x:/data"]), json!(["y:/data"]))).unwrap();

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 /// Whether the process behind the socket is a Docker Engine with the network of this process. False where that can't be known: in a
-/// container that has the socket mounted, and where `ssh` or a virtual machine is behind it.
+/// container that has the socket mounted, whose processes don't see the engine's, and where `ssh` or a virtual machine is behind it. An engine
+/// in the same container is one with its network.
 #[expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -14,9 +15,13 @@ pub(super) fn is_engine_here(socket: &str) -> bool {
     let Ok(stream) = std::os::unix::net::UnixStream::connect(socket) else { return false };
     let Ok(peer) = rustix::net::sockopt::socket_peercred(&stream) else { return false };
     let process = format!("/proc/{}", peer.pid.as_raw_nonzero());
-    // systemd has made the socket where it starts the engine.
-    let is_known = std::fs::read_to_string(format!("{process}/comm")).is_ok_and(|name| matches!(name.trim_end(), "dockerd" | "systemd"));
+    let name = std::fs::read_to_string(format!("{process}/comm")).unwrap_or_default();
     let network = |process: &str| std::fs::read_link(format!("{process}/ns/net")).ok();
-    let is_elsewhere = network(&process).is_some_and(|theirs| network("/proc/self").is_some_and(|own| own != theirs));
-    is_known && !is_container && !is_elsewhere
+    let is_same_network = network(&process).zip(network("/proc/self")).map(|(theirs, own)| theirs == own);
+    match name.trim_end() {
+        "dockerd" => is_same_network.unwrap_or(!is_container),
+        // systemd has made the socket where it starts the engine.
+        "systemd" => !is_container && is_same_network != Some(false),
+        _ => false,
+    }
 }

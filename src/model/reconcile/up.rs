@@ -55,7 +55,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     for name in in_order(wanted, observed) {
         planner.service(&wanted.project.services[&name])?;
     }
-    planner.swaps();
+    planner.pass_on();
     planner.orphans();
     planner.orphaned_secrets();
     let Planner { mut plan, groups, handed_over, .. } = planner;
@@ -165,8 +165,8 @@ pub(super) struct Planner<'a> {
     let_go: BTreeMap<String, StepId>,
     /// Such a stop, and the service that it is for.
     pub(super) handed_over: Vec<(StepId, String)>,
-    /// Containers, by their ids, that write to what a service is to write to and whose own service comes only after it: the two swap.
-    swapped: Vec<(&'a str, String)>,
+    /// Containers, by their ids, that write to what a service is to write to. Their own service may come only after it: the two swap.
+    passed_on: Vec<(&'a str, String)>,
     /// Put on every step that is added.
     pub(super) group: Option<GroupId>,
     pub(super) when: Option<When>,
@@ -193,7 +193,7 @@ impl<'a> Planner<'a> {
             groups: 0,
             let_go: BTreeMap::new(),
             handed_over: Vec::new(),
-            swapped: Vec::new(),
+            passed_on: Vec::new(),
             group: None,
             when: None,
         }
@@ -242,9 +242,7 @@ impl<'a> Planner<'a> {
             if let Some(&stop) = self.let_go.get(&holder.id) {
                 removals.push(stop);
                 self.handed_over.push((stop, service.name.clone()));
-            } else if self.swapped.iter().any(|(_, other)| *other == holder.service) {
-                self.swapped.push((&holder.id, service.name.clone()));
-            } else if let Some(removal) = self.removal(holder) {
+            } else if let Some(removal) = self.removal(holder).filter(|_| !holder.is_up()) {
                 removals.push(removal);
             } else if self.is_removable_orphan(holder) {
                 let removal = self.stop_and_remove(None, holder, "no longer described", ready);
@@ -256,7 +254,7 @@ impl<'a> Planner<'a> {
                 }
                 removals.push(stop.unwrap_or(removal));
             } else {
-                self.swapped.push((&holder.id, service.name.clone()));
+                self.passed_on.push((&holder.id, service.name.clone()));
             }
         }
         if !self.wanted.project.own_volumes(service).is_empty() {
@@ -265,9 +263,9 @@ impl<'a> Planner<'a> {
         removals
     }
 
-    /// Services that write to each other's storages from now on: each is started once the other's containers are stopped.
-    fn swaps(&mut self) {
-        for (id, service) in std::mem::take(&mut self.swapped) {
+    /// A service that writes to what a container of another one writes to now is started once that is stopped; both go back together.
+    fn pass_on(&mut self) {
+        for (id, service) in std::mem::take(&mut self.passed_on) {
             let is_stop = |step: &Step| matches!(&step.action, Action::StopContainer { container } if container.id.as_deref() == Some(id));
             let stops = (0..self.plan.steps.len()).filter(|&step| is_stop(&self.plan.steps[step]));
             self.handed_over.extend(stops.map(|stop| (stop, service.clone())));
@@ -723,6 +721,10 @@ impl<'a> Planner<'a> {
         let mut before = before.to_vec();
         if container.is_up() {
             before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &before));
+        }
+        let left: Vec<&str> = container.volumes.iter().map(String::as_str).filter(|volume| names::is_anonymous_volume(volume)).collect();
+        if !left.is_empty() {
+            self.plan.notes.push(format!("{} is removed: {}", container.name, names::anonymous_volumes_stay(&left)));
         }
         self.add(service, Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept }, cause, &before)
     }

@@ -142,9 +142,9 @@ impl Facts {
         self.add(&object, "restart", &container.restart);
         self.labels(&object, &container.labels);
         for (network, endpoint) in &container.networks {
-            // The engine gives each its own id as one.
-            let aliases: BTreeSet<&str> =
-                endpoint.aliases.iter().map(String::as_str).filter(|alias| !container.id.starts_with(alias)).collect();
+            // The engine gives each the first 12 digits of its own id as one.
+            let is_id = |alias: &str| alias.len() >= 12 && container.id.starts_with(alias);
+            let aliases: BTreeSet<&str> = endpoint.aliases.iter().map(String::as_str).filter(|alias| !is_id(alias)).collect();
             self.add(&object, format!("network {network}"), format!("aliases {}", joined(aliases)));
         }
         for mount in &container.mounts {
