@@ -57,8 +57,6 @@ struct State {
     unknown: BTreeMap<String, usize>,
     /// Ids that the simulation made up → the step that would tell.
     invented: BTreeMap<String, usize>,
-    /// Name of a container that is made → its image.
-    images: BTreeMap<String, ImageUsed>,
     /// The answer that was looked at last.
     last_asked: Option<LastAsked>,
     /// Whether an answer was looked at for which the runbook has no `assume`.
@@ -268,7 +266,7 @@ impl Recorder {
         let mut preview = std::mem::take(&mut state.preview);
         for item in &mut preview.items {
             if let Item::Call(call) = item {
-                complete(call, &state);
+                complete(call);
             }
         }
         for step in preview.items.iter().filter_map(|item| if let Item::Call(call) = item { Some(&call.steps) } else { None }).flatten() {
@@ -334,13 +332,19 @@ impl Effects for Recorder {
     }
 
     fn made_from(&self, container: &str, image: &str, id: Option<String>) {
+        let object = self.shown(&format!("container {container}"));
         let mut state = self.lock();
         let id = match (state.unknown.get(&canonical(image)), id) {
             (Some(step), _) => Known::Until(*step),
             (None, Some(id)) => Known::Now(id),
             (None, None) => return,
         };
-        state.images.insert(container.to_owned(), ImageUsed { name: image.to_owned(), id });
+        // A way back makes a container of the same name from another image.
+        let calls = state.preview.items.iter_mut().rev().filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
+        let mut steps = calls.flat_map(|call| call.steps.iter_mut().rev());
+        if let Some(step) = steps.find(|step| step.action == "create" && step.object == object) {
+            step.image = Some(ImageUsed { name: image.to_owned(), id });
+        }
     }
 }
 
@@ -435,15 +439,10 @@ fn removed(plan: &Plan) -> BTreeSet<&str> {
     names
 }
 
-/// What only the walk told: the images of new containers, and which replacements depend on one.
-fn complete(call: &mut Call, state: &State) {
+/// Which replacements depend on the image of a new container, which only the walk told.
+fn complete(call: &mut Call) {
     let mut doubtful: BTreeMap<usize, OnlyIf> = BTreeMap::new();
     for step in &mut call.steps {
-        if step.action == "create"
-            && let Some(name) = step.object.strip_prefix("container ")
-        {
-            step.image = state.images.get(name).cloned();
-        }
         let changed = step.cause == IMAGE_CHANGED && step.only_if.is_none();
         if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) = (changed, &step.image) {
             step.only_if = Some(OnlyIf { image: name.clone(), known_after: *known_after, changed: true });

@@ -125,3 +125,21 @@ fn two_builds_under_one_name_end_the_plan() {
     let said = try_plan(&world, "up.rhai").map_or_else(|refused| format!("{refused:?}"), |preview| text(&preview));
     assert!(said.contains("build different images under one name") && said.replace('\\', "").contains("their \"args\" differ"), "{said}");
 }
+
+#[test]
+fn a_way_back_takes_nothing_from_what_is_said_of_the_way() {
+    let of = |image: &str| format!(r#"stack("shop", #{{ services: #{{ web: #{{ image: "{image}" }} }} }})"#);
+    let release = |end: &str| {
+        let (old, fresh) = (of("web:1"), of("new:2"));
+        let work = format!("g.undo(\"go back\", || {{ old.up(); }});\n    fresh.up();\n    {end}");
+        format!("let old = {old};\nlet fresh = {fresh};\nattempt(|| guarded(fresh, \"release\", |g| {{\n    {work}\n}}));\n")
+    };
+    let world = world(&[
+        ("first.rhai", &up(r#"web: #{ image: "web:1" }"#)),
+        ("good.rhai", &release("")),
+        ("bad.rhai", &release("fail(\"failed\", \"no\");")),
+    ]);
+    planned_and_run(&world, "first.rhai");
+    let marks = |file: &str| text(&try_plan(&world, file).unwrap()).matches("its image is unknown until step 1").count();
+    assert_eq!((marks("good.rhai"), marks("bad.rhai")), (1, 1));
+}
