@@ -24,6 +24,7 @@ use crate::model::names::{compose_label, label};
 use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, Described};
 use crate::model::spec::{Build, Secret};
+use crate::model::step::ActionKind;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
@@ -66,7 +67,7 @@ impl Image {
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
             let building = Building { image: &self.name, build: &build, of: None, project: &project, secrets: &secrets };
-            reported(&around, &self.name, "build", &self.name, async |told| images::build(&around, &building, told).await).await
+            reported(&around, &self.name, ActionKind::Build, &self.name, async |told| images::build(&around, &building, told).await).await
         })
     }
 
@@ -74,7 +75,8 @@ impl Image {
         let project = project::name(&self.context)?;
         let pulled = task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            reported(&around, &self.name, "pull", &self.name, async |told| images::pull(&around, &self.name, None, told).await).await
+            reported(&around, &self.name, ActionKind::Pull, &self.name, async |told| images::pull(&around, &self.name, None, told).await)
+                .await
         });
         pulled.map_err(|failure| project::with_builder_of_image(&self.context, failure))
     }

@@ -28,6 +28,7 @@ use crate::model::image_reference::canonical;
 use crate::model::observed::Container;
 use crate::model::reconcile::DownOptions;
 use crate::model::spec::{self, Project};
+use crate::model::step::ActionKind;
 use crate::value::{Options, Record};
 
 /// A stack as a script holds it; cheap to clone.
@@ -179,7 +180,7 @@ impl Stack {
                 let around = &around;
                 async move {
                     let work = async |told: &Told<'_>| images::pull(around, image, None, told).await;
-                    Ok::<_, Failure>((image.clone(), reported(around, service, "pull", image, work).await?))
+                    Ok::<_, Failure>((image.clone(), reported(around, service, ActionKind::Pull, image, work).await?))
                 }
             });
             futures::future::try_join_all(pulls).await

@@ -8,6 +8,7 @@ use super::{Surroundings, Told};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink, StepLabel};
 use crate::model::spec::{Build, Project};
+use crate::model::step::{ActionKind, Object};
 
 /// What is asked of builds beside what is described.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +51,7 @@ pub async fn build_services(
             let (building, service) = (&buildings[at], &order[at].service);
             async move {
                 let work = async |told: &Told<'_>| images::build(around, building, told).await;
-                let id = reported(around, service, "build", building.image, work).await?;
+                let id = reported(around, service, ActionKind::Build, building.image, work).await?;
                 Ok::<_, Failure>((at, (building.image.to_owned(), id)))
             }
         });
@@ -63,12 +64,12 @@ pub async fn build_services(
 pub async fn reported<T>(
     around: &Surroundings,
     service: &str,
-    action: &str,
+    action: ActionKind,
     image: &str,
     work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let begun = around.host.monotonic();
-    let label = StepLabel { step: 0, service: Some(service.to_owned()), action: action.to_owned(), object: format!("image {image}") };
+    let label = StepLabel { step: 0, service: Some(service.to_owned()), action, object: Object::image(image) };
     let events = &*around.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
     // An interrupt drops the work and is reported as well.

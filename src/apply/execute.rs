@@ -466,7 +466,7 @@ impl<'a> Walk<'a> {
             }
             let limit = self.undo_limit(undo);
             let waits = matches!(action, Action::Wait { .. });
-            let what = format!("{}: {} {}", service.unwrap_or(&self.execution.plan.project), action.verb(), action.object());
+            let what = format!("{}: {} {}", service.unwrap_or(&self.execution.plan.project), action.kind(), action.object());
             if waits {
                 around.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
             }
@@ -481,7 +481,7 @@ impl<'a> Walk<'a> {
                 None if waits => not_ready = Some(limit),
                 Some(Err(failure)) => drop(failed.insert(service, failure)),
                 None => {
-                    let message = format!("Could not {} {} within {}", action.verb(), action.object(), format_duration(limit));
+                    let message = format!("Could not {} {} within {}", action.kind(), action.object(), format_duration(limit));
                     failed.insert(service, Failure::new(Kind::Timeout, message));
                 }
             }
@@ -535,7 +535,7 @@ impl<'a> Walk<'a> {
             let stays = |step: &Step| step.group.is_none_or(|group| !self.rolled_back.contains(&group));
             let steps = self.execution.plan.steps.iter().zip(&self.states);
             let steps = steps.filter(|(step, there)| **there == state && step.action.changes() && stays(step));
-            steps.map(|(step, _)| format!("{} {}", step.action.verb(), step.action.object())).collect::<Vec<_>>().join("\n")
+            steps.map(|(step, _)| format!("{} {}", step.action.kind(), step.action.object())).collect::<Vec<_>>().join("\n")
         };
         if self.states.iter().all(|state| matches!(state, State::Done | State::Skipped)) {
             return Ok(());

@@ -23,6 +23,7 @@ use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecS
 use crate::host::memory::LARGEST_VALUE;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::names::{compose_label, locked_project};
+use crate::model::step::{ActionKind, Object};
 use crate::policy::settings::READ_ONLY_EXECS;
 
 /// How a command that nobody runs is taken to end.
@@ -31,13 +32,13 @@ pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
 /// Is told what would be done, by the task on this thread.
 pub trait Effects: Send + Sync {
     /// One thing that is done to the engine; its number, or none where it stands in a plan that was told whole.
-    fn effect(&self, action: &'static str, object: &str) -> Option<usize>;
+    fn effect(&self, action: ActionKind, object: &Object) -> Option<usize>;
     /// What is done as that step, and answered by somebody outside: whose answer it is, and what is assumed.
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
     /// The script gets an answer that nobody can know.
     fn assume(&self, whose: &str, assumed: &str);
     /// A command that changes nothing is really run: its answer is known.
-    fn looks(&self, action: &'static str, object: &str);
+    fn looks(&self, action: ActionKind, object: &Object);
     /// What there is to say, once.
     fn note(&self, text: &str);
     /// What the plan can't follow, and why; it goes on all the same.
@@ -234,8 +235,8 @@ impl PlannedEngine {
     }
 
     /// Tells of a change of the container that had this name.
-    fn tell(&self, action: &'static str, name: Option<String>) -> Option<usize> {
-        name.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &format!("container {name}")))
+    fn tell(&self, action: ActionKind, name: Option<String>) -> Option<usize> {
+        name.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &Object::container(name)))
     }
 
     /// Whether it is there for one command.

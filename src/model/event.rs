@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::plan::Plan;
+use super::step::{ActionKind, Object};
 
 /// Takes events as they happen. `cli` puts the inhabitant in; nobody below it prints.
 pub trait Sink: Send + Sync {
@@ -45,15 +46,13 @@ pub enum Level {
 }
 
 /// Which step: its number in the plan, whose it is, what is done and to what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepLabel {
     /// From 1; 0 for work outside of a plan.
     pub step: usize,
     pub service: Option<String>,
-    /// `create`, `wait until ready`: see [`super::plan::Action::verb`].
-    pub action: String,
-    /// `container spc-db-1`.
-    pub object: String,
+    pub action: ActionKind,
+    pub object: Object,
 }
 
 /// Where a running step is: in words, and what of it a program may want to know.

@@ -41,6 +41,7 @@ pub mod secret;
 pub mod signal;
 pub mod size;
 pub mod spec;
+pub mod step;
 pub mod storage;
 pub mod suggest;
 pub mod symptoms;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::event::StepLabel;
 use super::spec::Network;
+use super::step::{ActionKind, Object};
 
 /// Steps that bring the engine from what is there to what is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -188,41 +189,36 @@ pub enum Action {
     },
 }
 
-/// What a step is called that waits until a container is ready.
-pub const WAIT_UNTIL_READY: &str = "wait until ready";
-/// What a step is called that waits for a job's end.
-pub const WAIT_UNTIL_COMPLETED: &str = "wait until completed";
-
 impl Action {
-    /// The verb people read: `create`.
-    pub fn verb(&self) -> &'static str {
+    /// What is done.
+    pub fn kind(&self) -> ActionKind {
         match self {
-            Self::PullImage { .. } => "pull",
-            Self::BuildImage { .. } => "build",
-            Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => "create",
-            Self::DeliverConfigs { .. } => "deliver configs to",
-            Self::DeliverSecrets { .. } => "deliver secrets to",
-            Self::StartContainer { .. } => "start",
-            Self::Wait { until: Until::Ready, .. } => WAIT_UNTIL_READY,
-            Self::Wait { until: Until::Completed, .. } => WAIT_UNTIL_COMPLETED,
-            Self::Attach { .. } => "attach",
-            Self::StopContainer { .. } => "stop",
-            Self::RestartContainer { .. } => "restart",
-            Self::RestoreNetwork { .. } => "restore",
-            Self::RemoveNetwork { .. } | Self::RemoveVolume { .. } | Self::RemoveContainer { .. } => "remove",
-            Self::RenameContainer { .. } => "rename",
+            Self::PullImage { .. } => ActionKind::Pull,
+            Self::BuildImage { .. } => ActionKind::Build,
+            Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => ActionKind::Create,
+            Self::DeliverConfigs { .. } => ActionKind::DeliverConfigs,
+            Self::DeliverSecrets { .. } => ActionKind::DeliverSecrets,
+            Self::StartContainer { .. } => ActionKind::Start,
+            Self::Wait { until: Until::Ready, .. } => ActionKind::WaitUntilReady,
+            Self::Wait { until: Until::Completed, .. } => ActionKind::WaitUntilCompleted,
+            Self::Attach { .. } => ActionKind::Attach,
+            Self::StopContainer { .. } => ActionKind::Stop,
+            Self::RestartContainer { .. } => ActionKind::Restart,
+            Self::RestoreNetwork { .. } => ActionKind::Restore,
+            Self::RemoveNetwork { .. } | Self::RemoveVolume { .. } | Self::RemoveContainer { .. } => ActionKind::Remove,
+            Self::RenameContainer { .. } => ActionKind::Rename,
         }
     }
 
-    /// What it is about: `container spc-db-1`.
-    pub fn object(&self) -> String {
+    /// What it is done to.
+    pub fn object(&self) -> Object {
         match self {
-            Self::PullImage { image } | Self::BuildImage { image, .. } => format!("image {image}"),
-            Self::CreateNetwork { name, .. } | Self::RemoveNetwork { name, .. } => format!("network {name}"),
-            Self::RestoreNetwork { network, .. } => format!("network {}", network.name),
-            Self::CreateVolume { name, .. } | Self::RemoveVolume { name } => format!("volume {name}"),
-            Self::CreateContainer { name, .. } => format!("container {name}"),
-            Self::RenameContainer { container, to } => format!("container {} to {to}", container.name),
+            Self::PullImage { image } | Self::BuildImage { image, .. } => Object::image(image),
+            Self::CreateNetwork { name, .. } | Self::RemoveNetwork { name, .. } => Object::network(name),
+            Self::RestoreNetwork { network, .. } => Object::network(&network.name),
+            Self::CreateVolume { name, .. } | Self::RemoveVolume { name } => Object::volume(name),
+            Self::CreateContainer { name, .. } => Object::container(name),
+            Self::RenameContainer { container, to } => Object::container(&container.name).with(format!("to {to}")),
             Self::DeliverConfigs { container }
             | Self::DeliverSecrets { container }
             | Self::StartContainer { container }
@@ -230,7 +226,7 @@ impl Action {
             | Self::Attach { container }
             | Self::StopContainer { container }
             | Self::RestartContainer { container }
-            | Self::RemoveContainer { container, .. } => format!("container {}", container.name),
+            | Self::RemoveContainer { container, .. } => Object::container(&container.name),
         }
     }
 
@@ -248,8 +244,7 @@ impl Step {
 
     /// What events call it; `id` is its place in the plan.
     pub fn label(&self, id: StepId) -> StepLabel {
-        let (action, object) = (self.action.verb().to_owned(), self.action.object());
-        StepLabel { step: id + 1, service: self.service.clone(), action, object }
+        StepLabel { step: id + 1, service: self.service.clone(), action: self.action.kind(), object: self.action.object() }
     }
 }
 
@@ -315,7 +310,7 @@ impl fmt::Display for Plan {
             writeln!(f, "{}: nothing to do", self.project)?;
         }
         for (id, step) in self.steps.iter().enumerate() {
-            write!(f, "{:>3}  {} {}", id + 1, step.action.verb(), step.action.object())?;
+            write!(f, "{:>3}  {} {}", id + 1, step.action.kind(), step.action.object())?;
             if !step.cause.is_empty() {
                 write!(f, "  ({})", step.cause)?;
             }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use super::step::{ActionKind, Object};
+
 /// A value that a pull or a build may have to tell first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known<T> {
@@ -90,16 +92,14 @@ pub struct Call {
 }
 
 /// One thing that would be done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// From 1, over the whole plan.
     pub number: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// `create`, `wait until ready`.
-    pub action: String,
-    /// `container spc-db-1`.
-    pub object: String,
+    pub action: ActionKind,
+    pub object: Object,
     pub cause: String,
     /// Steps that are done before.
     pub after: Vec<usize>,

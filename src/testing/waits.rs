@@ -9,8 +9,9 @@ use crate::host::sim::conductor::SimConductor;
 use crate::model::event::{Event, Sink, StepLabel};
 use crate::model::image_reference::canonical;
 use crate::model::names;
-use crate::model::plan::{Until, WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
+use crate::model::plan::Until;
 use crate::model::spec::Project;
+use crate::model::step::{ActionKind, ObjectKind};
 
 /// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
 pub struct Waits {
@@ -59,9 +60,9 @@ impl Waits {
 
 /// A step as something that is waited for.
 fn said(label: &StepLabel) -> String {
-    match label.action.as_str() {
-        WAIT_UNTIL_COMPLETED => format!("the {} to complete", label.object),
-        WAIT_UNTIL_READY => format!("the {} to be ready", label.object),
+    match label.action {
+        ActionKind::WaitUntilCompleted => format!("the {} to complete", label.object),
+        ActionKind::WaitUntilReady => format!("the {} to be ready", label.object),
         action => format!("the step \"{action} {}\"", label.object),
     }
 }
@@ -76,8 +77,8 @@ impl Sink for Listening {
     fn event(&self, event: &Event) {
         match event {
             Event::StepStarted { label, .. } => {
-                if let (WAIT_UNTIL_COMPLETED, Some(container)) = (label.action.as_str(), label.object.strip_prefix("container ")) {
-                    self.waits.engine.end_as_job(container);
+                if (label.action, label.object.kind) == (ActionKind::WaitUntilCompleted, ObjectKind::Container) {
+                    self.waits.engine.end_as_job(&label.object.name);
                 }
                 self.waits.begin(said(label));
             }

@@ -194,6 +194,7 @@ mod tests {
     use crate::model::Kind;
     use crate::model::diagnostic::Severity;
     use crate::model::event::StepLabel;
+    use crate::model::step::{ActionKind, Object};
     use crate::ui::fixture::Captured;
     use similar_asserts::assert_eq;
     use std::time::Duration;
@@ -207,12 +208,7 @@ mod tests {
         let captured = Captured::plain();
         let sink = lines(&captured);
         sink.event(&Event::StepDone {
-            label: StepLabel {
-                step: 3,
-                service: Some("db".to_owned()),
-                action: "start".to_owned(),
-                object: "container spc-db-1".to_owned(),
-            },
+            label: StepLabel { step: 3, service: Some("db".to_owned()), action: ActionKind::Start, object: Object::container("spc-db-1") },
             elapsed: Duration::from_millis(151),
         });
         sink.event(&Event::Output { from: "build".to_owned(), text: "\u{1b}[32mok".to_owned() });

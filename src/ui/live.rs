@@ -99,6 +99,7 @@ impl Sink for Live {
 mod tests {
     use super::*;
     use crate::model::event::{Level, StepLabel};
+    use crate::model::step;
     use crate::ui::fixture::Captured;
     use futures::FutureExt;
     use similar_asserts::assert_eq;
@@ -120,7 +121,7 @@ mod tests {
     }
 
     fn label(service: &str, action: &str, object: &str) -> StepLabel {
-        StepLabel { step: 1, service: Some(service.into()), action: action.into(), object: object.into() }
+        StepLabel { step: 1, service: Some(service.into()), action: step::tests::action(action), object: step::tests::object(object) }
     }
 
     fn db(action: &str) -> StepLabel {

@@ -41,8 +41,8 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
     let masked = |label: &StepLabel| StepLabel {
         step: label.step,
         service: label.service.as_ref().map(mask),
-        action: mask(&label.action),
-        object: mask(&label.object),
+        action: label.action,
+        object: label.object.map(|text| shown(text, secrets)),
     };
     let all = |texts: &[String]| texts.iter().map(mask).collect();
     match event {
@@ -178,6 +178,7 @@ mod tests {
     use super::*;
     use crate::model::Kind;
     use crate::model::diagnostic::Severity;
+    use crate::model::step::{ActionKind, Object};
     use std::sync::Mutex;
 
     #[derive(Default)]
@@ -220,7 +221,7 @@ mod tests {
         let sink = MaskingSink::new(known.clone(), kept.clone());
         known.add("key", "token", "hunter2hunter2");
         let text = || "a hunter2hunter2 b".to_owned();
-        let label = StepLabel { step: 1, service: Some(text()), action: text(), object: text() };
+        let label = StepLabel { step: 1, service: Some(text()), action: ActionKind::Pull, object: Object::image(text()) };
         let all = || vec![text()];
         let elapsed = std::time::Duration::ZERO;
         let events = [
@@ -254,7 +255,7 @@ mod tests {
         let kept = Arc::new(Kept::default());
         let sink = MaskingSink::new(secrets(), kept.clone());
         let text = || "see https://me:pass@host/".to_owned();
-        let label = StepLabel { step: 1, service: None, action: "pull".to_owned(), object: text() };
+        let label = StepLabel { step: 1, service: None, action: ActionKind::Pull, object: Object::image(text()) };
         sink.event(&Event::StepFailed { label, message: text() });
         sink.event(&Event::Question { text: text() });
         sink.event(&Event::Log { level: crate::model::event::Level::Info, text: text() });

@@ -5,7 +5,6 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::Line;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
-use crate::model::plan::{WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 use crate::model::preview::{Assumption, Call, Item, Known, OnlyIf, Preview, Step, WayBack};
 use crate::model::visible::visible_line;
 
@@ -52,7 +51,7 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
 /// `2 to create, 1 to replace; 5 steps only if an image changes`.
 fn summary(preview: &Preview) -> String {
     if !preview.changes() {
-        let waits = preview.steps().filter(|step| [WAIT_UNTIL_READY, WAIT_UNTIL_COMPLETED].contains(&step.action.as_str())).count();
+        let waits = preview.steps().filter(|step| step.action.waits()).count();
         return match (waits, preview.ends.is_some()) {
             (0, false) => "nothing to do".to_owned(),
             (0, true) => "nothing to do up to here".to_owned(),
@@ -130,11 +129,12 @@ impl Layout {
     fn step(&self, step: &Step, lines: &mut Vec<String>) {
         let style = if step.changes { CHANGE } else { ASIDE };
         let number = format!("{:>width$}  ", step.number, width = self.numbers + 2);
-        let rest = self.columns.max(what(step).width()) - step.action.width();
-        let line =
-            |columns| Line::default().then(ASIDE, &number).then(style, &step.action).column(PLAIN, &format!(" {}", step.object), columns);
+        let rest = self.columns.max(what(step).width()) - step.action.word().width();
+        let line = |columns| {
+            Line::default().then(ASIDE, &number).then(style, step.action.word()).column(PLAIN, &format!(" {}", step.object), columns)
+        };
         let why = why(step);
-        let wide = number.width() + step.action.width() + rest + 2 + why.width();
+        let wide = number.width() + step.action.word().width() + rest + 2 + why.width();
         if self.width.is_some_and(|width| wide > width) {
             lines.push(line(rest).fitted(usize::MAX));
             lines.push(format!("{}{}", " ".repeat(number.width() + 2), styled(ASIDE, &visible_line(&why))));

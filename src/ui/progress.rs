@@ -22,6 +22,7 @@ use unicode_width::UnicodeWidthStr;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
 use super::words::{FIRST_COLUMN, Lines, TIME_COLUMN, USUAL_CAUSE, WORD_COLUMN, words};
 use crate::model::event::{Detail, Event, Level, Sink, Standing, StepLabel};
+use crate::model::step::Object;
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
 
@@ -56,7 +57,7 @@ struct State {
 }
 
 /// A step's number and what it is about: work outside of plans has no number of its own.
-type Key = (usize, String);
+type Key = (usize, Object);
 
 fn key(label: &StepLabel) -> Key {
     (label.step, label.object.clone())
@@ -101,7 +102,7 @@ impl Progress {
     }
 
     fn step_started(&self, state: &mut State, label: &StepLabel, cause: &str) {
-        let (doing, _, lines) = words(&label.action);
+        let (doing, _, lines) = words(label.action);
         let now = (self.clock)();
         let (subject, object) = subject_and_object(label);
         if let Some((since, waits_for)) = label.service.as_ref().and_then(|service| state.waiting.remove(service)) {
@@ -111,20 +112,20 @@ impl Progress {
             }
         }
         let cause = if cause == USUAL_CAUSE { "" } else { cause };
-        let waits = label.action.starts_with("wait");
+        let waits = label.action.waits();
         let mut running = Running { waits, cause: cause.to_owned(), told: now, text: String::new() };
         if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
-            self.line(state, subject, (Style::new(), doing), None, &with_cause(object, &std::mem::take(&mut running.cause)));
+            self.line(state, subject, (Style::new(), doing), None, &with_cause(&object, &std::mem::take(&mut running.cause)));
         }
         state.steps.insert(key(label), running);
     }
 
     fn step_done(&self, state: &mut State, label: &StepLabel, elapsed: Duration) {
         let cause = state.steps.remove(&key(label)).map(|running| running.cause).unwrap_or_default();
-        let (_, done, lines) = words(&label.action);
+        let (_, done, lines) = words(label.action);
         if lines != Lines::Detail || self.verbosity == Verbosity::Verbose {
             let (subject, object) = subject_and_object(label);
-            self.line(state, subject, (SUCCESS, done), Some(elapsed), &with_cause(object, &cause));
+            self.line(state, subject, (SUCCESS, done), Some(elapsed), &with_cause(&object, &cause));
         }
     }
 
@@ -132,7 +133,7 @@ impl Progress {
         let now = (self.clock)();
         let Standing { text, detail } = standing;
         let transfers = matches!(detail, Some(Detail::Transferring { .. }));
-        let mut waits = label.action.starts_with("wait") || matches!(detail, Some(Detail::Waiting));
+        let mut waits = label.action.waits() || matches!(detail, Some(Detail::Waiting));
         if let Some(running) = state.steps.get_mut(&key(label)) {
             waits |= running.waits;
             if (waits || transfers) && now.saturating_sub(running.told) < PATIENCE || running.text == *text {
@@ -143,7 +144,7 @@ impl Progress {
         }
         let service = label.service.as_deref().unwrap_or_default();
         if waits || transfers {
-            self.line(state, service, (Style::new(), words(&label.action).0), None, text);
+            self.line(state, service, (Style::new(), words(label.action).0), None, text);
         } else {
             self.foreign(state, service, text);
         }
@@ -179,7 +180,7 @@ impl Sink for Progress {
             Event::StepFailed { label, message } => {
                 state.steps.remove(&key(label));
                 let (subject, object) = subject_and_object(label);
-                let action = &label.action;
+                let action = label.action;
                 let rest = if object.is_empty() { format!("{action}: {message}") } else { format!("{action} {object}: {message}") };
                 self.line(&mut state, subject, (FAILURE, "failed"), None, &rest);
             }
@@ -222,12 +223,10 @@ impl State {
 
 /// What stands in the first column, and what at the end: of `container spc-db-1` the name, as the service
 /// says the rest. What no single service owns has its kind in the first column.
-fn subject_and_object(label: &StepLabel) -> (&str, &str) {
-    let (kind, name) = label.object.split_once(' ').unwrap_or(("", &label.object));
-    match &label.service {
-        Some(service) if !matches!(kind, "network" | "volume") => (service, name),
-        _ => (kind, name),
-    }
+fn subject_and_object(label: &StepLabel) -> (&str, String) {
+    let Object { kind, .. } = &label.object;
+    let subject = label.service.as_deref().filter(|_| !kind.is_shared()).unwrap_or_else(|| kind.word());
+    (subject, label.object.what())
 }
 
 fn with_cause(object: &str, cause: &str) -> String {
@@ -242,6 +241,7 @@ fn padded(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::step;
     use crate::ui::fixture::Captured;
     use similar_asserts::assert_eq;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn label(step: usize, service: Option<&str>, action: &str, object: &str) -> StepLabel {
-        StepLabel { step, service: service.map(str::to_owned), action: action.into(), object: object.into() }
+        StepLabel { step, service: service.map(str::to_owned), action: step::tests::action(action), object: step::tests::object(object) }
     }
 
     fn started(step: usize, service: Option<&str>, action: &str, object: &str, cause: &str) -> Event {
@@ -426,10 +426,10 @@ spc         unchanged             up: nothing to do
     fn a_long_name_widens_the_column_from_then_on() {
         let run = run(Captured::plain(), Verbosity::Normal);
         run.progress.event(&done(0, Some("celery-worker"), "start", "container spc-celery-worker-1", 150));
-        run.progress.event(&done(1, Some("db"), "frobnicate", "", 5));
+        run.progress.event(&done(1, Some("db"), "disconnect", "container spc-db-1", 5));
         let expected = "\
 celery-worker  started       150 ms  spc-celery-worker-1
-db             frobnicate       5 ms
+db             disconnected       5 ms  spc-db-1
 ";
         assert_eq!(run.captured.stderr(), expected);
     }

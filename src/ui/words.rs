@@ -1,5 +1,7 @@
 //! The words for what a plan does, and the columns they stand in: of plain lines and of those on a terminal.
 
+use crate::model::step::ActionKind;
+
 /// The narrowest first column: most service names fit.
 pub const FIRST_COLUMN: usize = 10;
 /// Width of the action words.
@@ -21,27 +23,33 @@ pub enum Lines {
     Detail,
 }
 
-/// The words for a plan's actions, doing and done; one not listed is spoken of by its own name.
-pub fn words(action: &str) -> (&str, &str, Lines) {
+/// The words for an action, doing and done, and how much is said of it.
+pub const fn words(action: ActionKind) -> (&'static str, &'static str, Lines) {
     match action {
-        "create" => ("creating", "created", Lines::End),
-        "start" => ("starting", "started", Lines::End),
-        "wait until ready" => ("waiting", "ready", Lines::End),
-        "wait until completed" => ("waiting", "completed", Lines::End),
-        "stop" => ("stopping", "stopped", Lines::Both),
-        "restart" => ("restarting", "restarted", Lines::Both),
-        "kill" => ("killing", "killed", Lines::End),
-        "remove" => ("removing", "removed", Lines::End),
-        "run" => ("running", "completed", Lines::Both),
-        "pull" => ("pulling", "pulled", Lines::Both),
-        "push" => ("pushing", "pushed", Lines::Both),
-        "build" => ("building", "built", Lines::Both),
-        "import" => ("importing", "imported", Lines::Both),
-        "rename" => ("renaming", "renamed", Lines::Detail),
-        "attach" => ("attaching", "attached", Lines::Detail),
-        "deliver secrets to" => ("secrets", "secrets", Lines::Detail),
-        "deliver configs to" => ("configs", "configs", Lines::Detail),
-        "restore" => ("restoring", "restored", Lines::End),
-        other => (other, other, Lines::End),
+        ActionKind::AppendTo => ("writing", "written", Lines::End),
+        ActionKind::Attach => ("attaching", "attached", Lines::Detail),
+        ActionKind::Build => ("building", "built", Lines::Both),
+        ActionKind::Connect => ("connecting", "connected", Lines::End),
+        ActionKind::Create | ActionKind::Make => ("creating", "created", Lines::End),
+        ActionKind::DeliverConfigs => ("configs", "configs", Lines::Detail),
+        ActionKind::DeliverSecrets => ("secrets", "secrets", Lines::Detail),
+        ActionKind::Disconnect => ("disconnecting", "disconnected", Lines::End),
+        ActionKind::Import => ("importing", "imported", Lines::Both),
+        ActionKind::Pull => ("pulling", "pulled", Lines::Both),
+        ActionKind::Push => ("pushing", "pushed", Lines::Both),
+        ActionKind::Remove => ("removing", "removed", Lines::End),
+        ActionKind::Rename => ("renaming", "renamed", Lines::Detail),
+        ActionKind::Request => ("asking", "answered", Lines::End),
+        ActionKind::Restart => ("restarting", "restarted", Lines::Both),
+        ActionKind::Restore => ("restoring", "restored", Lines::End),
+        ActionKind::Run | ActionKind::RunReadOnly => ("running", "completed", Lines::Both),
+        ActionKind::Signal => ("signalling", "signalled", Lines::End),
+        ActionKind::Start => ("starting", "started", Lines::End),
+        ActionKind::Stop => ("stopping", "stopped", Lines::Both),
+        ActionKind::Tag => ("tagging", "tagged", Lines::End),
+        ActionKind::Update => ("updating", "updated", Lines::End),
+        ActionKind::WaitUntilCompleted => ("waiting", "completed", Lines::End),
+        ActionKind::WaitUntilReady => ("waiting", "ready", Lines::End),
+        ActionKind::Write | ActionKind::WriteInto => ("writing", "written", Lines::End),
     }
 }

@@ -26,7 +26,7 @@ fn in_order(machine: &Machine, what: &str, work: impl FnOnce(&Machine)) {
     let events = machine.seen.0.lock().unwrap();
     let at = |is_it: &dyn Fn(&Event) -> bool| events[first..].iter().position(is_it);
     let is_of = |label: &StepLabel, service: &str, actions: &[&str]| {
-        label.service.as_deref() == Some(service) && actions.contains(&label.action.as_str())
+        label.service.as_deref() == Some(service) && actions.contains(&label.action.word())
     };
     let ready = at(&|event| matches!(event, Event::StepDone { label, .. } if is_of(label, "db", &["wait until ready"])));
     let begins = at(&|event| matches!(event, Event::StepStarted { label, .. } if is_of(label, "app", &["start", "restart"])));

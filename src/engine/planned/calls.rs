@@ -16,6 +16,7 @@ use crate::engine::{
 };
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::names::{LOCK_IMAGE, is_former_folders_volume};
+use crate::model::step::{ActionKind, Object, ObjectKind};
 
 fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Result<T>> {
     stream::iter(items).boxed()
@@ -44,6 +45,11 @@ fn empty_file(path: &str) -> Bytes {
     let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or("file");
     let packed = archive.append_data(&mut header, name, std::io::empty()).and_then(|()| archive.into_inner());
     packed.unwrap_or_default().into()
+}
+
+/// A command in a container.
+fn command(line: &str, container: &str) -> Object {
+    Object::new(ObjectKind::Command, line).with(format!("in container {container}"))
 }
 
 #[async_trait]
@@ -105,7 +111,7 @@ impl Engine for PlannedEngine {
         self.meet_image(&image)?;
         let created = self.sim.container_create(name, platform, body).await?;
         if !is_lock(name) {
-            self.effects.effect("create", &format!("container {name}"));
+            self.effects.effect(ActionKind::Create, &Object::container(name));
             self.effects.made_from(name, &image, self.sim.image_id(&image));
         }
         Ok(created)
@@ -118,7 +124,7 @@ impl Engine for PlannedEngine {
             self.sim.expect_end(&self.name_of(container));
         }
         let is_new = self.sim.container_start(container).await?;
-        let step = if is_new { self.tell("start", name) } else { None };
+        let step = if is_new { self.tell(ActionKind::Start, name) } else { None };
         if is_one_off {
             self.effects.asked(step, format!("the container {}", self.name_of(container)), SILENT_SUCCESS);
         }
@@ -129,7 +135,7 @@ impl Engine for PlannedEngine {
         let name = self.touch(container)?;
         let ran = self.sim.container_stop(container, request).await?;
         if ran {
-            self.tell("stop", name);
+            self.tell(ActionKind::Stop, name);
         }
         Ok(ran)
     }
@@ -137,35 +143,35 @@ impl Engine for PlannedEngine {
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
         let known = self.touch(container)?;
         self.sim.container_restart(container, request).await?;
-        self.tell("restart", known);
+        self.tell(ActionKind::Restart, known);
         Ok(())
     }
 
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
         let known = self.touch(container)?;
         self.sim.container_kill(container, signal).await?;
-        self.tell("send a signal to", known);
+        self.tell(ActionKind::Signal, known);
         Ok(())
     }
 
     async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
         let known = self.touch(container)?;
         self.sim.container_rename(container, name).await?;
-        self.tell("rename", known);
+        self.tell(ActionKind::Rename, known);
         Ok(())
     }
 
     async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
         let known = self.touch(container)?;
         self.sim.container_update(container, restart).await?;
-        self.tell("update", known);
+        self.tell(ActionKind::Update, known);
         Ok(())
     }
 
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
         let known = self.touch(container)?;
         self.sim.container_remove(container, force, volumes).await?;
-        self.tell("remove", known);
+        self.tell(ActionKind::Remove, known);
         Ok(())
     }
 
@@ -209,7 +215,7 @@ impl Engine for PlannedEngine {
         if self.sim.who_is(container).is_none() {
             return self.sim.container_upload(container, path, tar).await;
         }
-        self.effects.effect("write into", &format!("container {name} at {path}"));
+        self.effects.effect(ActionKind::WriteInto, &Object::container(name).with(format!("at {path}")));
         Ok(())
     }
 
@@ -240,14 +246,14 @@ impl Engine for PlannedEngine {
         let line = request.command.join(" ");
         if self.is_run_live(&id, &name, request) {
             // Before: a command that fails or hangs stands in the plan too.
-            self.effects.looks("run (read-only)", &format!("command {line} in container {name}"));
+            self.effects.looks(ActionKind::RunReadOnly, &command(&line, &name));
             return self.run_live(&id, &name, request);
         }
         let session = self.sim.exec_start(container, request).await?;
         if self.sim.health_command(container).as_ref() == Some(&request.command) {
             self.effects.asked(None, format!("the health check of the container {name}"), "it passes");
         } else {
-            let step = self.effects.effect("run", &format!("command {line} in container {name}"));
+            let step = self.effects.effect(ActionKind::Run, &command(&line, &name));
             self.effects.asked(step, format!("the command \"{line}\" in the container {name}"), SILENT_SUCCESS);
         }
         Ok(session)
@@ -292,7 +298,7 @@ impl Engine for PlannedEngine {
         _platform: Option<&str>,
         _auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
-        let step = self.effects.effect("pull", &format!("image {image}"));
+        let step = self.effects.effect(ActionKind::Pull, &Object::image(image));
         self.sim.arrives(image, HashMap::new())?;
         self.opens(step, image);
         if let Some(id) = self.sim.image_id(image) {
@@ -302,7 +308,7 @@ impl Engine for PlannedEngine {
     }
 
     async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
-        self.effects.effect("push", &format!("image {image}"));
+        self.effects.effect(ActionKind::Push, &Object::image(image));
         self.sim.image_push(image, auth).await
     }
 
@@ -317,7 +323,7 @@ impl Engine for PlannedEngine {
             .freeze();
         let image = request.tags.first().cloned().unwrap_or_default();
         let tags = request.tags.clone();
-        let step = self.effects.effect("build", &format!("image {image}"));
+        let step = self.effects.effect(ActionKind::Build, &Object::image(&image));
         let reports = match bases(&context, &request.dockerfile, &request.args) {
             Ok(bases) => {
                 for base in bases {
@@ -346,7 +352,7 @@ impl Engine for PlannedEngine {
         if tag == LOCK_IMAGE {
             return self.sim.image_import(tag, changes, tar).await;
         }
-        let step = self.effects.effect("import", &format!("image {tag}"));
+        let step = self.effects.effect(ActionKind::Import, &Object::image(tag));
         let id = self.sim.image_import(tag, changes, tar).await?;
         self.opens(step, tag);
         self.effects.invented(&id, tag);
@@ -357,14 +363,14 @@ impl Engine for PlannedEngine {
         let before = self.sim.image_id(tag);
         self.sim.image_tag(image, tag).await?;
         if self.sim.image_id(tag) != before {
-            self.effects.effect("tag", &format!("image {image} as {tag}"));
+            self.effects.effect(ActionKind::Tag, &Object::image(image).with(format!("as {tag}")));
         }
         Ok(())
     }
 
     async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
         self.sim.image_remove(image, force).await?;
-        self.effects.effect("remove", &format!("image {image}"));
+        self.effects.effect(ActionKind::Remove, &Object::image(image));
         Ok(())
     }
 
@@ -385,27 +391,29 @@ impl Engine for PlannedEngine {
     async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
         let name = body.name.clone();
         let id = self.sim.network_create(body).await?;
-        self.effects.effect("create", &format!("network {name}"));
+        self.effects.effect(ActionKind::Create, &Object::network(name));
         Ok(id)
     }
 
     async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
         self.touch(container)?;
         self.sim.network_connect(network, container, endpoint).await?;
-        self.effects.effect("connect", &format!("container {} to network {}", self.name_of(container), self.network_name(network)));
+        let object = Object::container(self.name_of(container)).with(format!("to network {}", self.network_name(network)));
+        self.effects.effect(ActionKind::Connect, &object);
         Ok(())
     }
 
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
         self.touch(container)?;
         self.sim.network_disconnect(network, container, force).await?;
-        self.effects.effect("disconnect", &format!("container {} from network {}", self.name_of(container), self.network_name(network)));
+        let object = Object::container(self.name_of(container)).with(format!("from network {}", self.network_name(network)));
+        self.effects.effect(ActionKind::Disconnect, &object);
         Ok(())
     }
 
     async fn network_remove(&self, network: &str) -> Result<()> {
         self.sim.network_remove(network).await?;
-        self.effects.effect("remove", &format!("network {}", self.network_name(network)));
+        self.effects.effect(ActionKind::Remove, &Object::network(self.network_name(network)));
         Ok(())
     }
 
@@ -433,7 +441,7 @@ impl Engine for PlannedEngine {
         let volume = self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
         // Where a project was moved from is spc's own record, as its lock is.
         if is_new && !is_former_folders_volume(&volume.name) {
-            self.effects.effect("create", &format!("volume {}", volume.name));
+            self.effects.effect(ActionKind::Create, &Object::volume(&volume.name));
         }
         Ok(volume)
     }
@@ -445,7 +453,7 @@ impl Engine for PlannedEngine {
         if is_there {
             self.lock().removed.insert(volume.to_owned());
             if !is_former_folders_volume(volume) {
-                self.effects.effect("remove", &format!("volume {volume}"));
+                self.effects.effect(ActionKind::Remove, &Object::volume(volume));
             }
         }
         Ok(())

@@ -423,11 +423,14 @@ fn circle(plan: &Plan, takers: &[Taker<'_>], edges: &[(StepId, StepId)], cycle: 
         .iter()
         .map(|&step| {
             let Step { action, after, .. } = &plan.steps[step];
-            let after: Vec<String> =
-                after.iter().filter(|before| cycle.contains(before)).map(|&before| plan.steps[before].action.object()).collect();
+            let after: Vec<String> = after
+                .iter()
+                .filter(|before| cycle.contains(before))
+                .map(|&before| plan.steps[before].action.object().to_string())
+                .collect();
             format!(
                 "{} {}, which waits for {}",
-                action.verb(),
+                action.kind(),
                 action.object(),
                 if after.is_empty() { "who has it".to_owned() } else { after.join(", ") }
             )

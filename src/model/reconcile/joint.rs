@@ -167,7 +167,7 @@ impl Joint {
                 _ => continue,
             };
             for action in undone {
-                let is_there = |undo: &Undo| undo.action.verb() == action.verb() && same_subject(&undo.action, &step.action);
+                let is_there = |undo: &Undo| undo.action.kind() == action.kind() && same_subject(&undo.action, &step.action);
                 if !joint.undo.iter().any(is_there) {
                     joint.undo.push(Undo { service: step.service.clone(), action, of: Some(id) });
                 }

@@ -15,6 +15,7 @@ use crate::model::observed::{
 use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
 use crate::model::spec::{Port, Project, ReadOptions};
+use crate::model::step::ObjectKind;
 use crate::model::storage::Storages;
 use crate::model::{Failure, hash, names};
 
@@ -226,7 +227,7 @@ fn what_is_there_and_unchanged_is_left_alone() {
 
 fn undone(undo: &Undo) -> String {
     let of = undo.of.map(|step| format!(" (of {})", step + 1)).unwrap_or_default();
-    format!("{} {}{of}", undo.action.verb(), undo.action.object())
+    format!("{} {}{of}", undo.action.kind(), undo.action.object())
 }
 
 #[test]
@@ -635,8 +636,12 @@ fn an_image_that_one_service_builds_is_built_once_for_all_that_name_it() {
         let project = shared_build(builder, user);
         for names in [None, Some(vec![user.to_owned()])] {
             let plan = plan_with(&project, &Observed::default(), Asked { names, ..Asked::default() }).unwrap();
-            let images: Vec<String> =
-                plan.steps.iter().filter(|step| step.action.object().starts_with("image")).map(|step| step.action.verb().into()).collect();
+            let images: Vec<String> = plan
+                .steps
+                .iter()
+                .filter(|step| step.action.object().kind == ObjectKind::Image)
+                .map(|step| step.action.kind().word().into())
+                .collect();
             assert_eq!(images, ["build"], "{plan}");
             let created = plan.steps.iter().filter(|step| matches!(step.action, crate::model::plan::Action::CreateContainer { .. }));
             assert!(created.clone().count() > 0 && created.clone().all(|step| step.after.contains(&0)), "{plan}");

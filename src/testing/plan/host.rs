@@ -20,6 +20,7 @@ use crate::host::{
     CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Listener, Liveness, ProcessMark,
     Result, StandardStream,
 };
+use crate::model::step::{ActionKind, Object, ObjectKind};
 use crate::policy::CheckedPath;
 
 /// Files of spc's own: what it remembers between runs.
@@ -43,9 +44,9 @@ impl PlannedHost {
         Self { live, sim, recorder, folder: folder.to_path_buf(), runs_commands: AtomicBool::new(false) }
     }
 
-    fn note(&self, action: &'static str, path: &CheckedPath) {
+    fn note(&self, action: ActionKind, path: &CheckedPath) {
         if !is_record(path) {
-            self.recorder.write(action, &format!("file {}", self.shown(path)));
+            self.recorder.write(action, &Object::new(ObjectKind::File, self.shown(path)));
         }
     }
 
@@ -116,13 +117,13 @@ impl Host for PlannedHost {
 
     fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
         self.sim.write(path, content, mode)?;
-        self.note("write", path);
+        self.note(ActionKind::Write, path);
         Ok(())
     }
 
     fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()> {
         self.sim.append(path, content)?;
-        self.note("append to", path);
+        self.note(ActionKind::AppendTo, path);
         Ok(())
     }
 
@@ -130,7 +131,7 @@ impl Host for PlannedHost {
         let is_new = self.sim.info(path).is_err();
         self.sim.create_folder(path)?;
         if is_new && !is_record(path) {
-            self.recorder.write("make", &format!("folder {}", self.shown(path)));
+            self.recorder.write(ActionKind::Make, &Object::new(ObjectKind::Folder, self.shown(path)));
         }
         Ok(())
     }
@@ -153,14 +154,15 @@ impl Host for PlannedHost {
 
     fn remove(&self, path: &CheckedPath) -> Result<()> {
         self.sim.remove(path)?;
-        self.note("remove", path);
+        self.note(ActionKind::Remove, path);
         Ok(())
     }
 
     fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
         self.sim.rename(from, to)?;
         if !is_record(to) {
-            self.recorder.write("rename", &format!("file {} to {}", self.shown(from), self.shown(to)));
+            let object = Object::new(ObjectKind::File, self.shown(from)).with(format!("to {}", self.shown(to)));
+            self.recorder.write(ActionKind::Rename, &object);
         }
         Ok(())
     }
@@ -171,7 +173,7 @@ impl Host for PlannedHost {
 
     fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
         let sink = self.sim.create(path)?;
-        self.note("write", path);
+        self.note(ActionKind::Write, path);
         Ok(sink)
     }
 
@@ -182,13 +184,15 @@ impl Host for PlannedHost {
         }
         self.runs_commands.store(true, Ordering::Relaxed);
         let line = request.command.join(" ");
-        self.recorder.question("run", &format!("command {line}"), format!("the command \"{line}\""), SILENT_SUCCESS);
+        let command = Object::new(ObjectKind::Command, &line);
+        self.recorder.question(ActionKind::Run, &command, format!("the command \"{line}\""), SILENT_SUCCESS);
         Ok(stream::iter([Ok(CommandEvent::Exit(0))]).boxed())
     }
 
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
         let whose = format!("{} {}", request.method, request.url);
-        self.recorder.question("request", &whose, whose.clone(), "status 200, an empty body");
+        let request = Object::new(ObjectKind::Request, &whose);
+        self.recorder.question(ActionKind::Request, &request, whose, "status 200, an empty body");
         Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::new() })
     }
 

@@ -29,9 +29,9 @@ use crate::host::{Conductor, Host};
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
-use crate::model::plan::{WAIT_UNTIL_COMPLETED, WAIT_UNTIL_READY};
 use crate::model::preview::{At, Ending, Preview};
 use crate::model::secret::Secrets;
+use crate::model::step::{ActionKind, ObjectKind};
 use crate::model::{Failure, Kind};
 use crate::script::place::{Place, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
@@ -238,10 +238,11 @@ impl Sink for Following {
             Event::VerbDone { .. } => Recorder::set_walking(false),
             // The plan's containers do no work: what a step waits for is taken to go well.
             Event::StepStarted { label, .. } => {
-                if let (Some(engine), Some(container)) = (self.engine.get(), label.object.strip_prefix("container ")) {
-                    match label.action.as_str() {
-                        WAIT_UNTIL_COMPLETED => drop(engine.complete(container)),
-                        WAIT_UNTIL_READY => drop(engine.get_ready(container)),
+                if let (Some(engine), ObjectKind::Container) = (self.engine.get(), label.object.kind) {
+                    let container = &label.object.name;
+                    match label.action {
+                        ActionKind::WaitUntilCompleted => drop(engine.complete(container)),
+                        ActionKind::WaitUntilReady => drop(engine.get_ready(container)),
                         _ => {}
                     }
                 }

@@ -9,6 +9,7 @@ use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
 use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step, WayBack};
 use crate::model::secret::Secrets;
+use crate::model::step::{ActionKind, Object};
 use crate::model::url_credentials::without_credentials;
 use crate::value::record::Reader;
 
@@ -117,8 +118,8 @@ impl Recorder {
             steps.push(Step {
                 number,
                 service: planned.service.clone(),
-                action: planned.action.verb().to_owned(),
-                object: self.shown(&planned.action.object()),
+                action: planned.action.kind(),
+                object: planned.action.object().map(|text| self.shown(text)),
                 cause: self.shown(&cause),
                 after: planned.after.iter().map(|before| base + before + 1).collect(),
                 changes: planned.action.changes(),
@@ -134,13 +135,13 @@ impl Recorder {
     }
 
     /// One thing that a primitive does; its number.
-    pub fn write(&self, action: &'static str, object: &str) -> usize {
+    pub fn write(&self, action: ActionKind, object: &Object) -> usize {
         self.step(action, object, true)
     }
 
-    fn step(&self, action: &'static str, object: &str, changes: bool) -> usize {
+    fn step(&self, action: ActionKind, object: &Object, changes: bool) -> usize {
         let at = place();
-        let object = self.shown(object);
+        let object = object.map(|text| self.shown(text));
         let mut state = self.lock();
         if let Some(known) = REPEATING.get().then(|| known_step(&state.preview, at.as_ref(), action, &object)).flatten() {
             return known;
@@ -149,13 +150,16 @@ impl Recorder {
         let number = state.steps;
         let step = Step {
             number,
-            action: action.to_owned(),
+            service: None,
+            action,
             object,
             cause: at.as_ref().map_or_else(|| "asked for".to_owned(), |at| format!("asked for in line {}", at.line)),
             changes,
             assumptions: state.assumptions,
-            counts: changes.then_some(action),
-            ..Step::default()
+            counts: changes.then_some(action.word()),
+            after: Vec::new(),
+            image: None,
+            only_if: None,
         };
         match state.preview.items.last_mut() {
             // What one line does one after the other stands together.
@@ -169,7 +173,7 @@ impl Recorder {
     }
 
     /// The same of something that somebody outside answers. `whose`: `command date in container web`.
-    pub fn question(&self, action: &'static str, object: &str, whose: String, assumed: &'static str) {
+    pub fn question(&self, action: ActionKind, object: &Object, whose: String, assumed: &'static str) {
         let step = self.write(action, object);
         self.asked(Some(step), whose, assumed);
     }
@@ -276,12 +280,12 @@ impl Recorder {
             }
         }
         let invented = &state.invented;
-        let known = |text: &str| {
+        let known = &|text: &str| {
             invented.iter().fold(text.to_owned(), |text, (id, step)| text.replace(id, &format!("(unknown until step {step})")))
         };
         for item in &mut preview.items {
             match item {
-                Item::Call(call) => call.steps.iter_mut().for_each(|step| step.object = known(&step.object)),
+                Item::Call(call) => call.steps.iter_mut().for_each(|step| step.object = step.object.map(known)),
                 Item::Assumption(assumption) => assumption.answer_of = known(&assumption.answer_of),
             }
         }
@@ -291,7 +295,7 @@ impl Recorder {
 }
 
 impl Effects for Recorder {
-    fn effect(&self, action: &'static str, object: &str) -> Option<usize> {
+    fn effect(&self, action: ActionKind, object: &Object) -> Option<usize> {
         (!WALKING.get()).then(|| self.write(action, object))
     }
 
@@ -305,7 +309,7 @@ impl Effects for Recorder {
         }
     }
 
-    fn looks(&self, action: &'static str, object: &str) {
+    fn looks(&self, action: ActionKind, object: &Object) {
         if !WALKING.get() {
             self.step(action, object, false);
         }
@@ -332,7 +336,7 @@ impl Effects for Recorder {
     }
 
     fn made_from(&self, container: &str, image: &str, id: Option<String>) {
-        let object = self.shown(&format!("container {container}"));
+        let object = Object::container(self.shown(container));
         let mut state = self.lock();
         let id = match (state.unknown.get(&canonical(image)), id) {
             (Some(step), _) => Known::Until(*step),
@@ -342,7 +346,7 @@ impl Effects for Recorder {
         // A way back makes a container of the same name from another image.
         let calls = state.preview.items.iter_mut().rev().filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
         let mut steps = calls.flat_map(|call| call.steps.iter_mut().rev());
-        if let Some(step) = steps.find(|step| step.action == "create" && step.object == object) {
+        if let Some(step) = steps.find(|step| step.action == ActionKind::Create && step.object == object) {
             step.image = Some(ImageUsed { name: image.to_owned(), id });
         }
     }
@@ -375,10 +379,10 @@ impl Recorder {
 }
 
 /// The number of the same step of the same line, if it was told.
-fn known_step(preview: &Preview, at: Option<&At>, action: &str, object: &str) -> Option<usize> {
+fn known_step(preview: &Preview, at: Option<&At>, action: ActionKind, object: &Object) -> Option<usize> {
     let of_line = preview.items.iter().filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
     let mut steps = of_line.filter(|call| call.at.as_ref() == at).flat_map(|call| &call.steps);
-    steps.find(|step| step.action == action && step.object == object).map(|step| step.number)
+    steps.find(|step| step.action == action && step.object == *object).map(|step| step.number)
 }
 
 /// Where the task on this thread is.

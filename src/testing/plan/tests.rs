@@ -25,6 +25,7 @@ use crate::host::{Conductor, Host};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::preview::{Item, Preview, Step};
 use crate::model::secret::Secrets;
+use crate::model::step::{ActionKind, ObjectKind};
 use crate::policy::CheckedPath;
 use crate::script::Runbook;
 use crate::script::place::{self, RunOptions, Wanted};
@@ -135,7 +136,7 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
     let name = |target: &str| names.get(target).or_else(|| created.get(target)).cloned().unwrap_or_else(|| target.to_owned());
     let done: Vec<String> = world.engine.calls()[calls..].iter().filter_map(|call| told(call, &name)).collect();
     let steps: Vec<&Step> = preview.steps().filter(|step| is_compared(step)).collect();
-    let said = |step: &Step| format!("{} {}", step.action, step.object.split(" to ").next().unwrap_or_default());
+    let said = |step: &Step| format!("{} {}", step.action, step.object.to_string().split(" to ").next().unwrap_or_default());
     let mut expected: Vec<String> = steps.iter().map(|step| said(step)).collect();
     let mut found = done.clone();
     expected.sort();
@@ -153,8 +154,8 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
 
 fn is_compared(step: &Step) -> bool {
     step.changes
-        && !matches!(step.action.as_str(), "deliver configs to" | "deliver secrets to" | "write into")
-        && !step.object.starts_with("file ")
+        && !matches!(step.action, ActionKind::DeliverConfigs | ActionKind::DeliverSecrets | ActionKind::WriteInto)
+        && step.object.kind != ObjectKind::File
 }
 
 /// Names by id, as they are now.

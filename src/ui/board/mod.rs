@@ -20,6 +20,7 @@ use indexmap::IndexMap;
 
 use self::row::{Row, is_shared};
 use crate::model::event::{Event, StepLabel};
+use crate::model::step::{ActionKind, ObjectKind};
 
 /// Everything shown at a time: from the first step or verb that begins to the end of the last.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ pub struct Board {
     /// Verbs that are over, and how.
     ended: Vec<(Verb, bool, Duration)>,
     /// Networks and volumes, by what is done with them: one row each.
-    objects: IndexMap<(String, String), Row>,
+    objects: IndexMap<(ObjectKind, ActionKind), Row>,
     services: IndexMap<String, Row>,
     unchanged: usize,
 }
@@ -95,15 +96,14 @@ impl Board {
     }
 
     fn row(&mut self, label: &StepLabel, now: Duration) -> &mut Row {
-        let kind = label.object.split(' ').next().unwrap_or_default();
         match &label.service {
             Some(service) if !is_shared(label) => self.services.entry(service.clone()).or_insert_with(|| Row::new(now)),
-            _ => self.objects.entry((kind.to_owned(), label.action.clone())).or_insert_with(|| Row::new(now)),
+            _ => self.objects.entry((label.object.kind, label.action)).or_insert_with(|| Row::new(now)),
         }
     }
 
     fn rows(&self) -> impl Iterator<Item = (&str, &Row)> {
-        let objects = self.objects.iter().map(|((kind, _), row)| (kind.as_str(), row));
+        let objects = self.objects.iter().map(|((kind, _), row)| (kind.word(), row));
         objects.chain(self.services.iter().map(|(name, row)| (name.as_str(), row)))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::model::event::{Detail, Standing, StepLabel};
+use crate::model::step::ActionKind;
 use crate::model::time;
 use crate::ui::words::{self, Lines, words};
 
@@ -84,7 +85,7 @@ impl Row {
 
     /// Whether an image is built at the moment, whose output is this row's.
     pub fn builds(&self) -> bool {
-        self.running.iter().any(|label| label.action == "build")
+        self.running.iter().any(|label| label.action == ActionKind::Build)
     }
 
     pub fn waits(&mut self, waits_for: &str, now: Duration) {
@@ -100,21 +101,21 @@ impl Row {
         if !cause.is_empty() && cause != words::USUAL_CAUSE {
             cause.clone_into(&mut self.cause);
         }
-        let (_, _, lines) = words(&label.action);
+        let (_, _, lines) = words(label.action);
         if lines == Lines::Detail && self.phase != Phase::Waiting {
             return;
         }
-        let goes_on = match label.action.as_str() {
-            "remove" => self.word == "stopped",
-            action => action.starts_with("wait") && self.word == "started",
+        let goes_on = match label.action {
+            ActionKind::Remove => self.word == "stopped",
+            action => action.waits() && self.word == "started",
         };
         if !goes_on && self.running.len() == 1 {
             self.since = now;
         }
         self.took = None;
         self.phase = Phase::Moving;
-        doing(&label.action).clone_into(&mut self.word);
-        self.text = if label.action == "build" || label.action == "pull" { name(label) } else { self.cause.clone() };
+        doing(label.action).clone_into(&mut self.word);
+        self.text = if is_image(label.action) { name(label) } else { self.cause.clone() };
         self.log.clear();
     }
 
@@ -143,20 +144,20 @@ impl Row {
 
     pub fn is_done(&mut self, label: &StepLabel, elapsed: Duration, now: Duration) {
         self.stops_running(label);
-        let (_, done, lines) = words(&label.action);
+        let (_, done, lines) = words(label.action);
         if lines == Lines::Detail {
             return;
         }
-        let (waited, shared) = (label.action.starts_with("wait"), is_shared(label));
+        let (waited, shared) = (label.action.waits(), is_shared(label));
         if waited || shared {
             self.objects.insert(name(label));
-        } else if matches!(label.action.as_str(), "build" | "pull") {
+        } else if is_image(label.action) {
             self.before.push(format!("{done} in {}", time::elapsed(elapsed)));
         }
         match self.running.last() {
-            Some(other) => doing(&other.action).clone_into(&mut self.word),
+            Some(other) => doing(other.action).clone_into(&mut self.word),
             None => {
-                let removed = label.action == "remove";
+                let removed = label.action == ActionKind::Remove;
                 let took = if waited || shared || removed { now.saturating_sub(self.since) } else { elapsed };
                 if waited {
                     self.ready = Some((done.to_owned(), took));
@@ -172,7 +173,7 @@ impl Row {
 
     /// What stays to be said when it is over.
     fn summary(&self, label: &StepLabel) -> String {
-        if matches!(label.action.as_str(), "build" | "pull" | "push" | "import") {
+        if is_image(label.action) || matches!(label.action, ActionKind::Push | ActionKind::Import) {
             return name(label);
         }
         let mut parts = Vec::new();
@@ -198,7 +199,7 @@ impl Row {
     pub fn is_interrupted(&mut self, label: &StepLabel, now: Duration) {
         self.stops_running(label);
         if self.phase == Phase::Moving {
-            self.ends(Phase::CutShort, if label.action == "wait until ready" { "not ready" } else { "cut short" }, now);
+            self.ends(Phase::CutShort, if label.action == ActionKind::WaitUntilReady { "not ready" } else { "cut short" }, now);
         }
     }
 
@@ -238,19 +239,24 @@ impl Row {
 
 /// Networks and volumes belong to the stack, though a service is the first to need them.
 pub fn is_shared(label: &StepLabel) -> bool {
-    matches!(label.object.split_once(' '), Some(("network" | "volume", _)))
+    label.object.kind.is_shared()
+}
+
+/// Whether it is told by the image's name.
+const fn is_image(action: ActionKind) -> bool {
+    matches!(action, ActionKind::Build | ActionKind::Pull)
 }
 
 /// The word while it is done. "waiting" is for those that wait for others.
-fn doing(action: &str) -> &str {
+fn doing(action: ActionKind) -> &'static str {
     match action {
-        "wait until ready" => "starting",
-        "wait until completed" => "running",
+        ActionKind::WaitUntilReady => "starting",
+        ActionKind::WaitUntilCompleted => "running",
         other => words(other).0,
     }
 }
 
 /// The name in `container spc-db-1`.
 fn name(label: &StepLabel) -> String {
-    label.object.split_once(' ').map_or(label.object.as_str(), |(_, name)| name).to_owned()
+    label.object.what()
 }

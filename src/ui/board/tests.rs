@@ -5,12 +5,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::model::event::{Detail, Level, Standing};
+use crate::model::step;
 use crate::ui::foot::Size;
 
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
 fn label(service: &str, action: &str, object: &str) -> StepLabel {
-    StepLabel { step: 1, service: Some(service.into()), action: action.into(), object: object.into() }
+    StepLabel { step: 1, service: Some(service.into()), action: step::tests::action(action), object: step::tests::object(object) }
 }
 
 fn container(service: &str, action: &str) -> StepLabel {
