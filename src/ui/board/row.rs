@@ -242,7 +242,7 @@ pub fn is_shared(label: &StepLabel) -> bool {
     label.object.kind.is_shared()
 }
 
-/// Whether it is told by the image's name.
+/// Whether the line names the image.
 const fn is_image(action: ActionKind) -> bool {
     matches!(action, ActionKind::Build | ActionKind::Pull)
 }
