@@ -32,7 +32,7 @@ use crate::apply::lock::Lock;
 /// What a `catch` does, as a plan says it.
 pub const CATCHES: &str = "catch goes on with an error";
 
-/// Connects to the engine; called at most once, when a script first needs it.
+/// Connects to the engine; a run calls it at most once, when its script first needs it. A plan that is begun anew calls it again.
 pub type Connector = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
 
 /// Follows a script as it runs, for a plan: where it is, and which answers it looks at that nobody can know yet.

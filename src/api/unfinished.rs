@@ -1,5 +1,5 @@
-//! `guarded` functions that were cut off, by a kill, a lost machine or a second Ctrl-C, or whose undo failed. Their undo lists are closures and can't be run by
-//! another process, so that what is left of them is a warning for who runs the next `up`.
+//! `guarded` functions that were cut off, by a kill, a lost machine or a second Ctrl-C, or whose undo failed. Their undo lists are
+//! closures and can't be run by another process, so that what is left of them is a warning for who runs the next `up`.
 
 use std::sync::Arc;
 

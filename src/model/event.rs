@@ -75,7 +75,7 @@ pub enum Detail {
     },
     /// A step of a build: `cached` if it was answered from the cache.
     Building { cached: bool },
-    /// It goes on: a wait that is longer than ten seconds is spoken of now and then.
+    /// It goes on: a wait that is longer than four seconds is spoken of now and then.
     Waiting,
     /// Bytes so far and in all, of the layers that the engine has told of.
     Transferring { current: u64, total: u64 },
