@@ -99,7 +99,7 @@ pub(super) async fn choices_of_former_folders(context: &Context, around: &Surrou
 }
 
 /// Under the project's lock: fails where another run brought the project up with other values after this run had read its options. This run
-/// would undo the other's work. Options that were given on the command line count all the same.
+/// would undo the other's work. Options that a person gave, on the command line or in the environment, count all the same.
 pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Failure> {
     let Some(seen) = context.seen_choices() else { return Ok(()) };
     let now = context.kept_choices()?;

@@ -370,3 +370,25 @@ fn a_job_that_fails_after_a_change_leaves_the_one_before() {
     machine.up(&changed).unwrap();
     assert_eq!(machine.state().container("shop-migrate-1").unwrap().environment, ["TO=2"]);
 }
+
+#[test]
+fn anonymous_volumes_of_what_is_removed_are_named() {
+    let machine = machine();
+    let of = |scale: u32, has_other: bool| {
+        let service = |scale: u32| json!({"image": "redis:1", "volumes": ["/scratch"], "scale": scale});
+        let mut all = json!({"services": {"web": service(scale)}});
+        if has_other {
+            all["services"]["other"] = service(1);
+        }
+        all
+    };
+    machine.up(&of(2, true)).unwrap();
+    machine.up_with(&of(1, false), &UpOptions { remove_orphans: true, ..UpOptions::default() }).unwrap();
+    let state = machine.state();
+    for name in ["shop-web-2", "shop-other-1"] {
+        let logged = machine.logged();
+        let said = logged.iter().find(|line| line.starts_with(&format!("{name} is removed: 1 anonymous volume stays"))).unwrap();
+        let volume = said.split("`docker volume rm ").nth(1).unwrap().split('`').next().unwrap();
+        assert!(state.volume(volume).is_some(), "{said}");
+    }
+}

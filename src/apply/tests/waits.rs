@@ -407,3 +407,12 @@ fn what_the_engine_denies_is_said_at_once() {
         assert!(machine.conductor.now() < secs(5), "{method}");
     }
 }
+
+#[test]
+fn ends_of_a_job_are_counted_alike_by_who_waited_and_by_who_came_later() {
+    let machine = failing_job();
+    let of = behind_a_job(json!({"restart": "on-failure:3"}));
+    let waited = up(&machine, &of).unwrap_err();
+    let later = wait_for(&machine, "job", Until::Completed).unwrap_err();
+    assert_eq!((waited.message, later.message.as_str()), (later.message.clone(), "\"job\" exited 4 times with code 1"));
+}
