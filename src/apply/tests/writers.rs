@@ -290,6 +290,24 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         .prop_map(|(name, number, by_spc, one_off, writes, there)| Drawn { name, number, by_spc, one_off, writes, there })
 }
 
+#[test]
+fn a_renamed_service_of_docker_compose_is_led_on_by_adoption_with_orphans() {
+    let machine = machine();
+    machine.engine.allow_adoption();
+    machine.run(async {
+        machine.engine.volume_create(models::VolumeCreateRequest { name: Some("shop_data".into()), ..Default::default() }).await.unwrap();
+        machine.engine.container_create("shop-db-1", None, compose_container("db", "db:1", Some("shop_data:/data"))).await.unwrap();
+        machine.engine.container_start("shop-db-1").await.unwrap();
+    });
+    let mut described = on_volume("database", "shop_data");
+    described["volumes"]["data"]["external"] = true.into();
+    let up = |remove_orphans: bool| machine.up_with(&described, &UpOptions { adopt: true, remove_orphans, ..UpOptions::default() });
+    let failure = up(false).unwrap_err();
+    assert_eq!(failure.hint.as_deref(), Some("--adopt --remove-orphans stops and removes that one before"), "{failure}");
+    up(true).unwrap();
+    assert!(machine.state().container("shop-db-1").is_none() && machine.state().container("shop-database-1").is_some());
+}
+
 /// Puts it there; of several that run and write only the first one runs.
 fn put(machine: &Machine, drawn: &Drawn, is_held: &mut bool) {
     let name = NAMES[drawn.name];
